@@ -1,0 +1,58 @@
+# Everything that this project does from a fresh clone; `make help` lists it.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHONDONTWRITEBYTECODE ?=
+
+.PHONY: help demo test check bench lint types unit format artefacts servers tools lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
+
+$(VENV)/.ready: requirements/dev.lock pyproject.toml
+	@scripts/venv "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+servers: $(VENV)/.ready ## Fetch Kafka's jars into the user's cache (Postgres and the JRE came with the wheels)
+	@$(BIN)/python -m services.runtime.embedded.jars fetch
+
+tools: $(VENV)/.ready ## Get promtool, Prometheus and amtool (Debian packages) and AsyncAPI's schema (npm), unpacked into the user's cache
+	@scripts/debian-tools >/dev/null
+	@scripts/asyncapi-schema >/dev/null
+
+demo: servers ## Run the whole main job on a simulated internet, and check it against the truth
+	@$(BIN)/takedown demo
+
+test: servers tools ## Run every test on real Kafka, Postgres and Prometheus
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.ready ## Lint, types, imports and unit tests: under a minute, no server
+	@$(MAKE) --no-print-directory lint types unit
+
+lint: $(VENV)/.ready
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+
+types: $(VENV)/.ready
+	@$(BIN)/mypy
+
+unit: $(VENV)/.ready
+	@$(BIN)/python -m pytest -q tests/unit
+
+bench: servers ## Run the benchmarks, print their figures, write build/bench.json
+	@$(BIN)/python -m tests.benchmarks
+
+format: $(VENV)/.ready
+	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --fix --quiet .
+
+artefacts: $(VENV)/.ready ## Write the generated files anew (schemas, references, dashboard)
+	@$(BIN)/python scripts/write_artefacts.py
+
+lock: ## Write the lock files anew (needs uv)
+	@requirements/lock
+
+clean: ## Remove what make made in this folder
+	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

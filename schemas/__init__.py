@@ -1,0 +1,1 @@
+"""The contracts: events, topics, codec, SQL migrations and methodologies."""

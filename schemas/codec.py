@@ -1,0 +1,184 @@
+"""CloudEvents on Kafka: binary mode is written, binary and structured mode are read.
+
+Source: CloudEvents Kafka protocol binding 1.0.2. Decoding is by hand and never inside a Kafka client:
+a deserializer that raises there wedges its partition for ever.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from schemas import ids
+from schemas.errors import UnusableEvent
+from schemas.events import TYPES, Event, Payload
+from schemas.topics import Topic
+
+Headers = Sequence[tuple[str, bytes]]
+STRUCTURED = b"application/cloudevents+json"
+
+_encoder = msgspec.json.Encoder()
+_decoders = {name: msgspec.json.Decoder(struct) for name, struct in TYPES.items()}
+
+
+class Structured(Struct, kw_only=True, omit_defaults=True):
+    """A CloudEvent in structured mode; also one line of `takedown submit`."""
+
+    specversion: str = "1.0"
+    type: str
+    source: str = "takedown:submit"
+    id: str | None = None
+    time: str | None = None
+    subject: str | None = None
+    datacontenttype: str | None = None
+    dataschema: str | None = None
+    data: msgspec.Raw = msgspec.Raw()
+
+
+class Incoming(Struct, frozen=True, kw_only=True):
+    """A decoded event whose case may not be named yet (a report with an unsealed URL)."""
+
+    id: UUID
+    time: datetime
+    source: str
+    subject: str | None
+    data: Payload
+
+
+_structured = msgspec.json.Decoder(Structured)
+
+
+def encode(event: Event) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
+    """Write an event as (key, value, headers) of a Kafka record in binary mode."""
+    headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", str(event.id).encode()),
+        ("ce_source", event.source.encode()),
+        ("ce_type", event.type.encode()),
+        ("ce_time", ids.instant(event.time).encode()),
+        ("ce_subject", event.case_id.encode()),
+        ("content-type", b"application/json"),
+    ]
+    return event.case_id.encode(), encode_data(event.data), headers
+
+
+def encode_data(data: Payload) -> bytes:
+    """Write an event's data as JSON, fields in the order of the struct, defaults left out."""
+    return _encoder.encode(data)
+
+
+def decode_data(type_: str, body: bytes) -> Payload:
+    """Read the data of a known type; raises `UnusableEvent`."""
+    decoder = _decoders.get(type_)
+    if decoder is None:
+        raise UnusableEvent(
+            "unknown_type", "an event type that this version does not know; upgrade"
+        )
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise UnusableEvent(
+            "bad_data", f"data does not fit its schema: {_redacted(error)}"
+        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise UnusableEvent("bad_json", "data is not JSON in UTF-8") from None
+
+
+def decode(value: bytes | None, headers: Headers, topic: Topic | None = None) -> Incoming:
+    """Read a Kafka record in either mode; raises `UnusableEvent`, never anything else."""
+    found = dict(headers)
+    if value is None:
+        raise UnusableEvent(
+            "not_cloudevent", "an empty record (a tombstone) means nothing on this topic"
+        )
+    if found.get("content-type", b"").startswith(STRUCTURED):
+        incoming = decode_structured(value)
+    else:
+        incoming = _binary(value, found)
+    if topic is not None and type(incoming.data) not in topic.carries:
+        raise UnusableEvent("wrong_topic", "this event type belongs on another topic")
+    return incoming
+
+
+def decode_structured(line: bytes) -> Incoming:
+    """Read a CloudEvent in structured mode (JSON); a missing id becomes a function of the content."""
+    try:
+        outer = _structured.decode(line)
+    except msgspec.ValidationError as error:
+        raise UnusableEvent("not_cloudevent", f"not a CloudEvent: {_redacted(error)}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise UnusableEvent("bad_json", "not JSON in UTF-8") from None
+    data = decode_data(outer.type, bytes(outer.data))
+    if outer.time is None:
+        raise UnusableEvent(
+            "bad_time", "`time` is missing; give the event's own instant, with its zone"
+        )
+    time = _time(outer.time)
+    if outer.id is None:
+        made = ids.content_id(outer.type, outer.subject or "", time, encode_data(data))
+    else:
+        made = _uuid(outer.id, outer.source)
+    return Incoming(id=made, time=time, source=outer.source, subject=outer.subject, data=data)
+
+
+def _binary(value: bytes, found: dict[str, bytes]) -> Incoming:
+    try:
+        type_, id_, time, source = (
+            found[name].decode() for name in ("ce_type", "ce_id", "ce_time", "ce_source")
+        )
+        subject = found["ce_subject"].decode() if "ce_subject" in found else None
+    except KeyError as error:
+        raise UnusableEvent("not_cloudevent", f"header {error.args[0]} is missing") from None
+    except UnicodeDecodeError:
+        raise UnusableEvent("not_cloudevent", "a CloudEvents header is not UTF-8") from None
+    data = decode_data(type_, value)
+    return Incoming(
+        id=_uuid(id_, source), time=_time(time), source=source, subject=subject, data=data
+    )
+
+
+def _uuid(text: str, source: str) -> UUID:
+    """Take a UUID as it is; any other id is unique within its source only, so both name it."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return ids.foreign_id(source, text)
+
+
+def _time(text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise UnusableEvent("bad_time", "`time` is not an RFC 3339 instant") from None
+    if time.tzinfo is None:
+        raise UnusableEvent("bad_time", "`time` has no zone; write Z for UTC")
+    return time.astimezone(UTC)
+
+
+def _redacted(error: Exception) -> str:
+    """Keep the path and the expectation of a validation error; msgspec never quotes the value."""
+    return str(error)[:300]
+
+
+def dead_letter_headers(
+    headers: Iterable[tuple[str, bytes]],
+    *,
+    reason: str,
+    message: str,
+    topic: str,
+    partition: int,
+    offset: int,
+    at: datetime,
+) -> list[tuple[str, bytes]]:
+    """Add why and whence to a record's own headers, which stay as they are."""
+    added = {
+        "dlq_reason": reason,
+        "dlq_exception": message,
+        "dlq_topic": topic,
+        "dlq_partition": str(partition),
+        "dlq_offset": str(offset),
+        "dlq_at": ids.instant(at),
+    }
+    return [*headers, *((name, text.encode()) for name, text in added.items())]

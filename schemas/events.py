@@ -1,0 +1,286 @@
+"""The events: what reporters, probers and the ledger say, as frozen structs.
+
+A type's name is `takedown.<noun>.<past participle>.v<version>`; its struct is the `data` of a CloudEvent.
+Times are UTC instants. No struct but `ReportFiled`, on the inbound topic, can hold an unsealed URL.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta, Struct
+
+CaseId = Annotated[
+    str, Meta(pattern="^[0-9a-f]{32}$", description="Keyed name of a canonical URL.")
+]
+Instant = Annotated[datetime, Meta(tz=True, description="UTC instant.")]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Slug = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_.:/-]{0,119}$")]
+
+Verdict = Literal["online", "removed", "undetermined"]
+Layer = Literal["content", "account", "host", "domain", "network"]
+NotMeasurable = Literal["private", "onion", "scheme", "credentials"]
+DeliveryFailure = Literal[
+    "unknown_mailbox", "mailbox_full", "blocked", "refused", "rate_limited", "api_error", "other"
+]
+Role = Literal["hosting", "proxy"]
+Agent = Literal["identified", "neutral"]
+
+
+class Payload(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of the data of every event."""
+
+
+class ReportFiled(Payload, frozen=True, kw_only=True):
+    """A reporter says that a URL holds illegal material: exactly one of `url` and `sealed_url`.
+
+    `historic` marks a report taken over from another system's records: it is counted and never looked at.
+    """
+
+    reporter: Name
+    category: Slug = "csam"
+    url: str | None = None
+    sealed_url: str | None = None
+    provider: Slug | None = None
+    reference: Name | None = None
+    not_measurable: NotMeasurable | None = None
+    historic: bool = False
+
+
+class ReportRetracted(Payload, frozen=True, kw_only=True):
+    """The report was wrong or the material is not illegal: out of all counts, and said so."""
+
+    actor: Name
+    reason: Name
+
+
+class NoticeSent(Payload, frozen=True, kw_only=True):
+    """A message that tells a provider of a case left us."""
+
+    notice_id: Name
+    provider: Slug
+    channel: Slug = "email"
+
+
+class NoticeDelivered(Payload, frozen=True, kw_only=True):
+    """The provider's side took a notice."""
+
+    notice_id: Name
+
+
+class NoticeFailed(Payload, frozen=True, kw_only=True):
+    """A notice never arrived: it starts no clock."""
+
+    notice_id: Name
+    reason: DeliveryFailure
+
+
+class NoticeAcknowledged(Payload, frozen=True, kw_only=True):
+    """The provider answered a notice."""
+
+    notice_id: Name
+
+
+class HoldPlaced(Payload, frozen=True, kw_only=True):
+    """An authority asked to leave the material where it is: the norm pauses until lifted or expired."""
+
+    actor: Name
+    reason: Name
+    expires_at: Instant
+
+
+class HoldLifted(Payload, frozen=True, kw_only=True):
+    """An authority ended a hold."""
+
+    actor: Name
+
+
+class CaseAttributed(Payload, frozen=True, kw_only=True):
+    """Somebody states, with a method, which provider answers for a case from this instant on."""
+
+    provider: Slug
+    method: Slug
+    actor: Name
+    reason: Name | None = None
+
+
+class CaseErased(Payload, frozen=True, kw_only=True):
+    """The sealed URL is destroyed; timings stay."""
+
+    actor: Name
+    reason: Name
+
+
+class Served(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One address that was asked: who answers for it, as of the look, and whether it served the URL."""
+
+    address: str
+    provider: Slug | None = None
+    role: Role = "hosting"
+    method: Slug = "map"
+    online: bool = False
+
+
+class Fingerprint(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the allow-listed headers said (G2); no content, no cookie, no host."""
+
+    status: int | None = None
+    content_type: str | None = None
+    content_length: int | None = None
+    etag_digest: str | None = None
+    last_modified: str | None = None
+    redirect: str | None = None
+    server_class: str | None = None
+    cache_age: int | None = None
+
+
+class LookMade(Payload, frozen=True, kw_only=True):
+    """One probe of one case from one vantage, and its verdict.
+
+    `started_at` bounds from below when it was online, `finished_at` from above when it was gone.
+    `phases` are seconds. `canary_at` is the last instant at which the vantage's canary was seen.
+    """
+
+    vantage: Slug
+    tick: Instant
+    started_at: Instant
+    finished_at: Instant
+    verdict: Verdict
+    reason: Slug
+    layer: Layer | None = None
+    method: Literal["HEAD", "GET", "DNS", "IMPORT"] = "HEAD"
+    agent: Agent = "identified"
+    served: tuple[Served, ...] = ()
+    fingerprint: Fingerprint | None = None
+    canary_at: Instant | None = None
+    phases: dict[str, float] = {}
+    imputed: bool = False
+
+
+class LookMissed(Payload, frozen=True, kw_only=True):
+    """A look that could not be made, with its reason: there are no silent gaps."""
+
+    vantage: Slug
+    tick: Instant
+    reason: Literal["prober_down", "overload", "assignment_lost", "shutdown", "politeness"]
+
+
+class WatchEntry(Payload, frozen=True, kw_only=True):
+    """What a prober needs to watch one case; compacted, latest wins."""
+
+    sealed_url: str
+    category: Slug
+    methodology: Slug
+    watch_from: Instant
+    clock_started_at: Instant | None = None
+    deadline: Instant | None = None
+    suspected_at: Instant | None = None
+    removed_at: Instant | None = None
+    returned_at: Instant | None = None
+    second_vantage: bool = False
+
+
+class Outcome(Payload, frozen=True, kw_only=True):
+    """Base of what the ledger concluded about one spell."""
+
+    spell: int
+    provider: Slug | None
+    category: Slug
+    methodology: Slug
+    methodology_digest: str
+    caused_by: UUID
+    clock_started_at: Instant | None = None
+    deadline: Instant | None = None
+    known_online_at: Instant | None = None
+    first_gone_at: Instant | None = None
+
+
+class SpellBreached(Outcome, frozen=True, kw_only=True):
+    """Seen online at or after the deadline: a certain breach."""
+
+
+class SpellRemoved(Outcome, frozen=True, kw_only=True):
+    """A removal was confirmed, in (known_online_at, first_gone_at]."""
+
+
+class SpellReturned(Outcome, frozen=True, kw_only=True):
+    """Online again after a confirmed removal."""
+
+
+class SpellMoved(Outcome, frozen=True, kw_only=True):
+    """The URL answers from another provider: this spell ended."""
+
+
+class OutcomeVoided(Payload, frozen=True, kw_only=True):
+    """A late or correcting event took an outcome back; the outcome itself is not deleted."""
+
+    outcome_id: UUID
+    outcome_type: Slug
+
+
+Data = (
+    ReportFiled
+    | ReportRetracted
+    | NoticeSent
+    | NoticeDelivered
+    | NoticeFailed
+    | NoticeAcknowledged
+    | HoldPlaced
+    | HoldLifted
+    | CaseAttributed
+    | CaseErased
+    | LookMade
+    | LookMissed
+    | WatchEntry
+    | SpellBreached
+    | SpellRemoved
+    | SpellReturned
+    | SpellMoved
+    | OutcomeVoided
+)
+
+TYPES: dict[str, type[Payload]] = {
+    "takedown.report.filed.v1": ReportFiled,
+    "takedown.report.retracted.v1": ReportRetracted,
+    "takedown.notice.sent.v1": NoticeSent,
+    "takedown.notice.delivered.v1": NoticeDelivered,
+    "takedown.notice.failed.v1": NoticeFailed,
+    "takedown.notice.acknowledged.v1": NoticeAcknowledged,
+    "takedown.hold.placed.v1": HoldPlaced,
+    "takedown.hold.lifted.v1": HoldLifted,
+    "takedown.case.attributed.v1": CaseAttributed,
+    "takedown.case.erased.v1": CaseErased,
+    "takedown.look.made.v1": LookMade,
+    "takedown.look.missed.v1": LookMissed,
+    "takedown.watch.set.v1": WatchEntry,
+    "takedown.spell.breached.v1": SpellBreached,
+    "takedown.spell.removed.v1": SpellRemoved,
+    "takedown.spell.returned.v1": SpellReturned,
+    "takedown.spell.moved.v1": SpellMoved,
+    "takedown.outcome.voided.v1": OutcomeVoided,
+}
+TYPE_OF: dict[type[Payload], str] = {struct: name for name, struct in TYPES.items()}
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """One event about one case, as the core and the ledger handle it.
+
+    `time` is event time; `id` and `time` order the fold. A look's time is its `finished_at`.
+    """
+
+    id: UUID
+    time: datetime
+    source: str
+    case_id: str
+    data: Payload
+
+    @property
+    def type(self) -> str:
+        """The CloudEvents type."""
+        return TYPE_OF[type(self.data)]
+
+
+def json_schema(struct: type[Payload]) -> dict[str, object]:
+    """Generate the JSON Schema of an event's data."""
+    return msgspec.json.schema(struct)

@@ -1,0 +1,80 @@
+"""The topics as data: name, key, retention, compaction and what may stand on them."""
+
+from dataclasses import dataclass
+
+from schemas import events as ev
+from schemas.events import Payload
+
+DEFAULT_PARTITIONS = 12
+DLQ_SUFFIX = ".dlq"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic; every topic is keyed by case id and has the same number of partitions.
+
+    Evidence keeps every record: `retention.ms=-1`, because the broker's retention looks at the record's
+    time, and a replayed or imported event is old at once.
+    """
+
+    name: str
+    carries: tuple[type[Payload], ...]
+    compacted: bool = False
+    sealed: bool = True
+    about: str = ""
+
+    @property
+    def config(self) -> dict[str, str]:
+        """The broker's settings for this topic."""
+        policy = "compact" if self.compacted else "delete"
+        shared = {"cleanup.policy": policy, "retention.ms": "-1", "retention.bytes": "-1"}
+        compaction = {"min.cleanable.dirty.ratio": "0.1", "segment.ms": "3600000"}
+        return shared | (compaction if self.compacted else {})
+
+    @property
+    def dlq(self) -> str:
+        """The dead-letter topic."""
+        return self.name + DLQ_SUFFIX
+
+
+REPORTS = Topic(
+    "takedown.reports.v1",
+    (
+        ev.ReportFiled,
+        ev.ReportRetracted,
+        ev.NoticeSent,
+        ev.NoticeDelivered,
+        ev.NoticeFailed,
+        ev.NoticeAcknowledged,
+        ev.HoldPlaced,
+        ev.HoldLifted,
+        ev.CaseAttributed,
+        ev.CaseErased,
+    ),
+    sealed=False,
+    about="What reporters, hotlines and authorities say. The only topic that accepts an unsealed URL.",
+)
+OBSERVATIONS = Topic(
+    "takedown.observations.v1", (ev.LookMade, ev.LookMissed), about="What the probers saw."
+)
+WATCHLIST = Topic(
+    "takedown.watchlist.v1",
+    (ev.WatchEntry,),
+    compacted=True,
+    about="One entry per case under watch, URL sealed; a tombstone ends the watch.",
+)
+OUTCOMES = Topic(
+    "takedown.outcomes.v1",
+    (ev.SpellBreached, ev.SpellRemoved, ev.SpellReturned, ev.SpellMoved, ev.OutcomeVoided),
+    about="What the ledger concluded.",
+)
+
+TOPICS = (REPORTS, OBSERVATIONS, WATCHLIST, OUTCOMES)
+EVIDENCE = (REPORTS, OBSERVATIONS)
+BY_NAME = {topic.name: topic for topic in TOPICS}
+
+
+def all_names() -> dict[str, dict[str, str]]:
+    """Name every topic to create, with its settings, dead letters of the evidence included."""
+    keep = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+    return {t.name: t.config for t in TOPICS} | {t.dlq: keep for t in EVIDENCE}

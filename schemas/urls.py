@@ -1,0 +1,87 @@
+"""The one parse of a URL: refang, check, canonicalise.
+
+Everything behind this module uses the same string, so that no two parsers can disagree about it.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import can_ada
+
+from schemas.errors import BadUrl
+
+MAX_URL_LENGTH = 8192
+_CONTROL = re.compile(r"[\x00-\x20\x7f]")
+_DEFANGED = (
+    (re.compile(r"^hxxp(s?)(?=[:\[])", re.I), r"http\1"),
+    (re.compile(r"\[:\]"), ":"),
+    (re.compile(r"\[://\]"), "://"),
+    (re.compile(r"\[\.\]|\(\.\)|\[dot\]", re.I), "."),
+)
+
+NotMeasurable = Literal["onion", "scheme", "credentials"]
+
+
+@dataclass(frozen=True, slots=True)
+class CanonicalUrl:
+    """A URL in the one form that case ids, seals and looks are made from.
+
+    `href` has no fragment and no credentials. `not_measurable` says why it is never probed (G17).
+    """
+
+    href: str
+    host: str
+    port: int
+    scheme: str
+    not_measurable: NotMeasurable | None
+
+    def __repr__(self) -> str:
+        """Keep the URL out of logs and exceptions."""
+        return "<CanonicalUrl sealed>"
+
+
+def refang(text: str) -> str:
+    """Undo the usual ways of writing a URL so that it can't be clicked (`hxxp`, `[.]`)."""
+    for pattern, replacement in _DEFANGED:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def canonical(text: str) -> CanonicalUrl:
+    """Parse once, with the WHATWG rules (Ada), and keep order, slashes and query as they are.
+
+    Raises `BadUrl` for what no browser would open; two different URLs never become one.
+    """
+    text = refang(text.strip())
+    if not text or len(text) > MAX_URL_LENGTH:
+        raise BadUrl(
+            f"a URL needs 1 to {MAX_URL_LENGTH} characters; send the whole URL as reported"
+        )
+    if _CONTROL.search(text):
+        raise BadUrl("a URL with white space or control characters; send it percent-encoded")
+    try:
+        parsed = can_ada.parse(text)
+    except ValueError:
+        raise BadUrl(
+            "not an absolute URL by the WHATWG rules; send scheme, host and path"
+        ) from None
+    return _checked(parsed)
+
+
+def _checked(parsed: "can_ada.URL") -> CanonicalUrl:
+    scheme = parsed.protocol.rstrip(":")
+    if not parsed.hostname:
+        raise BadUrl("a URL without a host can't be watched; send an http or https URL")
+    reason: NotMeasurable | None = None
+    if scheme not in ("http", "https"):
+        reason = "scheme"
+    elif parsed.username or parsed.password:
+        reason = "credentials"
+    elif parsed.hostname.rstrip(".").endswith(".onion"):
+        reason = "onion"
+    parsed.hash = ""
+    parsed.username = ""
+    parsed.password = ""
+    port = int(parsed.port) if parsed.port else {"http": 80, "https": 443}.get(scheme, 0)
+    return CanonicalUrl(parsed.href.removesuffix("#"), parsed.hostname, port, scheme, reason)

@@ -1,0 +1,1 @@
+"""The pure core: no waiting, no clock, no I/O."""

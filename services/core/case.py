@@ -1,0 +1,124 @@
+"""A case and its spells: what folding the events of one canonical URL gives.
+
+These structs are mutable while a fold runs and are what the ledger stores; times are UTC instants.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from schemas.events import DeliveryFailure, Layer, NotMeasurable
+from services.core.machines import Clock, Presence, Procedure
+
+
+class Notice(Struct, kw_only=True):
+    """One notice of one case; `spell` is the number of the spell that it was counted for."""
+
+    notice_id: str
+    provider: str
+    channel: str
+    sent_at: datetime | None = None
+    delivered_at: datetime | None = None
+    failed_at: datetime | None = None
+    failure: DeliveryFailure | None = None
+    acknowledged_at: datetime | None = None
+    spell: int | None = None
+
+
+class Removal(Struct, kw_only=True):
+    """A removal interval (lower, upper]; `lower` is None where it was never seen online before."""
+
+    lower: datetime | None
+    upper: datetime
+    layer: Layer | None
+    reason: str
+
+
+class Run(Struct, kw_only=True):
+    """A run of removal-class looks that has not confirmed a removal yet."""
+
+    first_finished_at: datetime
+    last_finished_at: datetime
+    looks: int
+    vantages: list[str]
+    layer: Layer | None
+    reason: str
+
+
+class Hold(Struct, kw_only=True):
+    """A pause of the norm that an authority asked for."""
+
+    placed_at: datetime
+    expires_at: datetime
+    actor: str
+    event_id: UUID
+
+
+class Spell(Struct, kw_only=True):
+    """One case at one provider. `known_online_at` is L; the last removal's `upper` is R."""
+
+    number: int
+    opened_at: datetime
+    provider: str | None = None
+    observed: bool = False
+    procedure: Procedure = Procedure.REPORTED
+    presence: Presence = Presence.UNSEEN
+    clock: Clock = Clock.STOPPED
+    closed_at: datetime | None = None
+    closed_reason: str | None = None
+    clock_started_at: datetime | None = None
+    deadline: datetime | None = None
+    gone_before_notice: bool = False
+    held: bool = False
+    first_online_at: datetime | None = None
+    known_online_at: datetime | None = None
+    breached_at: datetime | None = None
+    run: Run | None = None
+    removals: list[Removal] = []
+    returned_at: list[datetime] = []
+    looks: int = 0
+    undetermined: int = 0
+    missed: int = 0
+    online_from: datetime | None = None
+    maybe_online_from: datetime | None = None
+    exposure_lower_seconds: float = 0.0
+    exposure_upper_seconds: float = 0.0
+
+
+class Case(Struct, kw_only=True):
+    """One canonical URL under watch, folded up to `last` = (event time, event id)."""
+
+    case_id: str
+    category: str
+    spells: list[Spell]
+    reported_at: datetime | None = None
+    reports: int = 0
+    reporters: list[str] = []
+    historic: bool = False
+    sealed_url: str | None = None
+    notices: dict[str, Notice] = {}
+    failed_notices: set[str] = set()
+    hold: Hold | None = None
+    retracted: bool = False
+    erased: bool = False
+    not_measurable: NotMeasurable | None = None
+    last_time: datetime | None = None
+    last_id: UUID | None = None
+
+    @property
+    def spell(self) -> Spell:
+        """The spell that is open, or the last one."""
+        return self.spells[-1]
+
+
+class Transition(Struct, frozen=True, kw_only=True):
+    """One change of one machine of one spell, with the event that caused it."""
+
+    spell: int
+    machine: str
+    before: str
+    after: str
+    at: datetime
+    cause: UUID
+    detail: str | None = None

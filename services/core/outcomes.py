@@ -1,0 +1,83 @@
+"""What a fold concludes for the world: breached, removed, returned, moved, each named by its cause."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from schemas import events as ev
+from schemas import ids
+from schemas.events import Event
+from schemas.methodology import Methodology
+from services.core.case import Case, Removal, Spell, Transition
+
+SOURCE = "takedown:ledger"
+_KINDS: dict[tuple[str, str], type[ev.Outcome]] = {
+    ("clock", "BREACHED"): ev.SpellBreached,
+    ("presence", "REMOVED"): ev.SpellRemoved,
+    ("presence", "RETURNED"): ev.SpellReturned,
+}
+
+
+def outcomes(
+    case: Case, transitions: Iterable[Transition], methodology: Methodology
+) -> list[Event]:
+    """Derive the outcome events of some transitions of a case, in order."""
+    found = []
+    for moved in transitions:
+        kind = _kind(moved)
+        if kind is not None:
+            found.append(_event(case, moved, kind, methodology))
+    return found
+
+
+def voided(case_id: str, outcome_id: UUID, outcome_type: str, at: datetime) -> Event:
+    """Say that an outcome no longer holds."""
+    return Event(
+        id=ids.outcome_id(case_id, 0, "voided", outcome_id),
+        time=at,
+        source=SOURCE,
+        case_id=case_id,
+        data=ev.OutcomeVoided(outcome_id=outcome_id, outcome_type=outcome_type),
+    )
+
+
+def _kind(moved: Transition) -> type[ev.Outcome] | None:
+    if moved.machine == "procedure" and moved.after == "CLOSED" and moved.detail == "moved":
+        return ev.SpellMoved
+    return _KINDS.get((moved.machine, moved.after))
+
+
+def _event(
+    case: Case, moved: Transition, kind: type[ev.Outcome], methodology: Methodology
+) -> Event:
+    spell = case.spells[moved.spell - 1]
+    lower, upper = _interval(spell, moved)
+    data = kind(
+        spell=spell.number,
+        provider=spell.provider,
+        category=case.category,
+        methodology=methodology.id,
+        methodology_digest=methodology.digest,
+        caused_by=moved.cause,
+        clock_started_at=spell.clock_started_at,
+        deadline=spell.deadline,
+        known_online_at=lower,
+        first_gone_at=upper,
+    )
+    name = ids.outcome_id(case.case_id, spell.number, ev.TYPE_OF[kind], moved.cause)
+    return Event(id=name, time=moved.at, source=SOURCE, case_id=case.case_id, data=data)
+
+
+def _interval(spell: Spell, moved: Transition) -> tuple[datetime | None, datetime | None]:
+    """Give what was known at the transition itself, so that later looks can't change the outcome's body."""
+    if moved.after == "BREACHED":
+        return spell.breached_at, None
+    removal = _removal_at(spell, moved)
+    if removal is None:
+        return None, None
+    return removal.lower, removal.upper
+
+
+def _removal_at(spell: Spell, moved: Transition) -> Removal | None:
+    known = [removal for removal in spell.removals if removal.upper <= moved.at]
+    return known[-1] if known else None

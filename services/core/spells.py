@@ -1,0 +1,179 @@
+"""One ordered pass over a case: the current event, the machines' moves, and the rules that open and close spells."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from schemas.events import Event
+from schemas.methodology import Methodology
+from services.core.case import Case, Spell, Transition
+from services.core.machines import (
+    CLOCK,
+    PRESENCE,
+    PROCEDURE,
+    Clock,
+    Presence,
+    Procedure,
+    Trigger,
+    advance,
+)
+
+_RUNNABLE = (Clock.RUNNING, Clock.ON_HOLD)
+
+
+class Pass:
+    """The state of one pass; decides and records, and performs nothing."""
+
+    __slots__ = ("case", "cause", "methodology", "now", "transitions")
+
+    def __init__(self, case: Case, methodology: Methodology) -> None:
+        self.case = case
+        self.methodology = methodology
+        self.transitions: list[Transition] = []
+        self.now: datetime
+        self.cause: UUID
+
+    def begin(self, event: Event) -> None:
+        """Take the next event; the first one opens the first spell."""
+        self.now, self.cause = event.time, event.id
+        if not self.case.spells:
+            self.case.spells.append(
+                Spell(number=1, opened_at=event.time, maybe_online_from=event.time)
+            )
+
+    def expire_hold(self) -> None:
+        """End a hold that expired before the current event; asked only by events that may move something."""
+        hold = self.case.hold
+        if hold is not None and hold.expires_at <= self.now:
+            self.release_hold(hold.expires_at)
+
+    # -- the three machines ------------------------------------------------------------------
+
+    def move_presence(self, spell: Spell, trigger: Trigger, detail: str | None = None) -> None:
+        """Advance what was seen."""
+        before, spell.presence = spell.presence, advance(PRESENCE, spell.presence, trigger)
+        self._record(spell, "presence", before, spell.presence, detail)
+
+    def move_clock(self, spell: Spell, trigger: Trigger, detail: str | None = None) -> None:
+        """Advance what is owed."""
+        before, spell.clock = spell.clock, advance(CLOCK, spell.clock, trigger)
+        self._record(spell, "clock", before, spell.clock, detail)
+
+    def move_procedure(self, spell: Spell, trigger: Trigger, detail: str | None = None) -> None:
+        """Advance what was said."""
+        before, spell.procedure = spell.procedure, advance(PROCEDURE, spell.procedure, trigger)
+        self._record(spell, "procedure", before, spell.procedure, detail)
+
+    def _record(
+        self, spell: Spell, machine: str, before: str, after: str, detail: str | None
+    ) -> None:
+        if before != after:
+            self.transitions.append(
+                Transition(
+                    spell=spell.number,
+                    machine=machine,
+                    before=str(before),
+                    after=str(after),
+                    at=self.now,
+                    cause=self.cause,
+                    detail=detail,
+                )
+            )
+
+    # -- the clock ---------------------------------------------------------------------------
+
+    def start_clock(self, at: datetime) -> None:
+        """Start the current spell's clock, unless it is gone already: then there is nothing to owe."""
+        spell = self.case.spell
+        if spell.clock is not Clock.STOPPED or spell.procedure is Procedure.CLOSED:
+            return
+        spell.clock_started_at = at
+        spell.deadline = at + self.methodology.norm_for(self.case.category)
+        if spell.presence is Presence.REMOVED:
+            spell.gone_before_notice = True
+            return
+        spell.gone_before_notice = False
+        self.move_clock(spell, Trigger.START)
+        self.pause_for_hold(at)
+
+    def pause_for_hold(self, at: datetime) -> None:
+        """Pause a running clock while a hold is in force."""
+        spell = self.case.spell
+        if self.case.hold is not None and spell.clock is Clock.RUNNING:
+            self.case.hold.placed_at = at
+            spell.held = True
+            self.move_clock(spell, Trigger.HOLD)
+
+    def release_hold(self, at: datetime) -> None:
+        """End a hold: the deadline moves by the time that the clock stood still."""
+        hold, spell = self.case.hold, self.case.spell
+        self.case.hold = None
+        if hold is None or spell.clock is not Clock.ON_HOLD:
+            return
+        assert spell.deadline is not None
+        spell.deadline += max(min(at, hold.expires_at) - hold.placed_at, timedelta())
+        self.move_clock(spell, Trigger.RELEASE)
+
+    # -- spells ------------------------------------------------------------------------------
+
+    def close(self, reason: str) -> None:
+        """Close the current spell; what the clock has decided stays decided."""
+        spell = self.case.spell
+        if spell.procedure is Procedure.CLOSED:
+            return
+        if spell.clock in _RUNNABLE:
+            late = (
+                spell.clock is Clock.RUNNING
+                and spell.deadline is not None
+                and self.now > spell.deadline
+            )
+            self.move_clock(spell, Trigger.STRADDLE if late else Trigger.LEAVE, reason)
+        spell.closed_at, spell.closed_reason = self.now, reason
+        self.move_procedure(spell, Trigger.CLOSE, reason)
+
+    def attribute(self, providers: list[str], seen_from: datetime, seen_until: datetime) -> None:
+        """Take who serves the URL now: a correction before the clock starts, a move after it.
+
+        A URL that the charged provider still serves, beside others, has not moved.
+        """
+        spell = self.case.spell
+        if not providers or spell.procedure is Procedure.CLOSED:
+            return
+        if spell.provider in providers:
+            spell.observed = True
+        elif spell.provider is None or not (spell.observed or spell.clock_started_at):
+            spell.provider, spell.observed = min(providers), True
+        else:
+            self._move_to(min(providers), seen_from)
+
+    def _move_to(self, provider: str, at: datetime) -> None:
+        old = self.case.spell
+        self.close("moved")
+        opened = Spell(
+            number=old.number + 1,
+            opened_at=at,
+            provider=provider,
+            observed=True,
+            maybe_online_from=at,
+        )
+        self.case.spells.append(opened)
+        self._take_waiting_notice(opened, at)
+
+    def _take_waiting_notice(self, spell: Spell, at: datetime) -> None:
+        """Start the new provider's clock where its own notice went out before the move was seen."""
+        if self.methodology.clock_start == "report":
+            self.start_clock(at)
+            return
+        delivered = self.methodology.clock_start == "notice_delivered"
+        for notice in self.case.notices.values():
+            known = notice.delivered_at if delivered else notice.sent_at
+            if notice.spell is None and notice.provider == spell.provider and known is not None:
+                self.count_notice(notice.notice_id, at)
+
+    def count_notice(self, notice_id: str, at: datetime) -> None:
+        """Count a notice for the current spell, and start its clock unless the notice failed."""
+        spell, notice = self.case.spell, self.case.notices[notice_id]
+        if spell.procedure is not Procedure.CLOSED:
+            notice.spell = spell.number
+            self.move_procedure(spell, Trigger.NOTICE)
+        if notice_id not in self.case.failed_notices and spell.clock_started_at is None:
+            self.start_clock(at)

@@ -1,0 +1,36 @@
+"""What the probers are told about a case: its watch entry, or that the watch has ended."""
+
+from schemas.events import WatchEntry
+from schemas.methodology import Methodology
+from services.core.case import Case
+from services.core.machines import Presence, Procedure
+
+
+def entry_of(case: Case, methodology: Methodology) -> WatchEntry | None:
+    """Derive the watch entry of a case; None where there is nothing (any more) to look at."""
+    spell = case.spell
+    if case.sealed_url is None or case.retracted or case.erased:
+        return None
+    if case.historic or case.not_measurable is not None:
+        return None
+    if spell.procedure is Procedure.CLOSED:
+        return None
+    removed = spell.presence is Presence.REMOVED
+    return WatchEntry(
+        sealed_url=case.sealed_url,
+        category=case.category,
+        methodology=methodology.id,
+        watch_from=spell.clock_started_at or case.reported_at or spell.opened_at,
+        clock_started_at=spell.clock_started_at,
+        deadline=spell.deadline,
+        suspected_at=spell.run.first_finished_at if spell.run is not None else None,
+        removed_at=spell.removals[-1].upper if removed else None,
+        returned_at=spell.returned_at[-1] if spell.returned_at else None,
+        second_vantage=_second_vantage(case, methodology),
+    )
+
+
+def _second_vantage(case: Case, methodology: Methodology) -> bool:
+    """Ask the other vantages only at the deciding look: cost stays in the order of transitions."""
+    run, asked = case.spell.run, methodology.confirmation
+    return run is not None and asked.vantages > len(run.vantages) and run.looks + 1 >= asked.looks

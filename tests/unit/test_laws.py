@@ -1,0 +1,279 @@
+"""The eight laws of the core, as properties over any history of one case."""
+
+import random
+from datetime import timedelta
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from schemas import events as ev
+from schemas import ids
+from schemas.events import Event
+from schemas.methodology import Methodology
+from services.core import machines
+from services.core.bounds import Count, exclusion, standing
+from services.core.case import Case, Transition
+from services.core.digest import case_digest
+from services.core.fold import extend, fold, may_extend, order
+from services.core.machines import CLOCK, PRESENCE, PROCEDURE, Clock, IllegalTransition, Presence
+from services.core.state import decode_case, encode_case
+from tests.strategies import START, any_event, event, histories, look, methodologies, ordinary
+
+HOUR = timedelta(hours=1)
+
+
+def digest(events: list[Event], methodology: Methodology) -> str:
+    return case_digest(*fold(events, methodology))
+
+
+@given(histories, methodologies, st.randoms(use_true_random=False))
+def test_a_fold_is_a_function_of_the_set(
+    events: list[Event], methodology: Methodology, rng: random.Random
+) -> None:
+    """Law 1: any order of arrival and any duplicates give the same result."""
+    mixed = [*events, *rng.sample(events, len(events) // 2)]
+    rng.shuffle(mixed)
+    assert digest(events, methodology) == digest(mixed, methodology)
+
+
+def arrive(events: list[Event], methodology: Methodology) -> tuple[Case | None, list[Transition]]:
+    """Take events as the ledger does: extend where that is allowed, fold the log anew elsewhere."""
+    log: dict[object, Event] = {}
+    case: Case | None = None
+    transitions: list[Transition] = []
+    for incoming in events:
+        if incoming.id in log:
+            continue
+        log[incoming.id] = incoming
+        if case is not None and may_extend(case, incoming):
+            case = decode_case(encode_case(case))
+            transitions += extend(case, incoming, methodology)
+        else:
+            case, transitions = fold(log.values(), methodology)
+    return case, transitions
+
+
+@given(histories, methodologies, st.randoms(use_true_random=False))
+def test_arrival_in_any_split_equals_one_fold(
+    events: list[Event], methodology: Methodology, rng: random.Random
+) -> None:
+    """Law 1: extending look by look, through stored bytes, equals one fold of everything."""
+    rng.shuffle(events)
+    case, transitions = arrive(events, methodology)
+    assert case is not None
+    assert digest(events, methodology) == case_digest(case, transitions)
+
+
+def evidence(case: Case) -> list[object]:
+    """Everything but the plain counters of looks."""
+    return [
+        (
+            s.presence, s.clock, s.procedure, s.provider, s.clock_started_at, s.deadline, s.breached_at,
+            s.known_online_at, s.removals, s.returned_at, s.run, s.gone_before_notice,
+        )
+        for s in case.spells
+    ]  # fmt: skip
+
+
+@given(histories, methodologies)
+def test_undetermined_moves_nothing(events: list[Event], methodology: Methodology) -> None:
+    """Law 2: leaving out every undetermined or missed look changes no evidence and no transition."""
+    kept = [e for e in events if not isinstance(e.data, ev.LookMade | ev.LookMissed)] + [
+        e for e in events if isinstance(e.data, ev.LookMade) and e.data.verdict != "undetermined"
+    ]
+    first = min(events, key=order)
+    if first not in kept:
+        kept.append(first)
+    with_all, without = fold(events, methodology), fold(kept, methodology)
+    changed = [(t.machine, t.before, t.after, t.spell) for t in with_all[1]]
+    assert evidence(with_all[0]) == evidence(without[0])
+    assert changed == [(t.machine, t.before, t.after, t.spell) for t in without[1]]
+
+
+@given(histories, methodologies)
+def test_a_removal_has_its_run(events: list[Event], methodology: Methodology) -> None:
+    """Law 3: every removal is the end of a run of enough removal-class looks, and R is its first."""
+    case, _ = fold(events, methodology)
+    seen = sorted(
+        (e for e in {e.id: e for e in events}.values() if isinstance(e.data, ev.LookMade)),
+        key=order,
+    )
+    for spell in case.spells:
+        for removal in spell.removals:
+            start = next(i for i, e in enumerate(seen) if e.data.finished_at == removal.upper)
+            run = 0
+            for e in seen[start:]:
+                run += e.data.verdict == "removed"
+                if run >= methodology.confirmation.looks:
+                    break
+            assert run >= methodology.confirmation.looks
+            assert removal.lower is None or removal.lower <= removal.upper
+
+
+@given(histories, methodologies)
+def test_a_certain_breach_was_seen(events: list[Event], methodology: Methodology) -> None:
+    """Law 4: BREACHED names a look that saw it online at or after the deadline."""
+    case, _ = fold(events, methodology)
+    sightings = {
+        e.data.started_at
+        for e in events
+        if isinstance(e.data, ev.LookMade) and e.data.verdict == "online"
+    }
+    for spell in case.spells:
+        if spell.clock is Clock.BREACHED:
+            assert spell.breached_at in sightings
+            assert spell.deadline is not None
+            assert spell.breached_at >= spell.deadline
+
+
+@given(histories, st.lists(any_event, max_size=10), methodologies)
+def test_breached_is_final(
+    events: list[Event], later: list[Event], methodology: Methodology
+) -> None:
+    """Law 4: no later look, notice or hold takes a certain breach back."""
+    case, _ = fold(events, methodology)
+    last = max(e.time for e in events)
+    after = [
+        e
+        for e in later
+        if e.time > last and not isinstance(e.data, ev.NoticeFailed | ev.ReportFiled)
+    ]
+    longer, _ = fold([*events, *after], methodology)
+    for spell, same in zip(case.spells, longer.spells, strict=False):
+        if spell.clock is Clock.BREACHED:
+            assert same.clock is Clock.BREACHED
+
+
+@given(st.lists(histories, max_size=6), methodologies, st.integers(0, 80))
+def test_the_counts_add_up(many: list[list[Event]], methodology: Methodology, hours: int) -> None:
+    """Law 5: within + certain breaches + undecided = n, and no spell is lost or counted twice."""
+    cutoff, total, spells = START + hours * HOUR, Count(), 0
+    for events in many:
+        case, _ = fold(events, methodology)
+        for spell in case.spells:
+            total.add(standing(case, spell, methodology, cutoff))
+            spells += 1
+    assert total.within + total.certain_breaches + total.undecided == total.n
+    outside = total.younger_than_norm + total.not_started + sum(total.excluded.values())
+    assert total.n + outside == spells
+    if total.n:
+        assert total.lower is not None
+        assert total.upper is not None
+        assert 0 <= total.lower <= total.upper <= 1
+
+
+@given(histories, methodologies)
+def test_there_are_no_timers(events: list[Event], methodology: Methodology) -> None:
+    """Law 6: every transition is caused by one of the events and happens at that event's time."""
+    times = {e.id: e.time for e in events}
+    _, transitions = fold(events, methodology)
+    assert all(times[t.cause] == t.at for t in transitions)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3), st.integers(0, 3)), min_size=2)
+)
+def test_a_look_is_named_by_its_facts(facts: list[tuple[str, int, int]]) -> None:
+    """Law 7: equal facts have equal ids, different facts have different ones."""
+    names = {
+        fact: ids.look_id("a" * 32, fact[0], START + fact[1] * HOUR, START + fact[2] * HOUR)
+        for fact in facts
+    }
+    assert len(set(names.values())) == len(set(facts))
+
+
+@given(histories, methodologies)
+def test_missed_looks_are_counted(events: list[Event], methodology: Methodology) -> None:
+    """Law 8: every missed look is counted at its case, and none disappears."""
+    case, _ = fold(events, methodology)
+    unique = {e.id for e in events if isinstance(e.data, ev.LookMissed)}
+    assert sum(spell.missed for spell in case.spells) == len(unique)
+
+
+@given(ordinary)
+@example([look(START, "online"), look(START + HOUR, "removed")])
+def test_standing_agrees_with_its_definition(events: list[Event]) -> None:
+    """The clock says what the words of the design say, by plain search over the looks of a spell."""
+    methodology = next(m for m in METHODS if m.id == "urlhaus-report-clock")
+    case, _ = fold(events, methodology)
+    for spell in case.spells:
+        if exclusion(case, spell) or spell.clock_started_at is None:
+            continue
+        assert spell.deadline == spell.clock_started_at + methodology.norm_for(case.category)
+        in_time = [r for r in spell.removals if r.upper <= spell.deadline]
+        late = spell.known_online_at is not None and spell.known_online_at >= spell.deadline
+        if spell.clock is Clock.WITHIN:
+            assert in_time
+        elif spell.clock is Clock.BREACHED:
+            assert late
+        else:
+            assert not late or in_time
+
+
+METHODS = __import__("tests.strategies", fromlist=["METHODOLOGIES"]).METHODOLOGIES
+
+
+@pytest.mark.parametrize(
+    "table", [PROCEDURE, PRESENCE, CLOCK], ids=["procedure", "presence", "clock"]
+)
+def test_an_unknown_pair_raises_and_changes_nothing(
+    table: dict[tuple[object, object], object],
+) -> None:
+    """A trigger that a state does not know raises, for every pair outside the table."""
+    states = type(next(iter(table))[0])
+    for state in states:
+        for trigger in machines.Trigger:
+            if (state, trigger) not in table:
+                with pytest.raises(IllegalTransition):
+                    machines.advance(table, state, trigger)
+
+
+class Arrivals(RuleBasedStateMachine):
+    """The ledger's way of taking events, against a naive fold of the sorted set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.methodology = METHODS[1]
+        self.log: dict[object, Event] = {}
+        self.case: Case | None = None
+        self.transitions: list[Transition] = []
+
+    @rule(incoming=any_event)
+    def arrives(self, incoming: Event) -> None:
+        if incoming.id in self.log:
+            return
+        self.log[incoming.id] = incoming
+        if self.case is not None and may_extend(self.case, incoming):
+            self.transitions += extend(self.case, incoming, self.methodology)
+        else:
+            self.case, self.transitions = fold(self.log.values(), self.methodology)
+
+    @rule()
+    def arrives_again(self) -> None:
+        if self.log:
+            self.arrives(next(iter(self.log.values())))
+
+    @invariant()
+    def equals_the_naive_fold(self) -> None:
+        if self.log:
+            naive = fold(sorted(self.log.values(), key=order), self.methodology)
+            assert self.case is not None
+            assert case_digest(*naive) == case_digest(self.case, self.transitions)
+
+    @invariant()
+    def removed_means_confirmed(self) -> None:
+        for spell in self.case.spells if self.case else []:
+            if spell.presence is Presence.REMOVED:
+                assert spell.removals
+
+
+TestArrivals = Arrivals.TestCase
+
+
+def test_the_event_helper_names_by_content() -> None:
+    """The strategies' own events obey law 7, or every property above would prove little."""
+    data = ev.NoticeAcknowledged(notice_id="n")
+    assert event(START, data).id == event(START, data).id
+    assert event(START, data).id != event(START + HOUR, data).id
