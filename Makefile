@@ -22,6 +22,7 @@ servers: $(VENV)/.ready ## Fetch Kafka's jars into the user's cache (Postgres an
 
 tools: $(VENV)/.ready ## Get promtool, Prometheus and amtool (Debian packages) and AsyncAPI's schema (npm), unpacked into the user's cache
 	@scripts/debian-tools >/dev/null
+	@scripts/browser >/dev/null
 	@scripts/asyncapi-schema >/dev/null
 
 demo: servers ## Run the whole main job on a simulated internet, and check it against the truth
@@ -49,7 +50,7 @@ format: $(VENV)/.ready
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --fix --quiet .
 
 artefacts: $(VENV)/.ready ## Write the generated files anew (schemas, references, dashboard)
-	@$(BIN)/python scripts/write_artefacts.py
+	@$(BIN)/python -m scripts.write_artefacts
 
 lock: ## Write the lock files anew (needs uv)
 	@requirements/lock

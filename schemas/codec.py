@@ -38,9 +38,12 @@ class Structured(Struct, kw_only=True, omit_defaults=True):
 
 
 class Incoming(Struct, frozen=True, kw_only=True):
-    """A decoded event whose case may not be named yet (a report with an unsealed URL)."""
+    """A decoded event whose case may not be named yet (a report with an unsealed URL).
 
-    id: UUID
+    `id` is None where the sender gave none: it is then made of the content, once its URL is sealed.
+    """
+
+    id: UUID | None
     time: datetime
     source: str
     subject: str | None
@@ -93,7 +96,7 @@ def decode(value: bytes | None, headers: Headers, topic: Topic | None = None) ->
         raise UnusableEvent(
             "not_cloudevent", "an empty record (a tombstone) means nothing on this topic"
         )
-    if found.get("content-type", b"").startswith(STRUCTURED):
+    if (found.get("content-type") or b"").startswith(STRUCTURED):
         incoming = decode_structured(value)
     else:
         incoming = _binary(value, found)
@@ -103,7 +106,7 @@ def decode(value: bytes | None, headers: Headers, topic: Topic | None = None) ->
 
 
 def decode_structured(line: bytes) -> Incoming:
-    """Read a CloudEvent in structured mode (JSON); a missing id becomes a function of the content."""
+    """Read a CloudEvent in structured mode (JSON)."""
     try:
         outer = _structured.decode(line)
     except msgspec.ValidationError as error:
@@ -116,10 +119,7 @@ def decode_structured(line: bytes) -> Incoming:
             "bad_time", "`time` is missing; give the event's own instant, with its zone"
         )
     time = _time(outer.time)
-    if outer.id is None:
-        made = ids.content_id(outer.type, outer.subject or "", time, encode_data(data))
-    else:
-        made = _uuid(outer.id, outer.source)
+    made = None if outer.id is None else _uuid(outer.id, outer.source)
     return Incoming(id=made, time=time, source=outer.source, subject=outer.subject, data=data)
 
 
@@ -131,6 +131,8 @@ def _binary(value: bytes, found: dict[str, bytes]) -> Incoming:
         subject = found["ce_subject"].decode() if "ce_subject" in found else None
     except KeyError as error:
         raise UnusableEvent("not_cloudevent", f"header {error.args[0]} is missing") from None
+    except AttributeError:
+        raise UnusableEvent("not_cloudevent", "a CloudEvents header is null") from None
     except UnicodeDecodeError:
         raise UnusableEvent("not_cloudevent", "a CloudEvents header is not UTF-8") from None
     data = decode_data(type_, value)

@@ -26,6 +26,9 @@ DeliveryFailure = Literal[
 ]
 Role = Literal["hosting", "proxy"]
 Agent = Literal["identified", "neutral"]
+MissedReason = Literal[
+    "prober_down", "overload", "assignment_lost", "shutdown", "politeness", "unreadable", "failed"
+]
 
 
 class Payload(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -94,15 +97,21 @@ class HoldLifted(Payload, frozen=True, kw_only=True):
     """An authority ended a hold."""
 
     actor: Name
+    reason: Name | None = None
 
 
 class CaseAttributed(Payload, frozen=True, kw_only=True):
-    """Somebody states, with a method, which provider answers for a case from this instant on."""
+    """Somebody states, with a method, which provider answers for a case from this instant on.
+
+    With `effective_from` it corrects history: this provider answered from then on, whatever looks up to the
+    statement's own time say. An instant later than that time changes nothing.
+    """
 
     provider: Slug
     method: Slug
     actor: Name
     reason: Name | None = None
+    effective_from: Instant | None = None
 
 
 class CaseErased(Payload, frozen=True, kw_only=True):
@@ -159,11 +168,14 @@ class LookMade(Payload, frozen=True, kw_only=True):
 
 
 class LookMissed(Payload, frozen=True, kw_only=True):
-    """A look that could not be made, with its reason: there are no silent gaps."""
+    """A look that could not be made, with its reason: there are no silent gaps.
+
+    `unreadable`: no key here opens the sealed URL. `failed`: the look itself broke or never ended.
+    """
 
     vantage: Slug
     tick: Instant
-    reason: Literal["prober_down", "overload", "assignment_lost", "shutdown", "politeness"]
+    reason: MissedReason
 
 
 class WatchEntry(Payload, frozen=True, kw_only=True):

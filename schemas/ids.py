@@ -34,14 +34,22 @@ def look_id(case: str, vantage: str, tick: datetime, started_at: datetime) -> UU
     return uuid5(NAMESPACE, f"look|{case}|{vantage}|{instant(tick)}|{instant(started_at)}")
 
 
-def missed_id(case: str, vantage: str, tick: datetime) -> UUID:
-    """Name a look that could not be made."""
-    return uuid5(NAMESPACE, f"missed|{case}|{vantage}|{instant(tick)}")
+def missed_id(case: str, vantage: str, tick: datetime, reason: str) -> UUID:
+    """Name a look that could not be made.
+
+    The reason is part of the name: a prober that is killed before it stored its progress says it again,
+    perhaps with another reason, and one id must name one body.
+    """
+    return uuid5(NAMESPACE, f"missed|{case}|{vantage}|{instant(tick)}|{reason}")
 
 
-def outcome_id(case: str, spell: int, kind: str, cause: UUID) -> UUID:
-    """Name an outcome by the event that caused it."""
-    return uuid5(NAMESPACE, f"outcome|{case}|{spell}|{kind}|{cause}")
+def outcome_id(case: str, spell: int, kind: str, cause: UUID, *said: str | None) -> UUID:
+    """Name an outcome by the event that caused it and by what it says of whom.
+
+    A late event may leave an outcome and change who is charged with it: that is another outcome.
+    """
+    words = "|".join(word or "" for word in said)
+    return uuid5(NAMESPACE, f"outcome|{case}|{spell}|{kind}|{cause}|{words}")
 
 
 def content_id(type_: str, case: str, time: datetime, data: bytes) -> UUID:

@@ -1,20 +1,28 @@
 """A methodology: the named, versioned definition that turns evidence into figures.
 
 A file is TOML. Its digest covers the meaning (the parsed values), not the layout, so a comment changes nothing.
-Unknown fields, wrong values and contradictions are refused, with the field.
+Unknown fields, wrong values and contradictions are refused, with the line of the file.
 """
 
 import hashlib
+import re
 import tomllib
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import date, timedelta
 from functools import cached_property
 from importlib import resources
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta, Struct
 
 from schemas.errors import ConfigError
+from schemas.tomllines import line_of
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+TimeOfDay = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
 
 _DURATION = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 Duration = Annotated[str, Meta(pattern=r"^-?\d+(\.\d+)?[smhd]$")]
@@ -53,8 +61,20 @@ class Cadence(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     jitter: Duration = "5m"
 
 
+class Business(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Working time, in the methodology's time zone; `closes` may be 24:00."""
+
+    days: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri")
+    opens: TimeOfDay = "09:00"
+    closes: TimeOfDay = "17:00"
+    holidays: tuple[date, ...] = ()
+
+
 class Methodology(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, dict=True):
-    """The parameters; every figure names `id`, `version` and `digest`."""
+    """The parameters; every figure names `id`, `version` and `digest`.
+
+    `calendar` says how the norm runs. `time_zone` is that of working hours and of the weekday-by-hour table.
+    """
 
     id: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,63}$")]
     version: Annotated[int, Meta(ge=1)]
@@ -63,6 +83,9 @@ class Methodology(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
     clock_start: Literal["notice_sent", "notice_delivered", "report"] = "notice_sent"
     norm: Duration = "24h"
     norms: dict[str, Duration] = {}
+    calendar: Literal["elapsed", "business"] = "elapsed"
+    time_zone: str = "UTC"
+    business: Business | None = None
     return_before_deadline: Literal["reopens", "ignored"] = "reopens"
     exclude: tuple[
         Literal["gone_before_notice", "retracted", "not_measurable", "moved", "held"], ...
@@ -78,8 +101,13 @@ class Methodology(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the parsed values, 64 hex digits."""
-        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
+        """SHA-256 over the parsed values, 64 hex digits; a default that is spelled out changes nothing."""
+        return hashlib.sha256(self.meaning).hexdigest()
+
+    @cached_property
+    def meaning(self) -> bytes:
+        """The bytes that the digest is over: JSON, sorted, without what equals its default."""
+        return msgspec.json.encode(_meaning(self), order="sorted")
 
     def norm_for(self, category: str) -> timedelta:
         """The norm of a category."""
@@ -97,39 +125,117 @@ class Methodology(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
         return None if text == "none" else timedelta(seconds=seconds(text))
 
 
+def _meaning(value: Any) -> Any:
+    """Leave out what equals its default, so that a field added later changes no digest of before."""
+    if isinstance(value, tuple):
+        return [_meaning(item) for item in value]
+    if not isinstance(value, Struct):
+        return value
+    fields = ((f, getattr(value, f.name)) for f in msgspec.structs.fields(value))
+    return {f.name: _meaning(v) for f, v in fields if f.required or v != f.default}
+
+
 def parse(text: str, name: str) -> Methodology:
-    """Read a methodology; `name` is said in errors."""
+    """Read a methodology; `name` is said in errors. Raises `ConfigError` with the line of the file."""
     try:
         method = msgspec.convert(tomllib.loads(text), Methodology)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"methodology {name}: not TOML: {error}") from None
     except msgspec.ValidationError as error:
+        message, path = _located(str(error))
         raise ConfigError(
-            f"methodology {name}: {error}; see the shipped ones for the fields"
+            f"methodology {name}{_line(text, path)}: {message}; see the shipped ones for the fields"
         ) from None
-    _check(method, name)
+    problems = [f"{_line(text, path)}: {message}" for path, message in _contradictions(method)]
+    if problems:
+        raise ConfigError(f"methodology {name}" + "; ".join(problems).replace("; , ", "; "))
     return method
 
 
-def _check(method: Methodology, name: str) -> None:
-    problems: list[str] = []
-    for label, text in [
-        ("norm", method.norm),
-        *((f"norms.{k}", v) for k, v in method.norms.items()),
-    ]:
+def _line(text: str, path: str) -> str:
+    number = line_of(text, path)
+    return "" if number is None else f", line {number}"
+
+
+def _located(message: str) -> tuple[str, str]:
+    """Split msgspec's message from its path; an unknown field is named behind the path of its table."""
+    said, _, path = message.partition(" - at `$")
+    path = path.rstrip("`").lstrip(".").replace("[...]", "")
+    unknown = re.search(r"unknown field `([^`]*)`", said)
+    if unknown:
+        path = f"{path}.{unknown[1]}".lstrip(".")
+    return f"{path}: {said}" if path else said, path
+
+
+_Problem = tuple[str, str]
+
+
+def _contradictions(method: Methodology) -> Iterator[_Problem]:
+    yield from _bad_norms(method)
+    yield from _bad_calendar(method)
+    yield from _bad_confirmation(method)
+    yield from _bad_cadence(method.cadence)
+    if len(set(method.exclude)) < len(method.exclude):
+        yield "exclude", "exclude names a reason twice"
+
+
+def _bad_norms(method: Methodology) -> Iterator[_Problem]:
+    norms = {"norm": method.norm} | {f"norms.{k}": v for k, v in method.norms.items()}
+    for path, text in norms.items():
         if seconds(text) <= 0:
-            problems.append(f"{label} must be longer than nothing")
-    untils = [seconds(s.until) for s in method.cadence.steps if s.until is not None]
-    if untils != sorted(set(untils)) or any(s.until is None for s in method.cadence.steps[:-1]):
-        problems.append("cadence.steps need growing `until`; only the last may have none")
-    if not method.cadence.steps or any(seconds(s.every) <= 0 for s in method.cadence.steps):
-        problems.append("cadence.steps need at least one step with `every` above nothing")
-    if method.confirmation.looks == 1 and seconds(method.confirmation.span) > 0:
-        problems.append("confirmation: one look has no span; set span = '0s' or more looks")
-    if seconds(method.confirmation.span) < 0 or seconds(method.cadence.jitter) < 0:
-        problems.append("confirmation.span and cadence.jitter can't be negative")
-    if problems:
-        raise ConfigError(f"methodology {name}: " + "; ".join(problems))
+            yield path, f"{path} must be longer than nothing"
+
+
+def _bad_calendar(method: Methodology) -> Iterator[_Problem]:
+    try:
+        ZoneInfo(method.time_zone)
+    except (KeyError, ValueError, OSError):
+        yield (
+            "time_zone",
+            "time_zone is none that this machine knows; write one such as Europe/Amsterdam",
+        )
+    business = method.business
+    if (method.calendar == "business") is (business is None):
+        yield (
+            "calendar",
+            'calendar = "business" and a table [business] go together; drop or add one',
+        )
+    if business is None:
+        return
+    if not business.days or len(set(business.days)) < len(business.days):
+        yield "business.days", "business.days needs at least one day, and none twice"
+    if business.opens >= business.closes:
+        yield "business.opens", "business.closes must be later than business.opens"
+    if len(set(business.holidays)) < len(business.holidays):
+        yield "business.holidays", "business.holidays names a day twice"
+
+
+def _bad_confirmation(method: Methodology) -> Iterator[_Problem]:
+    asked = method.confirmation
+    if asked.looks == 1 and seconds(asked.span) > 0:
+        yield "confirmation.span", "one look has no span; set span = '0s' or more looks"
+    if seconds(asked.span) < 0:
+        yield "confirmation.span", "confirmation.span can't be negative"
+    if asked.vantages > asked.looks:
+        yield (
+            "confirmation.vantages",
+            "more vantages than looks can't all have looked; ask for more looks",
+        )
+
+
+def _bad_cadence(cadence: Cadence) -> Iterator[_Problem]:
+    untils = [seconds(s.until) for s in cadence.steps if s.until is not None]
+    if untils != sorted(set(untils)) or any(s.until is None for s in cadence.steps[:-1]):
+        yield "cadence.steps", "cadence.steps need growing `until`; only the last may have none"
+    if not cadence.steps or any(seconds(s.every) <= 0 for s in cadence.steps):
+        yield "cadence.steps", "cadence.steps need at least one step with `every` above nothing"
+    if seconds(cadence.jitter) < 0:
+        yield "cadence.jitter", "cadence.jitter can't be negative"
+    if seconds(cadence.confirm_every) <= 0:
+        yield "cadence.confirm_every", "cadence.confirm_every must be longer than nothing"
+    for name, offsets in (("confirm", cadence.confirm), ("tail", cadence.tail)):
+        if any(seconds(offset) <= 0 for offset in offsets):
+            yield f"cadence.{name}", f"cadence.{name} holds offsets into the future: above nothing"
 
 
 def shipped() -> dict[str, Methodology]:

@@ -28,7 +28,14 @@ class Topic:
         """The broker's settings for this topic."""
         policy = "compact" if self.compacted else "delete"
         shared = {"cleanup.policy": policy, "retention.ms": "-1", "retention.bytes": "-1"}
-        compaction = {"min.cleanable.dirty.ratio": "0.1", "segment.ms": "3600000"}
+        # A prober that was down for less than a day still finds when an entry was first published, and
+        # what it then owes; the time of a record is the broker's, for an entry has none of its own.
+        compaction = {
+            "min.cleanable.dirty.ratio": "0.1",
+            "segment.ms": "3600000",
+            "min.compaction.lag.ms": "86400000",
+            "message.timestamp.type": "LogAppendTime",
+        }
         return shared | (compaction if self.compacted else {})
 
     @property
@@ -77,4 +84,6 @@ BY_NAME = {topic.name: topic for topic in TOPICS}
 def all_names() -> dict[str, dict[str, str]]:
     """Name every topic to create, with its settings, dead letters of the evidence included."""
     keep = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+    # A dead letter is as large as its record, which the broker let in, and its headers come on top.
+    keep["max.message.bytes"] = "2097152"
     return {t.name: t.config for t in TOPICS} | {t.dlq: keep for t in EVIDENCE}

@@ -1,6 +1,6 @@
-"""What is generated from the structs and committed: JSON Schemas and the AsyncAPI document.
+"""What is generated and committed: JSON Schemas, AsyncAPI, references, the dashboard.
 
-`python scripts/write_artefacts.py` writes them; a test compares.
+`python -m scripts.write_artefacts` writes them; a test compares.
 """
 
 import json
@@ -10,9 +10,12 @@ from typing import Any
 import msgspec
 import yaml
 
+from deploy import metrics_reference
+from deploy.grafana import dashboard
 from schemas import topics
 from schemas.events import TYPE_OF, TYPES, Payload
 from schemas.topics import Topic
+from services.runtime import settings_reference
 
 HERE = Path(__file__).parent.parent / "schemas"
 VERSION = "1.0.0"
@@ -119,7 +122,12 @@ def _operations() -> dict[str, Any]:
 def files() -> dict[Path, str]:
     """Give every generated file with its text."""
     schemas = {HERE / "jsonschema" / name: text for name, text in json_schemas().items()}
-    return schemas | {HERE / "asyncapi.yaml": asyncapi()}
+    return schemas | {
+        HERE / "asyncapi.yaml": asyncapi(),
+        HERE.parent / "docs" / "settings.md": settings_reference.reference(),
+        dashboard.PATH: dashboard.text(),
+        metrics_reference.PATH: metrics_reference.text(),
+    }
 
 
 def write() -> None:

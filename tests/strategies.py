@@ -1,19 +1,28 @@
 """Hypothesis strategies: the events of one case, in any order, late, doubled and contradictory."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from hypothesis import strategies as st
+from msgspec import structs
 
 from schemas import events as ev
 from schemas import ids
 from schemas.codec import encode_data
 from schemas.events import TYPE_OF, Event, Payload
-from schemas.methodology import Methodology, shipped
+from schemas.methodology import Business, Methodology, shipped
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CASE = "a" * 32
-METHODOLOGIES: tuple[Methodology, ...] = tuple(shipped().values())
+BUSINESS: Methodology = structs.replace(
+    shipped()["nl-24h"],
+    id="business",
+    norm="8h",
+    norms={},
+    calendar="business",
+    business=Business(holidays=(date(2026, 1, 1),)),
+)
+METHODOLOGIES: tuple[Methodology, ...] = (*shipped().values(), BUSINESS)
 PROVIDERS = ("giant", "small")
 
 
@@ -100,9 +109,13 @@ holds = st.builds(
 )
 lifts = st.builds(lambda at: event(at, ev.HoldLifted(actor="police")), minutes)
 attributed = st.builds(
-    lambda at, p: event(at, ev.CaseAttributed(provider=p, method="manual", actor="analyst")),
+    lambda at, p, since: event(
+        at,
+        ev.CaseAttributed(provider=p, method="manual", actor="analyst", effective_from=since),
+    ),
     minutes,
     providers,
+    st.one_of(st.none(), minutes),
 )
 rare = st.one_of(
     st.builds(lambda at: event(at, ev.ReportRetracted(actor="hotline", reason="legal")), minutes),

@@ -15,7 +15,7 @@ CREATE TABLE consumer_offsets (
 
 -- The definition that everything here was folded under: one row, written by the first batch.
 CREATE TABLE ledger_methodology (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     id text NOT NULL,
     version integer NOT NULL,
     digest text NOT NULL
@@ -33,6 +33,13 @@ CREATE TABLE events (
     PRIMARY KEY (case_id, event_id)
 );
 COMMENT ON TABLE events IS 'All evidence; order within a case is (event_time, event_id).';
+-- Looks outnumber notices sixty to one: counting notices must not read the looks.
+CREATE INDEX events_notices ON events (case_id, type) WHERE type IN (
+    'takedown.notice.sent.v1',
+    'takedown.notice.delivered.v1',
+    'takedown.notice.failed.v1',
+    'takedown.notice.acknowledged.v1'
+);
 
 -- One row per case: its folded state.
 CREATE TABLE cases (

@@ -75,9 +75,10 @@ def standing(case: Case, spell: Spell, methodology: Methodology, cutoff: datetim
     reason = exclusion(case, spell)
     if reason is not None and reason in methodology.exclude:
         return f"excluded:{reason}"
-    if spell.clock_started_at is None:
+    if spell.clock_started_at is None or spell.deadline is None:
         return "not_started"
-    if cutoff - spell.clock_started_at < methodology.norm_for(case.category):
+    # The deadline, not the age: it is in the methodology's calendar, and a hold has moved it.
+    if cutoff < spell.deadline:
         return "younger_than_norm"
     if spell.clock is Clock.WITHIN:
         return "within"

@@ -3,35 +3,94 @@
 Ticks lie on a grid that the entry alone fixes, so a restarted prober resumes the same ticks.
 Dense early, dense around the deadline (only an interval that straddles it costs certainty), dense while a removal
 is being confirmed, then a decaying tail that catches returns.
+
+Ticks are counted in whole microseconds (`core.instants`): a prober plans a million of them at a start, and a tick
+is part of the name of its look, so it must come out the same on every machine.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import NamedTuple
 
 from schemas.events import WatchEntry
 from schemas.methodology import Methodology, seconds
+from services.core.instants import micros, moment, span
 
-_NEVER = float("inf")
+_NEVER = 2**62
+
+
+class Watched(NamedTuple):
+    """What the cadence asks of a case, in microseconds.
+
+    `since` is the start of the watch or, of a removed case, the removal; `jitter` puts all its ticks off.
+    """
+
+    since: int
+    deadline: int | None
+    suspected: int | None
+    removed: bool
+    jitter: int
 
 
 class Plan:
-    """A methodology's cadence in seconds, prepared once."""
+    """A methodology's cadence in microseconds, prepared once."""
 
     __slots__ = ("confirm", "confirm_every", "deadline", "jitter", "steps", "tail")
 
     def __init__(self, methodology: Methodology) -> None:
         cadence = methodology.cadence
-        self.steps: list[tuple[float, float, float]] = []
-        start = 0.0
+        self.steps: list[tuple[int, int, int]] = []
+        start = 0
         for step in cadence.steps:
-            until = _NEVER if step.until is None else seconds(step.until)
-            self.steps.append((start, until, seconds(step.every)))
+            until = _NEVER if step.until is None else span(seconds(step.until))
+            self.steps.append((start, until, max(span(seconds(step.every)), 1)))
             start = until
-        self.deadline = sorted(seconds(text) for text in cadence.deadline)
-        self.confirm = sorted(seconds(text) for text in cadence.confirm)
-        self.confirm_every = seconds(cadence.confirm_every)
-        self.tail = sorted(seconds(text) for text in cadence.tail)
-        self.jitter = seconds(cadence.jitter)
+        self.deadline = sorted(span(seconds(text)) for text in cadence.deadline)
+        self.confirm = sorted(span(seconds(text)) for text in cadence.confirm)
+        self.confirm_every = max(span(seconds(cadence.confirm_every)), 1)
+        self.tail = sorted(span(seconds(text)) for text in cadence.tail)
+        self.jitter = span(seconds(cadence.jitter))
+
+    def jitter_of(self, name: int) -> int:
+        """Spread the cases over the jitter by the first 32 bits of their name: nothing random, no thundering herd."""
+        return self.jitter * name >> 32
+
+    def next_tick(self, watched: Watched, after: int) -> int | None:
+        """Give the first tick later than `after`; None when the watch has ended."""
+        since, deadline, suspected, removed, jitter = watched
+        after -= jitter
+        if removed:
+            tick = _offset(since, self.tail, after)
+            return None if tick is None else tick + jitter
+        tick = self._grid(since, after)
+        if deadline is not None:
+            tick = _earlier(tick, _offset(deadline, self.deadline, after))
+        if suspected is not None:
+            tick = _earlier(tick, self._confirming(suspected, after))
+        return None if tick is None else tick + jitter
+
+    def ticks(self, watched: Watched, after: int, until: int) -> Iterator[int]:
+        """Give every tick in (after, until]."""
+        tick = self.next_tick(watched, after)
+        while tick is not None and tick <= until:
+            yield tick
+            tick = self.next_tick(watched, tick)
+
+    def _grid(self, since: int, after: int) -> int | None:
+        passed = after - since
+        if passed < 0:
+            return since
+        for start, until, every in self.steps:
+            if passed < until:
+                return since + min(start + ((passed - start) // every + 1) * every, until)
+        return None
+
+    def _confirming(self, since: int, after: int) -> int:
+        tick = _offset(since, self.confirm, after)
+        if tick is not None:
+            return tick
+        return since + max((after - since) // self.confirm_every + 1, 1) * self.confirm_every
 
 
 _plans: dict[str, Plan] = {}
@@ -45,9 +104,16 @@ def plan_of(methodology: Methodology) -> Plan:
     return found
 
 
-def jitter_share(case_id: str) -> float:
-    """Spread the cases over the jitter, in [0, 1), by their name: no randomness, no thundering herd."""
-    return int(case_id[:8], 16) / 0x1_0000_0000
+def watched(entry: WatchEntry, case_id: str, plan: Plan) -> Watched:
+    """Take from an entry what the cadence asks for."""
+    removed, owed, suspected = entry.removed_at, entry.deadline, entry.suspected_at
+    return Watched(
+        micros(removed or entry.watch_from),
+        None if owed is None else micros(owed),
+        None if suspected is None else micros(suspected),
+        removed is not None,
+        plan.jitter_of(int(case_id[:8], 16)),
+    )
 
 
 def next_look(
@@ -55,55 +121,25 @@ def next_look(
 ) -> datetime | None:
     """Give the first tick later than `after`; None when the watch has ended."""
     plan = plan_of(methodology)
-    jitter = timedelta(seconds=plan.jitter * jitter_share(case_id))
-    ticks = (tick for tick in _candidates(entry, plan, after - jitter) if tick is not None)
-    first = min(ticks, default=None)
-    return None if first is None else first + jitter
+    tick = plan.next_tick(watched(entry, case_id, plan), micros(after))
+    return None if tick is None else moment(tick)
 
 
 def ticks_between(
     entry: WatchEntry, case_id: str, methodology: Methodology, after: datetime, until: datetime
 ) -> Iterator[datetime]:
     """Give every tick in (after, until]."""
-    tick = next_look(entry, case_id, methodology, after)
-    while tick is not None and tick <= until:
-        yield tick
-        tick = next_look(entry, case_id, methodology, tick)
+    plan = plan_of(methodology)
+    asked = watched(entry, case_id, plan)
+    return (moment(tick) for tick in plan.ticks(asked, micros(after), micros(until)))
 
 
-def _candidates(entry: WatchEntry, plan: Plan, after: datetime) -> Iterator[datetime | None]:
-    if entry.removed_at is not None:
-        yield _first_offset(entry.removed_at, plan.tail, after)
-        return
-    yield _grid(entry.watch_from, plan, after)
-    if entry.deadline is not None:
-        yield _first_offset(entry.deadline, plan.deadline, after)
-    if entry.suspected_at is not None:
-        yield _first_offset(entry.suspected_at, plan.confirm, after) or _every(
-            entry.suspected_at, plan.confirm_every, after
-        )
+def _offset(base: int, offsets: list[int], after: int) -> int | None:
+    found = bisect_right(offsets, after - base)
+    return base + offsets[found] if found < len(offsets) else None
 
 
-def _first_offset(base: datetime, offsets: list[float], after: datetime) -> datetime | None:
-    passed = (after - base).total_seconds()
-    found = next((offset for offset in offsets if offset > passed), None)
-    return None if found is None else base + timedelta(seconds=found)
-
-
-def _every(base: datetime, step: float, after: datetime) -> datetime:
-    count = int((after - base).total_seconds() // step) + 1
-    return base + timedelta(seconds=max(count, 1) * step)
-
-
-def _grid(base: datetime, plan: Plan, after: datetime) -> datetime | None:
-    passed = (after - base).total_seconds()
-    if passed < 0:
-        return base
-    for start, until, every in plan.steps:
-        if passed < until:
-            offset = start + ((passed - start) // every + 1) * every
-            if offset < until:
-                return base + timedelta(seconds=offset)
-            if until != _NEVER:
-                return base + timedelta(seconds=until)
-    return None
+def _earlier(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return one if other is None else other
+    return one if one <= other else other

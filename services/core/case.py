@@ -55,6 +55,15 @@ class Hold(Struct, kw_only=True):
     event_id: UUID
 
 
+class Correction(Struct, frozen=True, kw_only=True):
+    """Who answered for the case in [effective_from, stated_at], by a statement made later."""
+
+    provider: str
+    effective_from: datetime
+    stated_at: datetime
+    event_id: UUID
+
+
 class Spell(Struct, kw_only=True):
     """One case at one provider. `known_online_at` is L; the last removal's `upper` is R."""
 
@@ -71,6 +80,7 @@ class Spell(Struct, kw_only=True):
     deadline: datetime | None = None
     gone_before_notice: bool = False
     held: bool = False
+    held_at: datetime | None = None
     first_online_at: datetime | None = None
     known_online_at: datetime | None = None
     breached_at: datetime | None = None
@@ -100,11 +110,19 @@ class Case(Struct, kw_only=True):
     notices: dict[str, Notice] = {}
     failed_notices: set[str] = set()
     hold: Hold | None = None
+    corrections: list[Correction] = []
     retracted: bool = False
     erased: bool = False
     not_measurable: NotMeasurable | None = None
     last_time: datetime | None = None
     last_id: UUID | None = None
+
+    def corrected(self, at: datetime) -> str | None:
+        """Name who answered at an instant where a correction says so; the latest `effective_from` holds."""
+        for correction in reversed(self.corrections):
+            if correction.effective_from <= at <= correction.stated_at:
+                return correction.provider
+        return None
 
     @property
     def spell(self) -> Spell:

@@ -1,17 +1,21 @@
 """Digests of folded cases: equal evidence and methodology, equal digest."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from schemas.events import Event
+from schemas.methodology import Methodology
 from services.core.case import Case, Transition
+from services.core.fold import fold
 
-_encoder = msgspec.json.Encoder(order="sorted")
+# MessagePack, not JSON: it writes an instant as what it is, whatever zone it was said in.
+_encoder = msgspec.msgpack.Encoder(order="sorted")
 
 
 def case_digest(case: Case, transitions: Iterable[Transition]) -> str:
-    """SHA-256 over a case, its spells and its transitions in canonical JSON."""
+    """SHA-256 over a case, its spells and its transitions in canonical MessagePack."""
     body = _encoder.encode((case, list(transitions)))
     return hashlib.sha256(body).hexdigest()
 
@@ -22,3 +26,11 @@ def combined(digests: Iterable[tuple[str, str]]) -> str:
     for case_id, digest in sorted(digests):
         total.update(f"{case_id} {digest}\n".encode())
     return total.hexdigest()
+
+
+def fold_digest(events_by_case: Mapping[str, Iterable[Event]], methodology: Methodology) -> str:
+    """One digest over the fold of every case: what a ledger of the same evidence must have."""
+    return combined(
+        (case_id, case_digest(*fold(events, methodology)))
+        for case_id, events in events_by_case.items()
+    )

@@ -1,19 +1,20 @@
 """Fold the events of one case into its spells: a function of the set of events and the methodology.
 
 `fold` takes any collection; `extend` takes one later look and gives what `fold` would have given.
-Facts that reach back in time (a notice that turns out to have failed, a category, a retraction) are collected
-before the ordered pass, so that their order of arrival can't matter; that is why only looks may extend.
+Facts that reach back in time (a notice that turns out to have failed, a category, a corrected attribution) are
+collected before the ordered pass, so that their order of arrival can't matter; that is why only looks may extend.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from operator import attrgetter
 from uuid import UUID
 
 from schemas import events as ev
 from schemas.events import Event
 from schemas.methodology import Methodology
 from services.core import looks, notices
-from services.core.case import Case, Hold, Transition
+from services.core.case import Case, Correction, Hold, Transition
 from services.core.spells import Pass
 
 UNKNOWN_CATEGORY = "unknown"
@@ -25,16 +26,51 @@ def order(event: Event) -> tuple[datetime, UUID]:
     return event.time, event.id
 
 
+# The same as `order`, without a call of ours per event.
+_order = attrgetter("time", "id")
+
+
 def fold(events: Iterable[Event], methodology: Methodology) -> tuple[Case, list[Transition]]:
     """Fold all events of one case; duplicates by id count once."""
-    unique = sorted({event.id: event for event in events}.values(), key=order)
-    if not unique:
+    return fold_unique({event.id: event for event in events}.values(), methodology)
+
+
+def fold_unique(events: Iterable[Event], methodology: Methodology) -> tuple[Case, list[Transition]]:
+    """Fold all events of one case whose ids are known to differ."""
+    ordered = sorted(events, key=_order)
+    if not ordered:
         raise ValueError("a case has at least one event")
-    case = _facts(unique)
+    case = _facts(ordered)
     run = Pass(case, methodology)
-    for event in unique:
-        _apply(run, event)
+    if not case.corrections:
+        for event in ordered:
+            _apply(run, event, event.time)
+        return case, run.transitions
+    for at, event in in_effect(ordered):
+        _apply(run, event, at)
     return case, run.transitions
+
+
+def in_effect(ordered: Sequence[Event]) -> list[tuple[datetime, Event]]:
+    """Put events in the order in which they take effect: corrections of history before what they correct.
+
+    A correction takes effect at its `effective_from`, or with the case's first event if that is later.
+    """
+    first = ordered[0].time
+    placed = []
+    for event in ordered:
+        since = _effective_from(event)
+        at = event.time if since is None else max(since, first)
+        placed.append((at, since is None, event.id, event))
+    return [(at, event) for at, _, _, event in sorted(placed, key=lambda place: place[:3])]
+
+
+def _effective_from(event: Event) -> datetime | None:
+    """Give the instant from which a correction of history holds; None for every other event."""
+    data = event.data
+    if not isinstance(data, ev.CaseAttributed) or data.effective_from is None:
+        return None
+    return data.effective_from if data.effective_from < event.time else None
 
 
 def may_extend(case: Case, event: Event) -> bool:
@@ -49,7 +85,7 @@ def may_extend(case: Case, event: Event) -> bool:
 def extend(case: Case, event: Event, methodology: Methodology) -> list[Transition]:
     """Apply one look that is later than everything in `case`, in place; return what it changed."""
     run = Pass(case, methodology)
-    _apply(run, event)
+    _apply(run, event, event.time)
     return run.transitions
 
 
@@ -65,15 +101,32 @@ def _facts(ordered: list[Event]) -> Case:
         case.not_measurable = case.not_measurable or data.not_measurable
     case.reporters = list(dict.fromkeys(data.reporter for _, data in filed))
     case.failed_notices = {e.data.notice_id for e in ordered if isinstance(e.data, ev.NoticeFailed)}
+    corrections = [found for event in ordered if (found := _correction(event)) is not None]
+    case.corrections = sorted(
+        corrections, key=lambda c: (c.effective_from, c.stated_at, c.event_id)
+    )
     return case
 
 
-def _apply(run: Pass, event: Event) -> None:
-    run.begin(event)
+def _correction(event: Event) -> Correction | None:
+    since = _effective_from(event)
+    if since is None:
+        return None
+    assert isinstance(event.data, ev.CaseAttributed)
+    return Correction(
+        provider=event.data.provider,
+        effective_from=since,
+        stated_at=event.time,
+        event_id=event.id,
+    )
+
+
+def _apply(run: Pass, event: Event, at: datetime) -> None:
+    run.begin(event, at)
     if not isinstance(event.data, _LOOKS):
         run.expire_hold()
     _HANDLERS[type(event.data)](run, event)
-    run.case.last_time, run.case.last_id = event.time, event.id
+    run.case.last_time, run.case.last_id = at, event.id
 
 
 def _report_filed(run: Pass, event: Event) -> None:
@@ -112,7 +165,7 @@ def _hold_lifted(run: Pass, event: Event) -> None:
 def _case_attributed(run: Pass, event: Event) -> None:
     data = event.data
     assert isinstance(data, ev.CaseAttributed)
-    run.attribute([data.provider], event.time, event.time)
+    run.attribute([data.provider], run.now, run.now)
 
 
 def _case_erased(run: Pass, event: Event) -> None:
@@ -135,4 +188,13 @@ _HANDLERS: dict[type[ev.Payload], Callable[[Pass, Event], None]] = {
     ev.LookMissed: looks.missed,
 }
 FOLDED = frozenset(_HANDLERS)
-__all__ = ["FOLDED", "UNKNOWN_CATEGORY", "extend", "fold", "may_extend", "order"]
+__all__ = [
+    "FOLDED",
+    "UNKNOWN_CATEGORY",
+    "extend",
+    "fold",
+    "fold_unique",
+    "in_effect",
+    "may_extend",
+    "order",
+]

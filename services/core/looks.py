@@ -42,11 +42,20 @@ def serving(look: LookMade) -> list[str]:
     return hosting or sorted({provider for _, provider in online})
 
 
+def _answerable(run: Pass, look: LookMade) -> list[str]:
+    """Name who serves the URL; a correction of history outweighs what looks before it was stated say."""
+    found = serving(look)
+    if not found or not run.case.corrections:
+        return found
+    corrected = run.case.corrected(run.now)
+    return found if corrected is None else [corrected]
+
+
 # -- online --------------------------------------------------------------------------------------
 
 
 def _online(run: Pass, look: LookMade) -> None:
-    run.attribute(serving(look), look.started_at, look.finished_at)
+    run.attribute(_answerable(run, look), look.started_at, look.finished_at)
     spell = run.case.spell
     if spell.presence is Presence.REMOVED and look.started_at <= spell.removals[-1].upper:
         # It began before the removal was first seen, so it is no evidence of a return.

@@ -21,7 +21,13 @@ _KINDS: dict[tuple[str, str], type[ev.Outcome]] = {
 def outcomes(
     case: Case, transitions: Iterable[Transition], methodology: Methodology
 ) -> list[Event]:
-    """Derive the outcome events of some transitions of a case, in order."""
+    """Derive the outcome events of some transitions of a case, in order.
+
+    A retracted report takes effect on all history: where the methodology leaves it out, nothing is concluded
+    from its case, and the ledger voids what was.
+    """
+    if case.retracted and "retracted" in methodology.exclude:
+        return []
     found = []
     for moved in transitions:
         kind = _kind(moved)
@@ -33,7 +39,7 @@ def outcomes(
 def voided(case_id: str, outcome_id: UUID, outcome_type: str, at: datetime) -> Event:
     """Say that an outcome no longer holds."""
     return Event(
-        id=ids.outcome_id(case_id, 0, "voided", outcome_id),
+        id=ids.outcome_id(case_id, 0, "voided", outcome_id, ids.instant(at)),
         time=at,
         source=SOURCE,
         case_id=case_id,
@@ -64,7 +70,9 @@ def _event(
         known_online_at=lower,
         first_gone_at=upper,
     )
-    name = ids.outcome_id(case.case_id, spell.number, ev.TYPE_OF[kind], moved.cause)
+    name = ids.outcome_id(
+        case.case_id, spell.number, ev.TYPE_OF[kind], moved.cause, spell.provider, case.category
+    )
     return Event(id=name, time=moved.at, source=SOURCE, case_id=case.case_id, data=data)
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from schemas.events import Event
 from schemas.methodology import Methodology
+from services.core.calendar import calendar_of
 from services.core.case import Case, Spell, Transition
 from services.core.machines import (
     CLOCK,
@@ -32,13 +33,11 @@ class Pass:
         self.now: datetime
         self.cause: UUID
 
-    def begin(self, event: Event) -> None:
-        """Take the next event; the first one opens the first spell."""
-        self.now, self.cause = event.time, event.id
+    def begin(self, event: Event, at: datetime) -> None:
+        """Take the next event, which takes effect at an instant; the first one opens the first spell."""
+        self.now, self.cause = at, event.id
         if not self.case.spells:
-            self.case.spells.append(
-                Spell(number=1, opened_at=event.time, maybe_online_from=event.time)
-            )
+            self.case.spells.append(Spell(number=1, opened_at=at, maybe_online_from=at))
 
     def expire_hold(self) -> None:
         """End a hold that expired before the current event; asked only by events that may move something."""
@@ -87,7 +86,8 @@ class Pass:
         if spell.clock is not Clock.STOPPED or spell.procedure is Procedure.CLOSED:
             return
         spell.clock_started_at = at
-        spell.deadline = at + self.methodology.norm_for(self.case.category)
+        norm = self.methodology.norm_for(self.case.category)
+        spell.deadline = calendar_of(self.methodology).add(at, norm)
         if spell.presence is Presence.REMOVED:
             spell.gone_before_notice = True
             return
@@ -101,16 +101,19 @@ class Pass:
         if self.case.hold is not None and spell.clock is Clock.RUNNING:
             self.case.hold.placed_at = at
             spell.held = True
+            spell.held_at = spell.held_at or at
             self.move_clock(spell, Trigger.HOLD)
 
     def release_hold(self, at: datetime) -> None:
-        """End a hold: the deadline moves by the time that the clock stood still."""
+        """End a hold: the deadline moves by the time, as the calendar counts it, that the clock stood still."""
         hold, spell = self.case.hold, self.case.spell
         self.case.hold = None
         if hold is None or spell.clock is not Clock.ON_HOLD:
             return
         assert spell.deadline is not None
-        spell.deadline += max(min(at, hold.expires_at) - hold.placed_at, timedelta())
+        calendar = calendar_of(self.methodology)
+        stood = calendar.between(hold.placed_at, min(at, hold.expires_at))
+        spell.deadline = calendar.add(spell.deadline, max(stood, timedelta()))
         self.move_clock(spell, Trigger.RELEASE)
 
     # -- spells ------------------------------------------------------------------------------

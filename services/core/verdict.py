@@ -17,8 +17,12 @@ from msgspec import Struct
 
 from schemas.events import Fingerprint, Layer, Verdict
 
-Dns = Literal["addresses", "nxdomain", "nodata", "servfail", "timeout", "refused", "broken", "disagree"]
-Redirect = Literal["slash", "https", "same_host", "same_domain", "root", "not_found", "other_domain"]
+Dns = Literal[
+    "addresses", "nxdomain", "nodata", "servfail", "timeout", "refused", "broken", "disagree"
+]
+Redirect = Literal[
+    "slash", "https", "same_host", "same_domain", "root", "not_found", "other_domain"
+]
 Control = Literal["unasked", "differs", "alike", "same"]
 
 
@@ -33,7 +37,8 @@ class Judgement(Struct, frozen=True):
 class Answer(Struct, frozen=True, kw_only=True):
     """What one address said in the end, or the fault that kept it from saying anything.
 
-    `control` is how its answer compares with that for a random sibling path of the same host.
+    `control` is how its answer compares with that for a random sibling path of the same host;
+    `was_served`: the same vantage has seen this URL served before, so what it meets now is no wall of old.
     """
 
     address: str
@@ -43,6 +48,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     redirect: Redirect | None = None
     challenge: bool = False
     control: Control = "unasked"
+    was_served: bool = False
     fingerprint: Fingerprint | None = None
 
 
@@ -61,42 +67,48 @@ class Evidence(Struct, frozen=True, kw_only=True):
     not_measurable: str | None = None
 
 
-_ONLINE: dict[str, Layer | None] = {"served": "content"}
+_ONLINE: dict[str, Layer | None] = {
+    "served": "content",  # 200, 203, 206, and no sibling is answered in the same way
+}
 _REMOVED: dict[str, Layer | None] = {
-    "not_found": "content",
-    "gone": "content",
-    "soft_404_path": "content",
-    "soft_404_root": "content",
-    "soft_404_control": "content",
-    "nxdomain": "domain",
+    "not_found": "content",  # 404, to a GET too
+    "gone": "content",  # 410, to a GET too
+    "soft_404_path": "content",  # sent to a path of the same domain that says 404 or not found
+    "soft_404_root": "content",  # sent to the front page, as a random sibling is, or after it was served
+    "soft_404_control": "content",  # served, and so is a random sibling, with the same length or ETag
+    "nxdomain": "domain",  # for A and AAAA, and by a second name server where there is one
 }
 _UNDETERMINED: dict[str, Layer | None] = {
-    "blocked_unauthorized": "content",
-    "blocked_forbidden": "content",
-    "blocked_proxy_auth": "network",
-    "blocked_rate_limited": "host",
-    "blocked_legal": "content",
-    "blocked_unavailable": "host",
-    "blocked_challenge": "host",
-    "blocked_reset": "network",
-    "blocked_tarpit": "host",
-    "suspected_soft_404": "content",
-    "redirect_to_root": "content",
-    "redirect_other_domain": "content",
+    # Blocks (P2, P3): somebody is kept out, and it may be us alone.
+    "blocked_unauthorized": "content",  # 401
+    "blocked_forbidden": "content",  # 403
+    "blocked_proxy_auth": "network",  # 407
+    "blocked_rate_limited": "host",  # 429
+    "blocked_legal": "content",  # 451
+    "blocked_unavailable": "host",  # 503
+    "blocked_challenge": "host",  # any status beside the header of a known challenge
+    "blocked_reset": "network",  # connection or TLS handshake reset
+    "blocked_tarpit": "host",  # header bytes that dribble until the timeout
+    # Suspicions (P4): not online, and not evidence enough for gone.
+    "suspected_soft_404": "content",  # a sibling is served too, and no header tells the two apart
+    "redirect_to_root": "content",  # may be a wall: siblings differ, and it was never seen served
+    "redirect_other_domain": "content",  # another registrable domain, never followed (G3)
     "redirect_loop": "content",
     "redirect_too_many": "content",
-    "redirect_refused": "content",
-    "redirect_broken": "content",
-    "parked": "domain",
-    "no_content": "content",
-    "client_error": "content",
-    "server_error": "host",
-    "odd_status": "host",
-    "bad_response": "host",
+    "redirect_refused": "content",  # to what the guard refuses, to credentials, to no web address
+    "redirect_broken": "content",  # no Location, none that parses, or a name without addresses
+    "parked": "domain",  # served under the name servers or an alias of a parking service
+    # Answers that say neither.
+    "no_content": "content",  # 201, 202, 204, 205
+    "client_error": "content",  # any other 4xx, 405 included (P5)
+    "server_error": "host",  # any other 5xx
+    "odd_status": "host",  # 1xx that is final, 300, 304, 6xx and more
+    "bad_response": "host",  # not HTTP
     "header_flood": "host",
     "interim_flood": "host",
-    "disconnected": "network",
-    "response_timeout": "host",
+    # Faults on the way (P1).
+    "disconnected": "network",  # closed without an answer
+    "response_timeout": "host",  # connected, and not one byte
     "connect_refused": "host",
     "connect_timeout": "network",
     "connect_failed": "network",
@@ -107,12 +119,13 @@ _UNDETERMINED: dict[str, Layer | None] = {
     "dns_servfail": "domain",
     "dns_timeout": "network",
     "dns_refused": "domain",
-    "dns_broken": "domain",
-    "dns_disagree": "domain",
-    "address_refused": "network",
-    "gone_on_some": "content",
-    "not_measurable": None,
-    "vantage_blind": "network",
+    "dns_broken": "domain",  # malformed, or a CNAME chain without end
+    "dns_disagree": "domain",  # one says that the name does not exist, another that it does
+    # Ours.
+    "address_refused": "network",  # the guard refused every address
+    "gone_on_some": "content",  # gone on all that were asked, while others were left out
+    "not_measurable": None,  # onion, no web scheme, credentials: never probed (G17)
+    "vantage_blind": "network",  # the canary is down, or half of all hosts fail at once
 }
 
 
@@ -209,7 +222,7 @@ def _reason(answer: Answer) -> str:
 
 def _redirected(answer: Answer) -> str:
     assert answer.redirect is not None
-    if answer.redirect == "root" and answer.control == "same":
+    if answer.redirect == "root" and (answer.control == "same" or answer.was_served):
         return "soft_404_root"
     return _REDIRECTED[answer.redirect]
 

@@ -1,0 +1,1 @@
+"""Benchmarks: each module has `run()`, which measures and returns figures; `make bench` runs them all."""

@@ -16,7 +16,7 @@ from services.core import machines
 from services.core.bounds import Count, exclusion, standing
 from services.core.case import Case, Transition
 from services.core.digest import case_digest
-from services.core.fold import extend, fold, may_extend, order
+from services.core.fold import extend, fold, in_effect, may_extend, order
 from services.core.machines import CLOCK, PRESENCE, PROCEDURE, Clock, IllegalTransition, Presence
 from services.core.state import decode_case, encode_case
 from tests.strategies import START, any_event, event, histories, look, methodologies, ordinary
@@ -132,14 +132,11 @@ def test_a_certain_breach_was_seen(events: list[Event], methodology: Methodology
 def test_breached_is_final(
     events: list[Event], later: list[Event], methodology: Methodology
 ) -> None:
-    """Law 4: no later look, notice or hold takes a certain breach back."""
+    """Law 4: no later look, notice or hold takes a certain breach back; only what corrects the past may."""
     case, _ = fold(events, methodology)
     last = max(e.time for e in events)
-    after = [
-        e
-        for e in later
-        if e.time > last and not isinstance(e.data, ev.NoticeFailed | ev.ReportFiled)
-    ]
+    reaching_back = ev.NoticeFailed | ev.ReportFiled | ev.CaseAttributed
+    after = [e for e in later if e.time > last and not isinstance(e.data, reaching_back)]
     longer, _ = fold([*events, *after], methodology)
     for spell, same in zip(case.spells, longer.spells, strict=False):
         if spell.clock is Clock.BREACHED:
@@ -166,8 +163,9 @@ def test_the_counts_add_up(many: list[list[Event]], methodology: Methodology, ho
 
 @given(histories, methodologies)
 def test_there_are_no_timers(events: list[Event], methodology: Methodology) -> None:
-    """Law 6: every transition is caused by one of the events and happens at that event's time."""
-    times = {e.id: e.time for e in events}
+    """Law 6: every transition is caused by one of the events and happens when that event takes effect."""
+    unique = sorted({e.id: e for e in events}.values(), key=order)
+    times = {e.id: at for at, e in in_effect(unique)}
     _, transitions = fold(events, methodology)
     assert all(times[t.cause] == t.at for t in transitions)
 
@@ -235,7 +233,7 @@ class Arrivals(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.methodology = METHODS[1]
+        self.methodology = next(m for m in METHODS if m.id == "nl-24h")
         self.log: dict[object, Event] = {}
         self.case: Case | None = None
         self.transitions: list[Transition] = []

@@ -1,0 +1,107 @@
+"""Which offsets a replay or an archive covers, and how that is cut into units."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from consumers.replay.source import EVIDENCE, KafkaSource, Source
+from schemas.errors import TakedownError
+from services.ledger.shadow.schema import Partition, Ranges, Unit
+
+# So many records are held at once by each worker: about 0.8 kB each.
+UNIT_RECORDS = 350_000
+
+
+class BadRange(TakedownError):
+    """The asked offsets or times are none."""
+
+    exit_code = 2
+
+
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for: offsets by partition, and times at which records were put on the broker."""
+
+    from_offsets: Mapping[Partition, int] = {}
+    until_offsets: Mapping[Partition, int] = {}
+    recorded_from: datetime | None = None
+    recorded_to: datetime | None = None
+
+
+def parse_offsets(texts: tuple[str, ...]) -> dict[Partition, int]:
+    """Read `TOPIC/PARTITION=OFFSET`; raises `BadRange`."""
+    found: dict[Partition, int] = {}
+    for text in texts:
+        place, equals, offset = text.partition("=")
+        topic, slash, number = place.rpartition("/")
+        if not (equals and slash and topic in EVIDENCE and number.isdigit() and offset.isdigit()):
+            raise BadRange(f"give offsets as TOPIC/PARTITION=OFFSET, such as {EVIDENCE[0]}/0=1200")
+        found[topic, int(number)] = int(offset)
+    return found
+
+
+async def resolve(source: Source, bounds: Bounds) -> Ranges:
+    """Give the offsets to read, by topic and partition; raises `BadRange`."""
+    extents = await source.extents(EVIDENCE)
+    _check_known(extents, bounds)
+    begins = {place: span[0] for place, span in extents.items()}
+    untils = {place: span[1] for place, span in extents.items()}
+    if bounds.recorded_from is not None or bounds.recorded_to is not None:
+        await _narrow(source, bounds, begins, untils)
+    for place, offset in bounds.from_offsets.items():
+        begins[place] = max(begins[place], offset)
+    for place, offset in bounds.until_offsets.items():
+        untils[place] = min(untils[place], offset)
+    return {place: (begins[place], max(begins[place], untils[place])) for place in extents}
+
+
+def _check_known(extents: Ranges, bounds: Bounds) -> None:
+    for place, offset in {**bounds.from_offsets, **bounds.until_offsets}.items():
+        if place not in extents:
+            raise BadRange(f"{place[0]} has no partition {place[1]}; see `takedown topics verify`")
+        if offset < extents[place][0]:
+            raise BadRange(
+                f"{place[0]}/{place[1]} begins at offset {extents[place][0]}, {offset} is gone; "
+                "replay from an archive, or from there on"
+            )
+
+
+async def _narrow(
+    source: Source, bounds: Bounds, begins: dict[Partition, int], untils: dict[Partition, int]
+) -> None:
+    if not isinstance(source, KafkaSource):
+        raise BadRange("an archive knows no times on the broker; give offsets or event times")
+    ends = dict(untils)
+    if bounds.recorded_from is not None:
+        found = await source.offsets_at(EVIDENCE, bounds.recorded_from)
+        for place, offset in found.items():
+            begins[place] = ends[place] if offset is None else offset
+    if bounds.recorded_to is not None:
+        found = await source.offsets_at(EVIDENCE, bounds.recorded_to)
+        for place, offset in found.items():
+            untils[place] = ends[place] if offset is None else offset
+
+
+def partitions_of(ranges: Ranges) -> int:
+    """Give the number of partitions that every topic has; raises `BadRange` where they differ."""
+    counts = {topic: sum(1 for place in ranges if place[0] == topic) for topic in EVIDENCE}
+    if len(set(counts.values())) != 1:
+        raise BadRange(
+            f"the evidence topics have different numbers of partitions ({counts}); "
+            "see `takedown topics verify`"
+        )
+    return counts[EVIDENCE[0]]
+
+
+def cut(ranges: Ranges, unit_records: int = UNIT_RECORDS) -> list[Unit]:
+    """Cut the work into units that fit in memory: a partition, or slices of its cases."""
+    units: list[Unit] = []
+    for number in range(partitions_of(ranges)):
+        records = sum(until - begins for (_, p), (begins, until) in ranges.items() if p == number)
+        slices = max(1, -(-records // unit_records))
+        for index in range(slices):
+            unit = Unit(
+                unit=len(units), partition=number, slice=index, slices=slices, records=records
+            )
+            units.append(unit)
+    return units

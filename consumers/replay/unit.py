@@ -1,0 +1,317 @@
+"""One unit of a replay: gather the records of its cases, then fold case by case.
+
+Records are kept as bytes, a few hundred each, until their case is folded: decoded ones would take three times
+the memory. A look as this program writes it is decoded by a short way; whatever is unusual in a record takes
+`Admission`, so that a replay accepts and refuses exactly what the live ledger does.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from aiokafka.partitioner import murmur2
+from msgspec import Struct
+
+from consumers.admission import EARLIEST, LATEST, MAX_SOURCE_LENGTH, MAX_VALUE_BYTES, Admission
+from consumers.replay.source import Raw
+from schemas import ids, topics
+from schemas.errors import UnusableEvent
+from schemas.events import TYPE_OF, Event, LookMade
+from schemas.methodology import Methodology
+from services.attribution.history import reattributed
+from services.attribution.providermap import ProviderMap
+from services.core.case import Case, Transition
+from services.core.fold import fold_unique
+from services.core.outcomes import outcomes
+from services.ledger import changes, rows
+from services.ledger.rows import Row
+from services.ledger.shadow.schema import Unit
+from services.ledger.shadow.writing import Folded
+
+_CARRIED = {
+    topic.name: frozenset(TYPE_OF[struct].encode() for struct in topic.carries)
+    for topic in topics.EVIDENCE
+}
+_LOOK_HEADER = TYPE_OF[LookMade].encode()
+_JSON = b"application/json"
+_MANY_SOURCES = 10_000
+_ID_LENGTH = 36
+_TIME_LENGTH = len("2026-01-01T00:00:00.000000Z")
+_HEX, _CLOCK = b"0123456789abcdef", b"0123456789-:.TZ"
+_decode = msgspec.json.Decoder(tuple[UUID, datetime, LookMade]).decode
+_SKIP: list[Any] = []
+_STRAY: list[Any] = []
+
+Item = tuple[Any, ...]
+"""(topic, partition, offset, type, id, time, source, value) of a usual record, or (…, None, event)."""
+
+
+class Rules(Struct, frozen=True, kw_only=True):
+    """What a replay folds and how; `partitions` is how many every topic has."""
+
+    methodology: Methodology
+    partitions: int
+    providers: ProviderMap | None = None
+    event_from: datetime | None = None
+    event_to: datetime | None = None
+
+    def outside(self, at: datetime) -> bool:
+        """Tell whether an event's time is beyond what was asked for."""
+        early = self.event_from is not None and at < self.event_from
+        return early or (self.event_to is not None and at >= self.event_to)
+
+
+def home_of(case_id: str, partitions: int) -> int:
+    """Name the partition that a case's records stand in where their key is the case id."""
+    return int(murmur2(case_id.encode()) & 0x7FFFFFFF) % partitions
+
+
+def slice_of(case_id: str, slices: int) -> int:
+    """Name the slice of a partition that a case is in."""
+    return 0 if slices == 1 else int(case_id[-6:], 16) % slices
+
+
+def place_of(item: Item) -> tuple[str, int, int]:
+    """Say where a record stands."""
+    return item[0], item[1], item[2]
+
+
+class Gathering:
+    """The records of one unit, by case; `strays` are events whose case is at home in another partition."""
+
+    def __init__(
+        self, unit: Unit, admission: Admission, partitions: int, only: frozenset[str] | None = None
+    ) -> None:
+        self._unit = unit
+        self._admission = admission
+        self._partitions = partitions
+        self._only = only
+        self._sources: dict[bytes, bytes] = {}
+        self._places: dict[str, list[Item]] = {}
+        self.strays: list[Row] = []
+        self.refused: list[Row] = []
+
+    def take(self, records: Sequence[Any]) -> None:
+        """Take records of one partition, in their order."""
+        carried, places, sources = _CARRIED[records[0].topic], self._places, self._sources
+        for record in records:
+            found = dict(record.headers)
+            subject, type_ = found.get("ce_subject"), found.get("ce_type")
+            name, time, source = found.get("ce_id"), found.get("ce_time"), found.get("ce_source")
+            if (
+                type_ not in carried
+                or found.get("content-type") != _JSON
+                or subject is None
+                or len(subject) != 32
+                or name is None
+                or time is None
+                or source is None
+                or record.value is None
+            ):
+                self._unusual(record)
+                continue
+            case_id = subject.decode("latin-1")
+            place = places.get(case_id)
+            if place is None:
+                place = self._decide(case_id)
+            if place is _SKIP:
+                continue
+            kept = sources.get(source) or self._keep(source)
+            where = (record.topic, record.partition, record.offset)
+            self._put(place, case_id, (*where, type_, name, time, kept, record.value))
+
+    def _keep(self, source: bytes) -> bytes:
+        """Keep one copy of each source's name."""
+        if len(self._sources) < _MANY_SOURCES:
+            self._sources[source] = source
+        return source
+
+    def _unusual(self, record: Any) -> None:
+        place = record.topic, record.partition, record.offset
+        try:
+            event = self._admission.admit(record)
+        except UnusableEvent as error:
+            self._refuse(place, error)
+            return
+        case_id = event.case_id
+        self._put(
+            self._places.get(case_id) or self._decide(case_id), case_id, (*place, None, event)
+        )
+
+    def _decide(self, case_id: str) -> list[Item]:
+        """Decide at a case's first record where its records go."""
+        place: list[Item] = []
+        if not ids.is_case_id(case_id):
+            # No case, but its records have to be refused, once.
+            place = place if self._refuses else _SKIP
+        elif slice_of(case_id, self._unit.slices) != self._unit.slice:
+            place = _SKIP
+        elif home_of(case_id, self._partitions) != self._unit.partition:
+            place = _SKIP if self._unit.strays else _STRAY
+        elif self._only is not None and case_id not in self._only:
+            place = _SKIP
+        return self._places.setdefault(case_id, place)
+
+    def _put(self, place: list[Item], case_id: str, item: Item) -> None:
+        if place is _STRAY:
+            self._set_aside(case_id, item)
+        elif place is not _SKIP:
+            place.append(item)
+
+    def _set_aside(self, case_id: str, item: Item) -> None:
+        try:
+            event = admit(item, case_id, self._admission)
+        except UnusableEvent as error:
+            self.refused.append(refusal(item, error))
+            return
+        home = home_of(event.case_id, self._partitions)
+        self.strays.append((home, *place_of(item), *rows.event_row(event)))
+
+    @property
+    def _refuses(self) -> bool:
+        """Tell whether this unit counts what belongs to no case."""
+        return self._unit.slice == 0 and not self._unit.strays
+
+    def _refuse(self, place: tuple[str, int, int], error: UnusableEvent) -> None:
+        if self._refuses:
+            self.refused.append((*place, error.reason, str(error)))
+
+    def add(self, strays: Iterable[Any]) -> None:
+        """Take stored strays of this partition's cases."""
+        for row in strays:
+            place = self._places.get(row["case_id"]) or self._decide(row["case_id"])
+            item = (row["topic"], row["partition"], row["record_offset"], None, rows.event_of(row))
+            self._put(place, row["case_id"], item)
+
+    def cases(self) -> Iterator[tuple[str, list[Item]]]:
+        """Give the cases of this unit; each is let go of once it is given."""
+        while self._places:
+            case_id, items = self._places.popitem()
+            if items:
+                yield case_id, items
+
+
+def refusal(item: Item, error: UnusableEvent) -> Row:
+    """Give a row of `replay_refused`."""
+    return *place_of(item), error.reason, str(error)
+
+
+def admit(item: Item, case_id: str, admission: Admission) -> Event:
+    """Give the event of a gathered record; raises `UnusableEvent` as `Admission` does."""
+    if item[3] is None:
+        event: Event = item[4]
+        return event
+    usual = item[3] == _LOOK_HEADER and ids.is_case_id(case_id)
+    found = _look(case_id, *item[4:]) if usual else None
+    return found or admission.admit(_record(item, case_id))
+
+
+def _look(case_id: str, name: bytes, time: bytes, source: bytes, value: bytes) -> Event | None:
+    """Decode a look by the short way; None where anything in it is out of the ordinary.
+
+    Id and time are put before the body as JSON and decoded together with it: one call instead of four.
+    Texts of just these lengths without quotes can't reach beyond their place.
+    """
+    if len(name) != _ID_LENGTH or len(time) != _TIME_LENGTH or not _plain(name, time):
+        return None
+    if len(value) > MAX_VALUE_BYTES or b"\\u0000" in value or not source.isascii():
+        return None
+    try:
+        event_id, at, data = _decode(b'["%b","%b",%b]' % (name, time, value))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if data.finished_at != at or data.started_at > at or not EARLIEST <= at < LATEST:
+        return None
+    if not 0 < len(source) <= MAX_SOURCE_LENGTH or b"\x00" in source or at.tzinfo is not UTC:
+        return None
+    return Event(id=event_id, time=at, source=source.decode(), case_id=case_id, data=data)
+
+
+def _plain(name: bytes, time: bytes) -> bool:
+    return name.translate(None, _HEX) == b"----" and time.translate(None, _CLOCK) == b""
+
+
+def _record(item: Item, case_id: str) -> Raw:
+    """Put a usual record together again."""
+    topic, partition, offset, type_, name, time, source, value = item
+    headers = [
+        ("ce_type", type_),
+        ("ce_id", name),
+        ("ce_time", time),
+        ("ce_source", source),
+        ("ce_subject", case_id.encode("latin-1")),
+        ("content-type", _JSON),
+    ]
+    return Raw(topic, partition, offset, 0, 0, None, value, headers)
+
+
+class Folding:
+    """Folds gathered cases one after the other; counts, and notes what can't be used."""
+
+    def __init__(self, rules: Rules, admission: Admission) -> None:
+        self._rules = rules
+        self._admission = admission
+        self.outside = 0
+        self.refused: list[Row] = []
+
+    def fold(self, case_id: str, items: Sequence[Item]) -> Folded | None:
+        """Fold one case; None where none of its records can be used, or none is within the asked times."""
+        unique, duplicates = self._unique(case_id, items)
+        events = [event for event, _ in unique.values() if not self._rules.outside(event.time)]
+        self.outside += len(unique) - len(events)
+        if self._rules.providers is not None:
+            events = [reattributed(event, self._rules.providers) for event in events]
+        if not events:
+            return None
+        try:
+            case, moved = fold_unique(events, self._rules.methodology)
+        except Exception:
+            events, case, moved = self._isolate(events, lambda event: unique[event.id.int][1])
+        concluded = outcomes(case, moved, self._rules.methodology)
+        return Folded(case, moved, concluded, events, duplicates)
+
+    def _unique(
+        self, case_id: str, items: Sequence[Item]
+    ) -> tuple[dict[int, tuple[Event, Item]], int]:
+        """Admit records; the first of an id holds, an equal one is a duplicate, another a contradiction."""
+        unique: dict[int, tuple[Event, Item]] = {}
+        duplicates = 0
+        for item in items:
+            try:
+                event = admit(item, case_id, self._admission)
+            except UnusableEvent as error:
+                self.refused.append(refusal(item, error))
+                continue
+            known, _ = unique.setdefault(event.id.int, (event, item))
+            if known is event:
+                continue
+            if changes.same_fact(known, event):
+                duplicates += 1
+            else:
+                self.refused.append(refusal(item, _conflict()))
+        return unique, duplicates
+
+    def _isolate(
+        self, events: Sequence[Event], item_of: Callable[[Event], Item]
+    ) -> tuple[list[Event], Case, list[Transition]]:
+        """Leave out the events that nothing can be made of, as the live ledger does."""
+        kept: list[Event] = []
+        for event in events:
+            try:
+                fold_unique([*kept, event], self._rules.methodology)
+            except Exception as error:
+                refused = UnusableEvent(
+                    "unfoldable", f"the ledger can't take it: {type(error).__name__}"
+                )
+                self.refused.append(refusal(item_of(event), refused))
+            else:
+                kept.append(event)
+        return kept, *fold_unique(kept, self._rules.methodology)
+
+
+def _conflict() -> UnusableEvent:
+    return UnusableEvent(
+        "id_conflict", "another event of this case has this id and says something else"
+    )

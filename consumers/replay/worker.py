@@ -1,0 +1,163 @@
+"""A worker process: takes units, reads, folds and writes them, one transaction each."""
+
+import asyncio
+import gc
+import signal
+from collections.abc import Callable, Iterator
+from itertools import islice
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import uvloop
+from msgspec import Struct
+
+from consumers.admission import Admission
+from consumers.connection import KafkaConnection
+from consumers.replay.archive import ArchiveSource
+from consumers.replay.source import EVIDENCE, KafkaSource, Source
+from consumers.replay.unit import Folding, Gathering, Rules
+from schemas.errors import TakedownError
+from schemas.sealing import Keyring
+from services.attribution.providermap import ProviderMap
+from services.ledger.pool import DatabaseConnection
+from services.ledger.shadow.schema import Identity, Ranges, Unit, statement
+from services.ledger.shadow.writing import Folded, UnitWriter
+
+# So many cases are folded and copied at a time: what that takes of memory is small beside the records.
+_CASES = 2000
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """All that a worker needs; goes to it through a pipe, because it holds secrets."""
+
+    database: DatabaseConnection
+    kafka: KafkaConnection | None
+    archive: str | None
+    keyring: Keyring
+    shadow: str
+    identity: Identity
+    ranges: Ranges
+    partitions: int
+
+    def __repr__(self) -> str:
+        return f"<Job {self.shadow}>"
+
+    def rules(self) -> Rules:
+        """Give the rules of the fold."""
+        found = self.identity
+        providers = None if found.map_text is None else ProviderMap.parse(found.map_text)
+        return Rules(
+            methodology=found.methodology,
+            partitions=self.partitions,
+            providers=providers,
+            event_from=found.event_from,
+            event_to=found.event_to,
+        )
+
+    def source(self) -> Source:
+        """Open where the records come from."""
+        if self.archive is not None:
+            return ArchiveSource(Path(self.archive))
+        assert self.kafka is not None
+        return KafkaSource(self.kafka)
+
+
+def work(connection: Connection, job: Job) -> None:
+    """Be a worker: the entry of the process. Ends when the other end of the pipe is closed."""
+    # The parent says when to stop; a Ctrl-C reaches the whole group.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Millions of small records without a cycle among them: looking for cycles costs a third of the time.
+    gc.freeze()
+    gc.disable()
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(connection, job))
+    except (EOFError, BrokenPipeError):
+        return
+    except TakedownError as error:
+        connection.send(("failed", str(error), error.exit_code))
+    except Exception as error:
+        # Only the kind: a driver's message may quote a value.
+        connection.send(("failed", f"a worker failed: {type(error).__name__}", 1))
+        raise
+
+
+async def _serve(connection: Connection, job: Job) -> None:
+    session = await asyncpg.connect(**job.database.options(), timeout=30)
+    source = job.source()
+    admission, rules = Admission(job.keyring), job.rules()
+    try:
+        connection.send(("ready",))
+        while (unit := await asyncio.to_thread(connection.recv)) is not None:
+            turn = _Turn(session, source, job, unit, admission, rules)
+            await turn.run(lambda count: connection.send(("read", count)))
+            connection.send(("done", unit.unit))
+            gc.collect()
+    finally:
+        await source.close()
+        await session.close()
+
+
+class _Turn:
+    """One unit in one worker."""
+
+    def __init__(
+        self,
+        session: asyncpg.Connection,
+        source: Source,
+        job: Job,
+        unit: Unit,
+        admission: Admission,
+        rules: Rules,
+    ) -> None:
+        self._session = session
+        self._source = source
+        self._job = job
+        self._unit = unit
+        self._admission = admission
+        self._rules = rules
+
+    async def run(self, told: Callable[[int], None]) -> None:
+        strays: list[Any] = []
+        if self._unit.strays:
+            text = statement("strays_of", shadow=self._job.shadow)
+            strays = await self._session.fetch(text, self._unit.partition)
+        only = frozenset(row["case_id"] for row in strays) if self._unit.strays else None
+        gathering = Gathering(self._unit, self._admission, self._rules.partitions, only)
+        for topic in EVIDENCE:
+            await self._gather(gathering, topic, told)
+            gathering.add(row for row in strays if row["topic"] == topic)
+        await self._write(gathering)
+
+    async def _gather(self, gathering: Gathering, topic: str, told: Callable[[int], None]) -> None:
+        place = (topic, self._unit.partition)
+        begins, until = self._job.ranges.get(place, (0, 0))
+        reached = begins
+        async for records in self._source.read(place, begins, until):
+            gathering.take(records)
+            told(records[-1].offset + 1 - reached)
+            reached = records[-1].offset + 1
+        told(until - reached)
+
+    async def _write(self, gathering: Gathering) -> None:
+        folding = Folding(self._rules, self._admission)
+        writer = UnitWriter(self._session, self._job.shadow, self._job.identity.with_events)
+        async with self._session.transaction():
+            if not await writer.claim(self._unit):
+                return
+            for folded in _folded(gathering, folding):
+                if self._unit.strays:
+                    await writer.forget([f.case.case_id for f in folded])
+                await writer.write(folded)
+            refused = gathering.refused + folding.refused
+            await writer.end(self._unit, folding.outside, refused, gathering.strays)
+
+
+def _folded(gathering: Gathering, folding: Folding) -> Iterator[list[Folded]]:
+    """Fold case by case, and give some cases at a time."""
+    found = (folding.fold(case_id, items) for case_id, items in gathering.cases())
+    usable = (folded for folded in found if folded is not None)
+    while chunk := list(islice(usable, _CASES)):
+        yield chunk

@@ -1,0 +1,56 @@
+"""The named statements of a `.sql` file: the one loader for every package that talks to Postgres."""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+
+from schemas.errors import TakedownError
+
+_HEAD = re.compile(r"^-- name: (\S+)$", re.M)
+
+
+class UnknownQuery(TakedownError):
+    """A name that a `.sql` file does not hold, or holds twice: a defect of this program."""
+
+
+class Statements(Mapping[str, str]):
+    """The statements of one file by name; an unknown name raises `UnknownQuery`."""
+
+    def __init__(self, file: str, text: str) -> None:
+        self._file = file
+        self._found = MappingProxyType(parse(text))
+
+    def __repr__(self) -> str:
+        return f"<Statements {self._file}: {len(self._found)}>"
+
+    def __getitem__(self, name: str) -> str:
+        try:
+            return self._found[name]
+        except KeyError:
+            raise UnknownQuery(f"there is no query {name!r} in {self._file}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+def parse(text: str) -> dict[str, str]:
+    """Split a file into its statements by `-- name:`; raises `UnknownQuery` for a name used twice."""
+    parts = _HEAD.split(text)[1:]
+    found: dict[str, str] = {}
+    for name, body in zip(parts[::2], parts[1::2], strict=True):
+        if name in found or not re.fullmatch(r"[a-z][a-z_]*", name):
+            raise UnknownQuery(f"query {name!r} is named twice or badly")
+        lines = (line for line in body.strip().splitlines() if not line.startswith("--"))
+        found[name] = "\n".join(lines).rstrip(";")
+    return found
+
+
+@cache
+def statements(package: str, file: str = "queries.sql") -> Statements:
+    """Read the statements of a file that stands in a package."""
+    return Statements(file, (resources.files(package) / file).read_text("utf-8"))

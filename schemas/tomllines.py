@@ -1,0 +1,59 @@
+"""Find the line of a TOML file that a field stands on, so that an error can name it.
+
+`tomllib` keeps no positions. This reads headers and keys line by line, which is enough to point at a line:
+a field inside an inline table is given the line of the table.
+"""
+
+import re
+
+_HEADER = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_.\-\"' ]+?)\s*\]\]?\s*(?:#.*)?$")
+_KEY = re.compile(
+    r"^\s*((?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*[A-Za-z0-9_-]+)*)\s*=\s*(.*)$"
+)
+_PART = re.compile(r"[^.\[\]]+|\[\d+\]")
+
+
+def line_of(text: str, path: str) -> int | None:
+    """Give the line (from 1) of a path such as `cadence.steps[2].every`, or of the nearest parent that has one."""
+    known = _lines(text)
+    parts = _PART.findall(path)
+    while parts:
+        found = known.get(_join(parts))
+        if found is not None:
+            return found
+        parts.pop()
+    return None
+
+
+def _join(parts: list[str]) -> str:
+    return ".".join(parts).replace(".[", "[")
+
+
+def _lines(text: str) -> dict[str, int]:
+    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
+    prefix, array, element = "", "", 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        if array:
+            if line.strip().startswith("]"):
+                array = ""
+            elif line.split("#")[0].strip():
+                found.setdefault(f"{array}[{element}]", number)
+                element += 1
+        elif header := _HEADER.match(line):
+            prefix = _bare(header[2])
+            if header[1] == "[[":
+                counts[prefix] = counts.get(prefix, -1) + 1
+                prefix = f"{prefix}[{counts[prefix]}]"
+            found.setdefault(prefix, number)
+        elif key := _KEY.match(line):
+            name = _bare(key[1])
+            path = f"{prefix}.{name}" if prefix else name
+            found.setdefault(path, number)
+            if key[2].split("#")[0].strip() == "[":
+                array, element = path, 0
+    return found
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[\"'\s]", "", name)

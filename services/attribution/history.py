@@ -1,0 +1,32 @@
+"""Evidence under a corrected provider map: who answered for each address that a look asked, as of that look."""
+
+from msgspec import structs
+
+from schemas.events import Event, LookMade, Served
+from services.attribution.providermap import ProviderMap
+
+# What a map said; other methods (an import, a DNS source) stand where the corrected map is silent.
+_OF_A_MAP = "map"
+
+
+def reattributed(event: Event, providers: ProviderMap) -> Event:
+    """Give a look with its addresses attributed by a map as of the look; every other event as it is."""
+    look = event.data
+    if not isinstance(look, LookMade) or not look.served:
+        return event
+    served = tuple(_again(one, look, providers) for one in look.served)
+    if served == look.served:
+        return event
+    return structs.replace(event, data=structs.replace(look, served=served))
+
+
+def _again(served: Served, look: LookMade, providers: ProviderMap) -> Served:
+    if not served.address:
+        return served
+    # As of the start of the look, as the prober itself asks.
+    known = providers.provider_at(served.address, look.started_at)
+    if known is not None:
+        return structs.replace(served, provider=known.provider, role=known.role, method=_OF_A_MAP)
+    if served.method != _OF_A_MAP:
+        return served
+    return structs.replace(served, provider=None, role="hosting")

@@ -1,0 +1,44 @@
+"""Who does it and why: options of every command whose act is recorded, and the check of what people write."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from services.cli.defaults import default_actor
+from services.runtime.redaction import redact
+
+_MOST = 200
+
+
+class Words(click.ParamType[str]):
+    """A few words that are kept for good, and so may name no place on the network."""
+
+    name = "words"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Take the words; they are not repeated, they may hold what they must not."""
+        text = " ".join(str(value).split())
+        if not text:
+            self.fail("say who or why; it is kept", param, ctx)
+        if len(text) > _MOST:
+            self.fail(f"at most {_MOST} characters", param, ctx)
+        if redact(text) != text:
+            self.fail("no URL, host name or address: these words are kept unsealed", param, ctx)
+        return text
+
+
+def acting(purpose: str, about: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add `--actor`, by default the user of this process, and `--<purpose>`, which must be given."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        asked = click.option(f"--{purpose}", type=Words(), required=True, help=about)
+        who = click.option(
+            "--actor",
+            type=Words(),
+            default=default_actor,
+            help="Who does it. Default: the user here.",
+        )
+        return who(asked(function))
+
+    return add

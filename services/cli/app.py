@@ -1,0 +1,148 @@
+"""The command `takedown`: its commands, loaded when asked for, and its exit statuses."""
+
+import importlib
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Any
+
+import click
+
+from schemas.errors import TakedownError
+from services.cli.support import UNREACHABLE, unreachable
+from services.runtime.redaction import redact
+
+DISTRIBUTION = "takedown-monitor"
+
+# Name -> (module, one line). A module is imported when its command is asked for: a client library
+# that takes half a second to load is no price for `--help`.
+COMMANDS = {
+    "up": ("services.cli.up", "Start everything: servers where none are given, and all roles."),
+    "run": ("services.cli.run", "Run one or more roles in this process."),
+    "submit": ("services.cli.submit", "Send events, one JSON object a line, to Kafka."),
+    "import": ("services.cli.imports", "Turn data of others into events."),
+    "case": ("services.cli.case", "Look at cases; never shows a URL without a purpose."),
+    "correct": (
+        "services.cli.correct",
+        "Retract, attribute, hold, erase: with actor and reason, deleting nothing.",
+    ),
+    "evidence": ("services.cli.evidence", "Write or check the signed evidence pack of a provider."),
+    "reconcile": ("services.cli.reconcile", "Compare our notices with a provider's own list."),
+    "audit": ("services.cli.audit", "Show who opened or erased what; check the log's chain."),
+    "report": ("services.cli.report", "Print who removed what in time, as bounds."),
+    "replay": ("services.cli.replay", "Fold the evidence again, compare, and make the result live."),
+    "archive": ("services.cli.archive", "Keep the evidence as compressed files with checksums."),
+    "dead-letters": ("services.cli.dead_letters", "Look at what could not be used, and retry it."),
+    "topics": ("services.cli.topics", "List, create and verify the topics."),
+    "migrate": ("services.cli.migrate", "Bring the database to this version's schema."),
+    "method": ("services.cli.method", "Show the methodologies: what `removed in time` means."),
+    "keys": ("services.cli.keys", "Make and rotate the keys that name cases and seal URLs."),
+    "check-config": ("services.cli.check_config", "Read and check all settings; start nothing."),
+    "demo": (
+        "services.cli.demo",
+        "Run everything on a simulated internet; check it against the truth.",
+    ),
+    "doctor": ("services.cli.doctor", "Check everything this program needs, and say what to do."),
+}
+
+_STATUSES = """\b
+Exit status:
+  0    done
+  1    it failed; the line on standard error says why and what to do
+  2    a wrong setting, option or argument
+  3    a server can't be reached, or no `takedown up` runs
+  4    some of the input was refused
+  5    a check failed (doctor, topics verify, migrate status, reconcile, evidence and audit verify)
+  130  interrupted
+"""
+
+
+class Failure(click.ClickException):
+    """A failure as one line on standard error."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance too
+
+    def show(self, file: Any = None) -> None:
+        """Print the line."""
+        click.echo(f"error: {self.format_message()}", err=True)
+
+
+class Commands(click.Group):
+    """The commands of `COMMANDS`, each imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name all commands in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; turn every error that has a message for people into one line."""
+        try:
+            status = super().invoke(ctx)
+        except TakedownError as error:
+            raise Failure(str(error), error.exit_code) from None
+        except KeyboardInterrupt:
+            raise Failure("interrupted", 128 + signal.SIGINT) from None
+        except Exception as error:
+            message = unreachable(error)
+            if message is None:
+                raise
+            raise Failure(message, UNREACHABLE) from None
+        if isinstance(status, int) and status:
+            ctx.exit(status)
+        return status
+
+
+@click.group(
+    cls=Commands, epilog=_STATUSES, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(metadata.version(DISTRIBUTION), prog_name="takedown")
+def cli() -> None:
+    """Measure how long reported illegal material stays online after a notice.
+
+    With no configuration, `takedown up` starts everything it needs on this machine. Settings are
+    environment variables (docs/settings.md); `takedown check-config` shows them.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit status."""
+    try:
+        result = cli.main(args=arguments, prog_name="takedown", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        click.echo("error: interrupted", err=True)
+        return 128 + signal.SIGINT
+    except Exception as error:
+        return _defect(error)
+    return result if isinstance(result, int) else 0
+
+
+def _defect(error: Exception) -> int:
+    """Report what nobody foresaw, with every host and URL taken out of the trace."""
+    trace = "".join(traceback.format_exception(error))
+    click.echo(redact(trace), err=True, nl=False)
+    click.echo("error: a defect of this program; please report the lines above", err=True)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

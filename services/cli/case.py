@@ -1,0 +1,213 @@
+"""`takedown case`: look at cases. No command but `reveal` ever shows a URL."""
+
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from schemas.errors import BadUrl, TakedownError
+from schemas.ids import is_case_id
+from schemas.sealing import Keyring
+from schemas.sqlfiles import statements
+from schemas.urls import CanonicalUrl, canonical
+from services.cli.acts import acting
+from services.cli.support import (
+    Refused,
+    client_settings,
+    json_option,
+    print_json,
+    print_rows,
+    run_async,
+)
+from services.core.machines import Clock, Presence
+from services.ledger import audit
+from services.ledger.pool import DatabaseConnection, session_of
+from services.runtime.connections import database_connection
+from services.runtime.keys import load_keyring
+from services.runtime.settings import load
+
+_LIST = (
+    "case_id",
+    "category",
+    "provider",
+    "presence",
+    "clock",
+    "deadline",
+    "known_online_at",
+    "removed_upper",
+)
+_PARTS = {
+    "spells": (
+        "spell",
+        "provider",
+        "presence",
+        "clock",
+        "clock_started_at",
+        "deadline",
+        "known_online_at",
+        "removed_lower",
+        "removed_upper",
+        "returns",
+        "looks",
+        "closed_reason",
+    ),
+    "notices": ("notice_id", "provider", "channel", "sent_at", "delivered_at", "failure"),
+    "transitions": ("seq", "at", "spell", "machine", "before", "after", "detail"),
+    "corrections": (
+        "event_time",
+        "kind",
+        "actor",
+        "reason",
+        "provider",
+        "method",
+        "effective_from",
+        "expires_at",
+    ),
+    "looks": ("finished_at", "vantage", "verdict", "layer", "reason", "method"),
+}
+
+
+class NoCase(TakedownError):
+    """The ledger knows no such case."""
+
+
+class CaseId(click.ParamType[str]):
+    """32 hexadecimal digits."""
+
+    name = "case_id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read a case id; the text is not repeated, it may be a URL."""
+        text = str(value).strip().lower()
+        if not is_case_id(text):
+            self.fail(
+                "a case id has 32 hexadecimal digits; `takedown case id` makes it", param, ctx
+            )
+        return text
+
+
+@click.group()
+def command() -> None:
+    """Look at cases. No command but `reveal` ever shows a URL."""
+
+
+@command.command("list")
+@click.option("--provider", help="Only cases whose open or last spell is at this provider.")
+@click.option("--clock", type=click.Choice([c.value for c in Clock], case_sensitive=False))
+@click.option("--presence", type=click.Choice([p.value for p in Presence], case_sensitive=False))
+@click.option("--category", help="Only cases of this category.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@json_option
+def list_(as_json: bool, limit: int, **filters: str | None) -> None:
+    """List cases, the nearest deadline first."""
+    connection = _reader()
+    arguments = [filters[name] for name in ("provider", "clock", "presence", "category")]
+    rows = run_async(lambda: fetch(connection, "list_cases", *arguments, limit))
+    columns = list(rows[0]) if as_json and rows else list(_LIST)
+    print_rows(rows, columns, as_json=as_json)
+
+
+@command.command()
+@click.argument("case_id", type=CaseId())
+@click.option("--looks", type=click.IntRange(0), default=20, show_default=True, help="How many.")
+@json_option
+def show(case_id: str, looks: int, as_json: bool) -> None:
+    """Show the spells, notices, transitions, corrections and newest looks of a case, never its URL."""
+    connection = _reader()
+    head, parts = run_async(lambda: _whole(connection, case_id, looks))
+    if as_json:
+        print_json({**head, **{name: [dict(r) for r in rows] for name, rows in parts.items()}})
+        return
+    print_rows([head], list(head), as_json=False)
+    for name, columns in _PARTS.items():
+        click.echo(f"\n{name}")
+        print_rows(parts[name], columns, as_json=False)
+
+
+async def _whole(
+    connection: DatabaseConnection, case_id: str, looks: int
+) -> tuple[dict[str, Any], dict[str, Sequence[Mapping[str, Any]]]]:
+    heads = await fetch(connection, "case_head", case_id)
+    if not heads:
+        raise NoCase(f"the ledger has no case {case_id}; `takedown case list` shows those it has")
+    names = ("spells", "notices", "transitions", "corrections")
+    found = await asyncio.gather(
+        *(fetch(connection, f"case_{name}", case_id) for name in names),
+        fetch(connection, "case_looks", case_id, looks),
+    )
+    return dict(heads[0]), dict(zip((*names, "looks"), found, strict=True))
+
+
+@command.command("id")
+@json_option
+def id_(as_json: bool) -> None:
+    """Read URLs from standard input, one a line, and print the case id of each.
+
+    A URL is no argument: arguments stand in the shell's history and in the list of processes.
+    """
+    keyring = load_keyring(load())
+    for number, line in enumerate(_url_lines(), start=1):
+        try:
+            found = keyring.case_id(canonical(line))
+        except BadUrl as error:
+            raise Refused(f"line {number}: {error}") from None
+        if as_json:
+            print_json({"line": number, "case_id": found})
+        else:
+            click.echo(found)
+
+
+def _url_lines() -> list[str]:
+    if sys.stdin.isatty():
+        return [click.prompt("URL (not shown)", hide_input=True, err=True)]
+    return [line for line in sys.stdin if line.strip()]
+
+
+@command.command()
+@click.argument("case_id", type=CaseId())
+@acting("purpose", "Why it has to be opened; kept in the audit log.")
+def reveal(case_id: str, purpose: str, actor: str) -> None:
+    """Open the sealed URL of a case: an act that is written to the audit log first.
+
+    It is printed defanged (`hxxp`, `[.]`), so that nothing opens it by accident.
+    """
+    settings = client_settings(database=True)
+    keyring = load_keyring(settings)
+    connection = database_connection(settings, "takedown_ledger")
+    url = run_async(lambda: open_sealed(connection, keyring, case_id, actor, purpose))
+    click.echo(defanged(url))
+
+
+async def open_sealed(
+    connection: DatabaseConnection, keyring: Keyring, case_id: str, actor: str, purpose: str
+) -> CanonicalUrl:
+    """Write who opens a URL for what, then open it; raises `NoCase` where there is none to open."""
+    sealed = await fetch(connection, "sealed_url", case_id)
+    if not sealed or sealed[0]["sealed_url"] is None:
+        raise NoCase(f"there is no sealed URL of case {case_id}: unknown, erased or never reported")
+    async with session_of(connection) as session:
+        await audit.record(session, actor, "reveal", case_id, purpose)
+    return keyring.open(sealed[0]["sealed_url"], case_id)
+
+
+def defanged(url: CanonicalUrl) -> str:
+    """Write a URL so that no program opens it by accident; `takedown submit` reads this form."""
+    scheme, rest = url.href[: len(url.scheme)], url.href[len(url.scheme) :]
+    return scheme.replace("http", "hxxp") + rest.replace(url.host, url.host.replace(".", "[.]"), 1)
+
+
+async def fetch(
+    connection: DatabaseConnection, name: str, *arguments: object
+) -> list[Mapping[str, Any]]:
+    """Run one of the named statements on a connection of its own."""
+    async with session_of(connection) as session:
+        return [
+            dict(row)
+            for row in await session.fetch(statements("services.cli", "case.sql")[name], *arguments)
+        ]
+
+
+def _reader() -> DatabaseConnection:
+    return database_connection(client_settings(database=True), "takedown_reader")

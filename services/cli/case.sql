@@ -1,0 +1,51 @@
+-- What the command `case` reads. No statement but `sealed_url` touches a sealed column.
+
+-- name: list_cases
+SELECT
+    c.case_id, c.category, s.provider, s.spell, s.presence, s.clock, s.clock_started_at, s.deadline,
+    s.known_online_at, s.removed_lower, s.removed_upper, c.last_event_time
+FROM cases AS c
+JOIN LATERAL (
+    SELECT * FROM spells WHERE spells.case_id = c.case_id ORDER BY spell DESC LIMIT 1
+) AS s ON true
+WHERE ($1::text IS NULL OR s.provider = $1)
+    AND ($2::text IS NULL OR s.clock = $2)
+    AND ($3::text IS NULL OR s.presence = $3)
+    AND ($4::text IS NULL OR c.category = $4)
+ORDER BY s.deadline NULLS LAST, c.case_id
+LIMIT $5;
+
+-- name: case_head
+SELECT case_id, category, reported_at, retracted, not_measurable, last_event_time
+FROM cases WHERE case_id = $1;
+
+-- name: case_spells
+SELECT
+    spell, provider, opened_at, closed_at, closed_reason, procedure, presence, clock, clock_started_at,
+    deadline, excluded, first_online_at, known_online_at, breached_at, removed_lower, removed_upper,
+    removed_layer, returns, looks, undetermined, missed
+FROM spells WHERE case_id = $1 ORDER BY spell;
+
+-- name: case_transitions
+SELECT seq, at, spell, machine, before, after, detail, cause
+FROM transitions WHERE case_id = $1 ORDER BY seq;
+
+-- name: case_looks
+-- The newest; addresses are left out, they are evidence for a provider and not for a terminal.
+SELECT * FROM (
+    SELECT
+        event_time, vantage, tick, started_at, finished_at,
+        CASE WHEN missed THEN 'missed' ELSE verdict END AS verdict, layer, reason, method
+    FROM looks WHERE case_id = $1 ORDER BY event_time DESC, event_id DESC LIMIT $2
+) AS newest ORDER BY event_time;
+
+-- name: case_notices
+SELECT notice_id, provider, channel, sent_at, delivered_at, failed_at, failure, acknowledged_at
+FROM notices WHERE case_id = $1 ORDER BY sent_at, notice_id;
+
+-- name: case_corrections
+SELECT event_time, kind, actor, reason, provider, method, effective_from, expires_at, source
+FROM corrections WHERE case_id = $1 ORDER BY event_time, event_id;
+
+-- name: sealed_url
+SELECT sealed_url FROM cases WHERE case_id = $1;

@@ -1,0 +1,174 @@
+"""`takedown correct`: say that something was wrong, as an event with actor and reason; nothing is deleted.
+
+A correction goes the way of all evidence: to Kafka, and from there into the ledger, which folds the case anew.
+Erasure is the one act that destroys something: the sealed URL, nothing else.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import click
+import msgspec
+
+from schemas import ids
+from schemas.codec import encode_data
+from schemas.errors import ConfigError
+from schemas.events import (
+    TYPE_OF,
+    CaseAttributed,
+    CaseErased,
+    Event,
+    HoldLifted,
+    HoldPlaced,
+    Payload,
+    ReportRetracted,
+)
+from services.cli.acts import acting
+from services.cli.case import CaseId, NoCase, fetch
+from services.cli.instants import Instant
+from services.cli.sessions import session_of
+from services.cli.submit import send
+from services.cli.support import client_settings, json_option, now, print_json, run_async
+from services.ledger import audit
+from services.runtime.connections import database_connection
+from services.runtime.settings import Settings
+
+SOURCE = "takedown:correct"
+
+_case = click.argument("case_id", type=CaseId())
+_acting = acting("reason", "Why; kept with the case, and shown to the provider.")
+_wait = click.option(
+    "--wait-seconds",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="How long to wait until the ledger has it; 0: only send it.",
+)
+
+
+@click.group()
+def command() -> None:
+    """Say that something was wrong, as an event with actor and reason; nothing is deleted.
+
+    Each correction is seen in `takedown case show`, in the evidence pack and in the counts.
+    """
+
+
+@command.command()
+@_case
+@_acting
+@_wait
+@json_option
+def retract(case_id: str, actor: str, reason: str, wait_seconds: float, as_json: bool) -> None:
+    """Take a report back: wrong, or not illegal. The case leaves all counts and is looked at no more."""
+    _correct(case_id, ReportRetracted(actor=actor, reason=reason), wait_seconds, as_json)
+
+
+@command.command()
+@_case
+@click.option("--provider", required=True, help="Who answers for the hosting.")
+@click.option("--method", default="manual", show_default=True, help="How it was found out.")
+@click.option(
+    "--effective-from", type=Instant(), help="From this instant on, also in the past. Default: now."
+)
+@_acting
+@_wait
+@json_option
+def attribute(
+    case_id: str,
+    provider: str,
+    method: str,
+    effective_from: datetime | None,
+    actor: str,
+    reason: str,
+    wait_seconds: float,
+    as_json: bool,
+) -> None:
+    """State which provider answers for a case."""
+    said = {"provider": provider, "method": method, "actor": actor, "reason": reason}
+    data = attributed(said, effective_from)
+    _correct(case_id, data, wait_seconds, as_json)
+
+
+def attributed(said: dict[str, Any], effective_from: datetime | None) -> CaseAttributed:
+    """Make an attribution; raises `ConfigError` where a word has not the form that the event asks for."""
+    if effective_from is not None:
+        said |= {"effective_from": effective_from}
+    try:
+        return msgspec.convert(said, CaseAttributed)
+    except msgspec.ValidationError as error:
+        raise ConfigError(
+            f"{error}; a provider and a method are slugs such as `giant-hosting`"
+        ) from None
+
+
+@command.command()
+@_case
+@click.option("--until", type=Instant(), required=True, help="When the hold ends by itself.")
+@_acting
+@_wait
+@json_option
+def hold(
+    case_id: str, until: datetime, actor: str, reason: str, wait_seconds: float, as_json: bool
+) -> None:
+    """Pause the norm: an authority asked to leave the material where it is."""
+    if until <= now():
+        raise click.BadParameter("a hold ends in the future", param_hint="--until")
+    data = HoldPlaced(actor=actor, reason=reason, expires_at=until)
+    _correct(case_id, data, wait_seconds, as_json)
+
+
+@command.command()
+@_case
+@_acting
+@_wait
+@json_option
+def lift(case_id: str, actor: str, reason: str, wait_seconds: float, as_json: bool) -> None:
+    """End a hold: the deadline moves by the time that the clock stood still."""
+    _correct(case_id, HoldLifted(actor=actor, reason=reason), wait_seconds, as_json)
+
+
+@command.command()
+@_case
+@_acting
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_wait
+@json_option
+def erase(
+    case_id: str, actor: str, reason: str, yes: bool, wait_seconds: float, as_json: bool
+) -> None:
+    """Destroy the sealed URL of a case, for good; its timings stay. Written to the audit log first.
+
+    The records of the inbound topics keep what was sent there: let Kafka forget them by your own rule.
+    """
+    if not yes:
+        click.confirm(f"destroy the sealed URL of case {case_id} for good?", abort=True, err=True)
+    _correct(case_id, CaseErased(actor=actor, reason=reason), wait_seconds, as_json)
+
+
+def event_of(case_id: str, data: Payload, at: datetime) -> Event:
+    """Make the event of a correction; equal words at one instant are one event."""
+    name = ids.content_id(TYPE_OF[type(data)], case_id, at, encode_data(data))
+    return Event(id=name, time=at, source=SOURCE, case_id=case_id, data=data)
+
+
+def _correct(case_id: str, data: Payload, wait_seconds: float, as_json: bool) -> None:
+    settings = client_settings(kafka=True, database=True)
+    event = event_of(case_id, data, now())
+    run_async(lambda: _perform(settings, event, wait_seconds or None))
+    said = {"event_id": str(event.id), "type": event.type, "time": event.time, "case_id": case_id}
+    if as_json:
+        print_json(said | {"in_ledger": wait_seconds > 0})
+    else:
+        click.echo(f"{event.type} of case {case_id} {'in the ledger' if wait_seconds else 'sent'}")
+
+
+async def _perform(settings: Settings, event: Event, wait_seconds: float | None) -> None:
+    connection = database_connection(settings, "takedown_ledger")
+    if not await fetch(connection, "case_head", event.case_id):
+        raise NoCase(f"the ledger has no case {event.case_id}: there is nothing to correct")
+    if isinstance(event.data, CaseErased):
+        async with session_of(connection) as session:
+            await audit.record(session, event.data.actor, "erase", event.case_id, event.data.reason)
+    names = [(event.case_id, event.id)]
+    await send(settings, [event], names, lambda steps: None, wait_seconds)

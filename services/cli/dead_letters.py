@@ -1,0 +1,109 @@
+"""`takedown dead-letters`: look at what could not be used, and send it back."""
+
+from typing import BinaryIO
+
+import click
+
+from consumers.deadletter import (
+    DeadLetter,
+    find_dead_letter,
+    read_dead_letters,
+    retry_dead_letters,
+)
+from schemas.topics import EVIDENCE
+from services.cli.support import (
+    client_settings,
+    json_option,
+    now,
+    print_json,
+    print_rows,
+    run_async,
+)
+from services.runtime.connections import kafka_connection
+from services.runtime.settings import Settings
+
+_COLUMNS = ("id", "at", "reason", "message", "source", "retried")
+_topic = click.option(
+    "--topic", type=click.Choice([t.name for t in EVIDENCE]), help="Only those of this topic."
+)
+_reason = click.option("--reason", help="Only those refused for this reason.")
+
+
+@click.group()
+def command() -> None:
+    """Look at what could not be used, and send it back once the cause is mended."""
+
+
+@command.command("list")
+@_topic
+@_reason
+@click.option("--retried", is_flag=True, help="Also those that were sent back already.")
+@json_option
+def list_(topic: str | None, reason: str | None, retried: bool, as_json: bool) -> None:
+    """List the dead letters; their bytes are not shown, they may hold a URL."""
+    letters = _read(client_settings(kafka=True), topic, reason, retried)
+    print_rows([_row(letter) for letter in letters], _COLUMNS, as_json=as_json)
+
+
+@command.command()
+@click.argument("letter_id")
+@click.option(
+    "--raw",
+    type=click.File("wb"),
+    help="Write the original bytes to this file. They may hold an unsealed URL.",
+)
+@json_option
+def show(letter_id: str, raw: BinaryIO | None, as_json: bool) -> None:
+    """Show why one record was refused, and where it stood."""
+    kafka = kafka_connection(client_settings(kafka=True))
+    letter = run_async(lambda: find_dead_letter(kafka, letter_id))
+    size = None if letter.value is None else len(letter.value)
+    row = _row(letter) | {"bytes": size, "headers": [name for name, _ in letter.headers]}
+    if as_json:
+        print_json(row)
+    else:
+        for name, value in row.items():
+            click.echo(f"{name:<10}{value}")
+    if raw is not None:
+        raw.write(letter.value or b"")
+
+
+@command.command()
+@click.argument("letter_ids", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All that --topic and --reason leave.")
+@_topic
+@_reason
+def retry(
+    letter_ids: tuple[str, ...], everything: bool, topic: str | None, reason: str | None
+) -> None:
+    """Send the original bytes back to their topic; what fails again is a new dead letter."""
+    if bool(letter_ids) == everything:
+        raise click.UsageError("name the dead letters to retry, or give --all")
+    settings = client_settings(kafka=True)
+    kafka = kafka_connection(settings)
+    if everything:
+        letters = _read(settings, topic, reason, False)
+    else:
+        letters = [run_async(lambda i=i: find_dead_letter(kafka, i)) for i in letter_ids]  # type: ignore[misc]
+    count = run_async(lambda: retry_dead_letters(kafka, letters, now))
+    already = len(letters) - count
+    click.echo(f"{count} sent back" + (f", {already} were sent back before" if already else ""))
+
+
+def _read(
+    settings: Settings, topic: str | None, reason: str | None, retried: bool
+) -> list[DeadLetter]:
+    kafka = kafka_connection(settings)
+    found = run_async(lambda: read_dead_letters(kafka, source_topic=topic, retried=retried))
+    return [letter for letter in found if reason in (None, letter.reason)]
+
+
+def _row(letter: DeadLetter) -> dict[str, object]:
+    return {
+        "id": letter.id,
+        "at": letter.at,
+        "reason": letter.reason,
+        "message": letter.message,
+        "source": f"{letter.source_topic}/{letter.source_partition}/{letter.source_offset}",
+        "retried": letter.retried,
+    }

@@ -1,0 +1,153 @@
+"""`takedown evidence`: everything that one provider is told, signed; and the check of such a pack."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+
+import asyncpg
+import click
+
+from schemas.errors import ConfigError
+from services.cli.acts import Words
+from services.cli.defaults import DefaultGroup, default_actor
+from services.cli.instants import Instant
+from services.cli.sessions import session_of
+from services.cli.support import client_settings, json_option, now, print_json, run_async
+from services.ledger import audit
+from services.ledger.pool import DatabaseConnection
+from services.reports.evidence_case import Scope
+from services.reports.evidence_log import evidence
+from services.reports.evidence_pack import Operator, Pack, PackWriter
+from services.reports.evidence_seal import read_public, write_zip
+from services.reports.evidence_seal import verify as verify_pack
+from services.runtime.connections import database_connection
+from services.runtime.methods import methodology
+from services.runtime.redaction import redact
+from services.runtime.signing import load_signing_key, signing_path
+
+
+@click.group(cls=DefaultGroup, default="export")
+def command() -> None:
+    """Write everything that one provider is told about its cases, signed; or check such a pack.
+
+    `takedown evidence PROVIDER --out pack.zip` writes one, and
+    `takedown evidence verify pack.zip --public-key operator.pem` checks it.
+    """
+
+
+@command.command()
+@click.argument("provider")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="A new folder, or a .zip."
+)
+@click.option("--from", "since", type=Instant(), help="Spells whose clock started from then on.")
+@click.option("--to", "until", type=Instant(), help="Spells whose clock started before.")
+@click.option("--cutoff", type=Instant(), help="Evidence up to this instant. Default: now.")
+@click.option("--methodology", "name", help="Fold under this one. Default: as the settings say.")
+@click.option(
+    "--purpose", type=Words(), help="Why; kept in the audit log. Default: right of reply."
+)
+@click.option(
+    "--actor", type=Words(), default=default_actor, help="Who does it. Default: the user here."
+)
+@json_option
+def export(
+    provider: str,
+    out: Path,
+    since: datetime | None,
+    until: datetime | None,
+    cutoff: datetime | None,
+    name: str | None,
+    purpose: str | None,
+    actor: str,
+    as_json: bool,
+) -> None:
+    """Write what was said to PROVIDER, what was seen, and how each case stands and why: as case ids, never a URL.
+
+    The same evidence, definition and cut-off give the same bytes. The act is written to the audit log first.
+    """
+    settings = client_settings(database=True)
+    scope = Scope(
+        provider=provider,
+        methodology=methodology(name or settings.methodology),
+        cutoff=cutoff or now(),
+        since=since,
+        until=until,
+    )
+    key = load_signing_key(signing_path(settings))
+    operator = Operator(name=settings.probe.operator, contact=settings.probe.contact)
+    connection = database_connection(settings, "takedown_ledger")
+    why = f"evidence pack for {provider}: {purpose or 'right of reply'}"
+    pack = _place(
+        out,
+        lambda folder: run_async(lambda: write(connection, folder, scope, actor, why)).finish(
+            key, operator
+        ),
+    )
+    if as_json:
+        print_json(pack)
+        return
+    figures = pack.figures
+    click.echo(
+        f"{out}: {figures.cases} cases, {figures.rows['looks']} looks, cut-off {pack.cutoff}"
+    )
+    if not figures.cases:
+        click.echo(
+            "nothing is known of this provider: see the name in `takedown case list`", err=True
+        )
+
+
+async def write(
+    connection: DatabaseConnection, folder: Path, scope: Scope, actor: str, why: str
+) -> PackWriter:
+    """Record the act, then write the tables of a pack into an empty folder."""
+    async with session_of(connection) as session:
+        await audit.record(session, actor, "evidence", None, why)
+        with PackWriter(folder, scope, lru_cache(maxsize=10_000)(redact)) as writer:
+            await _tables(session, writer, scope)
+        return writer
+
+
+async def _tables(session: asyncpg.Connection, writer: PackWriter, scope: Scope) -> None:
+    async for case in evidence(session, scope.provider, scope.cutoff):
+        writer.add(case)
+
+
+def _place(out: Path, make: Callable[[Path], Pack]) -> Pack:
+    """Make a pack beside where it shall be, and put it there whole or not at all."""
+    if out.exists():
+        raise ConfigError(f"{out} exists; a pack is never written over: name a new folder or .zip")
+    if not out.parent.is_dir():
+        raise ConfigError(f"there is no folder {out.parent} to write the pack into")
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
+        folder = Path(scratch) / "pack"
+        folder.mkdir(mode=0o700)
+        pack = make(folder)
+        if out.suffix == ".zip":
+            with tempfile.NamedTemporaryFile(dir=scratch, delete=False) as file:
+                write_zip(folder, file)
+            Path(file.name).rename(out)
+        else:
+            shutil.move(folder, out)
+    return pack
+
+
+@command.command()
+@click.argument("pack", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--public-key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="The operator's public key (PEM), got on another way than the pack.",
+)
+@json_option
+def verify(pack: Path, public_key: Path, as_json: bool) -> None:
+    """Check that a pack is, byte for byte, what was signed; exit status 5 if not. Needs no settings."""
+    found = verify_pack(pack, read_public(public_key.read_bytes()))
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(f"{len(found.files)} files as signed by key {found.key}")

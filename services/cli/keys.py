@@ -1,0 +1,83 @@
+"""`takedown keys`: make and rotate the keys that name cases and seal URLs."""
+
+from pathlib import Path
+
+import click
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.cli.support import json_option, print_json
+from services.reports.evidence_seal import fingerprint, public_pem
+from services.runtime.keys import keys_path, new_keys, read_keys, rotated, write_keys
+from services.runtime.settings import load
+from services.runtime.signing import load_signing_key, make_signing_key, signing_path
+
+
+@click.group()
+def command() -> None:
+    """Make and rotate the keys that name cases and seal URLs."""
+
+
+_file = click.option(
+    "--file", "path", type=click.Path(path_type=Path), help="Key file; else as the settings say."
+)
+
+
+@command.command()
+@_file
+def new(path: Path | None) -> None:
+    """Make a key file that only you may read; an existing one is never overwritten."""
+    path = path or keys_path(load())
+    write_keys(path, new_keys())
+    click.echo(f"made {path}")
+    click.echo(
+        "Back it up now, apart from the data: without it no case can be named and no sealed URL "
+        "opened again.",
+        err=True,
+    )
+
+
+@command.command()
+@_file
+def rotate(path: Path | None) -> None:
+    """Add a sealing key and use it from now on; what older keys sealed still opens."""
+    path = path or keys_path(load())
+    keys = rotated(read_keys(path))
+    write_keys(path, keys, replace=True)
+    click.echo(f"{keys.active} is active in {path}; restart the roles, and back the file up")
+
+
+@command.command()
+@_file
+@json_option
+def show(path: Path | None, as_json: bool) -> None:
+    """Show the ids of the keys, never the keys."""
+    path = path or keys_path(load())
+    keys = read_keys(path)
+    if as_json:
+        print_json({"file": str(path), "active": keys.active, "sealing": sorted(keys.sealing)})
+        return
+    for name in sorted(keys.sealing):
+        click.echo(f"{name}{'  active' if name == keys.active else ''}")
+
+
+@command.command()
+@_file
+@json_option
+def signing(path: Path | None, as_json: bool) -> None:
+    """Show the public key that checks evidence packs; make the key that signs them if there is none.
+
+    Give the public key to providers on another way than the packs, or publish it.
+    """
+    path = path or signing_path(load())
+    public = (load_signing_key(path) if path.exists() else _made(path)).public_key()
+    if as_json:
+        print_json({"fingerprint": fingerprint(public), "public_key": public_pem(public)})
+        return
+    click.echo(public_pem(public), nl=False)
+    click.echo(f"fingerprint {fingerprint(public)}", err=True)
+
+
+def _made(path: Path) -> Ed25519PrivateKey:
+    key = make_signing_key(path)
+    click.echo(f"made {path}; back it up, apart from the data", err=True)
+    return key

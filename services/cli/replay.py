@@ -1,0 +1,393 @@
+"""`takedown replay`: fold the streams again, compare, and make the result live."""
+
+import asyncio
+import getpass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import click
+
+from consumers.replay.ranges import Bounds, parse_offsets
+from consumers.replay.run import Asked, Progress, Result, identity, replay, workers_here
+from schemas.errors import ConfigError
+from schemas.methodology import Methodology, shipped
+from services.attribution.providermap import ProviderMap
+from services.cli.gauge import Gauge, gauge
+from services.cli.instants import Instant
+from services.cli.support import (
+    CHECK_FAILED,
+    cell,
+    client_settings,
+    json_option,
+    now,
+    print_json,
+    print_rows,
+    run_async,
+)
+from services.ledger.pool import DatabaseConnection
+from services.ledger.shadow import schema
+from services.ledger.shadow.comparison import CaseReport, Comparison, Summary, log_for, side_of
+from services.ledger.shadow.promotion import Promoted, Promotion
+from services.ledger.shadow.schema import BadReplay
+from services.runtime.connections import database_connection, kafka_connection
+from services.runtime.keys import load_keyring
+from services.runtime.methods import methodology
+from services.runtime.settings import Settings
+
+_REFUSED_SHOWN = 20
+_LIST = ("name", "schema", "state", "methodology", "source", "digest", "created_at")
+
+
+class Told(Progress):
+    """A replay's progress on a gauge."""
+
+    def __init__(self, shown: Gauge) -> None:
+        self._shown = shown
+
+    def planned(self, records: int, done: int = 0) -> None:
+        """Set the total."""
+        self._shown.planned(records)
+        self._shown.skipped(done)
+
+    def read(self, records: int) -> None:
+        """Count."""
+        self._shown.read(records)
+
+    def stage(self, name: str) -> None:
+        """Say what is done now."""
+        self._shown.stage(name)
+
+
+@click.group(invoke_without_command=True)
+@click.option("--name", help="Name of the replay. Default: the methodology's id.")
+@click.option("--methodology", "method", help="Shipped id or TOML file. Default: the setting.")
+@click.option(
+    "--provider-map",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Attribute every look again by this map, as of the look.",
+)
+@click.option(
+    "--archive",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Read from an archive (`takedown archive`) instead of Kafka.",
+)
+@click.option("--from", "event_from", type=Instant(), help="Event time: only events from then on.")
+@click.option("--to", "event_to", type=Instant(), help="Event time: only events before then.")
+@click.option("--recorded-from", type=Instant(), help="Time on the broker, not event time.")
+@click.option("--recorded-to", type=Instant(), help="Time on the broker, not event time.")
+@click.option("--from-offsets", multiple=True, metavar="TOPIC/PARTITION=OFFSET")
+@click.option("--until-offsets", multiple=True, metavar="TOPIC/PARTITION=OFFSET")
+@click.option("--with-events", is_flag=True, help="Keep the events too; slower, and more disk.")
+@click.option("--workers", type=click.IntRange(1), help="Processes. Default: one per core.")
+@click.option("--compare", help="Then compare with `live` or with another replay.")
+@click.option(
+    "--details", is_flag=True, help="Show every difference of every case, with its cause."
+)
+@json_option
+@click.pass_context
+def command(
+    context: click.Context,
+    name: str | None,
+    method: str | None,
+    provider_map: Path | None,
+    archive: Path | None,
+    event_from: datetime | None,
+    event_to: datetime | None,
+    recorded_from: datetime | None,
+    recorded_to: datetime | None,
+    from_offsets: tuple[str, ...],
+    until_offsets: tuple[str, ...],
+    with_events: bool,
+    workers: int | None,
+    compare: str | None,
+    details: bool,
+    as_json: bool,
+) -> int:
+    """Fold all evidence, or a range of it, into a shadow ledger beside the live one.
+
+    Publishes nothing and touches no offset of the live ledger, which may go on meanwhile. Stopped, it goes on
+    when the same command is given again. --from and --to mean the events' own times; --recorded-from and
+    --recorded-to the times at which records were put on the broker.
+
+    With --compare the exit status is 0 where both sides are equal and 5 where they are not.
+    """
+    if context.invoked_subcommand is not None:
+        return 0
+    settings = client_settings(database=True, kafka=archive is None)
+    chosen = methodology(method or settings.methodology)
+    found = identity(
+        chosen,
+        map_text=_map_text(provider_map),
+        event_from=event_from,
+        event_to=event_to,
+        with_events=with_events,
+    )
+    bounds = Bounds(
+        from_offsets=parse_offsets(from_offsets),
+        until_offsets=parse_offsets(until_offsets),
+        recorded_from=recorded_from,
+        recorded_to=recorded_to,
+    )
+    asked = Asked(
+        name=name or _default_name(chosen, found.map_digest),
+        identity=found,
+        bounds=bounds,
+        database=database_connection(settings),
+        kafka=None if archive is not None else kafka_connection(settings),
+        archive=None if archive is None else str(archive),
+        keyring=load_keyring(settings),
+        workers=workers or workers_here(),
+    )
+    with gauge(f"replay {asked.name}") as shown:
+        result = run_async(lambda: replay(asked, Told(shown)))
+    if compare is None:
+        _print_result(asked.database, result, as_json)
+        return 0
+    return _compare(settings, chosen, result, compare, details, as_json)
+
+
+def _map_text(path: Path | None) -> str | None:
+    """Read a provider map and check it before anything is made."""
+    if path is None:
+        return None
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"{path} can't be read; name a provider map (TOML)") from None
+    ProviderMap.parse(text, where=str(path))
+    return text
+
+
+def _default_name(method: Methodology, map_digest: str | None) -> str:
+    return method.id[:30] + (f"-{map_digest[:8]}" if map_digest else "")
+
+
+def _print_result(database: DatabaseConnection, result: Result, as_json: bool) -> None:
+    refused = run_async(lambda: _refused(database, result))
+    if as_json:
+        print_json({"result": result, "refused": refused})
+        return
+    totals = result.totals
+    click.echo(f"replay        {result.name} (schema {result.schema})")
+    click.echo(f"methodology   {result.methodology}")
+    click.echo(f"records       {totals.records:,}")
+    click.echo(
+        f"events        {totals.events:,}, {totals.duplicates:,} duplicates, "
+        f"{totals.outside:,} outside the asked times"
+    )
+    click.echo(f"cases         {totals.cases:,}")
+    click.echo(f"refused       {totals.refused:,} records that the ledger would dead-letter")
+    for row in refused:
+        place = f"{row['topic']}/{row['partition']}/{row['record_offset']}"
+        click.echo(f"              {place} {row['reason']}: {row['message']}")
+    click.echo(f"digest        {result.digest}")
+
+
+async def _refused(database: DatabaseConnection, result: Result) -> list[dict[str, Any]]:
+    session = await asyncpg.connect(**database.options())
+    try:
+        found = await schema.refused_of(session, result.schema, _REFUSED_SHOWN)
+    finally:
+        await session.close()
+    return [dict(row) for row in found]
+
+
+# -- comparing -------------------------------------------------------------------------------------
+
+
+def _compare(
+    settings: Settings,
+    method: Methodology,
+    result: Result,
+    other: str,
+    details: bool,
+    as_json: bool,
+) -> int:
+    methods = _methods(settings, method)
+
+    def tell(report: CaseReport) -> None:
+        if details:
+            _print_case(report, as_json)
+
+    with gauge(f"comparing {result.name} with {other}") as shown:
+        shown.planned(result.totals.cases)
+        summary = run_async(
+            lambda: compare_with(
+                database_connection(settings), result.name, other, methods, tell, shown
+            )
+        )
+    if as_json:
+        print_json({"result": result, "comparison": summary})
+    else:
+        _print_summary(summary)
+    return 0 if summary.same else CHECK_FAILED
+
+
+def _methods(settings: Settings, *others: Methodology) -> list[Methodology]:
+    """Give every methodology that the live ledger may have been folded under, as far as it is known here."""
+    return [methodology(settings.methodology), *others, *shipped().values()]
+
+
+async def compare_with(
+    database: DatabaseConnection,
+    name: str,
+    other: str,
+    methods: list[Methodology],
+    tell: Any,
+    shown: Gauge,
+) -> Summary:
+    """Compare two ledgers; `tell` hears of every case that differs."""
+    session = await asyncpg.connect(**database.options())
+    try:
+        kept = [entry.identity.methodology for entry in await schema.entries(session)]
+        here = await side_of(session, name, [*methods, *kept])
+        there = await side_of(session, other, [*methods, *kept])
+        log = await log_for(session, here, there)
+        comparison = Comparison(session, here, there, log)
+        async for report in comparison.run(shown.read):
+            tell(report)
+    finally:
+        await session.close()
+    return comparison.summary
+
+
+def _print_case(report: CaseReport, as_json: bool) -> None:
+    if as_json:
+        print_json(report)
+        return
+    click.echo(f"{report.case_id}  {report.where}")
+    for one in report.differences:
+        where = f" of spell {one.spell}" if one.spell else ""
+        causes = ", ".join(one.causes)
+        click.echo(
+            f"  {one.kind}{where}: {_short(one.here)} / {_short(one.there)}  because of {causes}"
+        )
+
+
+def _short(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_short(part) for part in value) + "]"
+    text = cell(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _print_summary(summary: Summary) -> None:
+    click.echo(f"{summary.here} / {summary.there}")
+    click.echo(f"equal         {summary.equal:,}")
+    click.echo(f"differing     {summary.differing:,}")
+    click.echo(f"only here     {summary.only_here:,}")
+    click.echo(f"only there    {summary.only_there:,}")
+    for title, counts in (("cases by kind", summary.by_kind), ("causes", summary.by_cause)):
+        for name, count in sorted(counts.items(), key=lambda pair: -pair[1]):
+            click.echo(f"{title:<14}{name}: {count:,}")
+    click.echo(f"digest here   {summary.here_digest}")
+    click.echo(f"digest there  {summary.there_digest}")
+
+
+# -- the shadows -----------------------------------------------------------------------------------
+
+_actor = click.option("--actor", help="Who does this, for the audit log. Default: the login.")
+_follow = click.option(
+    "--follow-to-live", is_flag=True, help="First fold what live has learnt since, under its lock."
+)
+
+
+@command.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """List the replays, and what was replaced by one."""
+    found = run_async(lambda: _in_session(schema.entries))
+    rows = [
+        {
+            "name": entry.name,
+            "schema": entry.schema,
+            "state": entry.state,
+            "methodology": entry.identity.methodology.id,
+            "source": entry.identity.source,
+            "digest": entry.digest,
+            "created_at": entry.created_at,
+        }
+        for entry in found
+    ]
+    print_rows(rows, _LIST, as_json=as_json)
+
+
+@command.command()
+@click.argument("name")
+@click.option("--before", is_flag=True, help="Drop what the replay replaced: no way back then.")
+def drop(name: str, before: bool) -> None:
+    """Drop a replay and all that it holds; the evidence and the live ledger stay as they are."""
+    asked = schema.schema_of(name, schema.BEFORE if before else schema.REPLAY)
+
+    async def work(session: asyncpg.Connection) -> None:
+        if await schema.find(session, asked) is None:
+            raise BadReplay(f"there is no {asked}; see `takedown replay list`")
+        await schema.drop(session, asked)
+
+    run_async(lambda: _in_session(work))
+    click.echo(f"dropped {asked}")
+
+
+@command.command()
+@click.argument("name")
+@_follow
+@_actor
+@json_option
+def promote(name: str, follow_to_live: bool, actor: str | None, as_json: bool) -> None:
+    """Make a replay the live ledger, in one transaction; what was live is kept as before_NAME.
+
+    Refused where live has gone on since the replay, unless --follow-to-live is given. A running ledger starts
+    anew; under another methodology it stops and says so: set TAKEDOWN_METHODOLOGY before starting it again.
+    """
+    done = _exchange(
+        lambda p: p.promote(name, follow=follow_to_live, actor=actor or getpass.getuser())
+    )
+    _print_promoted(done, as_json)
+
+
+@command.command()
+@click.argument("name")
+@_follow
+@_actor
+@json_option
+def back(name: str, follow_to_live: bool, actor: str | None, as_json: bool) -> None:
+    """Make live again what NAME replaced; NAME is a replay again then."""
+    done = _exchange(
+        lambda p: p.back(name, follow=follow_to_live, actor=actor or getpass.getuser())
+    )
+    _print_promoted(done, as_json)
+
+
+def _exchange(act: Any) -> Promoted:
+    settings = client_settings(database=True)
+
+    async def work(session: asyncpg.Connection) -> Promoted:
+        kept = [entry.identity.methodology for entry in await schema.entries(session)]
+        done: Promoted = await act(Promotion(session, [*_methods(settings), *kept], now()))
+        return done
+
+    promoted: Promoted = run_async(lambda: _in_session(work, settings))
+    return promoted
+
+
+def _print_promoted(done: Promoted, as_json: bool) -> None:
+    if as_json:
+        print_json(done)
+        return
+    click.echo(f"{done.name} and the live ledger have changed places")
+    click.echo(f"what was live is in {done.before}")
+    click.echo(
+        f"{done.followed:,} cases were caught up, {done.told:,} records tell of what changed"
+    )
+
+
+async def _in_session(work: Any, settings: Settings | None = None) -> Any:
+    database = database_connection(settings or client_settings(database=True))
+    session = await asyncpg.connect(**database.options())
+    try:
+        return await work(session)
+    finally:
+        async with asyncio.timeout(10):
+            await session.close()

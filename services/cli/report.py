@@ -1,0 +1,168 @@
+"""`takedown report`: the league table of the ledger, as bounds, in every form."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from schemas.errors import ConfigError
+from schemas.methodology import Methodology
+from services.attribution.providermap import ProviderMap
+from services.cli.instants import Instant, dated
+from services.cli.support import client_settings, json_option, now, print_json, run_async
+from services.ledger.pool import DatabaseConnection
+from services.reports import html, public, sheet
+from services.reports.cohorts import Segment
+from services.reports.figures import Table, Warning
+from services.reports.reading import folded_cases, stored_cases
+from services.reports.table import Builder, Choice
+from services.reports.text import write
+from services.reports.warned import DEFAULT_GRACE, load_warnings, warning
+from services.runtime.connections import database_connection
+from services.runtime.methods import methodology
+from services.runtime.settings import Settings
+
+_SHOWN = 30
+_WIDTH = 160
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_NEW_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
+
+
+@click.command()
+@click.option(
+    "--cutoff", type=Instant(), help="Count what was known by this instant. Default: now."
+)
+@click.option(
+    "--methodology",
+    "methods",
+    multiple=True,
+    help="Fold the evidence anew under this id or file. Given more than once as NAME@INSTANT, the later ones are "
+    "in force from their instant on: the last one makes the table, and the months break between them.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(["provider", "reporter", "category", "country"]),
+    default="provider",
+    show_default=True,
+    help="Whom to rank.",
+)
+@click.option("--warning", "warned", multiple=True, help="PROVIDER=DATE: show before and after.")
+@click.option("--warnings", "warnings_file", type=_FILE, help="The same, from a TOML file.")
+@click.option("--grace", default=DEFAULT_GRACE, show_default=True, help="Grace after a --warning.")
+@click.option("--watch", multiple=True, help="Always show this group; adds to the watch list.")
+@click.option("--provider-map", type=_FILE, help="For --by country. Default: the setting's.")
+@click.option("--public", "publish", is_flag=True, help="Show no count from 1 to 4.")
+@click.option("--csv", "csv_file", type=_NEW_FILE, help="Write the table as CSV.")
+@click.option("--html", "html_file", type=_NEW_FILE, help="Write one page with plots.")
+@click.option("--all", "show_all", is_flag=True, help="Show every group.")
+@json_option
+def command(
+    cutoff: datetime | None,
+    methods: tuple[str, ...],
+    publish: bool,
+    csv_file: Path | None,
+    html_file: Path | None,
+    show_all: bool,
+    as_json: bool,
+    **asked: Any,
+) -> None:
+    """Print who removed what in time: counts, and shares as lower and upper bounds.
+
+    Every figure is a function of the evidence, the methodology and the cut-off, which it names. With --cutoff or
+    --methodology the evidence is folded anew, case by case; without, the ledger's folded cases are counted.
+    """
+    settings = client_settings(database=True)
+    segments = _segments(methods or (settings.methodology,))
+    choice = _choice(settings, segments, asked, curves=html_file is not None)
+    connection = database_connection(settings)
+    refold = cutoff is not None or bool(methods)
+    at = cutoff or now()
+    table = run_async(
+        lambda: count(connection, segments[-1].methodology, at, choice, refold=refold)
+    )
+    if publish:
+        table = public.publish(table)
+    if csv_file is not None:
+        csv_file.write_text(sheet.sheet(table), "utf-8")
+    if html_file is not None:
+        html_file.write_text(html.page(table, everything=show_all), "utf-8")
+    _print(table, as_json=as_json, most=None if show_all else _SHOWN)
+
+
+def _print(table: Table, *, as_json: bool, most: int | None) -> None:
+    if as_json:
+        print_json(table)
+        return
+    write(table, Console(width=None if Console().is_terminal else _WIDTH), most)
+
+
+async def count(
+    connection: DatabaseConnection,
+    method: Methodology,
+    cutoff: datetime,
+    choice: Choice | None = None,
+    *,
+    refold: bool = False,
+) -> Table:
+    """Count the cases of the ledger, as they stand or folded anew from the evidence up to the cut-off."""
+    builder = Builder(method, cutoff, choice)
+    if not refold:
+        async for case in stored_cases(connection):
+            builder.add(case)
+        return builder.finish()
+    former = [segment.methodology for segment in builder.choice.before]
+    async for folded in folded_cases(connection, [*former, method], cutoff):
+        for number, case in enumerate(folded[:-1]):
+            builder.add_before(case, number)
+        builder.add(folded[-1])
+    return builder.finish()
+
+
+def _segments(methods: Sequence[str]) -> list[Segment]:
+    segments = []
+    for text in methods:
+        name, at, since = text.rpartition("@")
+        found = methodology(name if at else text)
+        segments.append(Segment(found, dated(since, f"--methodology {text}") if at else None))
+    segments.sort(key=lambda segment: (segment.since is not None, segment.since))
+    undated = sum(segment.since is None for segment in segments)
+    if undated > 1 or len({segment.since for segment in segments}) < len(segments):
+        raise ConfigError(
+            "of several --methodology all but one need an instant of their own: NAME@2026-01-31T00:00:00Z"
+        )
+    return segments
+
+
+def _choice(
+    settings: Settings, segments: Sequence[Segment], asked: dict[str, Any], *, curves: bool
+) -> Choice:
+    warnings: list[Warning] = [warning(text, asked["grace"]) for text in asked["warned"]]
+    if asked["warnings_file"] is not None:
+        warnings += load_warnings(asked["warnings_file"])
+    watch = dict.fromkeys(asked["watch"])
+    if asked["by"] == "provider":
+        watch |= dict.fromkeys(
+            (*settings.exporter.watch_providers, *(w.provider for w in warnings))
+        )
+    return Choice(
+        by=asked["by"],
+        countries=_countries(settings, asked["provider_map"]) if asked["by"] == "country" else {},
+        watch=tuple(watch),
+        warnings=tuple(warnings),
+        before=tuple(segments[:-1]),
+        since=segments[-1].since,
+        curves=curves,
+    )
+
+
+def _countries(settings: Settings, given: Path | None) -> dict[str, str]:
+    file = given or (Path(settings.provider_map) if settings.provider_map else None)
+    if file is None:
+        raise ConfigError(
+            "--by country needs a provider map: --provider-map or TAKEDOWN_PROVIDER_MAP"
+        )
+    known = ProviderMap.load(file).providers
+    return {name: found.country for name, found in known.items() if found.country is not None}

@@ -1,0 +1,32 @@
+"""`takedown run`: one or more roles in this process, for a supervisor of your own."""
+
+import click
+
+from services.cli.support import now
+from services.runtime import logging
+from services.runtime.roles import ROLES, run_roles
+from services.runtime.settings import load
+
+
+@click.command()
+@click.argument("roles", nargs=-1, required=True, type=click.Choice(ROLES))
+@click.option(
+    "--with-parent",
+    is_flag=True,
+    help="Stop when standard input ends, as it does when the parent dies.",
+)
+def command(roles: tuple[str, ...], with_parent: bool) -> int:
+    r"""Run one or more roles in this process until SIGTERM.
+
+    \b
+    ledger    folds the evidence into Postgres
+    relay     publishes what the ledger concluded
+    prober    looks at what the watch list names
+    exporter  shows the ledger as metrics
+
+    On SIGTERM the intake stops and what is in hand is finished; exit status 1 where it could not be
+    within TAKEDOWN_STOP_SECONDS. SIGUSR1 writes the stack of every task to the log.
+    """
+    settings = load()
+    logging.configure(settings.log, role="+".join(roles))
+    return run_roles(settings, roles, now, with_parent=with_parent)

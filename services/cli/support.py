@@ -1,0 +1,117 @@
+"""What every command shares: settings, the event loop, tables, JSON, and who could not be reached."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import click
+import msgspec
+import uvloop
+
+from schemas.errors import TakedownError
+from services.runtime import logging
+from services.runtime.endpoints import connected
+from services.runtime.settings import Settings, load
+
+REFUSED = 4
+UNREACHABLE = 3
+CHECK_FAILED = 5
+
+T = TypeVar("T")
+Row = Mapping[str, object]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
+
+
+class Refused(TakedownError):
+    """Some of the input can't be used."""
+
+    exit_code = REFUSED
+
+
+def now() -> datetime:
+    """Read the clock: the shell's one place to do so."""
+    return datetime.now(UTC)
+
+
+def client_settings(*, database: bool = False, kafka: bool = False) -> Settings:
+    """Load the settings of a command, with the addresses it needs, and log to people's taste."""
+    settings = load()
+    quiet = msgspec.structs.replace(settings.log, format="console", level="warning")
+    logging.configure(quiet)
+    return connected(settings, database=database, kafka=kafka)
+
+
+def run_async(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine to its end on an event loop of its own."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work())
+
+
+def unreachable(error: BaseException) -> str | None:
+    """Say which server could not be reached, where that is what an error means; never its address."""
+    module = type(error).__module__.partition(".")[0]
+    name = type(error).__name__
+    if module == "aiokafka":
+        return f"Kafka can't be used ({name}); `takedown doctor` looks closer"
+    if module == "asyncpg":
+        return f"Postgres can't be used ({name}); `takedown doctor` looks closer"
+    if isinstance(error, BrokenPipeError):
+        return None  # our own reader has gone, no server
+    if isinstance(error, (ConnectionError, TimeoutError)):
+        return f"a server can't be reached ({name}); `takedown doctor` looks closer"
+    return None
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document, instants as RFC 3339."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def print_rows(rows: Iterable[Row], columns: Sequence[str], *, as_json: bool) -> None:
+    """Print rows as a table for people, or as a JSON array."""
+    found = [{column: row[column] for column in columns} for row in rows]
+    if as_json:
+        print_json(found)
+        return
+    texts = [list(columns), *([cell(row[c]) for c in columns] for row in found)]
+    widths = [max(len(line[n]) for line in texts) for n in range(len(columns))]
+    for line in texts:
+        click.echo("  ".join(t.ljust(w) for t, w in zip(line, widths, strict=True)).rstrip())
+
+
+def cell(value: object) -> str:
+    """Write one value for people."""
+    if value is None:
+        return "-"
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+@contextmanager
+def progress(label: str, length: int | None) -> Iterator[Callable[[int], None]]:
+    """Draw a bar on standard error if that is a terminal; yields what counts the steps."""
+    if not sys.stderr.isatty() or length is None:
+        yield lambda steps: None
+        return
+    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
+        yield bar.update
+
+
+async def wait_until(
+    done: Callable[[], Awaitable[bool]], *, timeout_seconds: float, every_seconds: float = 0.2
+) -> bool:
+    """Ask until it is so; say whether it became so in time."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_seconds
+    while not await done():
+        if loop.time() >= deadline:
+            return False
+        await asyncio.sleep(every_seconds)
+    return True

@@ -1,0 +1,92 @@
+"""`takedown up`: start everything on this machine, until Ctrl-C."""
+
+import asyncio
+import re
+import sys
+
+import click
+import msgspec
+
+from services.cli.support import run_async
+from services.runtime import logging
+from services.runtime.roles import ROLES, refusals
+from services.runtime.settings import Settings, load
+from services.runtime.up import Installation, Interrupt
+
+_PASSWORD = re.compile(r"((?:^|&)(?:ssl)?password=)[^&]*", re.I)
+
+
+@click.command()
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    type=click.Choice(ROLES),
+    help="Run only this role; may be given more than once. Default: every role that may run.",
+)
+@click.option(
+    "--offline", is_flag=True, help="Never fetch Kafka's jars: fail where the cache has none."
+)
+def command(roles: tuple[str, ...], offline: bool) -> int:
+    """Start everything: servers where none are given, keys, topics, schema, and all roles.
+
+    Runs until Ctrl-C or SIGTERM, then stops in order; a second start finds its data again. Other
+    commands of the same user find it by the data directory (TAKEDOWN_DATA_DIR).
+    """
+    settings = load()
+    shown = "info" if settings.log.level == "debug" else "warning"
+    logging.configure(msgspec.structs.replace(settings.log, level=shown, format=_format(settings)))
+    return run_async(lambda: _up(settings, roles, offline))
+
+
+def _format(settings: Settings) -> str:
+    return "console" if sys.stderr.isatty() else settings.log.format
+
+
+async def _up(settings: Settings, roles: tuple[str, ...], offline: bool) -> int:
+    task = asyncio.current_task()
+    assert task is not None
+    interrupt = Interrupt(task)
+    interrupt.install()
+    installation = Installation(settings, roles or None, fetch=not offline, say=_say)
+    try:
+        async with installation:
+            await installation.ready()
+            _introduce(installation)
+            await installation.failed()
+    except asyncio.CancelledError:
+        if not interrupt.asked:
+            raise
+    _say("stopped")
+    return 0
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _introduce(installation: Installation) -> None:
+    """Print where everything is; the database's address without its password."""
+    settings = installation.settings
+    lines = [
+        f"Kafka       {installation.bootstrap_servers}",
+        f"PostgreSQL  {without_password(installation.dsn)}",
+        f"data        {settings.data_path}",
+        f"keys        {installation.keys_file}",
+    ]
+    host = settings.http.host
+    lines += [
+        f"{name:<12}http://{host}:{port}/metrics" for name, port in installation.ports.items()
+    ]
+    lines += [f"note: {text}" for text in refusals(settings)]
+    click.echo("\n".join(lines))
+    click.echo("ready; Ctrl-C stops it. In another terminal: takedown submit, case, report, doctor")
+
+
+def without_password(dsn: str) -> str:
+    """Leave the password out of an address."""
+    scheme, _, rest = dsn.partition("://")
+    front, mark, query = rest.partition("?")
+    user_part, at, where = front.rpartition("@")
+    shown = _PASSWORD.sub(r"\1***", query)
+    return f"{scheme}://{user_part.partition(':')[0]}{at}{where}{mark}{shown}"

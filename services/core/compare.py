@@ -1,0 +1,215 @@
+"""How two folds of one case differ, in the words of the design, and which factor makes each difference.
+
+A case folded under two methodologies differs only where their definitions do: each difference is tested by
+folding the same events again with one definition exchanged.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from schemas.events import Event
+from schemas.methodology import Methodology
+from services.core.bounds import exclusion
+from services.core.case import Case, Spell, Transition
+from services.core.fold import fold
+
+# What changes nothing in a fold: names, and what the prober or the report alone asks for.
+_NOT_FOLDED = ("id", "version", "title", "source", "minimum_n", "cadence")
+EVIDENCE = "evidence"
+DEFINITION = "a definition that is not known here"
+
+
+class Fold(Struct, frozen=True):
+    """A folded case with the methodology that it was folded under."""
+
+    case: Case
+    transitions: Sequence[Transition]
+    methodology: Methodology | None
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """One thing that two folds of a case say differently; `causes` name what makes the difference."""
+
+    kind: str
+    spell: int | None
+    here: Any
+    there: Any
+    causes: tuple[str, ...] = ()
+
+
+def _counted_out(fold_: Fold, spell: Spell) -> str | None:
+    reason = exclusion(fold_.case, spell)
+    method = fold_.methodology
+    return reason if reason is not None and (method is None or reason in method.exclude) else None
+
+
+_OF_CASE: Mapping[str, Callable[[Case], Any]] = {
+    "category": lambda case: case.category,
+    "reported": lambda case: (case.reported_at, case.reports, case.reporters),
+    "retracted": lambda case: case.retracted,
+    "not_measurable": lambda case: case.not_measurable,
+    "sealed_url": lambda case: case.sealed_url,
+    "notices": lambda case: [
+        (n.notice_id, n.provider, n.sent_at, n.delivered_at, n.failed_at, n.acknowledged_at)
+        for n in case.notices.values()
+    ],
+    "last_event": lambda case: (case.last_time, case.last_id),
+    "spells": lambda case: len(case.spells),
+}
+_OF_SPELL: Mapping[str, Callable[[Fold, Spell], Any]] = {
+    "provider": lambda _, s: s.provider,
+    "opened": lambda _, s: s.opened_at,
+    "clock_start": lambda _, s: s.clock_started_at,
+    "deadline": lambda _, s: s.deadline,
+    "norm_state": lambda _, s: s.clock.value,
+    "breached": lambda _, s: s.breached_at,
+    "L": lambda _, s: s.known_online_at,
+    "removal_L": lambda _, s: [removal.lower for removal in s.removals],
+    "R": lambda _, s: [removal.upper for removal in s.removals],
+    "presence": lambda _, s: s.presence.value,
+    "returned": lambda _, s: s.returned_at,
+    "procedure": lambda _, s: s.procedure.value,
+    "closed": lambda _, s: (s.closed_at, s.closed_reason),
+    "excluded": _counted_out,
+    "exposure": lambda _, s: (s.exposure_lower_seconds, s.exposure_upper_seconds),
+    "looks": lambda _, s: (s.looks, s.undetermined, s.missed),
+}
+KINDS = (*_OF_CASE, *_OF_SPELL, "transitions")
+
+Key = tuple[str, int | None]
+
+
+def values(fold_: Fold) -> dict[Key, Any]:
+    """Give everything that is compared, by kind and spell."""
+    found: dict[Key, Any] = {(kind, None): get(fold_.case) for kind, get in _OF_CASE.items()}
+    for spell in fold_.case.spells:
+        for kind, get in _OF_SPELL.items():
+            found[kind, spell.number] = get(fold_, spell)
+    found["transitions", None] = [
+        (t.spell, t.machine, t.before, t.after, t.at, t.detail) for t in fold_.transitions
+    ]
+    return found
+
+
+def differences(here: Fold, there: Fold) -> list[Difference]:
+    """Say what differs; the list of transitions only where nothing else does."""
+    ours, theirs = values(here), values(there)
+    keys = [key for key in dict.fromkeys([*ours, *theirs]) if ours.get(key) != theirs.get(key)]
+    if len(keys) > 1:
+        keys = [key for key in keys if key[0] != "transitions"]
+    return [
+        Difference(
+            kind=kind, spell=spell, here=ours.get((kind, spell)), there=theirs.get((kind, spell))
+        )
+        for kind, spell in keys
+    ]
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """How one side reads evidence: its definitions, and what it does to the events before it folds them."""
+
+    methodology: Methodology
+    prepared: Mapping[str, Callable[[list[Event]], list[Event]]] = {}
+
+    def fold(self, events: Iterable[Event]) -> Fold | None:
+        """Fold as this side does; None where nothing is left to fold."""
+        kept = list(events)
+        for prepare in self.prepared.values():
+            kept = prepare(kept)
+        return Fold(*fold(kept, self.methodology), self.methodology) if kept else None
+
+    def factors(self, other: "Reading") -> list[str]:
+        """Name everything in which another reading differs."""
+        names = definitions(self.methodology, other.methodology)
+        mine, theirs = self.prepared, other.prepared
+        return names + [n for n in dict.fromkeys([*mine, *theirs]) if mine.get(n) != theirs.get(n)]
+
+    def taking(self, factors: Sequence[str], other: "Reading") -> "Reading":
+        """Give this reading with some factors of another."""
+        method = exchanged(self.methodology, other.methodology, factors)
+        names = dict.fromkeys([*self.prepared, *other.prepared])
+        chosen = {n: (other if n in factors else self).prepared.get(n) for n in names}
+        return Reading(
+            methodology=method, prepared={n: p for n, p in chosen.items() if p is not None}
+        )
+
+
+def definitions(one: Methodology, other: Methodology) -> list[str]:
+    """Name the fields in which two methodologies differ and that a fold asks for."""
+    mine, theirs = _flat(one), _flat(other)
+    return [name for name in mine if mine[name] != theirs[name]]
+
+
+def _flat(method: Methodology) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in method.__struct_fields__:
+        value = getattr(method, name)
+        if name in _NOT_FOLDED:
+            continue
+        if isinstance(value, Struct):
+            parts = type(value).__struct_fields__
+            found |= {f"{name}.{part}": getattr(value, part) for part in parts}
+        else:
+            found[name] = value
+    return found
+
+
+def exchanged(one: Methodology, other: Methodology, names: Sequence[str]) -> Methodology:
+    """Give a methodology with some fields of another."""
+    tree, theirs = msgspec.to_builtins(one), msgspec.to_builtins(other)
+    for name in names:
+        head, _, part = name.partition(".")
+        if part and head in theirs:
+            tree[head][part] = theirs[head][part]
+        elif head in theirs:
+            tree[head] = theirs[head]
+    return msgspec.convert(tree, Methodology)
+
+
+def explain(
+    found: Sequence[Difference], events: Sequence[Event], here: Reading, there: Reading
+) -> list[Difference]:
+    """Name the causes of differences by folding the same events with one factor exchanged at a time.
+
+    A factor causes a difference if it alone, exchanged, turns one side's value into the other's. Where no single
+    one does, all of them together do; where not even they do, the evidence itself differs.
+    """
+    tested = _Tested(events, here, there)
+    return [msgspec.structs.replace(one, causes=tested.causes(one)) for one in found]
+
+
+class _Tested:
+    """Folds of one case under every exchange, each made once."""
+
+    def __init__(self, events: Sequence[Event], here: Reading, there: Reading) -> None:
+        self._events = events
+        self._factors = here.factors(there)
+        self._here = {f: self._values(here.taking([f], there)) for f in self._factors}
+        self._there = {f: self._values(there.taking([f], here)) for f in self._factors}
+        self._plain = self._values(here), self._values(there)
+
+    def _values(self, reading: Reading) -> dict[Key, Any]:
+        found = reading.fold(self._events)
+        return {} if found is None else values(found)
+
+    def causes(self, difference: Difference) -> tuple[str, ...]:
+        key = (difference.kind, difference.spell)
+        ours, theirs = (found.get(key) for found in self._plain)
+        if (ours, theirs) != (difference.here, difference.there):
+            return (EVIDENCE,)
+        alone = [f for f in self._factors if self._here[f].get(key) == theirs]
+        alone = alone or [f for f in self._factors if self._there[f].get(key) == ours]
+        return tuple(alone) or (" + ".join(self._relevant(key)) or EVIDENCE,)
+
+    def _relevant(self, key: Key) -> list[str]:
+        """Name the factors that move a value at all, where only several together make the difference."""
+        ours, theirs = (found.get(key) for found in self._plain)
+        moving = [
+            f
+            for f in self._factors
+            if self._here[f].get(key) != ours or self._there[f].get(key) != theirs
+        ]
+        return moving or self._factors

@@ -1,0 +1,97 @@
+"""Cumulative incidence at the norm: which share had been removed, had moved, was on hold, or was still there.
+
+Moves and holds end what a provider can be charged with; where they are many, one minus the share still online says
+too much. Every share is a pair of counting bounds: what certainly had happened by then, and what may have.
+"""
+
+from datetime import timedelta
+
+from msgspec import Struct
+
+from schemas.methodology import Methodology
+from services.core.case import Case, Spell
+from services.core.removal import lasting_removal, passed, removal_time
+
+CAUSES = ("removed", "moved", "held", "still_there")
+
+
+class Ending(Struct, frozen=True):
+    """How a spell ended, if it did, in seconds of the methodology's time: in (after, by]."""
+
+    cause: str | None
+    after: float
+    by: float | None = None
+
+
+class Incidence(Struct, kw_only=True):
+    """Counts by cause at the norm: `certain` and `possible`, the latter including the former."""
+
+    n: int = 0
+    certain: dict[str, int] = {}
+    possible: dict[str, int] = {}
+
+    def add(self, ending: Ending, seconds: float) -> None:
+        """Count one ending as of `seconds` after the start of its clock."""
+        self.n += 1
+        sure, open_to = at(ending, seconds)
+        if sure is not None:
+            self.certain[sure] = self.certain.get(sure, 0) + 1
+        for cause in open_to:
+            self.possible[cause] = self.possible.get(cause, 0) + 1
+
+    def merge(self, other: "Incidence") -> None:
+        """Add the counts of another group."""
+        self.n += other.n
+        for mine, theirs in ((self.certain, other.certain), (self.possible, other.possible)):
+            for cause, count in theirs.items():
+                mine[cause] = mine.get(cause, 0) + count
+
+    def shares(self) -> dict[str, tuple[float, float]]:
+        """Give the bounds of every cause; empty where there is nothing to divide by."""
+        if not self.n:
+            return {}
+        return {
+            cause: (self.certain.get(cause, 0) / self.n, self.possible.get(cause, 0) / self.n)
+            for cause in CAUSES
+        }
+
+
+def at(ending: Ending, seconds: float) -> tuple[str | None, tuple[str, ...]]:
+    """Say what certainly had become of a spell by then, and what may have.
+
+    An act that is recorded (a hold) can't have happened unseen; a removal and a move can.
+    """
+    if ending.cause is not None and ending.by is not None and ending.by <= seconds:
+        return ending.cause, (ending.cause,)
+    if ending.after >= seconds:
+        return "still_there", ("still_there",)
+    if ending.cause is None:
+        return None, ("removed", "moved", "still_there")
+    return None, (ending.cause, "still_there")
+
+
+def ending_of(case: Case, spell: Spell, methodology: Methodology) -> Ending | None:
+    """Tell how a spell ended; None for one that was never at risk.
+
+    A hold ends a spell at its own instant, unless a removal had been seen before it.
+    """
+    norm = methodology.norm_for(case.category)
+    interval = removal_time(spell, methodology, norm)
+    if interval is None:
+        return None
+    removal = lasting_removal(spell, methodology)
+    if spell.held_at is not None and (removal is None or removal.upper > spell.held_at):
+        held = passed(spell, methodology, norm, spell.held_at)
+        return Ending("held", held, held)
+    left, right = interval
+    if right is not None:
+        return Ending("removed", left, right)
+    if spell.closed_reason == "moved" and spell.closed_at is not None:
+        return Ending("moved", left, passed(spell, methodology, norm, spell.closed_at))
+    return Ending(None, left)
+
+
+def seconds_of(case: Case, methodology: Methodology) -> float:
+    """Give the norm of a case in seconds."""
+    norm: timedelta = methodology.norm_for(case.category)
+    return norm.total_seconds()

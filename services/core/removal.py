@@ -1,0 +1,65 @@
+"""The removal time of a spell as an interval (left, right] in the methodology's own time.
+
+It agrees with the clock: the right end is at most the norm exactly where the removal was within it, and the left end
+at least the norm exactly where the breach is certain. Time on hold does not count, and working time counts where
+the methodology says so.
+"""
+
+from datetime import datetime, timedelta
+
+from schemas.methodology import Methodology
+from services.core.calendar import calendar_of
+from services.core.case import Removal, Spell
+from services.core.estimate import Interval
+from services.core.machines import Clock
+
+_RESOLUTION = 1440
+
+
+def resolution(methodology: Methodology) -> float:
+    """Give the step, in seconds, to which removal times are rounded outward: a minute for a norm of 24 hours."""
+    return methodology.norm_for("").total_seconds() / _RESOLUTION
+
+
+def lasting_removal(spell: Spell, methodology: Methodology) -> Removal | None:
+    """Find the removal that counts: the first, but for those that did not last where that reopens the clock."""
+    reopens = methodology.return_before_deadline == "reopens"
+    for number, removal in enumerate(spell.removals):
+        back = spell.returned_at[number] if number < len(spell.returned_at) else None
+        if reopens and back is not None and spell.deadline is not None and back < spell.deadline:
+            continue
+        return removal
+    return None
+
+
+def removal_time(spell: Spell, methodology: Methodology, norm: timedelta) -> Interval | None:
+    """Give the removal interval of a spell whose clock started; None for one that never was at risk.
+
+    A spell that was not seen to be removed is open to the right of the last look that saw it online.
+    """
+    if spell.clock_started_at is None or spell.gone_before_notice:
+        return None
+    removal = lasting_removal(spell, methodology)
+    last = spell.known_online_at if removal is None else removal.lower
+    left = 0.0 if last is None else passed(spell, methodology, norm, last)
+    right = None if removal is None else passed(spell, methodology, norm, removal.upper)
+    if spell.clock is Clock.WITHIN and right is not None:
+        # Removed while a hold stood: within the norm, however long the hold lasted.
+        right = min(right, norm.total_seconds())
+    return (left, right) if right is None else (min(left, right), right)
+
+
+def passed(spell: Spell, methodology: Methodology, norm: timedelta, at: datetime) -> float:
+    """Tell how many seconds the clock of a spell had run at an instant, never below nothing.
+
+    Told from the deadline where a hold moved it, so that the norm is met exactly at the deadline.
+    """
+    assert spell.clock_started_at is not None
+    assert spell.deadline is not None
+    calendar = calendar_of(methodology)
+    if spell.held_at is None or at <= spell.held_at:
+        ran = calendar.between(spell.clock_started_at, at)
+    else:
+        before = calendar.between(spell.clock_started_at, spell.held_at)
+        ran = max(before, norm + calendar.between(spell.deadline, at))
+    return max(ran.total_seconds(), 0.0)

@@ -1,0 +1,161 @@
+-- The exporter's questions to the ledger. Each is one bounded aggregate, whatever the number of spells.
+-- Only columns that the role takedown_exporter may read: no sealed URL, no folded state, no body of an event.
+-- Labels: a provider or category that is not in the given list counts as `other`, no provider as `unknown`.
+-- $1 = cut-off in all queries that judge; the methodology comes as parameters.
+
+-- name: limit_statements
+SELECT set_config('statement_timeout', $1, true);
+
+-- name: largest_providers
+-- Who fills the places that the watch list leaves.
+SELECT provider
+FROM spells
+WHERE provider IS NOT NULL AND NOT provider = ANY($1::text[])
+GROUP BY provider
+ORDER BY count(*) DESC, provider
+LIMIT $2;
+
+-- name: largest_categories
+SELECT category
+FROM spells
+WHERE NOT category = ANY($1::text[])
+GROUP BY category
+ORDER BY count(*) DESC, category
+LIMIT $2;
+
+-- name: spells
+-- Same decisions, in the same order, as services.core.bounds.standing; a test holds the two together.
+-- Exposure of a stretch that no removal has closed is added when read: nothing counts on in the ledger.
+WITH judged AS (
+    SELECT
+        CASE
+            WHEN s.provider IS NULL THEN 'unknown'
+            WHEN s.provider = ANY($2::text[]) THEN s.provider
+            ELSE 'other'
+        END AS provider,
+        CASE WHEN s.category = ANY($3::text[]) THEN s.category ELSE 'other' END AS category,
+        s.clock,
+        CASE
+            WHEN s.excluded = ANY($4::text[]) THEN 'excluded'
+            WHEN s.clock_started_at IS NULL THEN 'not_started'
+            WHEN $1::timestamptz < s.deadline THEN 'younger_than_norm'
+            WHEN s.clock = 'WITHIN' THEN 'within'
+            WHEN s.clock = 'BREACHED' THEN 'certain_breaches'
+            ELSE 'undecided'
+        END AS standing,
+        s.presence IN ('ONLINE', 'SUSPECTED', 'RETURNED') AS stretch_open,
+        s.procedure,
+        s.presence IN ('ONLINE', 'RETURNED') AS seen_online,
+        s.deadline,
+        coalesce(n.norm, $7::interval) AS norm,
+        s.excluded,
+        s.exposure_lower_seconds,
+        s.exposure_upper_seconds,
+        CASE
+            WHEN s.removed_upper IS NULL
+                THEN extract(EPOCH FROM s.known_online_at - s.first_online_at)::double precision
+            ELSE 0.0
+        END AS open_lower_seconds,
+        extract(
+            EPOCH FROM least(coalesce(s.closed_at, $1), $1) - coalesce(s.removed_upper, s.opened_at)
+        )::double precision AS open_upper_seconds
+    FROM spells AS s
+    LEFT JOIN unnest($5::text[], $6::interval[]) AS n (category, norm) ON n.category = s.category
+)
+
+SELECT
+    provider,
+    category,
+    clock,
+    standing,
+    count(*) AS spells,
+    count(*) FILTER (WHERE stretch_open AND procedure <> 'CLOSED') AS online,
+    count(*) FILTER (
+        WHERE clock = 'RUNNING' AND seen_online AND deadline > $1 AND deadline - $1 < norm / 12
+    ) AS due_soon,
+    count(*) FILTER (WHERE clock = 'RUNNING' AND deadline <= $1) AS overdue_unverified,
+    count(*) FILTER (WHERE procedure = 'REPORTED' AND excluded IS NULL) AS without_notice,
+    sum(
+        exposure_lower_seconds + CASE WHEN stretch_open THEN coalesce(open_lower_seconds, 0.0) ELSE 0.0 END
+    ) AS exposure_lower_seconds,
+    sum(
+        exposure_upper_seconds + CASE WHEN stretch_open THEN greatest(open_upper_seconds, 0.0) ELSE 0.0 END
+    ) AS exposure_upper_seconds
+FROM judged
+GROUP BY provider, category, clock, standing;
+
+-- name: removals
+-- Bucket i holds bounds[i - 1] < seconds <= bounds[i]; width_bucket alone would close the other end.
+-- Seconds are told from the deadline, so that time on hold is not counted and the norm is met exactly.
+SELECT
+    r.provider,
+    r.category,
+    t.side,
+    cardinality($8::double precision[]) - width_bucket(-t.seconds, $8::double precision[]) AS bucket,
+    count(*) AS removals,
+    sum(t.seconds) AS seconds
+FROM (
+    SELECT
+        CASE
+            WHEN s.provider IS NULL THEN 'unknown'
+            WHEN s.provider = ANY($2::text[]) THEN s.provider
+            ELSE 'other'
+        END AS provider,
+        CASE WHEN s.category = ANY($3::text[]) THEN s.category ELSE 'other' END AS category,
+        extract(EPOCH FROM coalesce(n.norm, $7::interval))::double precision AS norm_seconds,
+        extract(EPOCH FROM s.removed_lower - s.deadline)::double precision AS lower_seconds,
+        extract(EPOCH FROM s.removed_upper - s.deadline)::double precision AS upper_seconds
+    FROM spells AS s
+    LEFT JOIN unnest($5::text[], $6::interval[]) AS n (category, norm) ON n.category = s.category
+    WHERE s.removed_lower IS NOT NULL
+        AND s.removed_upper > s.clock_started_at
+        AND s.removed_upper <= $1::timestamptz
+        AND NOT coalesce(s.excluded = ANY($4::text[]), false)
+) AS r
+CROSS JOIN LATERAL (
+    VALUES
+        ('lower', greatest(r.norm_seconds + r.lower_seconds, 0.0)),
+        ('upper', greatest(r.norm_seconds + r.upper_seconds, 0.0))
+) AS t (side, seconds)
+GROUP BY 1, 2, 3, 4;
+
+-- name: outcomes
+-- Append-only, so these only grow: a restart or a replay never counts twice.
+SELECT
+    CASE
+        WHEN provider IS NULL THEN 'unknown'
+        WHEN provider = ANY($1::text[]) THEN provider
+        ELSE 'other'
+    END AS provider,
+    CASE WHEN category = ANY($2::text[]) THEN category ELSE 'other' END AS category,
+    type,
+    count(*) AS recorded,
+    count(voided_at) AS voided
+FROM outcomes
+GROUP BY 1, 2, 3;
+
+-- name: notices
+-- An answer proves more than a delivery report, a failure more than a sending.
+SELECT
+    CASE
+        WHEN provider IS NULL THEN 'unknown'
+        WHEN provider = ANY($1::text[]) THEN provider
+        ELSE 'other'
+    END AS provider,
+    CASE
+        WHEN acknowledged_at IS NOT NULL THEN 'acknowledged'
+        WHEN failed_at IS NOT NULL THEN 'failed'
+        WHEN delivered_at IS NOT NULL THEN 'delivered'
+        ELSE 'sent'
+    END AS state,
+    count(*) AS notices
+FROM notices
+GROUP BY 1, 2;
+
+-- name: progress
+SELECT
+    topic,
+    max(event_time) AS event_time,
+    max(updated_at) AS committed_at
+FROM consumer_offsets
+GROUP BY topic;

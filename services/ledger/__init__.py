@@ -1,0 +1,1 @@
+"""Postgres: the ledger derived from the streams."""

@@ -1,0 +1,186 @@
+"""What a batch does to one case: decided here, without a database; performed by the store."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from schemas import codec, ids, topics
+from schemas.events import TYPE_OF, Event, ReportFiled, WatchEntry
+from schemas.methodology import Methodology
+from services.core.case import Case, Transition
+from services.core.fold import extend, fold, may_extend, order
+from services.core.outcomes import SOURCE, outcomes, voided
+from services.core.watch import entry_of
+from services.ledger.rows import Row
+
+_headers = msgspec.json.Encoder()
+
+
+class Stored(Struct):
+    """A case as it stands in the ledger; `transitions` is how many rows it has of them."""
+
+    case: Case
+    transitions: int
+
+
+class Change(Struct):
+    """A case after a batch.
+
+    `refolded` says that everything about it is written anew; `first_spell` is the first one that changed.
+    """
+
+    case: Case
+    refolded: bool
+    first_spell: int
+    kept: int
+    moved: list[Transition]
+    entry_changed: bool
+    entry: WatchEntry | None
+    concluded: list[Event]
+
+    @property
+    def transitions(self) -> int:
+        """How many transitions the case has now."""
+        return self.kept + len(self.moved)
+
+
+def extendable(case: Case, ordered: Sequence[Event]) -> bool:
+    """Tell whether new events, in order, all come after what the case holds and are looks."""
+    return may_extend(case, ordered[0]) and all(may_extend(case, event) for event in ordered[1:])
+
+
+def extended(stored: Stored, new: Iterable[Event], methodology: Methodology) -> Change:
+    """Take later looks, in order."""
+    case = stored.case
+    before, first_spell = entry_of(case, methodology), case.spell.number
+    moved: list[Transition] = []
+    for event in new:
+        moved += extend(case, event, methodology)
+    # Without a transition only a lengthening run can change what the probers need to know.
+    entry = entry_of(case, methodology)
+    return Change(
+        case=case,
+        refolded=False,
+        first_spell=first_spell,
+        kept=stored.transitions,
+        moved=moved,
+        entry_changed=entry != before,
+        entry=entry,
+        concluded=outcomes(case, moved, methodology) if moved else [],
+    )
+
+
+def refolded(
+    stored: Stored | None, everything: Iterable[Event], methodology: Methodology
+) -> Change:
+    """Fold a case from its whole log; `stored` is what it was before, None for a new case.
+
+    A new case without an entry gets a tombstone: an emptied ledger that is filled again can't know what
+    the probers were told before.
+    """
+    before = entry_of(stored.case, methodology) if stored is not None else None
+    case, moved = fold(everything, methodology)
+    entry = entry_of(case, methodology)
+    told_otherwise = stored is None or entry != before
+    return Change(
+        case=case,
+        refolded=True,
+        first_spell=1,
+        kept=0,
+        moved=moved,
+        entry_changed=told_otherwise,
+        entry=entry,
+        concluded=outcomes(case, moved, methodology),
+    )
+
+
+class Reconciled(Struct):
+    """How the outcomes of refolded cases differ from those recorded before."""
+
+    appended: list[Event]
+    revived: list[Event]
+    vanished: list[UUID]
+    published: list[Event]
+
+
+def reconcile(
+    changes: Iterable[Change], recorded: dict[str, dict[UUID, tuple[str, bool]]], at: datetime
+) -> Reconciled:
+    """Compare outcomes; `recorded` maps case → outcome id → (type, voided?).
+
+    A new one is appended, one that no longer holds is voided, one that holds again is no longer voided.
+    """
+    result = Reconciled([], [], [], [])
+    for change in changes:
+        known = recorded.get(change.case.case_id, {})
+        for event in change.concluded:
+            if event.id not in known:
+                result.appended.append(event)
+                result.published.append(event)
+            elif known[event.id][1]:
+                result.revived.append(event)
+                result.published.append(event)
+        holding = {event.id for event in change.concluded}
+        for outcome_id, (type_, gone) in known.items():
+            if outcome_id not in holding and not gone:
+                result.vanished.append(outcome_id)
+                result.published.append(voided(change.case.case_id, outcome_id, type_, at))
+    return result
+
+
+def outcome_record(event: Event) -> Row:
+    """Give a row of `outbox` for an outcome."""
+    key, value, headers = codec.encode(event)
+    return topics.OUTCOMES.name, key.decode(), value, _written(headers)
+
+
+def watch_record(change: Change) -> Row:
+    """Give a row of `outbox` for a watch entry, or its tombstone."""
+    case, name = change.case, topics.WATCHLIST.name
+    if change.entry is None:
+        return name, case.case_id, None, "[]"
+    assert case.last_time is not None
+    data = codec.encode_data(change.entry)
+    event = Event(
+        id=ids.content_id(TYPE_OF[WatchEntry], case.case_id, case.last_time, data),
+        time=case.last_time,
+        source=SOURCE,
+        case_id=case.case_id,
+        data=change.entry,
+    )
+    key, value, headers = codec.encode(event)
+    return name, key.decode(), value, _written(headers)
+
+
+def _written(headers: list[tuple[str, bytes]]) -> str:
+    return _headers.encode([(name, text.decode()) for name, text in headers]).decode()
+
+
+def same_fact(one: Event, other: Event) -> bool:
+    """Tell whether two events with one id say the same.
+
+    The sealed URL is left out: it changes with the active key, goes at an erasure, and is named by the case.
+    """
+    if one.time != other.time or type(one.data) is not type(other.data):
+        return False
+    return _unsealed(one) == _unsealed(other)
+
+
+def _unsealed(event: Event) -> object:
+    if isinstance(event.data, ReportFiled):
+        return msgspec.structs.replace(event.data, sealed_url=None)
+    return event.data
+
+
+def by_case(events: Iterable[Event]) -> dict[str, list[Event]]:
+    """Group events by case, each group in the order of the fold."""
+    groups: dict[str, list[Event]] = {}
+    for event in events:
+        groups.setdefault(event.case_id, []).append(event)
+    for group in groups.values():
+        if len(group) > 1:
+            group.sort(key=order)
+    return groups

@@ -1,0 +1,100 @@
+"""How to reach Postgres: pool, roles and limits on time."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+
+from schemas.errors import ConfigError
+
+# Milliseconds; ALTER ROLE says the same (0002), but its settings apply at login only, not at SET ROLE.
+_LIMITS = {
+    "takedown_ledger": {"statement_timeout": "60000", "lock_timeout": "30000"},
+    "takedown_exporter": {"statement_timeout": "15000", "lock_timeout": "5000"},
+    "takedown_reader": {"statement_timeout": "30000", "lock_timeout": "5000"},
+}
+_IDLE = {"idle_in_transaction_session_timeout": "60000"}
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseConnection:
+    """The database's address; `repr` never shows it, because it may hold a password.
+
+    `statement_cache` is False behind PgBouncer in transaction mode: prepared statements, start-up parameters
+    and SET ROLE don't survive there. Limits and role then come from the login.
+    `role` is taken with SET ROLE after login.
+    """
+
+    dsn: str = field(repr=False)
+    statement_cache: bool = True
+    min_size: int = 1
+    max_size: int = 4
+    role: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a role that the migrations don't create."""
+        if self.role is not None and self.role not in _LIMITS:
+            raise ConfigError(f"database role must be one of {', '.join(sorted(_LIMITS))}, or none")
+        if self.role is not None and self.pooled:
+            # The role would stay on the pooler's connection, for whoever is given that one next.
+            raise ConfigError(
+                f"the role {self.role} can't be taken behind a pooler in transaction mode; "
+                "log in as a user that is a member of it"
+            )
+
+    @property
+    def pooled(self) -> bool:
+        """Tell whether a pooler in transaction mode lies between: nothing may outlive a transaction."""
+        return not self.statement_cache
+
+    def options(self) -> dict[str, Any]:
+        """Give the options of `asyncpg.connect`."""
+        options: dict[str, Any] = {"dsn": self.dsn}
+        if self.pooled:
+            return options | {"statement_cache_size": 0}
+        limits = _IDLE | _LIMITS.get(self.role or "", {})
+        return options | {"server_settings": {"application_name": "takedown-monitor", **limits}}
+
+
+async def take_role(session: asyncpg.Connection, role: str | None) -> None:
+    """Act in a role from now on; None: as the login."""
+    if role is not None:
+        await session.execute(f"SET ROLE {role}")
+
+
+async def streamed(
+    session: asyncpg.Connection, statement: str, *arguments: object, prefetch: int = 2000
+) -> AsyncIterator[Any]:
+    """Read a large answer in parts, inside a transaction.
+
+    Without a name: on a pooler's connection another process may have given the name already.
+    """
+    prepared = await session.prepare(statement, name="")
+    async for row in prepared.cursor(*arguments, prefetch=prefetch):
+        yield row
+
+
+@asynccontextmanager
+async def session_of(connection: DatabaseConnection) -> AsyncIterator[asyncpg.Connection]:
+    """Open one connection, act in its role, close it."""
+    session = await asyncpg.connect(**connection.options())
+    try:
+        await take_role(session, connection.role)
+        yield session
+    finally:
+        await session.close()
+
+
+async def open_pool(connection: DatabaseConnection) -> asyncpg.Pool:
+    """Open a pool whose every connection acts in the configured role."""
+    pool = await asyncpg.create_pool(
+        min_size=connection.min_size,
+        max_size=connection.max_size,
+        init=lambda session: take_role(session, connection.role),
+        command_timeout=120,
+        **connection.options(),
+    )
+    assert pool is not None
+    return pool

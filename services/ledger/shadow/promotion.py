@@ -1,0 +1,357 @@
+"""Make a shadow the live ledger, in one transaction, and go back.
+
+Tables change schemas, so no row is copied: what was live goes to `before_<name>`. Outcomes stay where they are,
+because they are append-only: those that no longer hold are voided, new ones appended, and probers and readers of
+the outcomes are told through the outbox, as after any other change of the ledger.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import structlog
+from msgspec import Struct
+
+from schemas.methodology import Methodology
+from schemas.topics import EVIDENCE
+from services.core.case import Transition
+from services.core.outcomes import outcomes
+from services.core.watch import entry_of
+from services.ledger import changes, rows
+from services.ledger.changes import Change
+from services.ledger.shadow import schema
+from services.ledger.shadow.comparison import Side, reading_of, side_of
+from services.ledger.shadow.schema import BadReplay, Entry, Identity, Ranges, quoted, statement
+from services.ledger.shadow.writing import Folded, UnitWriter
+
+log = structlog.get_logger(__name__)
+
+_MOVED = ("cases", "spells", "transitions", "ledger_methodology")
+_CHUNK = 200
+_NO_LIMITS = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'"
+
+
+class BehindLive(BadReplay):
+    """The live ledger holds evidence that the replay does not."""
+
+    exit_code = 5
+
+
+class Promoted(Struct, frozen=True, kw_only=True):
+    """What changed hands; `before` is the schema that holds what was live, `told` how many records say so."""
+
+    name: str
+    before: str
+    followed: int
+    told: int
+
+
+class Promotion:
+    """Exchanges the live ledger and a shadow.
+
+    `methods` are those that the live ledger's may be among; `now` dates voided outcomes.
+    """
+
+    def __init__(
+        self,
+        session: asyncpg.Connection,
+        methods: Sequence[Methodology],
+        now: datetime,
+        group: str = "takedown-ledger",
+    ) -> None:
+        self._session = session
+        self._methods = methods
+        self._now = now
+        self._group = group
+
+    async def promote(self, name: str, *, follow: bool, actor: str) -> Promoted:
+        """Make a replay live; raises `BehindLive` where live has gone on and `follow` is not asked for."""
+        entry = await schema.find(self._session, schema.schema_of(name))
+        if entry is None:
+            raise BadReplay(f"there is no replay {name}; see `takedown replay list`")
+        goes_to = schema.schema_of(name, schema.BEFORE)
+        return await self._exchange(entry, goes_to, follow, ("replay.promote", actor))
+
+    async def back(self, name: str, *, follow: bool, actor: str) -> Promoted:
+        """Make live again what a replay replaced; the replay's ledger becomes a shadow again."""
+        entry = await schema.find(self._session, schema.schema_of(name, schema.BEFORE))
+        if entry is None:
+            raise BadReplay(f"nothing was replaced by {name}; see `takedown replay list`")
+        return await self._exchange(entry, schema.schema_of(name), follow, ("replay.back", actor))
+
+    async def follow(self, name: str) -> int:
+        """Fold again, in a shadow, the cases that live has new evidence of; return how many."""
+        entry = await schema.find(self._session, schema.schema_of(name))
+        if entry is None:
+            raise BadReplay(f"there is no replay {name}; see `takedown replay list`")
+        self._check_whole(entry, await schema.ranges_of(self._session, entry.schema))
+        async with self._session.transaction(isolation="repeatable_read"):
+            await self._session.execute(_NO_LIMITS)
+            return await self._follow(entry, await self._live_offsets())
+
+    # -- the exchange ------------------------------------------------------------------------
+
+    async def _exchange(
+        self, entry: Entry, goes_to: str, follow: bool, act: tuple[str, str]
+    ) -> Promoted:
+        if await schema.find(self._session, goes_to) is not None:
+            raise BadReplay(
+                f"schema {goes_to} is there already; drop it first (`takedown replay drop`)"
+            )
+        self._check_whole(entry, await schema.ranges_of(self._session, entry.schema))
+        live = await side_of(self._session, "live", self._methods)
+        if live.identity is None:
+            raise BadReplay(
+                "the live ledger's methodology is not known here: set TAKEDOWN_METHODOLOGY to the one "
+                "that it was folded under"
+            )
+        await self._make_durable(entry)
+        async with self._session.transaction():
+            await self._session.execute(_NO_LIMITS)
+            await self._session.execute(statement("lock_live", live=live.schema))
+            return await self._swap(entry, live, live.identity, goes_to, follow, act)
+
+    async def _swap(
+        self,
+        entry: Entry,
+        live: Side,
+        identity: Identity,
+        goes_to: str,
+        follow: bool,
+        act: tuple[str, str],
+    ) -> Promoted:
+        offsets = await self._live_offsets()
+        followed = await self._reach(entry, offsets, follow)
+        await self._check_columns(entry, live.schema)
+        await self._open_before(entry, identity, live.schema, goes_to, offsets)
+        told = await self._tell(entry, identity.methodology, live.schema)
+        await self._move(entry, live.schema, goes_to)
+        await self._fence(entry, live.schema, offsets)
+        await schema.drop(self._session, entry.schema)
+        text = f"{entry.name}: {entry.identity.methodology.id}, what was live is in {goes_to}"
+        await self._session.execute(statement("audit", live=live.schema), act[1], act[0], text)
+        log.info("replay.promoted", name=entry.name, before=goes_to, followed=followed, told=told)
+        return Promoted(name=entry.name, before=goes_to, followed=followed, told=told)
+
+    def _check_whole(self, entry: Entry, ranges: Ranges) -> None:
+        if entry.state not in ("complete", "before"):
+            raise BadReplay(f"replay {entry.name} is {entry.state}; run it to its end first")
+        if entry.identity.bounded or any(begins for begins, _ in ranges.values()):
+            raise BadReplay(
+                f"replay {entry.name} is of a part of the evidence; only a replay of all of it can be live"
+            )
+        if entry.identity.map_text is not None and not entry.identity.with_events:
+            raise BadReplay(
+                f"replay {entry.name} reads the evidence under a corrected provider map and kept no "
+                "events: a late event would bring the old attribution back. Replay with --with-events"
+            )
+
+    async def _make_durable(self, entry: Entry) -> None:
+        """Write what was built without a log to disk, before anything is locked."""
+        tables = [*_MOVED, *(["events"] if entry.identity.with_events else [])]
+        await self._session.execute("SET statement_timeout = 0")
+        for table in tables:
+            await self._session.execute(
+                f"ALTER TABLE {quoted(entry.schema)}.{table} SET LOGGED", timeout=3600
+            )
+
+    async def _live_offsets(self) -> dict[tuple[str, int], int]:
+        live = await schema.live_schema(self._session)
+        found = await self._session.fetch(statement("live_offsets", live=live), self._group)
+        names = {topic.name for topic in EVIDENCE}
+        return {
+            (r["topic"], r["partition"]): r["next_offset"] for r in found if r["topic"] in names
+        }
+
+    # -- following ---------------------------------------------------------------------------
+
+    async def _reach(self, entry: Entry, offsets: dict[tuple[str, int], int], follow: bool) -> int:
+        """Make the shadow stand where live stands, or refuse."""
+        ranges = await schema.ranges_of(self._session, entry.schema)
+        behind = [p for p, offset in offsets.items() if offset > ranges.get(p, (0, 0))[1]]
+        ahead = [p for p, (_, until) in ranges.items() if until > offsets.get(p, 0)]
+        if ahead and (behind or not entry.identity.with_events):
+            raise BadReplay(
+                f"replay {entry.name} has read further than the live ledger, which is still catching up; "
+                "wait for it, or replay with --with-events"
+            )
+        if behind and not follow:
+            raise BehindLive(
+                f"the live ledger has gone on in {len(behind)} partitions since the replay; catch up with "
+                "`takedown replay promote --follow-to-live`"
+            )
+        if behind and entry.state == "before" and entry.identity.with_events:
+            raise BadReplay(
+                "live has gone on since, with a log of its own that the replaced ledger does not read; "
+                "replay the former methodology from Kafka instead"
+            )
+        return await self._follow(entry, offsets) if behind else 0
+
+    async def _follow(self, entry: Entry, offsets: dict[tuple[str, int], int]) -> int:
+        live = await schema.live_schema(self._session)
+        text = statement("cases_behind", live=live, shadow=entry.schema)
+        names = [row["case_id"] for row in await self._session.fetch(text, timeout=3600)]
+        for start in range(0, len(names), _CHUNK):
+            await self._refold(entry, live, names[start : start + _CHUNK])
+        move = statement("move_range", shadow=entry.schema)
+        for (topic, partition), offset in offsets.items():
+            await self._session.execute(move, topic, partition, offset)
+        if entry.state == "complete" and names:
+            await schema.finish(self._session, entry.schema)
+        return len(names)
+
+    async def _refold(self, entry: Entry, live: str, names: list[str]) -> None:
+        logged = await self._session.fetch(statement("log_of_cases", schema=live), names)
+        reading, folded = reading_of(entry.identity), []
+        for events in changes.by_case(map(rows.event_of, logged)).values():
+            for prepare in reading.prepared.values():
+                events = prepare(events)  # noqa: PLW2901
+            fold = reading.fold(events)
+            assert fold is not None
+            concluded = outcomes(fold.case, fold.transitions, reading.methodology)
+            folded.append(Folded(fold.case, list(fold.transitions), concluded, events))
+        writer = UnitWriter(self._session, entry.schema, entry.identity.with_events)
+        await writer.forget(names)
+        await writer.write(folded)
+
+    # -- what is told ------------------------------------------------------------------------
+
+    async def _tell(self, entry: Entry, old: Methodology, live: str) -> int:
+        """Void, append and publish what the exchange changes; return how many records say so."""
+        text = statement("changed_cases", live=live, shadow=entry.schema)
+        names = [row["case_id"] for row in await self._session.fetch(text, timeout=3600)]
+        told = 0
+        for start in range(0, len(names), _CHUNK):
+            told += await self._tell_of(entry, old, live, names[start : start + _CHUNK])
+        return told
+
+    async def _tell_of(self, entry: Entry, old: Methodology, live: str, names: list[str]) -> int:
+        before = await self._entries(live, old, names)
+        found = await self._changes(entry, before, names)
+        recorded: dict[str, dict[UUID, tuple[str, bool]]] = {}
+        for row in await self._session.fetch(statement("outcomes_of_cases", live=live), names):
+            recorded.setdefault(row["case_id"], {})[row["outcome_id"]] = row["type"], row["voided"]
+        result = changes.reconcile(found, recorded, self._now)
+        await self._record(live, result)
+        records = [changes.outcome_record(event) for event in result.published]
+        records += [changes.watch_record(change) for change in found if change.entry_changed]
+        if records:
+            await self._session.execute(
+                statement("insert_outbox", live=live), *rows.columns(records, 4)
+            )
+        return len(records)
+
+    async def _record(self, live: str, result: changes.Reconciled) -> None:
+        appended = [rows.outcome_row(event) for event in result.appended]
+        if appended:
+            await self._session.execute(
+                statement("insert_outcomes", live=live), *rows.columns(appended, 7)
+            )
+        mark = statement("mark_outcomes", live=live)
+        await self._session.execute(mark, result.vanished, self._now)
+        await self._session.execute(mark, [event.id for event in result.revived], None)
+
+    async def _entries(self, live: str, old: Methodology, names: list[str]) -> dict[str, Any]:
+        found = await self._session.fetch(statement("cases_by_name", schema=live), names)
+        return {
+            r["case_id"]: entry_of(rows.case_of(r["state"], r["sealed_url"]), old) for r in found
+        }
+
+    async def _changes(
+        self, entry: Entry, before: dict[str, Any], names: list[str]
+    ) -> list[Change]:
+        method = entry.identity.methodology
+        moved: dict[str, list[Transition]] = {name: [] for name in names}
+        text = statement("transitions_of", schema=entry.schema)
+        for row in await self._session.fetch(text, names):
+            moved[row["case_id"]].append(rows.transition_of(row))
+        made = []
+        text = statement("cases_by_name", schema=entry.schema)
+        for row in await self._session.fetch(text, names):
+            case = rows.case_of(row["state"], row["sealed_url"])
+            now = entry_of(case, method)
+            transitions = moved[case.case_id]
+            made.append(
+                Change(
+                    case=case,
+                    refolded=True,
+                    first_spell=1,
+                    kept=0,
+                    moved=transitions,
+                    entry_changed=now != before.get(case.case_id),
+                    entry=now,
+                    concluded=outcomes(case, transitions, method),
+                )
+            )
+        return made
+
+    # -- the move ----------------------------------------------------------------------------
+
+    async def _check_columns(self, entry: Entry, live: str) -> None:
+        text = statement("columns_of")
+        for table in _MOVED:
+            ours = await self._session.fetch(text, quoted(entry.schema), table)
+            theirs = await self._session.fetch(text, quoted(live), table)
+            if ours != theirs:
+                raise BadReplay(
+                    f"{entry.schema}.{table} has other columns than the live one: a migration came between; "
+                    "replay again"
+                )
+
+    async def _open_before(
+        self,
+        entry: Entry,
+        identity: Identity,
+        live: str,
+        goes_to: str,
+        offsets: dict[tuple[str, int], int],
+    ) -> None:
+        """Make the schema that what was live moves to, a shadow like any other."""
+        own = Identity(
+            methodology=identity.methodology,
+            source="live",
+            with_events=entry.identity.with_events,
+        )
+        prefix = schema.BEFORE if goes_to.startswith(schema.BEFORE) else schema.REPLAY
+        ranges = {place: (0, offset) for place, offset in offsets.items()}
+        await schema.create(self._session, entry.name, own, ranges, [], prefix)
+        await self._session.execute(statement("count_live_cases", live=live, shadow=goes_to))
+        await self._session.execute(statement("holding_outcomes", live=live, shadow=goes_to))
+        await self._session.execute(statement("note_before", shadow=goes_to))
+        await schema.index(self._session, goes_to, "outcomes")
+        await schema.index_digests(self._session, goes_to)
+        for table in ("case_digests", "outcomes"):
+            await self._session.execute(f"ALTER TABLE {quoted(goes_to)}.{table} SET LOGGED")
+
+    async def _move(self, entry: Entry, live: str, goes_to: str) -> None:
+        tables = [*_MOVED, *(["events"] if entry.identity.with_events else [])]
+        # Views and functions know tables by identity: they would follow the old ones. Their texts, taken while
+        # the names still mean the old tables, mean the new ones afterwards.
+        texts = [row["statement"] for row in await self._session.fetch(statement("views"), live)]
+        for table in tables:
+            await self._move_table(entry.schema, live, goes_to, table)
+        for text in texts:
+            await self._session.execute(text)
+
+    async def _move_table(self, shadow: str, live: str, goes_to: str, table: str) -> None:
+        text = statement("row_grants")
+        grants = await self._session.fetch(text, quoted(live), table, live)
+        await self._session.execute(
+            f"DROP TABLE {quoted(goes_to)}.{table};"
+            f"ALTER TABLE {quoted(live)}.{table} SET SCHEMA {quoted(goes_to)};"
+            f"ALTER TABLE {quoted(shadow)}.{table} SET SCHEMA {quoted(live)}"
+        )
+        for row in grants:
+            await self._session.execute(row["statement"])
+
+    async def _fence(self, entry: Entry, live: str, offsets: dict[tuple[str, int], int]) -> None:
+        """Make the running consumer start anew, from where the new ledger stands."""
+        ranges = await schema.ranges_of(self._session, entry.schema)
+        fence = statement("fence_live", live=live)
+        place = statement("place_offset", live=live)
+        for (topic, number), (_, until) in ranges.items():
+            reached = max(until, offsets.get((topic, number), 0))
+            await self._session.execute(place, self._group, topic, number, reached)
+            await self._session.execute(fence, self._group, topic, number, reached)

@@ -1,0 +1,141 @@
+"""The ledger in Postgres: a batch of events, its effects, its outbox rows and its offsets in one transaction."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+
+import asyncpg
+from msgspec import Struct
+
+from schemas.errors import ConfigError, TakedownError
+from schemas.events import Event
+from schemas.methodology import Methodology
+from services.ledger.queries import query
+from services.ledger.transaction import Batch
+
+
+class Fenced(TakedownError):
+    """Another consumer has taken a partition over; the batch was rolled back and nothing of it stays."""
+
+
+class Claim(Struct, frozen=True):
+    """The right to write for a partition, from `next_offset` on, until somebody takes a higher epoch."""
+
+    next_offset: int
+    epoch: int
+
+
+class Advance(Struct, frozen=True):
+    """How far a batch moves one partition; `event_time` is that of its newest event."""
+
+    topic: str
+    partition: int
+    epoch: int
+    next_offset: int
+    event_time: datetime | None = None
+
+
+class Written(Struct):
+    """What a batch came to."""
+
+    events: int = 0
+    duplicates: int = 0
+    conflicts: int = 0
+    refolds: int = 0
+    outcomes: int = 0
+
+
+Refuse = Callable[[list[int]], Awaitable[None]]
+Partition = tuple[str, int]
+
+
+class LedgerStore:
+    """Writes for one consumer group under one methodology.
+
+    `clock` dates what the ledger itself does (voiding an outcome); event times come from the events.
+    """
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        methodology: Methodology,
+        clock: Callable[[], datetime],
+        group: str = "takedown-ledger",
+    ) -> None:
+        self._pool = pool
+        self._methodology = methodology
+        self._clock = clock
+        self._group = group
+
+    def __repr__(self) -> str:
+        return f"<LedgerStore group={self._group} methodology={self._methodology.id}>"
+
+    async def check_methodology(self) -> None:
+        """Refuse a ledger that was folded under another definition; raises `ConfigError`.
+
+        Its cases would otherwise be half of one definition and half of the other.
+        """
+        method = self._methodology
+        async with self._pool.acquire() as session:
+            await session.execute(
+                query("note_methodology"), method.id, method.version, method.digest
+            )
+            found = await session.fetchrow(query("methodology"))
+        if found["digest"] != method.digest:
+            raise ConfigError(
+                f"the ledger was folded under methodology {found['id']} version {found['version']} "
+                f"({found['digest'][:12]}), not under {method.id} version {method.version} "
+                f"({method.digest[:12]}); start with the former, or give the new one an empty database: "
+                "it is filled again from Kafka"
+            )
+
+    async def claim(self, partitions: Sequence[Partition]) -> dict[Partition, Claim]:
+        """Take partitions over from whoever wrote for them; waits for a batch that is being written."""
+        ordered = sorted(partitions)
+        rows = await self._pool.fetch(
+            query("claim_partitions"),
+            self._group,
+            [topic for topic, _ in ordered],
+            [partition for _, partition in ordered],
+        )
+        return {
+            (row["topic"], row["partition"]): Claim(row["next_offset"], row["epoch"])
+            for row in rows
+        }
+
+    async def write(
+        self, events: Sequence[Event], advances: Sequence[Advance], refuse: Refuse
+    ) -> Written:
+        """Write a batch; a batch that was written before changes nothing.
+
+        `refuse` is awaited before the commit with the indices of events whose id names another fact already.
+        Raises `Fenced`, and whatever the database raises; either way nothing stays.
+        """
+        async with self._pool.acquire() as session, session.transaction():
+            await self._advance(session, advances)
+            batch = Batch(session, self._methodology, self._clock())
+            conflicts = await batch.take(events)
+            if conflicts:
+                await refuse(conflicts)
+            return Written(
+                events=len(events) - len(conflicts),
+                duplicates=len(events) - len(conflicts) - batch.inserted,
+                conflicts=len(conflicts),
+                refolds=batch.refolds,
+                outcomes=batch.outcomes,
+            )
+
+    async def _advance(self, session: asyncpg.Connection, advances: Sequence[Advance]) -> None:
+        ordered = sorted(advances, key=lambda a: (a.topic, a.partition))
+        tag: str = await session.execute(
+            query("advance_offsets"),
+            self._group,
+            [a.topic for a in ordered],
+            [a.partition for a in ordered],
+            [a.epoch for a in ordered],
+            [a.next_offset for a in ordered],
+            [a.event_time for a in ordered],
+        )
+        if int(tag.rpartition(" ")[2]) != len(ordered):
+            raise Fenced(
+                "another consumer of the group has taken a partition over; this one starts anew"
+            )

@@ -1,0 +1,213 @@
+"""One batch inside its transaction: lock, insert, fold, write."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from schemas.events import CaseErased, Event, ReportFiled
+from schemas.methodology import Methodology
+from services.ledger import changes, rows
+from services.ledger.changes import Change, Stored
+from services.ledger.queries import query
+
+# A re-fold reads the whole log of a case: so many cases at a time bound the memory that takes.
+REFOLD_CASES = 100
+
+Key = tuple[str, UUID]
+
+
+class Batch:
+    """The work of one batch; every statement takes the rows of all its cases, in the order of their keys."""
+
+    def __init__(
+        self, session: asyncpg.Connection, methodology: Methodology, now: datetime
+    ) -> None:
+        self._session = session
+        self._methodology = methodology
+        self._now = now
+        self.inserted = 0
+        self.refolds = 0
+        self.outcomes = 0
+
+    async def take(self, events: Sequence[Event]) -> list[int]:
+        """Write the effects of events; return the indices of those whose id names another fact already."""
+        first, conflicts = _first_of_each(events)
+        if not first:
+            return conflicts
+        stored, opened = await self._have_cases(changes.by_case(first.values()))
+        new = await self._insert_events(list(first.values()))
+        old = [key for key in first if key not in new]
+        if old:
+            conflicts += await self._contradictions(events, first, old)
+        self.inserted = len(new)
+        await self._apply(stored, opened, changes.by_case(new.values()))
+        await self._erase(new.values(), stored)
+        return sorted(conflicts)
+
+    # -- cases -------------------------------------------------------------------------------
+
+    async def _have_cases(
+        self, groups: dict[str, list[Event]]
+    ) -> tuple[dict[str, Stored], list[Change]]:
+        """Lock the cases that exist and open the others; a case that another member opens meanwhile exists."""
+        stored = await self._lock(sorted(groups))
+        missing = sorted(groups.keys() - stored.keys())
+        if not missing:
+            return stored, []
+        opened = [changes.refolded(None, groups[name], self._methodology) for name in missing]
+        made = await self._insert_cases(opened)
+        if len(made) < len(missing):
+            stored |= await self._lock([name for name in missing if name not in made])
+        return stored, [change for change in opened if change.case.case_id in made]
+
+    async def _lock(self, names: list[str]) -> dict[str, Stored]:
+        found = await self._session.fetch(query("lock_cases"), names)
+        return {
+            row["case_id"]: Stored(
+                rows.case_of(row["state"], row["sealed_url"]), row["transitions"]
+            )
+            for row in found
+        }
+
+    async def _insert_cases(self, opened: list[Change]) -> set[str]:
+        written = [rows.case_row(change.case, change.transitions) for change in opened]
+        made = await self._session.fetch(query("insert_cases"), *rows.columns(written, 10))
+        return {row["case_id"] for row in made}
+
+    # -- events ------------------------------------------------------------------------------
+
+    async def _insert_events(self, events: list[Event]) -> dict[Key, Event]:
+        events.sort(key=lambda event: event.case_id)
+        written = [rows.event_row(event) for event in events]
+        made = await self._session.fetch(query("insert_events"), *rows.columns(written, 6))
+        if len(made) == len(events):
+            return {(event.case_id, event.id): event for event in events}
+        keys = {(row["case_id"], row["event_id"]) for row in made}
+        found = ((event.case_id, event.id) for event in events)
+        return {key: event for key, event in zip(found, events, strict=True) if key in keys}
+
+    async def _contradictions(
+        self, events: Sequence[Event], first: dict[Key, Event], old: list[Key]
+    ) -> list[int]:
+        names, ids = [case for case, _ in old], [event_id for _, event_id in old]
+        found = await self._session.fetch(query("known_events"), names, ids)
+        known = {(event.case_id, event.id): event for event in map(rows.event_of, found)}
+        wrong = {key for key in old if not changes.same_fact(first[key], known[key])}
+        if not wrong:
+            return []
+        keys = ((event.case_id, event.id) for event in events)
+        at_fault = (i for i, key in enumerate(keys) if key in wrong)
+        return [i for i in at_fault if events[i] is first[events[i].case_id, events[i].id]]
+
+    # -- effects -----------------------------------------------------------------------------
+
+    async def _apply(
+        self, stored: dict[str, Stored], opened: list[Change], groups: dict[str, list[Event]]
+    ) -> None:
+        later, back = [], []
+        for name in sorted(groups.keys() & stored.keys()):
+            if changes.extendable(stored[name].case, groups[name]):
+                later.append(changes.extended(stored[name], groups[name], self._methodology))
+            else:
+                back.append(name)
+        await self._write_cases(later)
+        await self._write(opened + later, opened)
+        for start in range(0, len(back), REFOLD_CASES):
+            await self._refold(stored, back[start : start + REFOLD_CASES])
+
+    async def _refold(self, stored: dict[str, Stored], names: list[str]) -> None:
+        logged = await self._session.fetch(query("log_of_cases"), names)
+        logs = changes.by_case(map(rows.event_of, logged))
+        again = [changes.refolded(stored[name], logs[name], self._methodology) for name in names]
+        self.refolds += len(again)
+        await self._session.execute(query("delete_transitions"), names)
+        await self._session.execute(
+            query("delete_later_spells"), names, [len(change.case.spells) for change in again]
+        )
+        await self._write_cases(again)
+        await self._write(again, again)
+
+    async def _write_cases(self, written: list[Change]) -> None:
+        extended = [rows.extended_row(c.case, c.transitions) for c in written if not c.refolded]
+        if extended:
+            await self._session.execute(query("extend_cases"), *rows.columns(extended, 5))
+        whole = [rows.case_row(c.case, c.transitions) for c in written if c.refolded]
+        if whole:
+            await self._session.execute(query("update_cases"), *rows.columns(whole, 10))
+
+    async def _write(self, written: list[Change], compared: list[Change]) -> None:
+        """Write what hangs on cases; the outcomes of `compared` may have been recorded before."""
+        spells = [
+            rows.spell_row(change.case, spell)
+            for change in written
+            for spell in change.case.spells[change.first_spell - 1 :]
+        ]
+        if spells:
+            await self._session.execute(query("upsert_spells"), *rows.columns(spells, 25))
+        moved = [
+            row
+            for change in written
+            for row in rows.transition_rows(change.case.case_id, change.kept, change.moved)
+        ]
+        if moved:
+            await self._session.execute(query("insert_transitions"), *rows.columns(moved, 9))
+        await self._publish(written, compared)
+
+    async def _publish(self, written: list[Change], compared: list[Change]) -> None:
+        result = changes.reconcile(compared, await self._recorded(compared), self._now)
+        fresh = [event for c in written if not c.refolded for event in c.concluded]
+        await self._record(result.appended + fresh)
+        await self._mark(result.vanished, self._now)
+        await self._mark([event.id for event in result.revived], None)
+        records = [changes.outcome_record(event) for event in result.published + fresh]
+        records += [changes.watch_record(c) for c in written if c.entry_changed]
+        self.outcomes += len(result.published) + len(fresh)
+        if records:
+            await self._session.execute(query("insert_outbox"), *rows.columns(records, 4))
+
+    async def _recorded(self, compared: list[Change]) -> dict[str, dict[UUID, tuple[str, bool]]]:
+        if not compared:
+            return {}
+        names = [change.case.case_id for change in compared]
+        found: dict[str, dict[UUID, tuple[str, bool]]] = {}
+        for row in await self._session.fetch(query("outcomes_of_cases"), names):
+            outcome = row["type"], row["voided"]
+            found.setdefault(row["case_id"], {})[row["outcome_id"]] = outcome
+        return found
+
+    async def _record(self, events: list[Event]) -> None:
+        written = [rows.outcome_row(event) for event in events]
+        if written:
+            await self._session.execute(query("insert_outcomes"), *rows.columns(written, 7))
+
+    async def _mark(self, outcome_ids: list[UUID], voided_at: datetime | None) -> None:
+        if outcome_ids:
+            await self._session.execute(query("void_outcomes"), outcome_ids, voided_at)
+
+    async def _erase(self, new: Iterable[Event], stored: dict[str, Stored]) -> None:
+        """Destroy the sealed URLs of cases that are erased now, and of reports that come after an erasure."""
+        gone = {
+            event.case_id
+            for event in new
+            if isinstance(event.data, CaseErased)
+            or (isinstance(event.data, ReportFiled) and _is_erased(stored, event.case_id))
+        }
+        if gone:
+            await self._session.execute(query("erase_sealed_urls"), sorted(gone))
+
+
+def _is_erased(stored: dict[str, Stored], case_id: str) -> bool:
+    return case_id in stored and stored[case_id].case.erased
+
+
+def _first_of_each(events: Sequence[Event]) -> tuple[dict[Key, Event], list[int]]:
+    """Keep the first event of each id; return the indices of later ones that say something else."""
+    first: dict[Key, Event] = {}
+    conflicts = []
+    for index, event in enumerate(events):
+        known = first.setdefault((event.case_id, event.id), event)
+        if known is not event and not changes.same_fact(known, event):
+            conflicts.append(index)
+    return first, conflicts

@@ -1,0 +1,1 @@
+"""Looks at reported URLs without ever reading a body."""

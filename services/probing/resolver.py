@@ -1,0 +1,274 @@
+"""Names to addresses, with typed answers: NXDOMAIN, NODATA, SERVFAIL, refused and silence stay distinct.
+
+dnspython checks source, id and question of each answer; what doesn't match is ignored until the timeout, so that
+a forged packet can't end a query. Each query has a socket, and so a source port, of its own.
+NXDOMAIN is believed only if A and AAAA, and where there is one a second name server, all say so.
+"""
+
+import asyncio
+import ipaddress
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+import dns.asyncbackend
+import dns.asyncquery
+import dns.exception
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+from msgspec import Struct
+
+from schemas.errors import ConfigError
+from services.core.verdict import Dns
+from services.probing.guard import Guard
+
+_BACKEND = dns.asyncbackend.get_backend("asyncio")
+_STATUS: dict[dns.rcode.Rcode, Dns] = {
+    dns.rcode.NOERROR: "nodata",
+    dns.rcode.NXDOMAIN: "nxdomain",
+    dns.rcode.REFUSED: "refused",
+}
+_RETRIED = frozenset({"servfail", "timeout", "refused", "broken"})
+_EDNS_PAYLOAD = 1232  # DNS flag day 2020: fits every path without fragments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolverLimits:
+    """Bounds of asking and remembering; nothing from an attacker's zone is trusted to be small."""
+
+    try_seconds: float = 2.0
+    total_seconds: float = 6.0
+    tries: int = 2
+    addresses_per_family: int = 16
+    cname_depth: int = 8
+    positive_entries: int = 50_000
+    negative_entries: int = 10_000
+    positive_seconds: tuple[float, float] = (1.0, 300.0)
+    negative_seconds: tuple[float, float] = (1.0, 30.0)
+    failure_seconds: float = 2.0
+    fresh_seconds: float = 0.25
+
+
+class Resolution(Struct, frozen=True, kw_only=True):
+    """What the name servers said of one name, and when; `addresses` are IPv4 first."""
+
+    status: Dns
+    addresses: tuple[str, ...] = ()
+    chain: tuple[str, ...] = ()
+    left_out: int = 0
+    ttl: float = 0.0
+    at: float = 0.0
+
+
+class _Reply(Struct, frozen=True):
+    """The answer to one query, its CNAME chain followed."""
+
+    status: Dns
+    values: tuple[str, ...] = ()
+    chain: tuple[str, ...] = ()
+    ttl: float = 0.0
+
+
+class Resolver:
+    """Ask the operator's own name servers, remember the answers, share flights.
+
+    `servers` are (address, port) pairs. Under a simulated guard they have to be on loopback.
+    """
+
+    def __init__(
+        self,
+        servers: Sequence[tuple[str, int]],
+        guard: Guard,
+        limits: ResolverLimits | None = None,
+    ) -> None:
+        if not servers:
+            raise ConfigError(
+                "no name server is configured; set the addresses of your own resolvers"
+            )
+        for address, _ in servers:
+            if guard.simulated and not ipaddress.ip_address(address).is_loopback:
+                raise ConfigError(
+                    "a simulation asks name servers on loopback only; set 127.0.0.1:PORT"
+                )
+        self._servers = tuple(servers)
+        self._limits = limits or ResolverLimits()
+        self._positive: OrderedDict[str, Resolution] = OrderedDict()
+        self._negative: OrderedDict[str, Resolution] = OrderedDict()
+        self._flights: dict[str, asyncio.Task[Resolution]] = {}
+        self._turn = 0
+
+    def __repr__(self) -> str:
+        known = f"{len(self._positive)} known, {len(self._negative)} negative"
+        return f"<Resolver {len(self._servers)} servers, {known}>"
+
+    async def resolve(self, host: str, *, fresh: bool = False) -> Resolution:
+        """Resolve a name; `fresh` accepts only what is younger than `fresh_seconds`."""
+        known = self.known(host, fresh=fresh)
+        if known is not None:
+            return known
+        flight = self._flights.get(host)
+        if flight is None:
+            flight = asyncio.create_task(self._fly(host), name="resolve")
+            self._flights[host] = flight
+        return await asyncio.shield(flight)
+
+    def known(self, host: str, *, fresh: bool = False) -> Resolution | None:
+        """Give what is remembered of a name and still holds."""
+        known = self._positive.get(host) or self._negative.get(host)
+        if known is None:
+            return None
+        age = monotonic() - known.at
+        most = min(self._limits.fresh_seconds, known.ttl) if fresh else known.ttl
+        return known if age <= most else None
+
+    async def name_servers(self, domain: str) -> tuple[str, ...]:
+        """Name the name servers of a domain; empty where nobody says."""
+        reply = await self._chase(domain, "NS")
+        return reply.values
+
+    async def close(self) -> None:
+        """Cancel the queries in flight."""
+        flights = tuple(self._flights.values())
+        for flight in flights:
+            flight.cancel()
+        await asyncio.gather(*flights, return_exceptions=True)
+
+    # -- one name ----------------------------------------------------------------------------------
+
+    async def _fly(self, host: str) -> Resolution:
+        try:
+            async with asyncio.timeout(self._limits.total_seconds):
+                found = await self._both_families(host)
+        except TimeoutError:
+            found = Resolution(status="timeout", ttl=self._limits.failure_seconds, at=monotonic())
+        finally:
+            self._flights.pop(host, None)
+        self._remember(host, found)
+        return found
+
+    async def _both_families(self, host: str) -> Resolution:
+        v4, v6 = await asyncio.gather(self._chase(host, "A"), self._chase(host, "AAAA"))
+        if v4.values or v6.values:
+            return self._found(v4, v6)
+        status = _joint(v4.status, v6.status)
+        if status == "nxdomain" and len(self._servers) > 1:
+            status = _joint(status, (await self._chase(host, "A")).status)
+        chain = v4.chain or v6.chain
+        return Resolution(
+            status=status, chain=chain, ttl=self._negative_ttl(status, v4, v6), at=monotonic()
+        )
+
+    def _found(self, v4: _Reply, v6: _Reply) -> Resolution:
+        most = self._limits.addresses_per_family
+        ttl = min(reply.ttl for reply in (v4, v6) if reply.values)
+        low, high = self._limits.positive_seconds
+        return Resolution(
+            status="addresses",
+            addresses=v4.values[:most] + v6.values[:most],
+            chain=v4.chain or v6.chain,
+            left_out=max(len(v4.values) - most, 0) + max(len(v6.values) - most, 0),
+            ttl=min(max(ttl, low), high),
+            at=monotonic(),
+        )
+
+    def _negative_ttl(self, status: Dns, v4: _Reply, v6: _Reply) -> float:
+        if status not in ("nxdomain", "nodata"):
+            return self._limits.failure_seconds
+        low, high = self._limits.negative_seconds
+        return min(max(min(v4.ttl, v6.ttl), low), high)
+
+    def _remember(self, host: str, found: Resolution) -> None:
+        """Keep negative answers apart, so that a flood of them can't push the others out."""
+        self._positive.pop(host, None)
+        self._negative.pop(host, None)
+        positive = found.status == "addresses"
+        cache = self._positive if positive else self._negative
+        most = self._limits.positive_entries if positive else self._limits.negative_entries
+        cache[host] = found
+        while len(cache) > most:
+            cache.popitem(last=False)
+
+    # -- one query ---------------------------------------------------------------------------------
+
+    async def _chase(self, host: str, kind: str) -> _Reply:
+        """Follow a CNAME chain over as many queries as it takes, up to the cap."""
+        try:
+            name = dns.name.from_text(host)
+        except (dns.exception.DNSException, ValueError):
+            return _Reply("broken")
+        chain: tuple[str, ...] = ()
+        while True:
+            reply, name = await self._query(name, kind)
+            chain += reply.chain
+            if len(chain) > self._limits.cname_depth:
+                return _Reply("broken", (), chain[: self._limits.cname_depth])
+            if reply.values or not reply.chain or reply.status != "nodata":
+                return _Reply(reply.status, reply.values, chain, reply.ttl)
+
+    async def _query(self, name: dns.name.Name, kind: str) -> tuple[_Reply, dns.name.Name]:
+        """Ask the servers in turn until one answers; returns the name that the chain ends at."""
+        found: tuple[_Reply, dns.name.Name] = (_Reply("timeout"), name)
+        for _ in range(max(self._limits.tries, len(self._servers))):
+            self._turn = (self._turn + 1) % len(self._servers)
+            found = await self._ask(self._servers[self._turn], name, kind)
+            if found[0].status not in _RETRIED:
+                break
+        return found
+
+    async def _ask(
+        self, server: tuple[str, int], name: dns.name.Name, kind: str
+    ) -> tuple[_Reply, dns.name.Name]:
+        query = dns.message.make_query(name, kind, use_edns=0, payload=_EDNS_PAYLOAD)
+        try:
+            answer, _ = await dns.asyncquery.udp_with_fallback(
+                query,
+                server[0],
+                timeout=self._limits.try_seconds,
+                port=server[1],
+                ignore_unexpected=True,
+                ignore_errors=True,
+                backend=_BACKEND,
+            )
+            return _read(answer, name)
+        except dns.exception.Timeout:
+            return _Reply("timeout"), name
+        except (OSError, EOFError):
+            return _Reply("servfail"), name
+        except (dns.exception.DNSException, ValueError):
+            return _Reply("broken"), name
+
+
+def _read(answer: dns.message.Message, name: dns.name.Name) -> tuple[_Reply, dns.name.Name]:
+    if not isinstance(answer, dns.message.QueryMessage):
+        return _Reply("broken"), name
+    status = _STATUS.get(answer.rcode(), "servfail")
+    if status not in ("nodata", "nxdomain"):
+        return _Reply(status), name
+    told = answer.resolve_chaining()
+    chain = tuple(rrset[0].target.to_text(omit_final_dot=True).lower() for rrset in told.cnames)
+    values = () if told.answer is None else tuple(dict.fromkeys(_value(r) for r in told.answer))
+    ttl = float(told.minimum_ttl)
+    if values:
+        return _Reply("addresses", values, chain, ttl), told.canonical_name
+    return _Reply(status, (), chain, ttl), told.canonical_name
+
+
+def _value(record: object) -> str:
+    address = getattr(record, "address", None)
+    if isinstance(address, str):
+        return address
+    target = getattr(record, "target", None)
+    return target.to_text(omit_final_dot=True).lower() if isinstance(target, dns.name.Name) else ""
+
+
+def _joint(first: Dns, second: Dns) -> Dns:
+    """Join what two queries said of one name that has no address."""
+    if first == second:
+        return first
+    for status in (first, second):
+        if status not in ("nxdomain", "nodata"):
+            return status
+    return "disagree"

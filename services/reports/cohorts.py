@@ -1,0 +1,125 @@
+"""Cohorts by when their clock started: hours of the week, months under a definition, before and after a warning."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from schemas.methodology import Methodology
+from services.core.hours import hour_of_week, month_of
+from services.reports.figures import HourCell, Month, Row, Warned, Warning
+from services.reports.tally import Judged, Tally
+
+
+class Hours:
+    """Spells in n by weekday and hour of their clock's start."""
+
+    def __init__(self, time_zone: str) -> None:
+        self._zone = time_zone
+        self._cells = [[[0, 0, 0] for _ in range(24)] for _ in range(7)]
+
+    def add(self, judged: Judged) -> None:
+        """Count one spell, if it stands in n."""
+        start = judged.spell.clock_started_at
+        if judged.standing not in ("within", "certain_breaches", "undecided") or start is None:
+            return
+        weekday, hour = hour_of_week(start, self._zone)
+        cell = self._cells[weekday][hour]
+        cell[0] += 1
+        cell[1] += judged.standing == "within"
+        cell[2] += judged.standing != "certain_breaches"
+
+    def finish(self) -> list[HourCell]:
+        """Give all 168 cells, Sunday 0:00 first."""
+        return [
+            HourCell(
+                weekday=weekday,
+                hour=hour,
+                n=n,
+                lower=within / n if n else None,
+                upper=possible / n if n else None,
+            )
+            for weekday, cells in enumerate(self._cells)
+            for hour, (n, within, possible) in enumerate(cells)
+        ]
+
+
+class Segment(NamedTuple):
+    """A stretch of time in which one methodology is the one that figures are published under."""
+
+    methodology: Methodology
+    since: datetime | None = None
+
+
+class Trend:
+    """Spells by month of their clock's start, each month under the methodology that was in force."""
+
+    def __init__(self, segments: Sequence[Segment]) -> None:
+        self._segments = segments
+        self._tallies: dict[tuple[int, str], Tally] = {}
+
+    def add(self, judged: Judged, segment: int) -> None:
+        """Count one spell that was judged under the methodology of a segment."""
+        start = judged.spell.clock_started_at
+        if start is None or not self._covers(segment, start):
+            return
+        month = month_of(start, self._segments[segment].methodology.time_zone)
+        key = (segment, month)
+        if key not in self._tallies:
+            self._tallies[key] = Tally(month)
+        self._tallies[key].add(judged)
+
+    def _covers(self, segment: int, start: datetime) -> bool:
+        since = self._segments[segment].since
+        if since is not None and start < since:
+            return False
+        following = self._segments[segment + 1 : segment + 2]
+        return not following or following[0].since is None or start < following[0].since
+
+    def finish(self) -> list[Month]:
+        """Give the months in order; the first month of another definition says that the line breaks."""
+        months: list[Month] = []
+        for segment, month in sorted(self._tallies):
+            method = self._segments[segment].methodology
+            months.append(
+                Month(
+                    month=month,
+                    methodology=method.id,
+                    methodology_version=method.version,
+                    methodology_digest=method.digest,
+                    breaks=bool(months) and months[-1].methodology_digest != method.digest,
+                    row=self._tallies[segment, month].finish(method, pooled=False),
+                )
+            )
+        return months
+
+
+class Warnings:
+    """The spells of warned providers, by when their clock started."""
+
+    def __init__(self, warnings: Sequence[Warning]) -> None:
+        self._warnings = warnings
+        self._tallies = [[Tally(w.provider) for _ in range(3)] for w in warnings]
+
+    def add(self, judged: Judged) -> None:
+        """Count one spell for every warning of its provider."""
+        start = judged.spell.clock_started_at
+        if start is None:
+            return
+        for warning, tallies in zip(self._warnings, self._tallies, strict=True):
+            if warning.provider == judged.provider:
+                cohort = (start >= warning.warned_at) + (start >= warning.grace_ends)
+                tallies[cohort].add(judged)
+
+    def finish(self, finished: Callable[[Tally], Row]) -> list[Warned]:
+        """Give the three cohorts of every warning."""
+        return [
+            Warned(
+                provider=warning.provider,
+                warned_at=warning.warned_at,
+                grace_ends=warning.grace_ends,
+                before=finished(before),
+                grace=finished(grace),
+                after=finished(after),
+            )
+            for warning, (before, grace, after) in zip(self._warnings, self._tallies, strict=True)
+        ]

@@ -1,0 +1,362 @@
+"""The evidence about one case at one provider, as rows: a pure function of events, methodology and cut-off."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from msgspec import Struct
+
+from schemas import events as ev
+from schemas.events import Event
+from schemas.ids import instant
+from schemas.methodology import Methodology
+from services.core.case import Case, Spell, Transition
+from services.core.digest import case_digest
+from services.core.fold import fold, in_effect, order
+from services.reports.evidence_attribution import Attributions
+from services.reports.evidence_reasons import explain
+from services.reports.evidence_rows import (
+    AttributionRow,
+    CorrectionRow,
+    HoldRow,
+    LookRow,
+    NoticeRow,
+    Row,
+    SpellRow,
+    TransitionRow,
+)
+from services.reports.table import exposure_hours
+
+Clean = Callable[[str], str]
+"""Takes what names a place on the network out of a free text."""
+
+T = TypeVar("T")
+
+
+class Scope(Struct, frozen=True, kw_only=True):
+    """What a pack is about: a provider, a definition, a cut-off, and when the spells' clocks started.
+
+    `since` and `until` bound the start of the clock, or the opening where no clock started: [since, until).
+    """
+
+    provider: str
+    methodology: Methodology
+    cutoff: datetime
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def takes(self, spell: Spell) -> bool:
+        """Tell whether a spell is in the pack."""
+        return spell.provider == self.provider and self.spans(
+            spell.clock_started_at or spell.opened_at
+        )
+
+    def spans(self, at: datetime | None) -> bool:
+        """Tell whether an instant lies in the pack's period."""
+        if at is None:
+            return self.since is None and self.until is None
+        return (self.since is None or self.since <= at) and (self.until is None or at < self.until)
+
+
+class Dossier(Struct, kw_only=True):
+    """All rows of one case, and the digest of its fold (its sealed URL left out)."""
+
+    case_id: str
+    digest: str
+    retracted: bool
+    spells: list[SpellRow]
+    notices: list[NoticeRow]
+    looks: list[LookRow]
+    transitions: list[TransitionRow]
+    attribution: list[AttributionRow]
+    corrections: list[CorrectionRow]
+    holds: list[HoldRow]
+
+    def table(self, name: str) -> Sequence[Row]:
+        """Give the rows of one table by its name."""
+        rows: Sequence[Row] = getattr(self, name)
+        return rows
+
+
+def dossier(events: Iterable[Event], scope: Scope, clean: Clean) -> Dossier | None:
+    """Fold one case and give the rows that concern the provider; None where none does."""
+    unique = {event.id: event for event in events if event.time <= scope.cutoff}
+    ordered = sorted(unique.values(), key=order)
+    if not ordered:
+        return None
+    case, moved = fold(ordered, scope.methodology)
+    # No part of the pack: an erasure, or a new sealing key, may not change what was said before.
+    case.sealed_url = None
+    wanted = {spell.number for spell in case.spells if scope.takes(spell)}
+    notices = _notices(case, wanted, scope, clean)
+    if not wanted and not notices:
+        return None
+    placed = _placed(ordered, moved)
+    named = Attributions(scope.provider, clean)
+    for event, numbers in placed:
+        if found := [number for number in numbers if number in wanted]:
+            named.add(event, found[0], leaving=found[0] != numbers[-1])
+    spells = [_spell(case, s, scope, named) for s in case.spells if s.number in wanted]
+    return Dossier(
+        case_id=case.case_id,
+        digest=case_digest(case, moved),
+        retracted=case.retracted,
+        spells=spells,
+        notices=notices,
+        looks=_looks(placed, wanted, scope.methodology, clean),
+        transitions=_transitions(case, moved, wanted, clean),
+        attribution=named.rows(),
+        corrections=[_correction(e, clean) for e in ordered if isinstance(e.data, _CORRECTIONS)],
+        holds=_holds(ordered, scope.cutoff, clean),
+    )
+
+
+def _placed(ordered: list[Event], moved: list[Transition]) -> list[tuple[Event, list[int]]]:
+    """Say to which spells each event belongs; what showed a move belongs to the old and to the new one."""
+    closing = {t.cause for t in moved if t.machine == "procedure" and t.detail == "moved"}
+    number, found = 1, []
+    for _, event in in_effect(ordered):
+        numbers = [number]
+        if event.id in closing:
+            number += 1
+            numbers.append(number)
+        found.append((event, numbers))
+    return found
+
+
+def _text(at: datetime | None) -> str | None:
+    return None if at is None else instant(at)
+
+
+def _cleaned(text: str | None, clean: Clean) -> str | None:
+    return None if text is None else clean(text)
+
+
+# -- spells --------------------------------------------------------------------------------------
+
+
+def _spell(case: Case, spell: Spell, scope: Scope, named: Attributions) -> SpellRow:
+    reason = explain(case, spell, scope.methodology, scope.cutoff)
+    first = spell.removals[0] if spell.removals else None
+    lower, upper = exposure_hours(spell, scope.cutoff)
+    source = named.source_of(spell.number)
+    return SpellRow(
+        case_id=case.case_id,
+        spell=spell.number,
+        category=case.category,
+        standing=reason.standing,
+        reason=reason.word,
+        explanation=reason.sentence,
+        opened_at=instant(spell.opened_at),
+        closed_at=_text(spell.closed_at),
+        closed_reason=spell.closed_reason,
+        clock_started_at=_text(spell.clock_started_at),
+        deadline=_text(spell.deadline),
+        procedure=spell.procedure.value,
+        presence=spell.presence.value,
+        clock=spell.clock.value,
+        first_online_at=_text(spell.first_online_at),
+        known_online_at=_text(spell.known_online_at),
+        breached_at=_text(spell.breached_at),
+        removed_after=_text(first.lower) if first else None,
+        removed_by=_text(first.upper) if first else None,
+        removed_layer=first.layer if first else None,
+        removed_reason=named.clean(first.reason) if first else None,
+        removals=len(spell.removals),
+        returns=len(spell.returned_at),
+        held=spell.held,
+        looks=spell.looks,
+        undetermined=spell.undetermined,
+        missed=spell.missed,
+        exposure_lower_hours=round(lower, 6),
+        exposure_upper_hours=round(upper, 6),
+        attribution_source=source.source if source else None,
+        attribution_method=source.method if source else None,
+        attributed_at=source.first_at if source else None,
+    )
+
+
+# -- notices -------------------------------------------------------------------------------------
+
+
+def _notices(case: Case, wanted: set[int], scope: Scope, clean: Clean) -> list[NoticeRow]:
+    found = []
+    for notice in case.notices.values():
+        counted = notice.spell in wanted
+        if notice.provider != scope.provider or not (counted or scope.spans(notice.sent_at)):
+            continue
+        state = (
+            ("failed" if notice.failed_at else None)
+            or ("acknowledged" if notice.acknowledged_at else None)
+            or ("delivered" if notice.delivered_at else "sent")
+        )
+        row = NoticeRow(
+            case_id=case.case_id,
+            spell=notice.spell,
+            notice_id=clean(notice.notice_id),
+            channel=clean(notice.channel),
+            state=state,
+            sent_at=_text(notice.sent_at),
+            delivered_at=_text(notice.delivered_at),
+            failed_at=_text(notice.failed_at),
+            failure=notice.failure,
+            acknowledged_at=_text(notice.acknowledged_at),
+        )
+        found.append(row)
+    return sorted(found, key=lambda row: (row.sent_at or "", row.notice_id))
+
+
+# -- looks ---------------------------------------------------------------------------------------
+
+
+def _looks(
+    placed: list[tuple[Event, list[int]]], wanted: set[int], methodology: Methodology, clean: Clean
+) -> list[LookRow]:
+    found = []
+    for event, numbers in placed:
+        if mine := [number for number in numbers if number in wanted]:
+            if isinstance(event.data, ev.LookMade):
+                found.append(_look(event, event.data, mine[0], methodology, clean))
+            elif isinstance(event.data, ev.LookMissed):
+                found.append(_missed(event, event.data, mine[0], clean))
+    return found
+
+
+def _look(
+    event: Event, look: ev.LookMade, spell: int, methodology: Methodology, clean: Clean
+) -> LookRow:
+    seen = look.fingerprint or ev.Fingerprint()
+    return LookRow(
+        case_id=event.case_id,
+        spell=spell,
+        event_id=str(event.id),
+        vantage=clean(look.vantage),
+        tick=instant(look.tick),
+        started_at=instant(look.started_at),
+        finished_at=instant(look.finished_at),
+        verdict=look.verdict,
+        counted_as=_counted(look, methodology),
+        layer=look.layer,
+        reason=clean(look.reason),
+        method=look.method,
+        agent=look.agent,
+        status=seen.status,
+        redirect=_cleaned(seen.redirect, clean),
+        canary_at=_text(look.canary_at),
+        addresses_asked=len(look.served),
+        addresses_online=sum(served.online for served in look.served),
+        imputed=look.imputed,
+    )
+
+
+def _counted(look: ev.LookMade, methodology: Methodology) -> str:
+    """A vantage that has not seen its canary lately can't see that a URL is gone (law 3)."""
+    limit = methodology.canary_max_age
+    if look.verdict != "removed" or limit is None:
+        return look.verdict
+    fresh = look.canary_at is not None and look.finished_at - look.canary_at <= limit
+    return "removed" if fresh else "undetermined"
+
+
+def _missed(event: Event, look: ev.LookMissed, spell: int, clean: Clean) -> LookRow:
+    return LookRow(
+        case_id=event.case_id,
+        spell=spell,
+        event_id=str(event.id),
+        vantage=clean(look.vantage),
+        tick=instant(look.tick),
+        started_at=None,
+        finished_at=None,
+        verdict="missed",
+        counted_as="missed",
+        layer=None,
+        reason=look.reason,
+        method=None,
+        agent=None,
+        status=None,
+        redirect=None,
+        canary_at=None,
+        addresses_asked=0,
+        addresses_online=0,
+        imputed=False,
+    )
+
+
+# -- transitions, corrections, holds -------------------------------------------------------------
+
+
+def _transitions(
+    case: Case, moved: list[Transition], wanted: set[int], clean: Clean
+) -> list[TransitionRow]:
+    return [
+        TransitionRow(
+            case_id=case.case_id,
+            seq=seq,
+            spell=t.spell,
+            machine=t.machine,
+            before=t.before,
+            after=t.after,
+            at=instant(t.at),
+            cause=str(t.cause),
+            detail=_cleaned(t.detail, clean),
+        )
+        for seq, t in enumerate(moved)
+        if t.spell in wanted
+    ]
+
+
+_CORRECTIONS = (ev.ReportRetracted, ev.CaseAttributed, ev.CaseErased)
+_KINDS = {ev.ReportRetracted: "retracted", ev.CaseAttributed: "attributed", ev.CaseErased: "erased"}
+
+
+def _correction(event: Event, clean: Clean) -> CorrectionRow:
+    data = event.data
+    assert isinstance(data, _CORRECTIONS)
+    named = data if isinstance(data, ev.CaseAttributed) else None
+    return CorrectionRow(
+        case_id=event.case_id,
+        event_id=str(event.id),
+        at=instant(event.time),
+        kind=_KINDS[type(data)],
+        actor=clean(data.actor),
+        reason=_cleaned(data.reason, clean),
+        provider=named.provider if named else None,
+        method=clean(named.method) if named else None,
+        effective_from=_text(named.effective_from) if named else None,
+    )
+
+
+def _holds(ordered: list[Event], cutoff: datetime, clean: Clean) -> list[HoldRow]:
+    """Pair each hold with what ended it: lifted, replaced by the next one, or expired."""
+    found: list[HoldRow] = []
+    events = [e for e in ordered if isinstance(e.data, ev.HoldPlaced | ev.HoldLifted)]
+    for place, event in enumerate(events):
+        if isinstance(event.data, ev.HoldPlaced):
+            after = events[place + 1] if place + 1 < len(events) else None
+            found.append(_hold(event, event.data, after, cutoff, clean))
+    return found
+
+
+def _hold(
+    event: Event, hold: ev.HoldPlaced, after: Event | None, cutoff: datetime, clean: Clean
+) -> HoldRow:
+    ended_at, ended_by = None, None
+    if after is not None and after.time <= hold.expires_at:
+        ended_at = instant(after.time)
+        ended_by = "lifted" if isinstance(after.data, ev.HoldLifted) else "replaced"
+    elif hold.expires_at <= cutoff:
+        ended_at, ended_by = instant(hold.expires_at), "expired"
+    lifted = after.data if ended_by == "lifted" and after is not None else None
+    assert lifted is None or isinstance(lifted, ev.HoldLifted)
+    return HoldRow(
+        case_id=event.case_id,
+        event_id=str(event.id),
+        placed_at=instant(event.time),
+        expires_at=instant(hold.expires_at),
+        ended_at=ended_at,
+        ended_by=ended_by,
+        actor=clean(hold.actor),
+        reason=clean(hold.reason),
+        lifted_by=clean(lifted.actor) if lifted else None,
+        lifted_reason=_cleaned(lifted.reason, clean) if lifted else None,
+    )

@@ -1,0 +1,31 @@
+"""Read the evidence about one provider from the log, case by case, in one snapshot and without any sealed URL."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from itertools import groupby
+
+import asyncpg
+
+from schemas.events import Event
+from schemas.sqlfiles import statements
+from services.ledger import rows
+
+_CHUNK = 200
+
+
+def _statement(name: str) -> str:
+    return statements("services.reports", "evidence.sql")[name]
+
+
+async def evidence(
+    session: asyncpg.Connection, provider: str, cutoff: datetime
+) -> AsyncIterator[list[Event]]:
+    """Give the events of each case that concerns a provider, up to a cut-off, in the order of the case ids."""
+    async with session.transaction(isolation="repeatable_read", readonly=True):
+        found = await session.fetch(_statement("cases_of_provider"), provider)
+        names = [row["case_id"] for row in found]
+        for start in range(0, len(names), _CHUNK):
+            chunk = names[start : start + _CHUNK]
+            logged = await session.fetch(_statement("log_until"), chunk, cutoff)
+            for _, log in groupby(logged, key=lambda row: row["case_id"]):
+                yield [rows.event_of(row) for row in log]

@@ -1,0 +1,162 @@
+"""The tables of an evidence pack: one struct per table, one field per column. Instants are text, UTC, microseconds.
+
+No field holds a URL or a host name; an address stands in the attribution alone, where the provider needs it.
+"""
+
+from msgspec import Struct
+
+
+class SpellRow(Struct, frozen=True, kw_only=True):
+    """One case at the provider: what was owed, what was seen, how it stands at the cut-off and why.
+
+    `removed_after` and `removed_by` are L and R of the first confirmed removal: it went between the two.
+    """
+
+    case_id: str
+    spell: int
+    category: str
+    standing: str
+    reason: str
+    explanation: str
+    opened_at: str
+    closed_at: str | None
+    closed_reason: str | None
+    clock_started_at: str | None
+    deadline: str | None
+    procedure: str
+    presence: str
+    clock: str
+    first_online_at: str | None
+    known_online_at: str | None
+    breached_at: str | None
+    removed_after: str | None
+    removed_by: str | None
+    removed_layer: str | None
+    removed_reason: str | None
+    removals: int
+    returns: int
+    held: bool
+    looks: int
+    undetermined: int
+    missed: int
+    exposure_lower_hours: float
+    exposure_upper_hours: float
+    attribution_source: str | None
+    attribution_method: str | None
+    attributed_at: str | None
+
+
+class NoticeRow(Struct, frozen=True, kw_only=True):
+    """One notice to the provider about one case, and what became of it; `spell` is empty where it counted for none."""
+
+    case_id: str
+    spell: int | None
+    notice_id: str
+    channel: str
+    state: str
+    sent_at: str | None
+    delivered_at: str | None
+    failed_at: str | None
+    failure: str | None
+    acknowledged_at: str | None
+
+
+class LookRow(Struct, frozen=True, kw_only=True):
+    """One look, made or missed. `counted_as` differs from `verdict` where the vantage was blind: no fresh canary."""
+
+    case_id: str
+    spell: int
+    event_id: str
+    vantage: str
+    tick: str
+    started_at: str | None
+    finished_at: str | None
+    verdict: str
+    counted_as: str
+    layer: str | None
+    reason: str
+    method: str | None
+    agent: str | None
+    status: int | None
+    redirect: str | None
+    canary_at: str | None
+    addresses_asked: int
+    addresses_online: int
+    imputed: bool
+
+
+class TransitionRow(Struct, frozen=True, kw_only=True):
+    """One change of state of a spell, with the event that caused it."""
+
+    case_id: str
+    seq: int
+    spell: int
+    machine: str
+    before: str
+    after: str
+    at: str
+    cause: str
+    detail: str | None
+
+
+class AttributionRow(Struct, frozen=True, kw_only=True):
+    """Who was named for a case, by what source, and for how long looks in a row found the same.
+
+    The address is left out where the look showed that the case had gone to another provider.
+    """
+
+    case_id: str
+    spell: int
+    source: str
+    provider: str | None
+    role: str
+    method: str
+    address: str | None
+    online: bool | None
+    first_at: str
+    last_at: str
+    looks: int
+    first_event: str
+    last_event: str
+
+
+class CorrectionRow(Struct, frozen=True, kw_only=True):
+    """One correction; what it corrects is still in the log."""
+
+    case_id: str
+    event_id: str
+    at: str
+    kind: str
+    actor: str
+    reason: str | None
+    provider: str | None
+    method: str | None
+    effective_from: str | None
+
+
+class HoldRow(Struct, frozen=True, kw_only=True):
+    """One hold of an authority: the norm paused from `placed_at` to `ended_at`."""
+
+    case_id: str
+    event_id: str
+    placed_at: str
+    expires_at: str
+    ended_at: str | None
+    ended_by: str | None
+    actor: str
+    reason: str
+    lifted_by: str | None
+    lifted_reason: str | None
+
+
+Row = SpellRow | NoticeRow | LookRow | TransitionRow | AttributionRow | CorrectionRow | HoldRow
+
+TABLES: dict[str, type[Struct]] = {
+    "spells": SpellRow,
+    "notices": NoticeRow,
+    "looks": LookRow,
+    "transitions": TransitionRow,
+    "attribution": AttributionRow,
+    "corrections": CorrectionRow,
+    "holds": HoldRow,
+}

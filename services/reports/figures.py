@@ -1,0 +1,138 @@
+"""What a report holds: plain structs, so that text, JSON, CSV and HTML show the same figures."""
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+By = Literal["provider", "reporter", "category", "country"]
+
+
+class Quantile(Struct, frozen=True, kw_only=True):
+    """The time by which a share was gone, in hours as an interval; not reached: it never was so far."""
+
+    reached: bool
+    lower_hours: float | None = None
+    upper_hours: float | None = None
+
+
+class Curve(Struct, frozen=True, kw_only=True):
+    """Turnbull's estimate: masses on intervals (left, right] in hours; a right end of None is beyond every look."""
+
+    lefts: list[float]
+    rights: list[float | None]
+    masses: list[float]
+
+
+class Row(Struct, kw_only=True):
+    """One group's figures, or the pooled ones. Shares are 0 to 1, None where n is below the minimum.
+
+    `provider` is the group's name, whatever the groups are. `sampling` is the 95 % interval around lower and upper,
+    apart from the bounds: Wilson's for a group, the bootstrap by provider for pooled ones. Exposure is in hours.
+    `estimate` is Turnbull's share at the norm, an interval where the curve has a gap there.
+    `incidence` gives, as bounds at the norm over `incidence_n` spells, what had become of them.
+    `suppressed`: too small a group to be published; its counts are all 0.
+    """
+
+    provider: str
+    n: int = 0
+    within: int = 0
+    not_certainly_outside: int = 0
+    certain_breaches: int = 0
+    undecided: int = 0
+    lower: float | None = None
+    upper: float | None = None
+    sampling: tuple[float, float] | None = None
+    estimate: tuple[float, float] | None = None
+    median: Quantile | None = None
+    p90: Quantile | None = None
+    too_few: bool = False
+    suppressed: bool = False
+    watched: bool = False
+    younger_than_norm: int = 0
+    reports_younger_than_norm: int = 0
+    not_started: int = 0
+    gone_before_notice: int = 0
+    excluded: dict[str, int] = {}
+    still_online: int = 0
+    returned: int = 0
+    moved: int = 0
+    exposure_lower_hours: float = 0.0
+    exposure_upper_hours: float = 0.0
+    looks: int = 0
+    undetermined: int = 0
+    missed: int = 0
+    incidence_n: int = 0
+    incidence: dict[str, tuple[float, float]] = {}
+    curve: Curve | None = None
+
+    @property
+    def undetermined_share(self) -> float | None:
+        """The share of looks that could not tell; None where there were none."""
+        return self.undetermined / self.looks if self.looks else None
+
+
+class HourCell(Struct, frozen=True, kw_only=True):
+    """The spells whose clock started in one hour of the week; weekday 0 is Sunday. None: too few to publish."""
+
+    weekday: int
+    hour: int
+    n: int | None
+    lower: float | None
+    upper: float | None
+
+
+class Month(Struct, frozen=True, kw_only=True):
+    """The spells whose clock started in one month; `breaks` where another definition begins."""
+
+    month: str
+    methodology: str
+    methodology_version: int
+    methodology_digest: str
+    breaks: bool
+    row: Row
+
+
+class Warning(Struct, frozen=True, kw_only=True):
+    """A provider was warned at an instant, and had until `grace_ends`."""
+
+    provider: str
+    warned_at: datetime
+    grace_ends: datetime
+
+
+class Warned(Struct, frozen=True, kw_only=True):
+    """A warned provider's cohorts: clocks started before the warning, in the grace period, after it."""
+
+    provider: str
+    warned_at: datetime
+    grace_ends: datetime
+    before: Row
+    grace: Row
+    after: Row
+
+
+class Table(Struct, kw_only=True):
+    """A league table with everything that is needed to recompute it."""
+
+    methodology: str
+    methodology_version: int
+    methodology_digest: str
+    methodology_title: str
+    norm: str
+    clock_start: str
+    calendar: str
+    time_zone: str
+    cutoff: datetime
+    minimum_n: int
+    by: By
+    public: bool = False
+    reports: int
+    cases: int
+    pooled: Row
+    without_largest: Row | None
+    unweighted: tuple[float, float] | None
+    providers: list[Row]
+    hours: list[HourCell]
+    trend: list[Month]
+    warnings: list[Warned]

@@ -1,0 +1,310 @@
+"""The report as one HTML page that asks nothing of the network: its own styles, its own drawings, no script."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from importlib import resources
+
+from services.core.hours import WEEKDAYS
+from services.core.incidence import CAUSES
+from services.reports import plots
+from services.reports.figures import HourCell, Month, Row, Table
+from services.reports.text import count, hours, name, notes, share, shares
+
+_PANELS = 12
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_FEW_SHOWN = 15
+_HEADS = ("n", "lower", "upper", "95 % sampling", "within", "certain breaches", "undecided")
+_TIMES = ("median, h", "90 % gone, h")
+_STOCK = (
+    "still online",
+    "exposure, h",
+    "returned",
+    "moved",
+    "gone before notice",
+    "undetermined looks",
+    "younger than the norm",
+    "no clock started",
+)
+
+
+def page(table: Table, *, everything: bool = False) -> str:
+    """Write the page; of the groups with too few spells only some are listed, unless `everything` is asked for."""
+    style = (resources.files("services.reports") / "page.css").read_text("utf-8")
+    sections = (
+        _summary(table),
+        _league(table, everything),
+        _distribution(table),
+        _survival(table),
+        _week(table),
+        _trend(table),
+        _warnings(table),
+        _incidence(table),
+        _definition(table),
+    )
+    head = (
+        '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        '<meta name="referrer" content="no-referrer"><meta name="robots" content="noindex">'
+        f"<title>{escape(_title(table))}</title><style>{style}</style>"
+    )
+    body = "".join(sections)
+    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body><main>{body}</main></body></html>\n'
+
+
+def _title(table: Table) -> str:
+    return f"Gone within {table.norm}: {table.by} league table, {table.cutoff:%Y-%m-%d}"
+
+
+def _summary(table: Table) -> str:
+    total = table.pooled
+    facts = [
+        (_percent(total), f"gone within {table.norm}, lower to upper bound"),
+        (f"{total.n:,}", "spells judged"),
+        (f"{total.certain_breaches:,}", "certain breaches"),
+        (f"{total.still_online:,}", "still online"),
+        (_exposure(total), "hours of exposure"),
+        (hours(total.median), "median, hours"),
+    ]
+    items = "".join(f"<li><b>{escape(a)}</b><span>{escape(b)}</span></li>" for a, b in facts)
+    return (
+        f"<header><h1>{escape(_title(table))}</h1>"
+        f'<p class="lead">{escape(table.methodology_title)}. Data up to {table.cutoff:%Y-%m-%d %H:%M:%S} UTC. '
+        f"Every share is an interval: the truth lies between lower and upper.</p>"
+        f'<ul class="key">{items}</ul></header>'
+    )
+
+
+def _percent(row: Row) -> str:
+    if row.lower is None or row.upper is None:
+        return "-"
+    low, high = f"{row.lower:.1%}", f"{row.upper:.1%}"
+    return low if low == high else f"{low[:-1]}–{high}"
+
+
+def _exposure(row: Row) -> str:
+    return f"{row.exposure_lower_hours:,.0f}–{row.exposure_upper_hours:,.0f}"
+
+
+def _section(title: str, content: str, words: str = "") -> str:
+    said = f"<p>{escape(words)}</p>" if words else ""
+    return f"<section><h2>{escape(title)}</h2>{said}{content}</section>"
+
+
+# -- the table -----------------------------------------------------------------------------------
+
+
+def _league(table: Table, everything: bool) -> str:
+    shown, hidden = _listed(table, everything)
+    totals = [row for row in (table.pooled, table.without_largest) if row is not None]
+    caption = f"Too few: n below {table.minimum_n}. A star: watch list."
+    if hidden:
+        spells = sum(row.n for row in hidden)
+        caption += f" {len(hidden):,} more with too few, {spells:,} spells in all, are not listed."
+    bounds = [_cells(name(row), _figures(row), kind) for row, kind in _marked(shown, totals)]
+    stock = [_cells(name(row), _left(row), kind) for row, kind in _marked(shown, totals)]
+    said = "What stayed, came back, moved, or could not be told."
+    return _section(
+        f"League table by {table.by}",
+        _grid(table.by, (*_HEADS, *_TIMES), bounds, caption) + _grid(table.by, _STOCK, stock, said),
+    )
+
+
+def _listed(table: Table, everything: bool) -> tuple[list[Row], list[Row]]:
+    shown: list[Row] = []
+    hidden: list[Row] = []
+    few = 0
+    for row in table.providers:
+        few += row.too_few and not row.watched
+        keep = everything or row.watched or not row.too_few or few <= _FEW_SHOWN
+        (shown if keep else hidden).append(row)
+    return shown, hidden
+
+
+def _marked(shown: Sequence[Row], totals: Sequence[Row]) -> list[tuple[Row, str]]:
+    return [*((row, "") for row in shown), *((row, "total") for row in totals)]
+
+
+def _grid(first: str, heads: Sequence[str], rows: Iterable[str], caption: str) -> str:
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in (first, *heads))
+    return (
+        f'<div class="wide"><table><caption>{escape(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _figures(row: Row) -> tuple[str, ...]:
+    return (*_bounds(row), hours(row.median), hours(row.p90))
+
+
+def _left(row: Row) -> tuple[str, ...]:
+    undetermined = row.undetermined_share
+    return (
+        count(row, row.still_online),
+        "-" if row.suppressed else _exposure(row),
+        count(row, row.returned),
+        count(row, row.moved),
+        count(row, row.gone_before_notice),
+        "-" if undetermined is None else f"{undetermined:.1%}",
+        count(row, row.younger_than_norm),
+        count(row, row.not_started),
+    )
+
+
+def _bounds(row: Row) -> tuple[str, ...]:
+    few = "too few"
+    return (
+        count(row, row.n),
+        few if row.too_few else share(row.lower),
+        few if row.too_few else share(row.upper),
+        shares(row.sampling),
+        count(row, row.within),
+        count(row, row.certain_breaches),
+        count(row, row.undecided),
+    )
+
+
+def _cells(head: str, cells: Iterable[str], kind: str = "") -> str:
+    written = "".join(
+        f'<td class="few">{text}</td>' if text == "too few" else f"<td>{escape(text)}</td>"
+        for text in cells
+    )
+    style = f' class="{kind}"' if kind else ""
+    return f'<tr{style}><th scope="row">{escape(head)}</th>{written}</tr>'
+
+
+# -- plots ---------------------------------------------------------------------------------------
+
+
+def _figure(drawing: str, caption: str = "") -> str:
+    said = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return f"<figure>{drawing}{said}</figure>"
+
+
+def _distribution(table: Table) -> str:
+    judged = [row for row in table.providers if row.lower is not None]
+    if not judged:
+        return ""
+    ranked = sorted(judged, key=lambda row: (-(row.lower or 0), -(row.upper or 0), row.provider))
+    title = f"Share within the norm by {table.by}"
+    picture = plots.dots(ranked, title, "The figures stand in the league table above.")
+    few = sum(row.too_few for row in table.providers)
+    return _section(
+        "Distribution",
+        _figure(
+            picture,
+            f"Bar: lower to upper bound. Line: with 95 % sampling uncertainty. {few} groups have too few spells; "
+            f"at most {plots.MOST} are drawn.",
+        ),
+    )
+
+
+def _survival(table: Table) -> str:
+    rows = [row for row in (table.pooled, *table.providers) if row.curve is not None][:_PANELS]
+    if not rows:
+        return ""
+    panels = "".join(_figure(plots.survival(row, table)) for row in rows)
+    return _section(
+        "Share still online over time",
+        f'<div class="panels">{panels}</div>',
+        "Turnbull's estimate from intervals. A line: known. Shaded: between two looks, where the curve can't be "
+        f"told. Dashed: the norm of {table.norm}. Hours since the clock started.",
+    )
+
+
+def _week(table: Table) -> str:
+    if not any(cell.n for cell in table.hours):
+        return ""
+    head = "".join(f'<th scope="col">{hour:02d}</th>' for hour in range(24))
+    lines = []
+    for weekday, day in enumerate(WEEKDAYS):
+        cells = "".join(_heat(cell) for cell in table.hours if cell.weekday == weekday)
+        lines.append(f'<tr><th scope="row">{day}</th>{cells}</tr>')
+    grid = (
+        '<div class="wide"><table class="heat"><caption>Certainly within the norm, per cent, by weekday and hour '
+        f"({escape(table.time_zone)}) at which the clock started; darker is more. Point at a cell for n and the upper "
+        f"bound.</caption><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+    )
+    return _section("Weekday and hour of the notice", grid)
+
+
+def _heat(cell: HourCell) -> str:
+    if not cell.n or cell.lower is None or cell.upper is None:
+        return '<td class="none" title="none, or too few">·</td>'
+    # From a pale to a dark blue; the ink turns white where the ground would swallow black.
+    light = 94 - 62 * cell.lower
+    ink = "#fff" if light < 58 else "#1b2733"
+    said = f"{WEEKDAYS[cell.weekday]} {cell.hour:02d}:00, n {cell.n}, {cell.lower:.2f} to {cell.upper:.2f}"
+    return (
+        f'<td style="background:hsl(208 62% {light:.0f}%);color:{ink}" title="{said}">'
+        f"{cell.lower * 100:.0f}</td>"
+    )
+
+
+def _trend(table: Table) -> str:
+    if len(table.trend) < 2:
+        return ""
+    title = "Share within the norm by month"
+    picture = plots.months(table.trend, title, "The figures stand in the table below.")
+    rows = [_month(month) for month in table.trend]
+    grid = _grid(
+        "month", (*_HEADS, "methodology"), rows, "By the month in which the clock started."
+    )
+    return _section("Months", _figure(picture) + grid, _broken(table.trend))
+
+
+def _broken(trend: Sequence[Month]) -> str:
+    if not any(month.breaks for month in trend):
+        return ""
+    return "The definition changed where the line breaks: months on the two sides of a break can't be compared."
+
+
+def _month(month: Month) -> str:
+    cells = (*_bounds(month.row), f"{month.methodology} v{month.methodology_version}")
+    return _cells(month.month, cells, "break" if month.breaks else "")
+
+
+def _warnings(table: Table) -> str:
+    parts = []
+    for warned in table.warnings:
+        cohorts = (
+            ("before the warning", warned.before),
+            (f"grace period, until {warned.grace_ends:%Y-%m-%d}", warned.grace),
+            ("after it", warned.after),
+        )
+        rows = [_cells(words, _bounds(row)) for words, row in cohorts]
+        caption = f"{warned.provider}, warned on {warned.warned_at:%Y-%m-%d}"
+        parts.append(_figure(plots.cohorts(warned)) + _grid("clock started", _HEADS, rows, caption))
+    return _section("Before and after a warning", "".join(parts)) if parts else ""
+
+
+def _incidence(table: Table) -> str:
+    rows = [row for row in (table.pooled, *table.providers) if row.incidence]
+    if not rows:
+        return ""
+    lines = [
+        _cells(name(row), (str(row.incidence_n), *(shares(row.incidence[c]) for c in CAUSES)))
+        for row in rows
+    ]
+    heads = ("n", *(cause.replace("_", " ") for cause in CAUSES))
+    caption = (
+        "Bounds of the share that, at the norm, had ended in each way; moves and holds included."
+    )
+    return _section("What had become of it at the norm", _grid(table.by, heads, lines, caption))
+
+
+def _definition(table: Table) -> str:
+    facts = [
+        ("methodology", f"{table.methodology}, version {table.methodology_version}"),
+        ("digest", table.methodology_digest),
+        ("clock starts", table.clock_start.replace("_", " ")),
+        ("norm", f"{table.norm}, {table.calendar} time ({table.time_zone})"),
+        ("cut-off", f"{table.cutoff:%Y-%m-%d %H:%M:%S} UTC"),
+        ("too few", f"n below {table.minimum_n}"),
+    ]
+    listed = "".join(f"<dt>{escape(a)}</dt><dd>{escape(b)}</dd>" for a, b in facts)
+    lines = "".join(f"<li>{escape(line)}</li>" for line in notes(table))
+    return (
+        _section("Definition, cut-off and exclusions", f"<dl>{listed}</dl><ul>{lines}</ul>")
+        + "<footer>A figure is this definition applied to the evidence up to the cut-off. With both, anyone who "
+        "holds the evidence computes the same figures again.</footer>"
+    )

@@ -1,0 +1,210 @@
+"""Make a table fit to publish: no count from 1 to 4 stands in it or follows from it by subtraction (rule G5).
+
+Blanking a cell is not enough: within + certain breaches + undecided = n gives it back, and so does the pooled row.
+So small counts of the bounds are moved to `undecided`, which keeps the sum and only widens the interval; groups below
+five spells are joined in one row, hours below five are left out, and the parts of the pooled rows are rounded down to
+fives; everything else is rounded to a multiple of five.
+"""
+
+from dataclasses import dataclass
+from math import ceil, floor
+
+import msgspec
+
+from services.reports.figures import Curve, HourCell, Row, Table
+from services.reports.table import unweighted
+from services.reports.tally import sampling
+
+LEAST = 5
+_ROUNDED = (
+    "younger_than_norm",
+    "reports_younger_than_norm",
+    "not_started",
+    "gone_before_notice",
+    "still_online",
+    "returned",
+    "moved",
+    "looks",
+    "undetermined",
+    "missed",
+)
+_EXPOSURE = ("exposure_lower_hours", "exposure_upper_hours")
+_JUDGED = ("within", "certain_breaches", "undecided")
+_ALMOST = 1e-6
+
+
+def publish(table: Table) -> Table:
+    """Give the public form of a table."""
+    rows = [_row(row) for row in table.providers if row.n >= LEAST]
+    small = [row for row in table.providers if row.n < LEAST]
+    rows += [_blank(row) for row in small if row.watched]
+    rest = _together(small)
+    return msgspec.structs.replace(
+        table,
+        public=True,
+        reports=_rounded(table.reports),
+        cases=_rounded(table.cases),
+        pooled=_total(table.pooled),
+        without_largest=None if table.without_largest is None else _total(table.without_largest),
+        unweighted=unweighted(rows),
+        providers=[*rows, _row(rest)] if rest.n >= LEAST else rows,
+        hours=[_cell(cell) for cell in table.hours],
+        trend=[msgspec.structs.replace(month, row=_row(month.row)) for month in table.trend],
+        warnings=[
+            msgspec.structs.replace(
+                w, before=_row(w.before), grace=_row(w.grace), after=_row(w.after)
+            )
+            for w in table.warnings
+        ],
+    )
+
+
+def _together(rows: list[Row]) -> Row:
+    """Join the groups that are too small to stand alone."""
+    total = Row(provider=f"{len(rows)} groups below {LEAST} spells", too_few=True)
+    for row in rows:
+        for name in (*_ROUNDED, *_EXPOSURE, *_JUDGED, "n", "incidence_n"):
+            setattr(total, name, getattr(total, name) + getattr(row, name))
+        for reason, number in row.excluded.items():
+            total.excluded[reason] = total.excluded.get(reason, 0) + number
+    return total
+
+
+@dataclass
+class _Counts:
+    """The three parts of n, moved until none of them is from 1 to 4."""
+
+    within: int
+    certain_breaches: int
+    undecided: int
+
+    def widen(self) -> None:
+        """Move small counts to undecided, and fill undecided up from the larger of the others."""
+        for name in ("within", "certain_breaches"):
+            if 0 < getattr(self, name) < LEAST:
+                self._move(name, getattr(self, name))
+        if 0 < self.undecided < LEAST:
+            name = "within" if self.within >= self.certain_breaches else "certain_breaches"
+            self._move(name, LEAST - self.undecided)
+            if 0 < getattr(self, name) < LEAST:
+                self._move(name, getattr(self, name))
+
+    def _move(self, name: str, count: int) -> None:
+        setattr(self, name, getattr(self, name) - count)
+        self.undecided += count
+
+
+def _row(row: Row) -> Row:
+    if row.n < LEAST:
+        return _blank(row)
+    counts = _Counts(row.within, row.certain_breaches, row.undecided)
+    counts.widen()
+    made = _rest(row)
+    _judge(made, counts)
+    if not made.too_few:
+        made.lower, made.upper = made.within / row.n, made.not_certainly_outside / row.n
+        made.sampling = sampling(made)
+    return made
+
+
+def _blank(row: Row) -> Row:
+    """Leave nothing of a group: this small, it is a few cases whatever is counted."""
+    return Row(provider=row.provider, too_few=True, suppressed=True, watched=row.watched)
+
+
+def _total(row: Row) -> Row:
+    """Round the parts of n down to fives: what the groups' own rows hide does not follow from their sum."""
+    made = _rest(row)
+    parts = (_down(row.within), _down(row.certain_breaches), _down(row.undecided))
+    made.n = sum(parts)
+    _judge(made, _Counts(*parts))
+    if row.n:
+        made.lower = _floor(parts[0] / row.n)
+        made.upper = _ceil((row.n - parts[1]) / row.n)
+    return made
+
+
+def _judge(row: Row, counts: _Counts) -> None:
+    row.within, row.certain_breaches = counts.within, counts.certain_breaches
+    row.undecided = counts.undecided
+    row.not_certainly_outside = row.n - row.certain_breaches
+
+
+def _rest(row: Row) -> Row:
+    made = msgspec.structs.replace(row)
+    for name in _ROUNDED:
+        setattr(made, name, _rounded(getattr(row, name)))
+    made.excluded = {reason: _rounded(count) for reason, count in row.excluded.items()}
+    made.exposure_lower_hours = float(round(row.exposure_lower_hours))
+    made.exposure_upper_hours = float(round(row.exposure_upper_hours))
+    made.incidence = {
+        cause: _bounds(pair, row.incidence_n) for cause, pair in row.incidence.items()
+    }
+    made.incidence_n = _rounded(row.incidence_n)
+    made.estimate, made.curve = None, _curve(row.curve, row.n)
+    return made
+
+
+def _bounds(pair: tuple[float, float], n: int) -> tuple[float, float]:
+    """Widen a pair of bounds until neither stands for one to four spells, or for all but one to four."""
+    low, high = (round(share * n) for share in pair)
+    if low < LEAST:
+        low = 0
+    elif n - low in range(1, LEAST):
+        low = n - LEAST
+    if n - high < LEAST:
+        high = n
+    elif high in range(1, LEAST):
+        high = LEAST
+    return _floor(max(low, 0) / n), _ceil(high / n)
+
+
+def _cell(cell: HourCell) -> HourCell:
+    if cell.n is None or cell.n < LEAST or cell.lower is None or cell.upper is None:
+        return msgspec.structs.replace(cell, n=None, lower=None, upper=None)
+    within, outside = round(cell.lower * cell.n), round((1 - cell.upper) * cell.n)
+    counts = _Counts(within, outside, cell.n - within - outside)
+    counts.widen()
+    return msgspec.structs.replace(
+        cell,
+        n=_rounded(cell.n),
+        lower=_floor(counts.within / cell.n),
+        upper=_ceil(1 - counts.certain_breaches / cell.n),
+    )
+
+
+def _curve(curve: Curve | None, n: int) -> Curve | None:
+    """Join steps of a curve until each holds five spells: the gaps grow, the truth stays inside."""
+    if curve is None:
+        return None
+    lefts: list[float] = []
+    rights: list[float | None] = []
+    masses: list[float] = []
+    for left, right, mass in zip(curve.lefts, curve.rights, curve.masses, strict=True):
+        if masses and masses[-1] * n < LEAST - _ALMOST:
+            rights[-1], masses[-1] = right, masses[-1] + mass
+        else:
+            lefts.append(left)
+            rights.append(right)
+            masses.append(mass)
+    if len(masses) > 1 and masses[-1] * n < LEAST - _ALMOST:
+        last, right = masses.pop(), rights.pop()
+        lefts.pop()
+        rights[-1], masses[-1] = right, masses[-1] + last
+    return Curve(lefts=lefts, rights=rights, masses=masses)
+
+
+def _floor(share: float) -> float:
+    return floor(share * 100 + _ALMOST) / 100
+
+
+def _ceil(share: float) -> float:
+    return min(1.0, ceil(share * 100 - _ALMOST) / 100)
+
+
+def _down(count: int) -> int:
+    return count // LEAST * LEAST
+
+
+def _rounded(count: int) -> int:
+    return LEAST * round(count / LEAST)

@@ -1,0 +1,209 @@
+"""Counting one group of spells, spell by spell, in memory that does not grow with their number of looks."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from schemas.methodology import Methodology
+from services.core.bounds import Count, standing, wilson
+from services.core.case import Case, Spell
+from services.core.estimate import INFINITE, Estimate, Interval, outward, turnbull_counted
+from services.core.incidence import Ending, Incidence, ending_of
+from services.core.machines import Presence, Procedure
+from services.core.removal import removal_time, resolution
+from services.core.resample import by_provider
+from services.reports.figures import Curve, Quantile, Row
+
+UNKNOWN_PROVIDER = "unknown"
+_HOUR = 3600.0
+# Exposure is summed in microseconds, as whole numbers: the sum is the same in any order.
+_MICROHOUR = 3_600_000_000
+_NO_MASS = 1e-9
+_JUDGED = ("within", "certain_breaches", "undecided")
+_AT_RISK = (*_JUDGED, "excluded:moved", "excluded:held")
+_SUMS = (
+    "reports_younger_than_norm",
+    "gone_before_notice",
+    "still_online",
+    "returned",
+    "moved",
+    "looks",
+    "undetermined",
+    "missed",
+)
+
+
+class Judged(NamedTuple):
+    """One spell under one methodology at one cut-off; judged once, counted in several groups."""
+
+    case: Case
+    spell: Spell
+    provider: str
+    standing: str
+    interval: Interval | None
+    ending: Ending | None
+    norm_seconds: float
+    exposure: tuple[int, int]
+
+
+def judge(case: Case, spell: Spell, methodology: Methodology, cutoff: datetime) -> Judged:
+    """Judge one spell."""
+    stands, norm = standing(case, spell, methodology, cutoff), methodology.norm_for(case.category)
+    interval = None
+    if stands in (*_JUDGED, "younger_than_norm"):
+        interval = removal_time(spell, methodology, norm)
+    lower, upper = exposure_hours(spell, cutoff)
+    risk = stands in _AT_RISK and spell.deadline is not None and spell.deadline <= cutoff
+    return Judged(
+        case=case,
+        spell=spell,
+        provider=spell.provider or UNKNOWN_PROVIDER,
+        standing=stands,
+        interval=None if interval is None else outward(interval, resolution(methodology)),
+        ending=ending_of(case, spell, methodology) if risk else None,
+        norm_seconds=norm.total_seconds(),
+        exposure=(round(lower * _MICROHOUR), round(upper * _MICROHOUR)),
+    )
+
+
+class Tally:
+    """The counts of one group."""
+
+    def __init__(self, name: str) -> None:
+        self.count = Count(excluded={})
+        self.row = Row(provider=name)
+        self.intervals: Counter[Interval] = Counter()
+        self.incidence = Incidence(certain={}, possible={})
+        self.clusters: dict[str, list[int]] = {}
+        self.exposure = (0, 0)
+
+    def add(self, judged: Judged) -> None:
+        """Count one spell."""
+        spell, row = judged.spell, self.row
+        self.count.add(judged.standing)
+        if judged.standing in _JUDGED:
+            self._cluster(judged)
+        if judged.interval is not None:
+            self.intervals[judged.interval] += 1
+        if judged.ending is not None:
+            self.incidence.add(judged.ending, judged.norm_seconds)
+        if judged.standing == "younger_than_norm":
+            row.reports_younger_than_norm += judged.case.reports
+        if not judged.case.retracted:
+            row.gone_before_notice += spell.gone_before_notice
+            row.still_online += _online(spell)
+            row.returned += len(spell.returned_at)
+            row.moved += spell.closed_reason == "moved"
+            self.exposure = self._longer(judged.exposure)
+        row.looks += spell.looks
+        row.undetermined += spell.undetermined
+        row.missed += spell.missed
+
+    def _longer(self, exposure: tuple[int, int]) -> tuple[int, int]:
+        return self.exposure[0] + exposure[0], self.exposure[1] + exposure[1]
+
+    def _cluster(self, judged: Judged) -> None:
+        counts = self.clusters.setdefault(judged.provider, [0, 0, 0])
+        counts[0] += 1
+        counts[1] += judged.standing == "within"
+        counts[2] += judged.standing != "certain_breaches"
+
+    def merge(self, other: "Tally") -> None:
+        """Add another group's counts; the groups must not share spells."""
+        for name in (*_JUDGED, "n", "younger_than_norm", "not_started"):
+            setattr(self.count, name, getattr(self.count, name) + getattr(other.count, name))
+        for reason, number in other.count.excluded.items():
+            self.count.excluded[reason] = self.count.excluded.get(reason, 0) + number
+        for name in _SUMS:
+            setattr(self.row, name, getattr(self.row, name) + getattr(other.row, name))
+        self.exposure = self._longer(other.exposure)
+        self.intervals.update(other.intervals)
+        self.incidence.merge(other.incidence)
+        for provider, counts in other.clusters.items():
+            mine = self.clusters.setdefault(provider, [0, 0, 0])
+            self.clusters[provider] = [a + b for a, b in zip(mine, counts, strict=True)]
+
+    def finish(self, methodology: Methodology, *, pooled: bool, curves: bool = False) -> Row:
+        """Turn the counts into figures; a group below the minimum gets no share, the pooled ones always do."""
+        count, row = self.count, self.row
+        for name in (*_JUDGED, "n", "not_certainly_outside", "younger_than_norm", "not_started"):
+            setattr(row, name, getattr(count, name))
+        row.excluded = dict(sorted(count.excluded.items()))
+        row.exposure_lower_hours, row.exposure_upper_hours = (
+            part / _MICROHOUR for part in self.exposure
+        )
+        row.too_few = row.n < (1 if pooled else methodology.minimum_n)
+        row.incidence_n = self.incidence.n
+        if row.too_few:
+            return row
+        row.lower, row.upper = count.lower, count.upper
+        row.sampling = self._bootstrap(methodology) if pooled else sampling(row)
+        row.incidence = self.incidence.shares()
+        self._estimate(methodology, curves)
+        return row
+
+    def _bootstrap(self, methodology: Methodology) -> tuple[float, float] | None:
+        counts = [(n, within, possible) for n, within, possible in self.clusters.values()]
+        return by_provider(counts, methodology.digest)
+
+    def _estimate(self, methodology: Methodology, curves: bool) -> None:
+        if not self.intervals:
+            return
+        found, row = turnbull_counted(self.intervals), self.row
+        low, high = found.gone_by(methodology.norm_for("").total_seconds())
+        row.estimate = (round(low, 6), round(min(high, 1.0), 6))
+        row.median, row.p90 = quantile(found, 0.5), quantile(found, 0.9)
+        row.curve = curve(found) if curves else None
+
+
+def sampling(row: Row) -> tuple[float, float]:
+    """Give Wilson's 95 % interval around the bounds of a group."""
+    return wilson(row.within, row.n)[0], wilson(row.not_certainly_outside, row.n)[1]
+
+
+def quantile(found: Estimate, share: float) -> Quantile:
+    """Give a quantile in hours."""
+    interval = found.quantile(share)
+    if interval is None:
+        return Quantile(reached=False)
+    left, right = interval
+    return Quantile(reached=True, lower_hours=left / _HOUR, upper_hours=right / _HOUR)
+
+
+def curve(found: Estimate) -> Curve:
+    """Give the intervals that hold mass, in hours."""
+    held = [
+        (left, right, mass)
+        for left, right, mass in zip(found.lefts, found.rights, found.masses, strict=True)
+        if mass > _NO_MASS
+    ]
+    return Curve(
+        lefts=[left / _HOUR for left, _, _ in held],
+        rights=[None if right == INFINITE else right / _HOUR for _, right, _ in held],
+        masses=[mass for _, _, mass in held],
+    )
+
+
+def exposure_hours(spell: Spell, cutoff: datetime) -> tuple[float, float]:
+    """Give the hours that known material stayed online at this provider: at least, at most, until the cut-off."""
+    lower, upper = spell.exposure_lower_seconds, spell.exposure_upper_seconds
+    if spell.online_from is not None and spell.known_online_at is not None:
+        lower += max(0.0, (spell.known_online_at - spell.online_from).total_seconds())
+    if spell.online_from is not None and spell.maybe_online_from is not None:
+        end = min(cutoff, spell.closed_at or cutoff)
+        upper += max(0.0, (end - spell.maybe_online_from).total_seconds())
+    return lower / _HOUR, upper / _HOUR
+
+
+def _online(spell: Spell) -> bool:
+    return (
+        spell.procedure is not Procedure.CLOSED
+        and spell.presence is not Presence.REMOVED
+        and spell.first_online_at is not None
+    )
+
+
+def largest_first(tallies: Sequence[Tally]) -> list[Tally]:
+    """Order groups by their spells in n, then by name."""
+    return sorted(tallies, key=lambda tally: (-tally.count.n, tally.row.provider))

@@ -1,0 +1,1 @@
+"""The shell: settings, logs, servers, composition."""

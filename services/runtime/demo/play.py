@@ -1,0 +1,201 @@
+"""Play a world through a running monitor, and compare what the ledger says in the end with the truth."""
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+import asyncpg
+from aiokafka import AIOKafkaProducer
+from msgspec import Struct
+from prometheus_client.parser import text_string_to_metric_families
+
+from schemas.codec import encode
+from schemas.events import Event
+from schemas.methodology import Methodology
+from schemas.topics import REPORTS
+from services.core.case import Case
+from services.core.machines import Clock
+from services.ledger.digest import cases as ledger_cases
+from services.ledger.digest import ledger_digest
+from services.ledger.pool import open_pool
+from services.reports.table import Table, build
+from services.runtime.connections import database_connection, kafka_connection
+from services.runtime.demo.stage import Stage, serving, settings_for
+from services.runtime.methods import methodology
+from services.runtime.up import Installation
+from services.simulation import driver, truth
+from services.simulation.facts import Verification
+
+_LEAD = timedelta(seconds=4)
+_REFRESH_SECONDS = 1.0
+BREACHES, VOIDED = "takedown_breaches_total", "takedown_breaches_voided_total"
+
+
+class Result(Struct, kw_only=True):
+    """What a demo found: the league table beside the truth, the metric beside the ledger."""
+
+    table: Table
+    verification: Verification
+    breaches_metric: float
+    breaches_ledger: int
+    digest: str
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """True removals lie in their intervals, no breach is false, and the metric agrees with the ledger."""
+        return self.verification.ok and self.breaches_metric == self.breaches_ledger
+
+
+class Moment(Struct, frozen=True, kw_only=True):
+    """What a viewer is shown while it runs: the table as of now, and how much of the watch is over."""
+
+    table: Table
+    elapsed: float
+    total: float
+
+
+Watcher = Callable[[Moment], None]
+
+
+async def run(
+    chosen: Stage, watcher: Watcher, say: Callable[[str], None], keep: Path | None
+) -> Result:
+    """Start a monitor on real servers, play the world, and compare.
+
+    `keep` is a folder for the data (logs, databases); without it a temporary one is used and removed.
+    """
+    began = _now()
+    with _folder(keep) as folder:
+        settings = settings_for(chosen, began, folder)
+        installation = Installation(settings, durable=False, say=say)
+        async with installation:
+            start = _now() + _LEAD
+            async with serving(chosen, start):
+                say("the simulated internet serves; waiting for the roles")
+                await installation.ready()
+                show = Show(chosen, installation, start)
+                await show.play(watcher)
+                return await show.compare(began)
+
+
+@contextlib.contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix="takedown-demo-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+class Show:
+    """One world on one installation, from its first report to the comparison."""
+
+    def __init__(self, chosen: Stage, installation: Installation, start: datetime) -> None:
+        self.installation = installation
+        self.world = chosen.world(start, installation.keyring)
+        self.method: Methodology = methodology(installation.settings.methodology)
+
+    async def play(self, watcher: Watcher) -> None:
+        """Play reporters and hotline to the end of the watch."""
+        async with self._sending() as (send, send_raw), self._pool() as pool:
+            playing = driver.play(
+                self.world, send=send, send_raw=send_raw, clock=_now, sleep=asyncio.sleep
+            )
+            async with asyncio.TaskGroup() as group:
+                group.create_task(playing)
+                group.create_task(self._watch(pool, watcher))
+
+    async def _watch(self, pool: asyncpg.Pool, watcher: Watcher) -> None:
+        begun, end = self.world.start, self.world.end
+        while (now := _now()) < end:
+            made = build(await _cases(pool), self.method, now)
+            total = (end - begun).total_seconds()
+            watcher(Moment(table=made, elapsed=(now - begun).total_seconds(), total=total))
+            await asyncio.sleep(_REFRESH_SECONDS)
+
+    async def compare(self, began: datetime) -> Result:
+        """Read the ledger and the metrics once more, and hold both against the truth."""
+        until = self.world.end
+        async with self._pool() as pool:
+            cases = await _cases(pool)
+            digest = await ledger_digest(pool)
+        breaches = sum(spell.clock is Clock.BREACHED for case in cases for spell in case.spells)
+        measured = [spell for case in cases for spell in truth.measured(case)]
+        verification = truth.check(
+            self.world.truths(), measured, until=until, settle=self.world.settle
+        )
+        return Result(
+            table=build(cases, self.method, until),
+            verification=verification,
+            breaches_metric=await self._breaches_metric(breaches),
+            breaches_ledger=breaches,
+            digest=digest,
+            seconds=(_now() - began).total_seconds(),
+        )
+
+    async def _breaches_metric(self, expected: int) -> float:
+        """Read the exporter's own answer; it may be one interval behind the ledger."""
+        settings = self.installation.settings
+        port = self.installation.ports["exporter"]
+        address = f"http://{settings.http.host}:{port}/metrics"
+        found = -1.0
+        for _ in range(10):
+            async with aiohttp.ClientSession() as session, session.get(address) as answer:
+                found = _total(await answer.text())
+            if found == expected:
+                break
+            await asyncio.sleep(settings.exporter.interval_seconds / 2)
+        return found
+
+    @contextlib.asynccontextmanager
+    async def _pool(self) -> AsyncIterator[asyncpg.Pool]:
+        pool = await open_pool(database_connection(self.installation.settings, max_size=2))
+        try:
+            yield pool
+        finally:
+            await pool.close()
+
+    @contextlib.asynccontextmanager
+    async def _sending(
+        self,
+    ) -> AsyncIterator[tuple[driver.Send, driver.SendRaw]]:
+        connection = kafka_connection(self.installation.settings, "takedown-demo")
+        producer = AIOKafkaProducer(**connection.producer_options())
+
+        async def send_raw(
+            key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]
+        ) -> None:
+            await producer.send(REPORTS.name, value, key=key, headers=headers)
+
+        async def send(event: Event) -> None:
+            key, value, headers = encode(event)
+            await send_raw(key, value, headers)
+
+        await producer.start()
+        try:
+            yield send, send_raw
+        finally:
+            await producer.stop()
+
+
+async def _cases(pool: asyncpg.Pool) -> list[Case]:
+    return [case async for case, _ in ledger_cases(pool)]
+
+
+def _total(exposition: str) -> float:
+    families = text_string_to_metric_families(exposition)
+    found = {BREACHES: 0.0, VOIDED: 0.0}
+    for sample in (sample for family in families for sample in family.samples):
+        if sample.name in found:
+            found[sample.name] += sample.value
+    return found[BREACHES] - found[VOIDED]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,100 @@
+"""What a demo shows: the table while it runs, and the league table beside the truth at the end."""
+
+from rich import box
+from rich.console import Console, Group
+from rich.table import Table as Grid
+from rich.text import Text
+
+from services.reports.table import Row
+from services.reports.text import share, write
+from services.runtime.demo.play import Moment, Result
+from services.simulation.facts import ProviderFigures
+
+_LIVE = ("provider", "judged", "within", "breached", "undecided", "running", "online", "looks")
+_SHOWN_FAILURES = 12
+
+
+def live(moment: Moment) -> Group:
+    """Lay out the state of the ledger while the demo runs."""
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, head in enumerate(_LIVE):
+        grid.add_column(head, justify="left" if number == 0 else "right")
+    table = moment.table
+    for row in [*sorted(table.providers, key=lambda r: -r.looks)[:10], table.pooled]:
+        grid.add_row(*_live_cells(row), style="bold" if row is table.pooled else "")
+    title = f"{moment.elapsed:5.1f} of {moment.total:.0f} s; an hour takes two seconds, the norm is 48 s"
+    return Group(Text(title), grid)
+
+
+def line(moment: Moment) -> str:
+    """Write the same in one line, for what is no terminal."""
+    row = moment.table.pooled
+    return (
+        f"{moment.elapsed:5.1f}/{moment.total:.0f} s  cases {moment.table.cases}  "
+        f"within {row.within}  breached {row.certain_breaches}  undecided {row.undecided}  "
+        f"online {row.still_online}  looks {row.looks}"
+    )
+
+
+def _live_cells(row: Row) -> list[str]:
+    numbers = (
+        row.n,
+        row.within,
+        row.certain_breaches,
+        row.undecided,
+        row.younger_than_norm,
+        row.still_online,
+        row.looks,
+    )
+    return [row.provider, *(str(number) for number in numbers)]
+
+
+def final(result: Result, console: Console) -> None:
+    """Print the league table, the truth beside the measured bounds, and the verdict on the monitor."""
+    write(result.table, console)
+    console.print(_beside_truth(result))
+    for text in _checks(result):
+        console.print(text)
+
+
+def _beside_truth(result: Result) -> Group:
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
+    heads = ("provider", "n", "lower", "truth", "upper", "undecided", "truth inside")
+    for number, head in enumerate(heads):
+        grid.add_column(head, justify="left" if number == 0 else "right")
+    for name, figures in result.verification.providers.items():
+        grid.add_row(name, *_truth_cells(figures))
+    grid.add_section()
+    grid.add_row("all", *_truth_cells(result.verification.total), style="bold")
+    return Group(Text("Measured bounds beside the simulator's truth"), grid)
+
+
+def _truth_cells(figures: ProviderFigures) -> list[str]:
+    return [
+        str(figures.n),
+        share(figures.lower),
+        share(figures.true_share),
+        share(figures.upper),
+        str(figures.undecided),
+        "yes" if figures.brackets_truth else "NO",
+    ]
+
+
+def _checks(result: Result) -> list[str]:
+    found = result.verification
+    lines = [
+        f"true removals inside their interval: {found.found_removals} of {found.expected_removals}",
+        f"undecided: {found.undecided_share:.2%} of those judged",
+        f"breaches by /metrics: {result.breaches_metric:g}, by the ledger: {result.breaches_ledger}",
+        f"digest of the ledger: {result.digest}",
+        f"took {result.seconds:.0f} s",
+    ]
+    for failure in found.failures[:_SHOWN_FAILURES]:
+        lines.append(
+            f"WRONG {failure.kind} case {failure.case_id} spell {failure.spell}: {failure.detail}"
+        )
+    hidden = len(found.failures) - _SHOWN_FAILURES
+    if hidden > 0:
+        lines.append(f"and {hidden} more")
+    lines.append("the monitor agrees with the truth" if result.ok else "THE MONITOR WAS WRONG")
+    return lines

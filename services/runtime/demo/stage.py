@@ -1,0 +1,120 @@
+"""The stage of a demo: settings for compressed time, and the simulated internet as a process of its own."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+
+from msgspec import Struct
+
+from schemas.errors import TakedownError
+from schemas.sealing import Keyring
+from services.runtime.embedded.process import free_port
+from services.runtime.settings_model import Exporter, Http, Log, Probe, Settings
+from services.simulation import builder, internet, scenarios
+from services.simulation.scenarios import Scenario
+from services.simulation.world import World
+
+METHODOLOGY = "demo"
+_START_SECONDS = 20.0
+
+
+class StageError(TakedownError):
+    """The simulated internet didn't start."""
+
+
+class Stage(Struct, frozen=True, kw_only=True):
+    """What a demo plays: the world as a function of (scenario, seed, start), and where it is served."""
+
+    scenario: Scenario
+    seed: int
+    port: int
+    dns_port: int
+
+    def world(self, start: datetime, keyring: Keyring | None = None) -> World:
+        """Build the world; with a keyring its cases have names."""
+        return builder.build(
+            self.scenario, seed=self.seed, start=start, port=self.port, keyring=keyring
+        )
+
+
+def stage(seed: int, cases: int) -> Stage:
+    """Choose free ports for a world of so many cases."""
+    scenario = scenarios.demo(cases=cases)
+    port = internet.free_port(scenario)
+    return Stage(scenario=scenario, seed=seed, port=port, dns_port=free_port())
+
+
+def settings_for(chosen: Stage, start: datetime, folder: Path) -> Settings:
+    """Give the settings of a monitor that watches a world: the program's own, but for time and place.
+
+    Politeness is scaled with time: an hour of the article takes two seconds here.
+    """
+    world = chosen.world(start)
+    provider_map = folder / "providers.toml"
+    provider_map.write_text(world.provider_map_toml(), encoding="utf-8")
+    return Settings(
+        data_dir=str(folder),
+        methodology=METHODOLOGY,
+        provider_map=str(provider_map),
+        stop_seconds=10.0,
+        probe=Probe(
+            mode="simulated",
+            nameservers=(f"127.0.0.1:{chosen.dns_port}",),
+            ports=(chosen.port,),
+            timeout_seconds=2.0,
+            resolution_seconds=0.1,
+            address_concurrency=8,
+            address_per_second=30.0,
+            network_concurrency=32,
+            network_per_second=90.0,
+            canary_url=world.canary_url,
+            canary_interval_seconds=1.0,
+        ),
+        http=Http(port=0),
+        exporter=Exporter(interval_seconds=1.0),
+        log=Log(format="json", level="info"),
+    )
+
+
+@contextlib.asynccontextmanager
+async def serving(chosen: Stage, start: datetime) -> AsyncIterator[None]:
+    """Serve the world from another process for as long as the block lasts."""
+    arguments = {
+        "--seed": chosen.seed,
+        "--cases": chosen.scenario.cases,
+        "--hour-seconds": chosen.scenario.hour_seconds,
+        "--start": start.isoformat(),
+        "--port": chosen.port,
+        "--dns-port": chosen.dns_port,
+    }
+    words = [str(word) for pair in arguments.items() for word in pair]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "services.simulation.internet",
+        "--until-eof",
+        *words,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        await _until_served(process)
+        yield
+    finally:
+        if process.stdin is not None:
+            process.stdin.close()
+        await process.wait()
+
+
+async def _until_served(process: asyncio.subprocess.Process) -> None:
+    assert process.stdout is not None
+    try:
+        line = await asyncio.wait_for(process.stdout.readline(), _START_SECONDS)
+    except TimeoutError:
+        line = b""
+    if not line:
+        raise StageError("the simulated internet did not start; its message stands above")

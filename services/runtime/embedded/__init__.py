@@ -1,0 +1,17 @@
+"""PostgreSQL and Apache Kafka, started by the monitor itself when it is given no addresses."""
+
+from services.runtime.embedded.jars import JarSources, JarsTampered, JarsUnavailable
+from services.runtime.embedded.kafka import EmbeddedKafka
+from services.runtime.embedded.postgres import EmbeddedPostgres, PostgresMissing
+from services.runtime.embedded.process import DataDirInUse, ServerError
+
+__all__ = [
+    "DataDirInUse",
+    "EmbeddedKafka",
+    "EmbeddedPostgres",
+    "JarSources",
+    "JarsTampered",
+    "JarsUnavailable",
+    "PostgresMissing",
+    "ServerError",
+]

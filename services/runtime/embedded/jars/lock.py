@@ -1,0 +1,50 @@
+"""What Kafka's jars must be: the committed lock, and the check against it."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.errors import TakedownError
+
+LOCK_FILE = Path(__file__).parent.with_name("kafka-jars.lock")
+
+
+class JarsTampered(TakedownError):
+    """A folder doesn't hold exactly the jars that the lock names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jar:
+    """One line of the lock."""
+
+    sha256: str
+    filename: str
+    coordinate: str
+
+
+def read_lock(path: Path = LOCK_FILE) -> tuple[Jar, ...]:
+    """Read the lock: one jar a line, `#` begins a remark."""
+    lines = (line.split() for line in path.read_text(encoding="ascii").splitlines())
+    return tuple(Jar(*fields) for fields in lines if fields and not fields[0].startswith("#"))
+
+
+def verify(folder: Path, jars: tuple[Jar, ...]) -> None:
+    """Hash every jar of `folder`; raise JarsTampered if one is missing, different or not locked."""
+    wanted = {jar.filename: jar.sha256 for jar in jars}
+    present = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
+    wrong = sorted(name for name, path in present.items() if wanted.get(name) != sha256_of(path))
+    missing = sorted(wanted.keys() - present.keys())
+    if wrong or missing:
+        raise JarsTampered(
+            f"{folder} doesn't hold exactly Kafka's jars as {LOCK_FILE.name} names them: "
+            f"wrong or unknown: {', '.join(wrong) or 'none'}; missing: {', '.join(missing) or 'none'}. "
+            "Nothing of it was run. Find out who changed it, remove the folder, and fetch again."
+        )
+
+
+def sha256_of(path: Path) -> str:
+    """Hash a file; what is no file has no hash and matches none."""
+    if not path.is_file():
+        return "no file"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

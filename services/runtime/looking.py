@@ -1,0 +1,154 @@
+"""Build the prober: guard, resolver, looker, work list."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+import dns.exception
+import dns.resolver
+
+from consumers.prober import Prober
+from consumers.watching import ProberSettings
+from schemas.errors import ConfigError
+from schemas.methodology import Methodology, shipped
+from schemas.urls import canonical
+from services.attribution.providermap import ProviderMap
+from services.exporter.health import Health
+from services.exporter.metrics import prepare_vantage
+from services.probing.guard import WEB_PORTS, Guard
+from services.probing.identity import NEUTRAL_AGENT, identified_agent, require_identity
+from services.probing.look import Looker, LookLimits
+from services.probing.politeness import PolitenessLimits
+from services.probing.resolver import Resolver
+from services.runtime.connections import kafka_connection
+from services.runtime.endpoints import read_endpoints
+from services.runtime.keys import load_keyring
+from services.runtime.methods import methodology
+from services.runtime.settings import Settings
+from services.runtime.settings_model import Probe
+from services.runtime.settings_rules import split_nameserver
+
+
+@asynccontextmanager
+async def open_prober(
+    settings: Settings, health: Health, clock: Callable[[], datetime]
+) -> AsyncIterator[Prober]:
+    """Build a prober and close what it holds at the end."""
+    prepare_vantage(settings.vantage.name)
+    async with build_looker(settings, clock) as looker:
+        yield Prober(
+            kafka_connection(settings, f"takedown-prober-{settings.vantage.name}"),
+            looker,
+            load_keyring(settings),
+            methodologies=_methodologies(settings),
+            vantage=settings.vantage.name,
+            health=health,
+            clock=clock,
+            role=settings.vantage.role,
+            settings=_prober_settings(settings),
+        )
+
+
+def build_looker(settings: Settings, clock: Callable[[], datetime]) -> Looker:
+    """Build what makes the looks; raises `ConfigError` where nobody answers for public ones."""
+    probe = settings.probe
+    guard = _guard(settings)
+    canary = None if probe.canary_url is None else canonical(probe.canary_url)
+    return Looker(
+        guard=guard,
+        resolver=Resolver(_nameservers(probe), guard),
+        vantage=settings.vantage.name,
+        clock=clock,
+        providers=_providers(settings),
+        canary=canary,
+        canary_interval_seconds=probe.canary_interval_seconds,
+        agent=_agent(probe),
+        agent_kind=probe.agent,
+        limits=_limits(probe),
+        politeness=_politeness(probe),
+    )
+
+
+def _guard(settings: Settings) -> Guard:
+    probe = settings.probe
+    if probe.mode == "off":
+        raise ConfigError("TAKEDOWN_PROBE_MODE is off; set simulated or public")
+    if probe.mode == "public":
+        require_identity(probe.operator, probe.contact, probe.legal_basis)
+    simulated = probe.mode == "simulated"
+    default = None if simulated else WEB_PORTS
+    return Guard(
+        "simulated" if simulated else "public",
+        frozenset(probe.ports) or default,
+        own_listeners=_own_listeners(settings),
+        extra_denied=probe.denied_networks,
+    )
+
+
+def _own_listeners(settings: Settings) -> list[tuple[str, int]]:
+    """List what listens on our own account: no look may ever reach it."""
+    found = read_endpoints(settings.data_path)
+    addresses = [f"{settings.http.host}:{settings.http.port}"]
+    addresses += (settings.kafka.bootstrap_servers or "").split(",")
+    addresses += list(found.http.values()) if found is not None else []
+    split = [address.strip().rpartition(":") for address in addresses if address]
+    return [(host.strip("[]"), int(port)) for host, _, port in split]
+
+
+def _nameservers(probe: Probe) -> list[tuple[str, int]]:
+    if probe.nameservers:
+        return [split_nameserver(text) for text in probe.nameservers]
+    try:
+        return [(str(server), 53) for server in dns.resolver.Resolver().nameservers]
+    except dns.exception.DNSException:
+        raise ConfigError(
+            "the system names no resolver; set TAKEDOWN_PROBE_NAMESERVERS to your own"
+        ) from None
+
+
+def _providers(settings: Settings) -> ProviderMap:
+    path = settings.provider_map
+    return ProviderMap() if path is None else ProviderMap.load(Path(path))
+
+
+def _agent(probe: Probe) -> str:
+    if probe.user_agent is not None:
+        return probe.user_agent
+    if probe.agent == "neutral":
+        return NEUTRAL_AGENT
+    return identified_agent(probe.operator, probe.contact)
+
+
+def _limits(probe: Probe) -> LookLimits:
+    return LookLimits(
+        total_seconds=probe.timeout_seconds,
+        exchange_seconds=min(LookLimits().exchange_seconds, probe.timeout_seconds),
+        connect_seconds=min(probe.connect_seconds, probe.timeout_seconds),
+    )
+
+
+def _politeness(probe: Probe) -> PolitenessLimits:
+    return PolitenessLimits(
+        address_per_second=probe.address_per_second,
+        address_burst=probe.address_burst,
+        address_concurrency=probe.address_concurrency,
+        network_per_second=probe.network_per_second,
+        network_burst=probe.network_burst,
+        network_concurrency=probe.network_concurrency,
+        max_wait_seconds=probe.max_wait_seconds,
+    )
+
+
+def _methodologies(settings: Settings) -> dict[str, Methodology]:
+    """Give the configured methodology first: its cadence serves what names an unknown one."""
+    first = methodology(settings.methodology)
+    return {first.id: first} | {m.id: m for m in shipped().values() if m.id != first.id}
+
+
+def _prober_settings(settings: Settings) -> ProberSettings:
+    return ProberSettings(
+        concurrency=settings.probe.concurrency,
+        resolution=settings.probe.resolution_seconds,
+        drain_seconds=min(ProberSettings().drain_seconds, settings.stop_seconds / 2),
+    )

@@ -1,0 +1,20 @@
+"""Find the methodology that the settings name."""
+
+from pathlib import Path
+
+from schemas.errors import ConfigError
+from schemas.methodology import Methodology, parse, shipped
+
+
+def methodology(name: str) -> Methodology:
+    """Return a shipped methodology by its id, or read one from a file; raises `ConfigError`."""
+    found = shipped().get(name)
+    if found is not None:
+        return found
+    try:
+        return parse(Path(name).read_text("utf-8"), name)
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(
+            f"there is no methodology {name}: name a shipped one "
+            f"({', '.join(sorted(shipped()))}) or a TOML file"
+        ) from None

@@ -1,0 +1,161 @@
+"""The processes of the roles: ports, start, readiness, stop in an order that loses nothing."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import aiohttp
+
+import services
+from schemas.errors import TakedownError
+from services.runtime.embedded.process import free_port
+from services.runtime.settings import PREFIX, Settings, environment_of
+from services.runtime.supervisor import Backoff, Child
+
+# What looks stops first, what publishes last.
+_STOP_ORDER = ("prober", "ledger", "relay", "exporter")
+_KILL_AFTER_SECONDS = 5.0
+_TICK_SECONDS = 0.1
+
+
+class NotReady(TakedownError):
+    """Some roles did not get ready in time."""
+
+
+class RoleChildren:
+    """One supervised process a role; the second of a kind is named `prober-2`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        roles: Sequence[str],
+        environments: Mapping[str, Mapping[str, str]],
+        backoff: Backoff | None,
+        say: Callable[[str], None],
+    ) -> None:
+        self._settings = settings
+        self._roles = _names(roles)
+        self.ports = _ports(settings, list(self._roles))
+        self._children = {
+            name: Child(
+                name,
+                command_of(role),
+                self._environment(name, environments.get(name, {})),
+                settings.data_path / "logs" / f"{name}.log",
+                backoff=backoff,
+                say=say,
+            )
+            for name, role in self._roles.items()
+        }
+
+    def __repr__(self) -> str:
+        return f"<RoleChildren {list(self._children.values())}>"
+
+    def __getitem__(self, name: str) -> Child:
+        return self._children[name]
+
+    async def start(self) -> None:
+        """Start every process."""
+        for child in self._children.values():
+            await child.start()
+
+    async def stop(self) -> None:
+        """Stop every process, probers first, so that nothing is left half said."""
+        for role in _STOP_ORDER:
+            names = [name for name, of in self._roles.items() if of == role]
+            await asyncio.gather(*(self._children[name].stop(self._grace) for name in names))
+
+    async def kill(self, name: str) -> None:
+        """SIGKILL a process; it is started again by itself."""
+        self._children[name].signal(signal.SIGKILL)
+
+    async def restart(self, name: str) -> None:
+        """Stop a process in order, and start it again."""
+        await self._children[name].stop(self._grace)
+        await self._children[name].start()
+
+    async def failed(self) -> None:
+        """Return never, or raise `ChildFailed` once a role can't run at all."""
+        waiting = [child.failed for child in self._children.values() if child.failed is not None]
+        if not waiting:
+            await asyncio.Event().wait()
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for future in done:
+            future.result()
+
+    async def ready(self, within_seconds: float) -> None:
+        """Return when every role answers that it is ready; raises `NotReady`, `ChildFailed`."""
+        failed = asyncio.ensure_future(self.failed())
+        waiting = asyncio.ensure_future(self._all_ready(within_seconds))
+        try:
+            await asyncio.wait({failed, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if failed.done():
+                await failed
+            await waiting
+        finally:
+            failed.cancel()
+            waiting.cancel()
+
+    async def _all_ready(self, within_seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within_seconds
+        missing = list(self.ports)
+        timeout = aiohttp.ClientTimeout(total=5)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            while missing := [name for name in missing if not await self._is_ready(session, name)]:
+                if loop.time() > deadline:
+                    raise NotReady(self._not_ready(missing, within_seconds))
+                await asyncio.sleep(_TICK_SECONDS)
+
+    async def _is_ready(self, session: aiohttp.ClientSession, name: str) -> bool:
+        address = f"http://{self._settings.http.host}:{self.ports[name]}/readyz"
+        try:
+            async with session.get(address) as answer:
+                return answer.status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+    def _not_ready(self, names: list[str], seconds: float) -> str:
+        logs = ", ".join(str(self._children[name].log_path) for name in names)
+        return f"{', '.join(names)} did not get ready within {seconds:g} s; see {logs}"
+
+    @property
+    def _grace(self) -> float:
+        return self._settings.stop_seconds + _KILL_AFTER_SECONDS
+
+    def _environment(self, name: str, more: Mapping[str, str]) -> dict[str, str]:
+        """Give a child exactly these settings, whatever stands in our own environment."""
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
+        root = str(Path(services.__file__).parent.parent)
+        paths = [root, *filter(None, [inherited.get("PYTHONPATH")])]
+        own = environment_of(self._settings) | {f"{PREFIX}HTTP_PORT": str(self.ports[name])}
+        if self._roles[name] == "prober":
+            # The process that talks to hostile servers gets no credential of the database.
+            own.pop(f"{PREFIX}DATABASE_URL", None)
+        return inherited | {"PYTHONPATH": os.pathsep.join(paths)} | own | dict(more)
+
+
+def command_of(role: str) -> list[str]:
+    """Say how a role is run as a process of its own that ends with its parent."""
+    return [sys.executable, "-m", "services.cli", "run", "--with-parent", role]
+
+
+def _names(roles: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for role in roles:
+        count = sum(of == role for of in found.values())
+        found[f"{role}-{count + 1}" if count else role] = role
+    return found
+
+
+def _ports(settings: Settings, names: list[str]) -> dict[str, int]:
+    first = settings.http.port
+    if first:
+        return {name: first + n for n, name in enumerate(names)}
+    taken: set[int] = set()
+    for _ in names:
+        taken.add(free_port(frozenset(taken)))
+    return dict(zip(names, sorted(taken), strict=True))

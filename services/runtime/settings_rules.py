@@ -1,0 +1,174 @@
+"""The rules that join settings; each yields what is wrong and what to do."""
+
+import ipaddress
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from schemas.errors import BadUrl, ConfigError
+from schemas.methodology import shipped
+from schemas.urls import canonical
+
+if TYPE_CHECKING:
+    from services.runtime.settings_model import Settings
+
+Rule = Callable[["Settings"], Iterator[str]]
+_HINT = "`takedown check-config` shows what is in force"
+
+
+def config_error(problem: str) -> ConfigError:
+    """Make the error of a wrong setting, with the way to look closer."""
+    return ConfigError(f"settings: {problem} ({_HINT})")
+
+
+def files_exist(settings: "Settings") -> Iterator[str]:
+    """Name every file that a setting points to and that is not there."""
+    named = {
+        "TAKEDOWN_KEYS_FILE": settings.keys_file,
+        "TAKEDOWN_SIGNING_KEY_FILE": settings.signing_key_file,
+        "TAKEDOWN_PROVIDER_MAP": settings.provider_map,
+        "TAKEDOWN_KAFKA_SSL_CAFILE": settings.kafka.ssl_cafile,
+    }
+    for variable, path in named.items():
+        if path is not None and not Path(path).is_file():
+            yield f"{variable} names {path}, which is no file"
+
+
+def folders_exist(settings: "Settings") -> Iterator[str]:
+    """Name every folder that a setting points to and that is not there."""
+    named = {
+        "TAKEDOWN_KAFKA_JARS_DIR": settings.kafka.jars_dir,
+        "TAKEDOWN_KAFKA_HOME": settings.kafka.home,
+    }
+    for variable, path in named.items():
+        if path is not None and not Path(path).is_dir():
+            yield f"{variable} names {path}, which is no folder"
+
+
+def database_url_is_postgres(settings: "Settings") -> Iterator[str]:
+    """Refuse an address that is not one of PostgreSQL; the address itself is never repeated."""
+    url = settings.database.url
+    if url is not None and not url.startswith(("postgresql://", "postgres://")):
+        yield "TAKEDOWN_DATABASE_URL must begin with postgresql://"
+
+
+def bootstrap_servers_have_ports(settings: "Settings") -> Iterator[str]:
+    """Refuse a broker without a port."""
+    for server in (settings.kafka.bootstrap_servers or "").split(","):
+        name, _, port = server.strip().rpartition(":")
+        if server and not (name and port.isdigit() and 0 < int(port) < 65536):
+            yield "TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS needs host:port,host:port,..."
+            return
+
+
+def sasl_is_whole(settings: "Settings") -> Iterator[str]:
+    """Ask for a whole login where the protocol is SASL, and for none where it is not."""
+    kafka = settings.kafka
+    login = (kafka.sasl_mechanism, kafka.sasl_username, kafka.sasl_password)
+    if kafka.security_protocol.startswith("SASL"):
+        if None in login:
+            yield (
+                f"TAKEDOWN_KAFKA_SECURITY_PROTOCOL={kafka.security_protocol} needs "
+                "TAKEDOWN_KAFKA_SASL_MECHANISM, _SASL_USERNAME and _SASL_PASSWORD"
+            )
+    elif any(login):
+        yield (
+            "TAKEDOWN_KAFKA_SASL_* is set but TAKEDOWN_KAFKA_SECURITY_PROTOCOL is "
+            f"{kafka.security_protocol}; set it to SASL_SSL, or remove the login"
+        )
+
+
+def tls_has_a_use(settings: "Settings") -> Iterator[str]:
+    """Refuse certificate authorities that a plain connection would silently not use."""
+    kafka = settings.kafka
+    if kafka.ssl_cafile is not None and "SSL" not in kafka.security_protocol:
+        yield "TAKEDOWN_KAFKA_SSL_CAFILE is set but the protocol has no TLS; set SSL or SASL_SSL"
+
+
+def public_probing_is_answered_for(settings: "Settings") -> Iterator[str]:
+    """Refuse to look at public addresses until it is known who does it and by what right (G6)."""
+    probe = settings.probe
+    wanted = {
+        "TAKEDOWN_PROBE_OPERATOR": probe.operator,
+        "TAKEDOWN_PROBE_CONTACT": probe.contact,
+        "TAKEDOWN_PROBE_LEGAL_BASIS": probe.legal_basis,
+    }
+    missing = [variable for variable, value in wanted.items() if not (value or "").strip()]
+    if probe.mode == "public" and missing:
+        yield (
+            f"TAKEDOWN_PROBE_MODE=public refuses to start without {', '.join(missing)}: "
+            "say who probes, how to reach them and on what legal basis"
+        )
+
+
+def nameservers_are_addresses(settings: "Settings") -> Iterator[str]:
+    """Refuse a resolver that would itself have to be resolved."""
+    for server in settings.probe.nameservers:
+        try:
+            split_nameserver(server)
+        except ValueError:
+            yield f"TAKEDOWN_PROBE_NAMESERVERS: {server!r} is no `address` or `address:port`"
+
+
+def split_nameserver(text: str) -> tuple[str, int]:
+    """Read `address`, `address:port` or `[address]:port`; raises `ValueError`."""
+    try:
+        return str(ipaddress.ip_address(text)), 53
+    except ValueError:
+        parts = urlsplit(f"//{text}")
+        return str(ipaddress.ip_address(parts.hostname or "")), parts.port or 53
+
+
+def ports_can_be_asked(settings: "Settings") -> Iterator[str]:
+    """Refuse port 0."""
+    if 0 in settings.probe.ports:
+        yield "TAKEDOWN_PROBE_PORTS needs ports of 1 to 65535"
+
+
+def denied_networks_are_networks(settings: "Settings") -> Iterator[str]:
+    """Refuse a network that would deny nothing."""
+    for text in settings.probe.denied_networks:
+        try:
+            ipaddress.ip_network(text)
+        except ValueError:
+            yield f"TAKEDOWN_PROBE_DENIED_NETWORKS: {text!r} is no network such as 192.0.2.0/24"
+
+
+def canary_is_a_url(settings: "Settings") -> Iterator[str]:
+    """Refuse a canary that can't be looked at."""
+    if settings.probe.canary_url is None:
+        return
+    try:
+        found = canonical(settings.probe.canary_url)
+    except BadUrl as error:
+        yield f"TAKEDOWN_CANARY_URL: {error}"
+        return
+    if found.not_measurable is not None:
+        yield "TAKEDOWN_CANARY_URL must be a plain http or https URL without credentials"
+
+
+def methodology_is_known(settings: "Settings") -> Iterator[str]:
+    """Refuse a methodology that is neither shipped nor a file."""
+    name = settings.methodology
+    if name not in shipped() and not Path(name).is_file():
+        yield (
+            f"TAKEDOWN_METHODOLOGY={name} is neither a shipped methodology "
+            f"({', '.join(sorted(shipped()))}) nor a file"
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    files_exist,
+    folders_exist,
+    database_url_is_postgres,
+    bootstrap_servers_have_ports,
+    sasl_is_whole,
+    tls_has_a_use,
+    public_probing_is_answered_for,
+    nameservers_are_addresses,
+    ports_can_be_asked,
+    denied_networks_are_networks,
+    canary_is_a_url,
+    methodology_is_known,
+)

@@ -1,0 +1,1 @@
+"""A simulated internet on loopback, with known truth."""

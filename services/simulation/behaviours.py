@@ -1,0 +1,102 @@
+"""What a host can do to a look, as data: thirty-odd behaviours and what each says about the material.
+
+`shows` is the truth's side of a behaviour: ABSENT means that the material is gone, PRESENT that it is served, and
+HIDDEN that nobody can tell from outside; the plan of the case says what is true meanwhile.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+
+class Shows(StrEnum):
+    """What a behaviour reveals about the material."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    HIDDEN = "hidden"
+
+
+Layer = Literal["http", "tcp", "dns"]
+
+
+class Behaviour(StrEnum):
+    """One way in which a name, an address and a server answer."""
+
+    OK = "ok"
+    OK_CLOSE = "ok_close"
+    OK_SLOW = "ok_slow"
+    OK_NO_HEAD = "ok_no_head"
+    OK_HEAD_501 = "ok_head_501"
+    GONE_404 = "gone_404"
+    GONE_410 = "gone_410"
+    SOFT_ROOT = "soft_root"
+    SOFT_PATH = "soft_path"
+    SOFT_SAME = "soft_same"
+    SOFT_PARKED = "soft_parked"
+    LOGIN_401 = "login_401"
+    BLOCK_403 = "block_403"
+    PROXY_407 = "proxy_407"
+    BLOCK_429 = "block_429"
+    LEGAL_451 = "legal_451"
+    CHALLENGE_503 = "challenge_503"
+    BUSY_503 = "busy_503"
+    ERROR_500 = "error_500"
+    GATEWAY_502 = "gateway_502"
+    GATEWAY_504 = "gateway_504"
+    REDIRECT_LOOP = "redirect_loop"
+    GARBAGE = "garbage"
+    DRIP = "drip"
+    FLOOD_100 = "flood_100"
+    TRUNCATED = "truncated"
+    EMPTY = "empty"
+    RESET = "reset"
+    TARPIT = "tarpit"
+    REFUSE = "refuse"
+    NXDOMAIN = "nxdomain"
+    NODATA = "nodata"
+    SERVFAIL = "servfail"
+    DNS_SILENT = "dns_silent"
+
+
+@dataclass(frozen=True, slots=True)
+class Nature:
+    """Where a behaviour happens and what it shows."""
+
+    layer: Layer
+    shows: Shows
+
+
+def _nature(behaviour: Behaviour) -> Nature:
+    name = behaviour.value
+    if behaviour in _DNS:
+        return Nature("dns", Shows.ABSENT if behaviour is Behaviour.NXDOMAIN else Shows.HIDDEN)
+    if behaviour is Behaviour.REFUSE:
+        return Nature("tcp", Shows.HIDDEN)
+    if name.startswith("ok"):
+        return Nature("http", Shows.PRESENT)
+    absent = name.startswith(("gone", "soft"))
+    return Nature("http", Shows.ABSENT if absent else Shows.HIDDEN)
+
+
+_DNS = frozenset({Behaviour.NXDOMAIN, Behaviour.NODATA, Behaviour.SERVFAIL, Behaviour.DNS_SILENT})
+NATURE: dict[Behaviour, Nature] = {behaviour: _nature(behaviour) for behaviour in Behaviour}
+
+REMOVALS = (Behaviour.GONE_404, Behaviour.GONE_404, Behaviour.GONE_404, Behaviour.GONE_410)
+BLOCKS = (
+    Behaviour.BLOCK_403,
+    Behaviour.BLOCK_429,
+    Behaviour.CHALLENGE_503,
+    Behaviour.TARPIT,
+    Behaviour.LOGIN_401,
+    Behaviour.LEGAL_451,
+)
+FAULTS = (
+    Behaviour.ERROR_500,
+    Behaviour.RESET,
+    Behaviour.REFUSE,
+    Behaviour.SERVFAIL,
+    Behaviour.BUSY_503,
+    Behaviour.DNS_SILENT,
+    Behaviour.GATEWAY_502,
+)

@@ -1,0 +1,328 @@
+"""Build a world: a pure function of scenario, seed, start, port and keyring."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from ipaddress import IPv4Network
+from itertools import islice
+from random import Random
+from typing import TypeVar
+
+from schemas.sealing import Keyring
+from schemas.urls import canonical
+from services.simulation.behaviours import Behaviour
+from services.simulation.notices import Form, NoticePlan, Postman
+from services.simulation.plan import Plan, rounded
+from services.simulation.scenarios import (
+    OWN_HOST,
+    SOFT,
+    TROUBLE,
+    ProviderScript,
+    Scenario,
+    Story,
+)
+from services.simulation.stories import Place, Setting, tell
+from services.simulation.world import (
+    CANARY_ADDRESS,
+    CANARY_HOST,
+    PARKING_HOST,
+    Case,
+    HoldPlan,
+    Host,
+    World,
+)
+
+K = TypeVar("K")
+MAX_REFUSING_HOSTS = 2
+TROUBLE_ADDRESSES = 8
+REPORTERS = ("Meldpunt Voorbeeld", "Hotline Exempel", "Trusted Flagger Muster")
+
+
+def build(
+    scenario: Scenario, *, seed: int, start: datetime, port: int, keyring: Keyring | None = None
+) -> World:
+    """Build a world.
+
+    Args:
+        scenario: providers, shares, manners and time scale.
+        seed: everything drawn is a function of it.
+        start: offset 0; the first report comes after it.
+        port: of all servers; it is part of every URL.
+        keyring: names and seals the cases; without one, `case_id` is "" and no truth can be matched.
+
+    """
+    builder = _Builder(scenario, seed, port, keyring)
+    cases = builder.cases()
+    hosts = builder.finished_hosts()
+    return World(scenario, seed, start, port, cases, hosts)
+
+
+def apportion(total: int, weights: Mapping[K, float]) -> dict[K, int]:
+    """Split a total by weights with the largest remainders, so that rare things happen in small worlds too."""
+    whole = sum(weights.values())
+    exact = {key: total * weight / whole for key, weight in weights.items()}
+    counts = {key: int(value) for key, value in exact.items()}
+    by_remainder = sorted(exact, key=lambda key: counts[key] - exact[key])
+    for key in by_remainder[: total - sum(counts.values())]:
+        counts[key] += 1
+    return counts
+
+
+def networks(script: ProviderScript) -> list[IPv4Network]:
+    """Name the first /24 networks of a provider's prefixes."""
+    return [
+        net for p in script.prefixes for net in islice(IPv4Network(p).subnets(new_prefix=24), 64)
+    ]
+
+
+def pool(script: ProviderScript) -> list[str]:
+    """Name a provider's addresses: a few in each of some networks."""
+    return [
+        str(net[1 + number])
+        for net in networks(script)[: script.networks]
+        for number in range(script.addresses_per_network)
+    ]
+
+
+@dataclass(slots=True)
+class _Shop:
+    """One provider while the world is built."""
+
+    script: ProviderScript
+    addresses: list[str]
+    hosts: list[Host]
+    troubled: int = 0
+    refusing: int = 0
+
+    def trouble(self) -> str:
+        """Give an address for a host in trouble: what it does to us must not touch the looks at others."""
+        self.troubled += 1
+        return self._apart(100 + self.troubled % TROUBLE_ADDRESSES)
+
+    def refusal(self) -> str:
+        """Give an address that nobody else has."""
+        self.refusing += 1
+        return self._apart(200 + self.refusing)
+
+    def _apart(self, number: int) -> str:
+        nets = networks(self.script)
+        return str(nets[min(self.script.networks, len(nets) - 1)][number])
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A case before its URL is known: provider, story and report."""
+
+    index: int
+    shop: _Shop
+    story: Story
+    reported: float
+    rng: Random
+
+
+@dataclass(slots=True)
+class _Builder:
+    scenario: Scenario
+    seed: int
+    port: int
+    keyring: Keyring | None
+    form: Form = field(init=False)
+    shops: dict[str, _Shop] = field(init=False)
+    own_hosts: list[Host] = field(init=False, default_factory=list)
+    pages: dict[str, dict[str, Case]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        window = self.scenario.seconds(self.scenario.form_window_hours)
+        self.form = Form(self.scenario.form_addresses, window)
+        self.shops = {script.id: self._shop(script) for script in self.scenario.providers}
+
+    def rng(self, *about: object) -> Random:
+        """Give the generator of one thing, independent of the order in which things are built."""
+        return Random("|".join(map(str, (self.scenario.name, self.seed, *about))))  # noqa: S311
+
+    # -- hosts ---------------------------------------------------------------------------------
+
+    def _shop(self, script: ProviderScript) -> _Shop:
+        addresses = pool(script)
+        return _Shop(
+            script, addresses, [self._shared(script, addresses, n) for n in range(script.hosts)]
+        )
+
+    def _shared(self, script: ProviderScript, addresses: list[str], number: int) -> Host:
+        """Make an image host; every fourth stands behind an alias, every fifth has two addresses."""
+        name = f"i{number}.{script.id}pics{number % 7}.example"
+        here = [addresses[number % len(addresses)]]
+        if number % 5 == 4:
+            here.append(addresses[(number + 1) % len(addresses)])
+        alias = f"edge{number}.{script.id}-net.example" if number % 4 == 3 else None
+        pages = self.pages.setdefault(name, {})
+        return Host(name=name, addresses=tuple(dict.fromkeys(here)), alias=alias, pages=pages)
+
+    def finished_hosts(self) -> dict[str, Host]:
+        """Name every host, the canary and the parking page among them."""
+        shared = [host for shop in self.shops.values() for host in shop.hosts]
+        first = next(iter(self.shops.values())).addresses[:1]
+        extra = [
+            Host(name=CANARY_HOST, addresses=(CANARY_ADDRESS,), pages={}),
+            Host(name=PARKING_HOST, addresses=tuple(first), pages={}),
+        ]
+        return {host.name: host for host in (*shared, *self.own_hosts, *extra)}
+
+    # -- cases ---------------------------------------------------------------------------------
+
+    def cases(self) -> tuple[Case, ...]:
+        """Make every case in the order of the reports, then give a few a turn of their own."""
+        made = _Turns(self.scenario, [self._case(draft) for draft in self._drafts()]).taken()
+        for case in made:
+            self._place(case)
+        return tuple(made)
+
+    def _drafts(self) -> list[_Draft]:
+        rng = self.rng("arrivals")
+        pairs = [
+            (shop, story)
+            for shop, count in self._shares()
+            for story, number in apportion(count, shop.script.mix).items()
+            for _ in range(number)
+        ]
+        rng.shuffle(pairs)
+        span = self.scenario.seconds(self.scenario.arrival_hours)
+        arrivals = sorted(rounded(rng.uniform(0.5, 0.5 + span)) for _ in pairs)
+        return [
+            _Draft(index, shop, story, at, self.rng("case", index))
+            for index, ((shop, story), at) in enumerate(zip(pairs, arrivals, strict=True))
+        ]
+
+    def _shares(self) -> list[tuple[_Shop, int]]:
+        weights = {script.id: script.share for script in self.scenario.providers}
+        counts = apportion(self.scenario.cases, weights)
+        return [(self.shops[name], count) for name, count in counts.items()]
+
+    def _case(self, draft: _Draft) -> Case:
+        name = f"{self.scenario.name}-{self.seed}-{draft.index:05d}"
+        first = rounded(draft.reported + self.scenario.seconds(draft.rng.uniform(0.5, 1.5)))
+        script = draft.shop.script
+        notices = self._postman(script, f"{name}-a", draft.rng).plan(first)
+        clock = next((n.sent for n in notices if n.arrives), notices[-1].sent)
+        host, setting = self._setting(draft, clock)
+        plan = tell(draft.story, setting, draft.rng)
+        target = f"/i/{draft.rng.getrandbits(40):010x}.jpg"
+        url = canonical(f"http://{host}:{self.port}{target}")
+        return Case(
+            index=draft.index,
+            url=url,
+            target=target,
+            case_id=self.keyring.case_id(url) if self.keyring else "",
+            sealed_url=self._sealed(draft, self.keyring.seal(url)) if self.keyring else None,
+            provider=script.id,
+            story=draft.story,
+            reporter=draft.rng.choice(REPORTERS),
+            reported=draft.reported,
+            notices=notices + self._second_notices(draft, setting, plan, name),
+            plan=plan,
+        )
+
+    def _sealed(self, draft: _Draft, sealed: str) -> str | None:
+        return sealed if draft.rng.random() < self.scenario.sealed_share else None
+
+    def _setting(self, draft: _Draft, clock: float) -> tuple[str, Setting]:
+        shop = draft.shop
+        host, home, can_refuse = self._home(draft)
+        return host, Setting(
+            scenario=self.scenario,
+            reported=draft.reported,
+            clock=clock,
+            home=Place(provider=shop.script.id, addresses=home),
+            elsewhere=self._other_place(draft),
+            can_refuse=can_refuse,
+        )
+
+    def _home(self, draft: _Draft) -> tuple[str, tuple[str, ...], bool]:
+        shop = draft.shop
+        if draft.story not in OWN_HOST:
+            host = draft.rng.choice(shop.hosts)
+            return host.name, host.addresses, False
+        name = f"www.pics{draft.index}.example"
+        if draft.story is Story.FLAPPING and shop.refusing < MAX_REFUSING_HOSTS:
+            return name, (shop.refusal(),), True
+        if draft.story in TROUBLE:
+            return name, (shop.trouble(),), False
+        return name, (draft.rng.choice(shop.addresses),), False
+
+    def _other_place(self, draft: _Draft) -> Place:
+        others = [
+            s for s in self.shops.values() if s is not draft.shop and not s.script.refuses_mail
+        ]
+        other = draft.rng.choice(others or [draft.shop])
+        return Place(provider=other.script.id, addresses=(draft.rng.choice(other.addresses),))
+
+    def _second_notices(
+        self, draft: _Draft, setting: Setting, plan: Plan, name: str
+    ) -> tuple[NoticePlan, ...]:
+        """Tell the new provider four hours after a move."""
+        if draft.story is not Story.MOVED or setting.elsewhere.provider == setting.home.provider:
+            return ()
+        at = rounded(plan.phases[1].offset + self.scenario.seconds(4))
+        script = self.shops[setting.elsewhere.provider].script
+        return self._postman(script, f"{name}-b", draft.rng).plan(at)
+
+    def _postman(self, script: ProviderScript, name: str, rng: Random) -> Postman:
+        return Postman(scenario=self.scenario, script=script, form=self.form, name=name, rng=rng)
+
+    def _place(self, case: Case) -> None:
+        name = case.url.host
+        if name in self.pages:
+            self.pages[name][case.target] = case
+            return
+        phases = case.plan.phases
+        # Whoever removes by a redirect or a page in 200 answers so for whatever is missing.
+        missing = phases[-1].behaviour if case.story in SOFT else Behaviour.GONE_404
+        host = Host(
+            name=name,
+            addresses=phases[0].addresses,
+            pages={case.target: case},
+            own=case,
+            missing=missing,
+        )
+        self.own_hosts.append(host)
+
+
+@dataclass(slots=True)
+class _Turns:
+    """Gives single cases a retraction, a hold, a late notice or a second report."""
+
+    scenario: Scenario
+    made: list[Case]
+    used: set[int] = field(default_factory=set)
+
+    def taken(self) -> list[Case]:
+        """Apply every turn."""
+        for case in self._pick(Story.PROMPT, self.scenario.retractions):
+            self._turn(case, retracted=self._after_clock(case, 2))
+        for case in self._pick(Story.NEVER, self.scenario.holds):
+            self._turn(case, hold=self._hold(case))
+        for case in self._pick(Story.LATE, self.scenario.late_events):
+            self._turn(case, late_notice=self._after_clock(case, 5))
+        for case in self._pick(Story.PROMPT, self.scenario.second_reports):
+            self._turn(case, second_report=rounded(case.reported + self.scenario.seconds(0.4)))
+        return self.made
+
+    def _pick(self, story: Story, count: int) -> list[Case]:
+        """Take the first unused cases of a story whose first notice arrives."""
+        fit = [
+            case
+            for case in self.made
+            if case.story is story and case.index not in self.used and case.notices[0].arrives
+        ][:count]
+        self.used.update(case.index for case in fit)
+        return fit
+
+    def _turn(self, case: Case, **changes: object) -> None:
+        self.made[case.index] = replace(case, **changes)  # type: ignore[arg-type]
+
+    def _after_clock(self, case: Case, hours: float) -> float:
+        return rounded(case.notices[0].sent + self.scenario.seconds(hours))
+
+    def _hold(self, case: Case) -> HoldPlan:
+        placed, lifted, expires = (self._after_clock(case, hours) for hours in (3, 7, 12))
+        return HoldPlan(placed=placed, lifted=lifted, expires=expires)

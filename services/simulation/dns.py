@@ -1,0 +1,138 @@
+"""The authoritative name server of a simulated world, over UDP and TCP on loopback."""
+
+import asyncio
+import struct
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+
+from services.simulation.weather import Weather
+from services.simulation.world import Resolution, World
+
+ADDRESS = "127.0.0.1"
+BIND_TRIES = 20
+_SOA = "ns.simulation.example. hostmaster.simulation.example. 1 3600 600 86400 1"
+_RCODES = {"nxdomain": dns.rcode.NXDOMAIN, "servfail": dns.rcode.SERVFAIL}
+
+
+class NameServer:
+    """Answers for every name of the world as of now; whatever it does not know does not exist."""
+
+    def __init__(self, world: World, weather: Weather, now: Callable[[], float]) -> None:
+        self._world, self._weather, self._now = world, weather, now
+        self._udp: asyncio.DatagramTransport | None = None
+        self._tcp: asyncio.Server | None = None
+        self.port = 0
+
+    async def start(self, port: int = 0) -> None:
+        """Listen on UDP and TCP of one port; 0 picks one that is free on both."""
+        loop = asyncio.get_running_loop()
+        for remaining in range(BIND_TRIES - 1, -1, -1):
+            self._udp, _ = await loop.create_datagram_endpoint(
+                lambda: _Datagrams(self), local_addr=(ADDRESS, port)
+            )
+            self.port = self._udp.get_extra_info("sockname")[1]
+            try:
+                self._tcp = await loop.create_server(lambda: _Stream(self), ADDRESS, self.port)
+            except OSError:
+                self._udp.close()
+                if port or not remaining:
+                    raise
+            else:
+                return
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._udp is not None:
+            self._udp.close()
+        if self._tcp is not None:
+            self._tcp.close()
+            await self._tcp.wait_closed()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    def reply(self, wire: bytes) -> bytes | None:
+        """Answer one query; None where the server stays silent."""
+        try:
+            query = dns.message.from_wire(wire)
+        except (dns.exception.DNSException, struct.error):
+            return None
+        offset = self._now()
+        if len(query.question) != 1 or query.flags & dns.flags.QR or self._weather.dark(offset):
+            return None
+        name = query.question[0].name.to_text(omit_final_dot=True).lower()
+        found = self._world.resolve(name, offset)
+        return None if found.outcome == "silent" else self._message(query, found).to_wire()
+
+    def _message(self, query: dns.message.Message, found: Resolution) -> dns.message.Message:
+        answer = dns.message.make_response(query)
+        answer.flags |= dns.flags.AA
+        answer.set_rcode(_RCODES.get(found.outcome, dns.rcode.NOERROR))
+        if found.outcome == "found":
+            self._fill(answer, found)
+        if not answer.answer and found.outcome != "servfail":
+            answer.authority.append(dns.rrset.from_text("example.", 1, "IN", "SOA", _SOA))
+        return answer
+
+    def _fill(self, answer: dns.message.Message, found: Resolution) -> None:
+        question, ttl = answer.question[0], self._world.scenario.ttl_seconds
+        owner = question.name
+        for alias in found.chain:
+            link = dns.rrset.from_text(owner, ttl, "IN", "CNAME", alias + ".")
+            answer.answer.append(link)
+            owner = link[0].target
+        if question.rdtype == dns.rdatatype.A:
+            answer.answer.append(dns.rrset.from_text(owner, ttl, "IN", "A", *found.addresses))
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    def __init__(self, server: NameServer) -> None:
+        self._server = server
+        self._transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        reply = self._server.reply(data)
+        if reply is not None and self._transport is not None:
+            self._transport.sendto(reply, addr)
+
+
+class _Stream(asyncio.Protocol):
+    """DNS over TCP: each message after its length in two bytes (RFC 1035, 4.2.2)."""
+
+    def __init__(self, server: NameServer) -> None:
+        self._server, self._buffer = server, b""
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while len(self._buffer) >= 2:
+            end = 2 + int.from_bytes(self._buffer[:2], "big")
+            if len(self._buffer) < end:
+                return
+            wire, self._buffer = self._buffer[2:end], self._buffer[end:]
+            reply = self._server.reply(wire)
+            if reply is not None and self._transport is not None:
+                self._transport.write(len(reply).to_bytes(2, "big") + reply)

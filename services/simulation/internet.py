@@ -1,0 +1,204 @@
+"""The simulated internet: name server and sites of a world, in this process or as one of its own.
+
+`python -m services.simulation.internet --seed 1 --start 2026-01-01T00:00:00Z --port 18080` prints one line of JSON
+when it serves, and ends on SIGTERM, on SIGINT or when its standard input closes under `--until-eof`.
+"""
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+import click
+
+from schemas.errors import ConfigError
+from services.simulation.builder import build, pool
+from services.simulation.dns import ADDRESS, NameServer
+from services.simulation.scenarios import SCENARIOS, Scenario, Story
+from services.simulation.sites import Sites
+from services.simulation.weather import Weather, Window
+from services.simulation.world import CANARY_ADDRESS, World
+
+PORT_TRIES = 50
+
+
+def free_port(scenario: Scenario) -> int:
+    """Find a port that is free on the scenario's addresses; another process may still take it first."""
+    addresses = [address for script in scenario.providers for address in pool(script)]
+    for _ in range(PORT_TRIES):
+        with socket.socket() as first:
+            first.bind((CANARY_ADDRESS, 0))
+            port: int = first.getsockname()[1]
+            if all(_can_bind(address, port) for address in addresses):
+                return port
+    raise ConfigError("no port is free on all addresses of the simulation; name one with --port")
+
+
+def _can_bind(address: str, port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
+
+
+class SimulatedInternet:
+    """Serves a world while it is entered.
+
+    Attributes:
+        nameserver: (address, port) of the name server, UDP and TCP.
+        port: of every web server.
+        canary_url: a URL that is up unless `canary_down` or `blackout` say otherwise.
+
+    """
+
+    def __init__(self, world: World, clock: Callable[[], datetime], dns_port: int = 0) -> None:
+        self.world = world
+        self.port, self.canary_url = world.port, world.canary_url
+        scenario = world.scenario
+        self._weather = Weather(list(scenario.blackouts), list(scenario.canary_downs))
+        self._dns_port = dns_port
+
+        def now() -> float:
+            return world.offset(clock())
+
+        self.names = NameServer(world, self._weather, now)
+        self.sites = Sites(world, self._weather, now)
+        self._stack = AsyncExitStack()
+
+    @property
+    def nameserver(self) -> tuple[str, int]:
+        """Where the name server answers; valid while entered."""
+        return ADDRESS, self.names.port
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await self.names.start(self._dns_port)
+            stack.push_async_callback(self.names.stop)
+            await self.sites.start()
+            stack.push_async_callback(self.sites.stop)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    def ready(self) -> dict[str, object]:
+        """Say where it serves, as `python -m services.simulation.internet` prints it."""
+        return {
+            "nameserver": self.nameserver,
+            "port": self.port,
+            "canary_url": self.canary_url,
+            "start": self.world.start.isoformat(),
+        }
+
+    def canary_down(self, since: datetime, until: datetime) -> None:
+        """Let the canary fail in [since, until)."""
+        self._weather.canary_downs.append((self.world.offset(since), self.world.offset(until)))
+
+    def blackout(self, since: datetime, until: datetime) -> None:
+        """Let every host and the name server stay silent in [since, until)."""
+        self._weather.blackouts.append((self.world.offset(since), self.world.offset(until)))
+
+
+def _window(
+    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
+) -> tuple[Window, ...]:
+    """Read `FROM:TO` in seconds after the start."""
+    try:
+        pairs = [text.split(":") for text in texts]
+        return tuple((float(since), float(until)) for since, until in pairs)
+    except ValueError:
+        raise click.BadParameter(
+            "write FROM:TO in seconds after the start, such as 20:30"
+        ) from None
+
+
+def _instant(context: click.Context, option: click.Parameter, text: str | None) -> datetime:
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise click.BadParameter("write an instant with its zone, such as 2026-01-01T00:00:00Z")
+    return found.astimezone(UTC)
+
+
+@click.command(
+    help="Serve a simulated internet on loopback; prints one line of JSON when it serves."
+)
+@click.option("--scenario", type=click.Choice(sorted(SCENARIOS)), default="demo", show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--cases", type=click.IntRange(min=1), default=400, show_default=True)
+@click.option(
+    "--without",
+    multiple=True,
+    type=click.Choice([s.value for s in Story]),
+    help="Leave out a story.",
+)
+@click.option("--hour-seconds", type=float, default=2.0, show_default=True)
+@click.option("--start", callback=_instant, help="Offset 0 of the world; the present if left out.")
+@click.option("--port", type=int, default=18080, show_default=True, help="Of every web server.")
+@click.option("--dns-port", type=int, default=0, help="0 picks a free one.")
+@click.option("--blackout", multiple=True, callback=_window, help="FROM:TO, nothing answers.")
+@click.option("--canary-down", multiple=True, callback=_window, help="FROM:TO, the canary fails.")
+@click.option("--until-eof", is_flag=True, help="End when standard input closes.")
+def main(
+    *,
+    scenario: str,
+    cases: int,
+    hour_seconds: float,
+    without: tuple[str, ...],
+    blackout: tuple[Window, ...],
+    canary_down: tuple[Window, ...],
+    until_eof: bool,
+    **serving: Any,
+) -> None:
+    """Serve until told to stop."""
+    left_out = frozenset(Story(name) for name in without)
+    made = SCENARIOS[scenario](cases=cases, hour_seconds=hour_seconds, without=left_out)
+    made = replace(made, blackouts=blackout, canary_downs=canary_down)
+    asyncio.run(_serve(made, Serving(**serving), until_eof))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """What is served, and where."""
+
+    seed: int
+    start: datetime
+    port: int
+    dns_port: int
+
+
+async def _serve(scenario: Scenario, serving: Serving, until_eof: bool) -> None:
+    world = build(scenario, seed=serving.seed, start=serving.start, port=serving.port)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    if until_eof:
+        loop.add_reader(sys.stdin.fileno(), stop.set)
+    async with SimulatedInternet(world, lambda: datetime.now(UTC), serving.dns_port) as internet:
+        click.echo(json.dumps(internet.ready()))
+        sys.stdout.flush()
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""What goes over the wire for each behaviour: synthetic heads and bytes, nothing else."""
+
+from enum import Enum, auto
+from functools import lru_cache
+from typing import NamedTuple
+
+from services.simulation.behaviours import Behaviour
+from services.simulation.world import PARKING_HOST, Page
+
+RETRY_AFTER_SECONDS = 3
+_MODIFIED = "Wed, 01 Jan 2020 00:00:00 GMT"
+_REASONS = {
+    200: "OK",
+    206: "Partial Content",
+    302: "Found",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    407: "Proxy Authentication Required",
+    410: "Gone",
+    429: "Too Many Requests",
+    451: "Unavailable For Legal Reasons",
+    500: "Internal Server Error",
+    501: "Not Implemented",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+}
+
+
+class Then(Enum):
+    """What a server does after the bytes."""
+
+    KEEP = auto()
+    CLOSE = auto()
+    RESET = auto()
+    HOLD = auto()
+    DRIP = auto()
+    FLOOD = auto()
+    LATER = auto()
+
+
+class Request(NamedTuple):
+    """What a reply depends on; `ranged` for `Range: bytes=0-0`."""
+
+    method: str
+    host: str
+    port: int
+    target: str
+    ranged: bool
+
+
+class Reply(NamedTuple):
+    """Bytes, and what then."""
+
+    data: bytes
+    then: Then = Then.KEEP
+
+
+_STATUS: dict[Behaviour, tuple[int, tuple[str, ...]]] = {
+    Behaviour.GONE_404: (404, ()),
+    Behaviour.GONE_410: (410, ()),
+    Behaviour.LOGIN_401: (401, ('WWW-Authenticate: Basic realm="members"',)),
+    Behaviour.BLOCK_403: (403, ()),
+    Behaviour.PROXY_407: (407, ('Proxy-Authenticate: Basic realm="proxy"',)),
+    Behaviour.BLOCK_429: (429, (f"Retry-After: {RETRY_AFTER_SECONDS}",)),
+    Behaviour.LEGAL_451: (451, ()),
+    Behaviour.CHALLENGE_503: (503, ("Server: cloudflare", "cf-mitigated: challenge")),
+    Behaviour.BUSY_503: (503, (f"Retry-After: {RETRY_AFTER_SECONDS}",)),
+    Behaviour.ERROR_500: (500, ()),
+    Behaviour.GATEWAY_502: (502, ()),
+    Behaviour.GATEWAY_504: (504, ()),
+}
+_SILENT: dict[Behaviour, Reply] = {
+    Behaviour.RESET: Reply(b"", Then.RESET),
+    Behaviour.TARPIT: Reply(b"", Then.HOLD),
+    Behaviour.EMPTY: Reply(b"", Then.CLOSE),
+    Behaviour.TRUNCATED: Reply(b"HTTP/1.1 200 OK\r\nContent-Ty", Then.CLOSE),
+    Behaviour.GARBAGE: Reply(b"\x16\x03\x01\x00\x00 not http at all\r\n\r\n", Then.CLOSE),
+    Behaviour.DRIP: Reply(b"HTTP/1.1 200 OK\r\nX-Slow: ", Then.DRIP),
+    Behaviour.FLOOD_100: Reply(b"", Then.FLOOD),
+}
+
+
+@lru_cache(maxsize=8192)
+def reply(behaviour: Behaviour, page: Page, request: Request) -> Reply:
+    """Render a behaviour; a function of its arguments, so that thousands of looks a second are cheap."""
+    silent = _SILENT.get(behaviour)
+    if silent is not None:
+        return silent
+    listed = _STATUS.get(behaviour)
+    if listed is not None:
+        status, headers = listed
+        return Reply(_head(status, request, "text/html", 200, headers))
+    where = _location(behaviour, request)
+    if where is not None:
+        return Reply(_head(302, request, "text/html", 0, (f"Location: {where}",)))
+    return _present(behaviour, page, request)
+
+
+def _location(behaviour: Behaviour, request: Request) -> str | None:
+    origin = f"http://{request.host}:{request.port}"
+    return {
+        Behaviour.SOFT_ROOT: f"{origin}/",
+        Behaviour.SOFT_PATH: f"{origin}/404.html",
+        Behaviour.SOFT_PARKED: f"http://{PARKING_HOST}:{request.port}/",
+        Behaviour.REDIRECT_LOOP: f"{origin}{request.target}",
+    }.get(behaviour)
+
+
+def _present(behaviour: Behaviour, page: Page, request: Request) -> Reply:
+    """Render what answers 200: the material, a front page, or a page that says no in 200."""
+    refused = {Behaviour.OK_NO_HEAD: 405, Behaviour.OK_HEAD_501: 501}.get(behaviour)
+    if refused is not None and request.method == "HEAD":
+        return Reply(_head(refused, request, "text/html", 0, ("Allow: GET",)))
+    if behaviour is Behaviour.SOFT_SAME or page.kind == "front":
+        return Reply(_head(200, request, "text/html", 512, ()))
+    return Reply(_image(page, request), _AFTER_IMAGE.get(behaviour, Then.KEEP))
+
+
+_AFTER_IMAGE = {Behaviour.OK_CLOSE: Then.CLOSE, Behaviour.OK_SLOW: Then.LATER}
+
+
+def _image(page: Page, request: Request) -> bytes:
+    kept = (f'ETag: "{page.etag}"', f"Last-Modified: {_MODIFIED}", "Accept-Ranges: bytes")
+    if request.ranged and request.method == "GET":
+        ranged = (f"Content-Range: bytes 0-0/{page.length}", *kept)
+        return _head(206, request, "image/jpeg", 1, ranged)
+    return _head(200, request, "image/jpeg", page.length, kept)
+
+
+def _head(status: int, request: Request, kind: str, length: int, headers: tuple[str, ...]) -> bytes:
+    """Write a head, and for a GET the stated number of "x"."""
+    named = any(header.startswith("Server:") for header in headers)
+    lines = [
+        f"HTTP/1.1 {status} {_REASONS[status]}",
+        *(() if named else ("Server: nginx",)),
+        f"Content-Type: {kind}",
+        f"Content-Length: {length}",
+        *headers,
+    ]
+    body = b"" if request.method == "HEAD" else b"x" * length
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

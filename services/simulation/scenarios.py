@@ -1,0 +1,196 @@
+"""Scenarios: which fictional providers there are, how large, and how they behave.
+
+Shares and manners follow the article of October 2020: one provider with 94 % of all cases that removes most of them
+in time, one that refuses mail and takes five addresses an hour, and small image hosts behind resellers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Literal
+
+from schemas.errors import ConfigError
+from services.simulation.behaviours import FAULTS, REMOVALS, Behaviour
+
+
+class Story(StrEnum):
+    """What happens to one URL after its report."""
+
+    PROMPT = "prompt"
+    CLOSE = "close"
+    LATE = "late"
+    NEVER = "never"
+    GONE_BEFORE = "gone_before"
+    SOFT_REDIRECT = "soft_redirect"
+    SOFT_SAME = "soft_same"
+    DOMAIN = "domain"
+    FLAPPING = "flapping"
+    BLOCKED = "blocked"
+    RETURNED = "returned"
+    RETURNED_LATE = "returned_late"
+    MOVED = "moved"
+
+
+TROUBLE = frozenset({Story.FLAPPING, Story.BLOCKED})
+SOFT = frozenset({Story.SOFT_REDIRECT, Story.SOFT_SAME})
+OWN_HOST = TROUBLE | SOFT | {Story.DOMAIN, Story.MOVED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderScript:
+    """One fictional provider: its place in the address space, its size and its manners.
+
+    `share` is its part of all cases; `mix` weighs the stories of its URLs.
+    """
+
+    id: str
+    name: str
+    country: str
+    prefixes: tuple[str, ...]
+    share: float
+    networks: int
+    addresses_per_network: int
+    hosts: int
+    mix: Mapping[Story, float] = field(default_factory=dict)
+    refuses_mail: bool = False
+    role: Literal["hosting", "proxy"] = "hosting"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A simulated stretch of time; every `*_hours` is scaled by `hour_seconds`.
+
+    `form_addresses` and `form_window_hours` bound the web form of providers that refuse mail.
+    `blackouts` and `canary_downs` are (from, to) in seconds after the start.
+    """
+
+    name: str
+    providers: tuple[ProviderScript, ...]
+    cases: int = 400
+    hour_seconds: float = 2.0
+    norm_hours: float = 24.0
+    arrival_hours: float = 8.0
+    watch_hours: float = 47.0
+    settle_hours: float = 6.5
+    form_addresses: int = 5
+    form_window_hours: float = 8.0
+    sealed_share: float = 0.5
+    second_reports: int = 6
+    duplicates: int = 8
+    retractions: int = 1
+    holds: int = 1
+    late_events: int = 1
+    poison: int = 1
+    ttl_seconds: int = 1
+    removals: tuple[Behaviour, ...] = REMOVALS
+    faults: tuple[Behaviour, ...] = FAULTS
+    blackouts: tuple[tuple[float, float], ...] = ()
+    canary_downs: tuple[tuple[float, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be played."""
+        if self.cases < 1 or self.hour_seconds <= 0:
+            raise ConfigError("a scenario needs at least one case and an hour longer than nothing")
+        if not 0.99 < sum(p.share for p in self.providers) < 1.01:
+            raise ConfigError(f"scenario {self.name}: the providers' shares must add up to 1")
+
+    def seconds(self, hours: float) -> float:
+        """Scale hours of the article to seconds of the simulation."""
+        return hours * self.hour_seconds
+
+
+_GIANT_MIX = {
+    Story.PROMPT: 0.705,
+    Story.CLOSE: 0.010,
+    Story.LATE: 0.070,
+    Story.NEVER: 0.040,
+    Story.GONE_BEFORE: 0.030,
+    Story.SOFT_REDIRECT: 0.025,
+    Story.SOFT_SAME: 0.010,
+    Story.DOMAIN: 0.020,
+    Story.FLAPPING: 0.030,
+    Story.BLOCKED: 0.025,
+    Story.RETURNED: 0.015,
+    Story.RETURNED_LATE: 0.008,
+    Story.MOVED: 0.012,
+}
+_REFUSER_MIX = {Story.LATE: 0.3, Story.NEVER: 0.5, Story.PROMPT: 0.2}
+_RESELLER_MIX = {Story.PROMPT: 0.6, Story.LATE: 0.2, Story.SOFT_REDIRECT: 0.2}
+_SMALL_MIX = {Story.PROMPT: 0.7, Story.NEVER: 0.1, Story.DOMAIN: 0.2}
+
+PROVIDERS = (
+    ProviderScript(
+        id="giant",
+        name="Grootnet Hosting",
+        country="NL",
+        prefixes=("127.16.0.0/16",),
+        share=0.94,
+        networks=16,
+        addresses_per_network=2,
+        hosts=54,
+        mix=_GIANT_MIX,
+    ),
+    ProviderScript(
+        id="refuser",
+        name="Zwijgzaam Servers",
+        country="NL",
+        prefixes=("127.17.0.0/16",),
+        share=0.03,
+        networks=2,
+        addresses_per_network=2,
+        hosts=4,
+        mix=_REFUSER_MIX,
+        refuses_mail=True,
+    ),
+    ProviderScript(
+        id="pixelnest",
+        name="Pixelnest Images, reseller at Grootnet",
+        country="NL",
+        prefixes=("127.16.200.0/24", "127.16.201.0/24"),
+        share=0.012,
+        networks=2,
+        addresses_per_network=2,
+        hosts=2,
+        mix=_RESELLER_MIX,
+    ),
+    ProviderScript(
+        id="laagland",
+        name="Laagland Cloud",
+        country="NL",
+        prefixes=("127.18.0.0/16",),
+        share=0.009,
+        networks=2,
+        addresses_per_network=2,
+        hosts=2,
+        mix=_SMALL_MIX,
+    ),
+    ProviderScript(
+        id="kustweb",
+        name="Kustweb",
+        country="BE",
+        prefixes=("127.19.0.0/16",),
+        share=0.009,
+        networks=2,
+        addresses_per_network=2,
+        hosts=2,
+        mix=_SMALL_MIX,
+    ),
+)
+
+
+def demo(
+    cases: int = 400, hour_seconds: float = 2.0, without: frozenset[Story] = frozenset()
+) -> Scenario:
+    """The demo: the article's skew; a norm of 48 s and a watch of 94 s with the defaults.
+
+    `without` leaves stories out; the others of the same provider take their place.
+    """
+    providers = tuple(_without(script, without) for script in PROVIDERS)
+    return Scenario(name="demo", providers=providers, cases=cases, hour_seconds=hour_seconds)
+
+
+def _without(script: ProviderScript, stories: frozenset[Story]) -> ProviderScript:
+    return replace(script, mix={s: w for s, w in script.mix.items() if s not in stories})
+
+
+SCENARIOS = {"demo": demo}

@@ -1,0 +1,184 @@
+"""The stories as plans: from what happens to a URL to who answers how from which instant on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from services.simulation.behaviours import BLOCKS, Behaviour
+from services.simulation.plan import BEGINNING, Phase, Plan, rounded
+from services.simulation.scenarios import Scenario, Story
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A provider's addresses at which a URL is served."""
+
+    provider: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What a story is told from: the clock's start (or the last notice), who has it and who may get it.
+
+    `can_refuse`: the address is the host's own, so that it may refuse connections without harm to others.
+    """
+
+    scenario: Scenario
+    reported: float
+    clock: float
+    home: Place
+    elsewhere: Place
+    can_refuse: bool = False
+
+
+class _Teller:
+    """Builds the phases of one plan in hours after the clock's start."""
+
+    def __init__(self, setting: Setting, rng: Random) -> None:
+        self.setting, self.rng = setting, rng
+        self.norm = setting.scenario.norm_hours
+        self.phases: list[Phase] = []
+        self.say(BEGINNING, Behaviour.OK, there=True)
+
+    def hours(self, low: float, high: float) -> float:
+        """Draw an instant: an offset in seconds, so many hours after the clock's start."""
+        scaled = self.setting.scenario.seconds(self.rng.uniform(low, high))
+        return rounded(self.setting.clock + scaled)
+
+    def later(self, at: float, low: float, high: float) -> float:
+        """Draw an instant so many hours after another one."""
+        return rounded(at + self.setting.scenario.seconds(self.rng.uniform(low, high)))
+
+    def say(
+        self, at: float, behaviour: Behaviour, *, there: bool, place: Place | None = None
+    ) -> None:
+        """Add a phase."""
+        where = place or self.setting.home
+        self.phases.append(Phase(at, behaviour, where.provider, where.addresses, there))
+
+    def remove(
+        self, at: float, behaviour: Behaviour | None = None, place: Place | None = None
+    ) -> None:
+        """Add a removal, by a status code unless said otherwise."""
+        how = behaviour or self.rng.choice(self.setting.scenario.removals)
+        self.say(at, how, there=False, place=place)
+
+    def plan(self) -> Plan:
+        """Finish."""
+        return Plan(tuple(self.phases))
+
+
+def tell(story: Story, setting: Setting, rng: Random) -> Plan:
+    """Draw a plan that tells the story."""
+    teller = _Teller(setting, rng)
+    _STORIES[story](teller)
+    return teller.plan()
+
+
+def _prompt_hour(t: _Teller) -> float:
+    """Removal times fit a lognormal (Moore and Clayton 2007); cut to what makes the norm for certain."""
+    drawn = t.rng.lognormvariate(2.1, 0.55)
+    return drawn if 3 <= drawn <= t.norm - 2 else t.rng.uniform(3, t.norm - 2)
+
+
+def _prompt_at(t: _Teller) -> float:
+    hour = _prompt_hour(t)
+    return t.hours(hour, hour)
+
+
+def _prompt(t: _Teller) -> None:
+    t.remove(_prompt_at(t))
+
+
+def _close(t: _Teller) -> None:
+    t.remove(t.hours(t.norm - 0.8, t.norm + 0.8))
+
+
+def _late(t: _Teller) -> None:
+    t.remove(t.hours(t.norm + 2, t.norm + 7))
+
+
+def _never(t: _Teller) -> None:
+    pass
+
+
+def _gone_before(t: _Teller) -> None:
+    t.remove(t.later(t.setting.reported, -3, -1))
+
+
+def _soft_redirect(t: _Teller) -> None:
+    t.remove(_prompt_at(t), t.rng.choice((Behaviour.SOFT_ROOT, Behaviour.SOFT_PATH)))
+
+
+def _soft_same(t: _Teller) -> None:
+    t.remove(_prompt_at(t), Behaviour.SOFT_SAME)
+
+
+def _domain(t: _Teller) -> None:
+    t.remove(_prompt_at(t), Behaviour.NXDOMAIN)
+
+
+def _flapping(t: _Teller) -> None:
+    """Two outages with the material still behind them; then removed in time, or not at all."""
+    faults = [f for f in t.setting.scenario.faults if t.setting.can_refuse or f is not _REFUSE]
+    if t.setting.can_refuse and _REFUSE in faults:
+        faults = [_REFUSE]
+    first = t.hours(2, 4)
+    for start in (first, t.later(first, 5, 6)):
+        t.say(start, t.rng.choice(faults), there=True)
+        t.say(t.later(start, 1.5, 3.5), Behaviour.OK, there=True)
+    if t.rng.random() < 0.7:
+        t.remove(t.hours(16, t.norm - 2))
+
+
+def _blocked(t: _Teller) -> None:
+    """A host that shuts our addresses out for a while, and is taken down later or never."""
+    start = t.hours(2, 6)
+    t.say(start, t.rng.choice(BLOCKS), there=True)
+    t.say(t.later(start, 2, 5), Behaviour.OK, there=True)
+    if t.rng.random() < 0.7:
+        t.remove(t.hours(14, t.norm - 2))
+
+
+def _returned(t: _Teller) -> None:
+    """Back before the deadline; half of them stay, half are removed again."""
+    away = t.hours(3, 4)
+    back = t.later(away, 7, 7.4)
+    t.remove(away)
+    t.say(back, Behaviour.OK, there=True)
+    if t.rng.random() < 0.5:
+        t.remove(t.later(back, 8.6, 9.2))
+
+
+def _returned_late(t: _Teller) -> None:
+    """Back after the deadline: in time, and yet there again."""
+    t.remove(t.hours(8, 11))
+    t.say(t.hours(t.norm + 2, t.norm + 4), Behaviour.OK, there=True)
+
+
+def _moved(t: _Teller) -> None:
+    """The same URL at another provider, which is told and removes it, or not."""
+    moved, other = t.hours(*MOVE_HOURS), t.setting.elsewhere
+    t.say(moved, Behaviour.OK, there=True, place=other)
+    if t.rng.random() < 0.6:
+        t.remove(t.later(moved, 10, 16), place=other)
+
+
+MOVE_HOURS = (6, 8)
+_REFUSE = Behaviour.REFUSE
+_STORIES: dict[Story, Callable[[_Teller], None]] = {
+    Story.PROMPT: _prompt,
+    Story.CLOSE: _close,
+    Story.LATE: _late,
+    Story.NEVER: _never,
+    Story.GONE_BEFORE: _gone_before,
+    Story.SOFT_REDIRECT: _soft_redirect,
+    Story.SOFT_SAME: _soft_same,
+    Story.DOMAIN: _domain,
+    Story.FLAPPING: _flapping,
+    Story.BLOCKED: _blocked,
+    Story.RETURNED: _returned,
+    Story.RETURNED_LATE: _returned_late,
+    Story.MOVED: _moved,
+}

@@ -1,0 +1,258 @@
+"""Compare what the ledger measured with the truth of a simulated world."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from services.simulation.facts import (
+    STARTED,
+    Failure,
+    Interval,
+    Measured,
+    ProviderFigures,
+    SpellTruth,
+    Truth,
+    Verification,
+    measured,
+)
+
+__all__ = ["Measured", "Truth", "Verification", "check", "measured"]
+
+
+def check(
+    truths: Iterable[Truth],
+    spells: Iterable[Measured],
+    *,
+    until: datetime,
+    settle: timedelta,
+    look: timedelta = timedelta(seconds=5),
+) -> Verification:
+    """Compare the ledger's spells with the truth.
+
+    Args:
+        truths: of every case of the world.
+        spells: all spells that the ledger holds.
+        until: the end of the watch.
+        settle: how long a removal or a move must have lasted before it has to be found.
+        look: how long one look may take, so how much older than a return its first sighting may be.
+
+    """
+    by_case: dict[str, list[Measured]] = defaultdict(list)
+    for spell in spells:
+        by_case[spell.case_id].append(spell)
+    examiner = _Examiner(until, settle, look)
+    for truth in truths:
+        found = sorted(by_case.pop(truth.case_id, []), key=lambda spell: spell.number)
+        examiner.examine(truth, found)
+    for case_id in by_case:
+        examiner.fail(case_id, 0, "unknown_case", "the ledger holds a case that was never reported")
+    return examiner.verification()
+
+
+def _holds(interval: Interval, instant: datetime) -> bool:
+    """Tell whether an instant lies in (L, R]; without L everything up to R does."""
+    lower, upper = interval
+    return (lower is None or lower < instant) and instant <= upper
+
+
+class _Examiner:
+    """Collects the contradictions, case by case."""
+
+    def __init__(self, until: datetime, settle: timedelta, look: timedelta) -> None:
+        self.until, self.settle, self.look = until, settle, look
+        self.failures: list[Failure] = []
+        self.figures: dict[str, ProviderFigures] = defaultdict(ProviderFigures)
+        self.cases = self.spells = self.expected = self.found = self.missed_returns = 0
+        self.unseen = 0
+
+    def fail(self, case_id: str, spell: int, kind: str, detail: str) -> None:
+        """Note a contradiction."""
+        self.failures.append(Failure(case_id, spell, kind, detail))
+
+    def _contradict(self, spell: Measured, kind: str, detail: str) -> None:
+        self.fail(spell.case_id, spell.number, kind, detail)
+
+    def verification(self) -> Verification:
+        """Sum up."""
+        return Verification(
+            failures=tuple(self.failures),
+            cases=self.cases,
+            spells=self.spells,
+            expected_removals=self.expected,
+            found_removals=self.found,
+            missed_returns=self.missed_returns,
+            unseen=self.unseen,
+            providers=dict(sorted(self.figures.items())),
+        )
+
+    # -- a case --------------------------------------------------------------------------------
+
+    def examine(self, truth: Truth, spells: Sequence[Measured]) -> None:
+        """Check one case: its spells in order against the providers that really had it."""
+        self.cases += 1
+        self.spells += len(spells)
+        if not spells:
+            if self._settled(truth.reported_at):
+                self.fail(truth.case_id, 0, "missing_case", "reported, and not in the ledger")
+            return
+        self._check_number(truth, spells)
+        self._check_retraction(truth, spells)
+        for told, spell in zip(truth.spells, spells, strict=False):
+            self._check_provider(truth, told, spell)
+            self._check_removals(told, spell)
+            self._check_expected(truth, told, spell)
+            self._check_returns(told, spell)
+            self._check_clock(truth, told, spell)
+            self._check_decision(told, spell)
+            self._count(truth, told, spell)
+
+    def _settled(self, at: datetime) -> bool:
+        return at + self.settle <= self.until
+
+    def _check_number(self, truth: Truth, spells: Sequence[Measured]) -> None:
+        if len(spells) > len(truth.spells):
+            extra = spells[len(truth.spells)]
+            self._contradict(extra, "false_move", f"a spell at {extra.provider} that never was")
+        moves = [s.moved_at for s in truth.spells if s.moved_at is not None]
+        needed = 1 + sum(self._settled(at) and self._watched(truth, at) for at in moves)
+        if len(spells) < needed:
+            self._contradict(
+                spells[-1], "missed_move", f"{len(spells)} of {needed} providers found"
+            )
+
+    def _watched(self, truth: Truth, at: datetime) -> bool:
+        return truth.retracted_at is None or at + self.settle <= truth.retracted_at
+
+    def _check_retraction(self, truth: Truth, spells: Sequence[Measured]) -> None:
+        closed = spells[-1].closed_reason == "retracted"
+        if truth.retracted_at is None and closed:
+            self._contradict(spells[-1], "false_retraction", "nobody retracted it")
+        elif truth.retracted_at is not None and self._settled(truth.retracted_at) and not closed:
+            self._contradict(spells[-1], "missed_retraction", "retracted, and still counted")
+
+    def _check_provider(self, truth: Truth, told: SpellTruth, spell: Measured) -> None:
+        if spell.provider == told.provider:
+            return
+        start, limit = truth.reported_at, truth.reported_at + self.settle
+        visible = any(stay.touches(start, limit) for stay in told.stays)
+        if spell.provider is not None or (visible and limit <= self.until):
+            self._contradict(spell, "wrong_provider", f"{spell.provider}, in truth {told.provider}")
+
+    # -- removals and returns ------------------------------------------------------------------
+
+    def _check_removals(self, told: SpellTruth, spell: Measured) -> None:
+        for interval in spell.removals:
+            if any(_holds(interval, removed) for removed in told.removals):
+                continue
+            upper = interval[1]
+            there = any(stay.covers(upper) for stay in told.stays)
+            gone = not there and any(removed <= upper for removed in told.removals)
+            kind = "wrong_interval" if gone else "false_removal"
+            self._contradict(spell, kind, f"no true removal in ({interval[0]}, {upper}]")
+
+    def _check_expected(self, truth: Truth, told: SpellTruth, spell: Measured) -> None:
+        for removed in told.removals:
+            if not self._confirmable(truth, told, removed):
+                continue
+            stay = next(s for s in told.stays if s.until == removed)
+            if self._return_unseen(stay.since, removed, spell):
+                self.missed_returns += 1
+                continue
+            self.expected += 1
+            if any(_holds(interval, removed) for interval in spell.removals):
+                self.found += 1
+            else:
+                self._contradict(spell, "missed_removal", f"removed at {removed}, in no interval")
+
+    def _confirmable(self, truth: Truth, told: SpellTruth, removed: datetime) -> bool:
+        """Tell whether the removal lasted, under watch, as long as it takes to confirm it."""
+        ends = (told.back_at(removed), told.moved_at, truth.retracted_at, self.until)
+        end = min(at for at in ends if at is not None)
+        return end - max(removed, truth.reported_at) >= self.settle
+
+    def _return_unseen(self, since: datetime, removed: datetime, spell: Measured) -> bool:
+        """Tell whether no look met it between a measured removal and this true one."""
+        if not any(upper <= since for _, upper in spell.removals):
+            return False
+        return not any(since - self.look <= at < removed for at in spell.returned_at)
+
+    def _check_returns(self, told: SpellTruth, spell: Measured) -> None:
+        for at in spell.returned_at:
+            if not any(stay.touches(at, at + self.look) for stay in told.stays):
+                self._contradict(spell, "false_return", f"not there at {at}")
+
+    # -- clock and norm ------------------------------------------------------------------------
+
+    def _check_clock(self, truth: Truth, told: SpellTruth, spell: Measured) -> None:
+        true, found = told.clock_started_at, spell.clock_started_at
+        if found is None:
+            if true is not None and self._settled(true):
+                self._contradict(spell, "clock_not_started", f"a notice went out at {true}")
+        elif true is None:
+            self._contradict(spell, "false_clock", "started, and no notice arrived")
+        elif found < true:
+            self._contradict(spell, "clock_too_early", f"{found}, in truth {true}")
+        elif found > true and spell.number == 1 and not self._unseen_first(spell):
+            self._contradict(spell, "clock_too_late", f"{found}, in truth {true}")
+        else:
+            self._check_deadline(told, spell)
+
+    def _unseen_first(self, spell: Measured) -> bool:
+        """Tell whether it was first met after a removal that had no sighting: its clock starts then."""
+        return bool(spell.removals) and spell.removals[0][0] is None
+
+    def _check_deadline(self, told: SpellTruth, spell: Measured) -> None:
+        if spell.deadline is None or spell.clock == "ON_HOLD":
+            return
+        assert spell.clock_started_at is not None
+        assert told.clock_started_at is not None
+        assert told.deadline is not None
+        norm, true = spell.deadline - spell.clock_started_at, told.deadline - told.clock_started_at
+        if norm != true:
+            self._contradict(spell, "wrong_deadline", f"{norm} after the start, in truth {true}")
+
+    def _check_decision(self, told: SpellTruth, spell: Measured) -> None:
+        if spell.clock == "BREACHED":
+            seen = (spell.breached_at or self.until) + self.look
+            if spell.deadline is None or not any(
+                s.touches(spell.deadline, seen) for s in told.stays
+            ):
+                self._contradict(
+                    spell, "false_breach", f"gone before the deadline {spell.deadline}"
+                )
+        elif spell.clock == "WITHIN":
+            limit = max((d for d in (spell.deadline, told.deadline) if d is not None), default=None)
+            if limit is None or not any(removed <= limit for removed in told.removals):
+                self._contradict(spell, "false_within", f"still there at the deadline {limit}")
+
+    # -- counts --------------------------------------------------------------------------------
+
+    def _count(self, truth: Truth, told: SpellTruth, spell: Measured) -> None:
+        counted, due = self._counted(truth, spell), self._due(truth, told)
+        if due and spell.gone_before_notice:
+            self.unseen += 1
+        elif due and not counted:
+            self._contradict(spell, "not_counted", f"belongs to n, clock {spell.clock}")
+        elif counted and not due and told.moved_at is None:
+            self._contradict(spell, "counted_wrongly", f"does not belong to n, clock {spell.clock}")
+        if not counted:
+            return
+        figures = self.figures[told.provider]
+        figures.n += 1
+        figures.truly_within += told.within is True
+        figures.within += spell.clock == "WITHIN"
+        figures.breached += spell.clock == "BREACHED"
+        figures.undecided += spell.clock not in ("WITHIN", "BREACHED")
+
+    def _counted(self, truth: Truth, spell: Measured) -> bool:
+        """Tell whether the ledger counts the spell in n at the end of the watch."""
+        started = spell.clock in STARTED and not spell.gone_before_notice
+        due = spell.deadline is not None and spell.deadline <= self.until
+        return started and due and truth.retracted_at is None
+
+    def _due(self, truth: Truth, told: SpellTruth) -> bool:
+        """Tell whether the spell belongs to n in truth."""
+        if told.deadline is None or told.deadline > self.until or truth.retracted_at is not None:
+            return False
+        left = told.moved_at is not None and told.moved_at <= told.deadline
+        return not (told.gone_before_notice or left)

@@ -1,0 +1,307 @@
+"""A simulated world: cases, hosts and providers with a known truth. It answers as of an offset and keeps no state."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
+
+from schemas.urls import CanonicalUrl
+from services.simulation.behaviours import NATURE, Behaviour, Shows
+from services.simulation.facts import SpellTruth, Stay, Truth
+from services.simulation.notices import NoticePlan
+from services.simulation.plan import Phase, Plan, Presence
+from services.simulation.scenarios import ProviderScript, Scenario, Story
+
+NETWORK = "127.16.0.0/12"
+CANARY_HOST = "canary.wachtpost.example"
+CANARY_TARGET = "/canary"
+CANARY_ADDRESS = "127.31.255.1"
+PARKING_HOST = "www.parkeerplaats.example"
+FRONT_PAGES = frozenset({"/", "/404.html", CANARY_TARGET})
+
+
+class Page(NamedTuple):
+    """What a server says of one target; synthetic, a function of the case's number."""
+
+    kind: Literal["image", "front"]
+    length: int
+    etag: str
+
+
+FRONT = Page("front", 512, "front")
+
+
+class Answer(NamedTuple):
+    """How a server answers one request."""
+
+    behaviour: Behaviour
+    page: Page
+
+
+class Resolution(NamedTuple):
+    """How the name server answers for one name: aliases first, then addresses."""
+
+    outcome: Literal["found", "nxdomain", "nodata", "servfail", "silent"]
+    chain: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldPlan:
+    """A hold: placed and lifted at offsets, and when it would have expired."""
+
+    placed: float
+    lifted: float
+    expires: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One reported URL. Offsets are seconds after the start; `case_id` is "" without a keyring."""
+
+    index: int
+    url: CanonicalUrl
+    target: str
+    case_id: str
+    sealed_url: str | None
+    provider: str
+    story: Story
+    reporter: str
+    reported: float
+    second_report: float | None = None
+    notices: tuple[NoticePlan, ...]
+    plan: Plan
+    retracted: float | None = None
+    hold: HoldPlan | None = None
+    late_notice: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """One name: its addresses, its alias, its pages; `own` where it exists for one case alone.
+
+    `missing` is how it answers for what it never had.
+    """
+
+    name: str
+    addresses: tuple[str, ...]
+    alias: str | None = None
+    pages: Mapping[str, Case]
+    own: Case | None = None
+    missing: Behaviour = Behaviour.GONE_404
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The world of one (scenario, seed, start, port): whoever builds it again holds the same."""
+
+    scenario: Scenario
+    seed: int
+    start: datetime
+    port: int
+    cases: tuple[Case, ...]
+    hosts: Mapping[str, Host]
+
+    def __repr__(self) -> str:
+        """Keep URLs out of logs."""
+        return f"<World {self.scenario.name} seed={self.seed} cases={len(self.cases)}>"
+
+    # -- time ----------------------------------------------------------------------------------
+
+    def offset(self, now: datetime) -> float:
+        """Give seconds after the start."""
+        return (now - self.start).total_seconds()
+
+    def instant(self, offset: float) -> datetime:
+        """Give the instant of an offset."""
+        return self.start + timedelta(seconds=offset)
+
+    @property
+    def end(self) -> datetime:
+        """The end of the watch; nothing is planned later."""
+        return self.instant(self.scenario.seconds(self.scenario.watch_hours))
+
+    @property
+    def settle(self) -> timedelta:
+        """How long a removal must last before a check asks for it."""
+        return timedelta(seconds=self.scenario.seconds(self.scenario.settle_hours))
+
+    @property
+    def norm(self) -> timedelta:
+        """The norm that the truth is stated by."""
+        return timedelta(seconds=self.scenario.seconds(self.scenario.norm_hours))
+
+    # -- places --------------------------------------------------------------------------------
+
+    @property
+    def canary_url(self) -> str:
+        """A URL that is always up."""
+        return f"http://{CANARY_HOST}:{self.port}{CANARY_TARGET}"
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Every address that a server of this world listens on, all inside `NETWORK`."""
+        found: set[str] = set()
+        for host in self.hosts.values():
+            found.update(host.addresses if host.own is None else host.own.plan.addresses())
+        return tuple(sorted(found))
+
+    def provider_map_toml(self) -> str:
+        """Write the providers as the operator's provider map."""
+        return "\n".join(line for script in self.scenario.providers for line in _map_lines(script))
+
+    # -- answers -------------------------------------------------------------------------------
+
+    def resolve(self, name: str, offset: float) -> Resolution:
+        """Answer for a name; aliases resolve too."""
+        host = self.hosts.get(name)
+        if host is None:
+            return Resolution("nxdomain")
+        addresses = host.addresses
+        if host.own is not None:
+            phase = host.own.plan.at(offset)
+            outcome = _DNS_OUTCOMES.get(phase.behaviour)
+            if outcome is not None:
+                return Resolution(outcome)
+            addresses = phase.addresses
+        return Resolution("found", (host.alias,) if host.alias else (), addresses)
+
+    def answer(self, name: str, target: str, address: str, offset: float) -> Answer:
+        """Answer one request that reached an address."""
+        host = self.hosts.get(name)
+        if host is None:
+            return Answer(Behaviour.GONE_404, FRONT)
+        if host.own is not None:
+            return self._own_answer(host, host.own, target, address, offset)
+        case = host.pages.get(target)
+        if case is not None:
+            return Answer(case.plan.at(offset).behaviour, page_of(case))
+        return _elsewhere(host, target)
+
+    def _own_answer(
+        self, host: Host, case: Case, target: str, address: str, offset: float
+    ) -> Answer:
+        """Answer for a host whose faults and blocks are those of the whole host."""
+        phase = case.plan.at(offset)
+        if address not in phase.addresses:
+            # A stale name server's answer: whoever left this address is unknown there.
+            return Answer(Behaviour.GONE_404, FRONT)
+        behaviour = _over_http(phase)
+        if target == case.target or NATURE[behaviour].shows is Shows.HIDDEN:
+            return Answer(behaviour, page_of(case))
+        return _elsewhere(host, target)
+
+    def refusing(self, address: str, offset: float) -> bool:
+        """Tell whether nothing listens on an address."""
+        own = (h.own for h in self.hosts.values() if h.own is not None)
+        phases = (case.plan.at(offset) for case in own)
+        return any(p.behaviour is Behaviour.REFUSE and address in p.addresses for p in phases)
+
+    def refusals(self) -> list[tuple[float, str]]:
+        """Name every (offset, address) at which an address may start or stop to refuse."""
+        found: set[tuple[float, str]] = set()
+        for case in self.cases:
+            for before, after in zip(case.plan.phases, case.plan.phases[1:], strict=False):
+                if Behaviour.REFUSE in (before.behaviour, after.behaviour):
+                    found.update((after.offset, address) for address in case.plan.addresses())
+        return sorted(found)
+
+    # -- truth ---------------------------------------------------------------------------------
+
+    def truths(self) -> list[Truth]:
+        """Give the truth of every case."""
+        return [self.truth(index) for index in range(len(self.cases))]
+
+    def truth(self, index: int) -> Truth:
+        """Give the truth of one case."""
+        case = self.cases[index]
+        return Truth(
+            index=index,
+            case_id=case.case_id,
+            story=case.story.value,
+            reported_at=self.instant(case.reported),
+            retracted_at=None if case.retracted is None else self.instant(case.retracted),
+            spells=tuple(self._spells(case)),
+        )
+
+    def _spells(self, case: Case) -> Iterator[SpellTruth]:
+        groups = _by_provider(case.plan) or [(case.plan.phases[0].provider, [])]
+        for number, (provider, presences) in enumerate(groups):
+            moved = groups[number + 1][1][0].since if number + 1 < len(groups) else None
+            begun = presences[0].since if number else None
+            clock = _clock(case, provider, begun, moved)
+            ends = [p.until for p in presences if p.until is not None and p.until != moved]
+            yield SpellTruth(
+                provider=provider,
+                stays=tuple(self._stay(presence) for presence in presences),
+                removals=tuple(self.instant(end) for end in ends),
+                moved_at=None if moved is None else self.instant(moved),
+                clock_started_at=None if clock is None else self.instant(clock),
+                deadline=None if clock is None else self._deadline(case, clock),
+            )
+
+    def _stay(self, presence: Presence) -> Stay:
+        until = None if presence.until is None else self.instant(presence.until)
+        return Stay(self.instant(presence.since), until)
+
+    def _deadline(self, case: Case, clock: float) -> datetime:
+        started = self.instant(clock)
+        deadline, hold = started + self.norm, case.hold
+        if hold is None or self.instant(hold.placed) >= deadline:
+            return deadline
+        paused = max(self.instant(hold.placed), started)
+        released = self.instant(min(hold.lifted, hold.expires))
+        return deadline + max(released - paused, timedelta())
+
+
+_DNS_OUTCOMES: dict[Behaviour, Literal["nxdomain", "nodata", "servfail", "silent"]] = {
+    Behaviour.NXDOMAIN: "nxdomain",
+    Behaviour.NODATA: "nodata",
+    Behaviour.SERVFAIL: "servfail",
+    Behaviour.DNS_SILENT: "silent",
+}
+
+
+def page_of(case: Case) -> Page:
+    """Describe the synthetic bytes of a case."""
+    return Page("image", 2048 + case.index * 37 % 30000, f"{case.index:08x}")
+
+
+def _elsewhere(host: Host, target: str) -> Answer:
+    if target in FRONT_PAGES:
+        return Answer(Behaviour.OK, FRONT)
+    return Answer(host.missing, FRONT)
+
+
+def _over_http(phase: Phase) -> Behaviour:
+    """Translate what happens below HTTP to what a client meets that still holds the address."""
+    layer = NATURE[phase.behaviour].layer
+    if layer == "dns":
+        return Behaviour.OK if phase.there else Behaviour.GONE_404
+    return Behaviour.RESET if layer == "tcp" else phase.behaviour
+
+
+def _by_provider(plan: Plan) -> list[tuple[str, list[Presence]]]:
+    groups: list[tuple[str, list[Presence]]] = []
+    for presence in plan.presences:
+        if groups and groups[-1][0] == presence.provider:
+            groups[-1][1].append(presence)
+        else:
+            groups.append((presence.provider, [presence]))
+    return groups
+
+
+def _clock(case: Case, provider: str, begun: float | None, moved: float | None) -> float | None:
+    """Find the first notice that arrived at the provider while it was the one answerable."""
+    end = min((at for at in (moved, case.retracted) if at is not None), default=float("inf"))
+    sent = [n.sent for n in case.notices if n.arrives and n.provider == provider]
+    return min((at for at in sent if (begun is None or at >= begun) and at < end), default=None)
+
+
+def _map_lines(script: ProviderScript) -> Iterator[str]:
+    yield from ("[[provider]]", f'id = "{script.id}"', f'name = "{script.name}"')
+    yield from (f'country = "{script.country}"', f'role = "{script.role}"')
+    for prefix in script.prefixes:
+        yield from ("[[provider.prefix]]", f'cidr = "{prefix}"')
+        yield "valid_from = 2020-01-01T00:00:00Z"
+    yield ""

@@ -1,0 +1,53 @@
+"""Run every benchmark, each in a process of its own, print the figures and write build/bench.json."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.benchmarks.figures import Figure
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("fold", "schedule", "looks", "ledger")
+_RUN = (
+    "import importlib, json, sys; "
+    "made = importlib.import_module('tests.benchmarks.bench_' + sys.argv[1]).run(); "
+    "open(sys.argv[2], 'w').write(json.dumps(made))"
+)
+
+
+def measure(name: str) -> list[Figure]:
+    """Run one benchmark in a fresh process, so that none warms or fattens another."""
+    with tempfile.NamedTemporaryFile(suffix=".json") as out:
+        command = [sys.executable, "-c", _RUN, name, out.name]
+        subprocess.run(command, cwd=ROOT, check=True, timeout=900)
+        made: list[Figure] = json.loads(Path(out.name).read_text())
+    return made
+
+
+def line(made: Figure) -> str:
+    """Write a figure for people."""
+    text = f"{made['name']:<36} {made['figure']:>12,.4g} {made['unit']:<18}"
+    if made["baseline"] is not None:
+        text += f" baseline {made['baseline']:,.4g}"
+    if made["target"] is not None:
+        text += f" target {made['target']:,.4g} {'met' if made['met'] else 'NOT MET'}"
+    return text.rstrip()
+
+
+def main(names: list[str]) -> None:
+    """Measure the named benchmarks, or all."""
+    figures: list[Figure] = []
+    for name in names or NAMES:
+        for made in measure(name):
+            figures.append(made)
+            print(line(made), flush=True)
+    build = ROOT / "build"
+    build.mkdir(exist_ok=True)
+    (build / "bench.json").write_text(json.dumps(figures, indent=1) + "\n")
+    print(f"written: build/bench.json ({len(figures)} figures)")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,155 @@
+"""Looks per CPU-second of `Looker`, beside a bare aiohttp HEAD loop in the same run.
+
+Both ask one kept-alive loopback site in another process, by uvloop, 50 at a time; rounds alternate, medians count.
+"""
+
+import asyncio
+import contextlib
+import json
+import multiprocessing
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+from typing import Any
+
+import aiohttp
+import uvloop
+
+from schemas.urls import canonical
+from services.attribution.providermap import ProviderMap
+from services.probing.guard import Guard
+from services.probing.look import Looker, LookLimits, Target
+from services.probing.politeness import PolitenessLimits
+from services.probing.resolver import Resolver
+from tests.integration.looksites import NameServer
+
+CONCURRENCY = 50
+LOOKS = 6_000
+ROUNDS = 3
+TARGET_RATIO = 0.6
+MAP = '[[provider]]\nid = "giant"\nname = "Giant"\n[[provider.prefix]]\ncidr = "127.0.0.0/8"\n'
+OK = (
+    b"HTTP/1.1 200 OK\r\nServer: nginx/1.22\r\nDate: Mon, 01 Jan 2024 00:00:00 GMT\r\n"
+    b'Content-Type: image/jpeg\r\nContent-Length: 48213\r\nETag: "5e-abc"\r\n'
+    b"Last-Modified: Mon, 01 Jan 2024 00:00:00 GMT\r\nConnection: keep-alive\r\n\r\n"
+)
+MISSING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+
+
+class _Site(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport: Any = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(OK if b" /case/known-" in data else MISSING)
+
+
+async def _serve(pipe: Connection) -> None:
+    server = await asyncio.get_running_loop().create_server(_Site, "127.0.0.1", 0)
+    pipe.send(server.sockets[0].getsockname()[1])
+    await server.serve_forever()
+
+
+def _site_process(pipe: Connection) -> None:
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_serve(pipe))
+
+
+@contextlib.contextmanager
+def site() -> Iterator[int]:
+    """Run the site in another process; yield its port."""
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(
+        target=_site_process, args=(theirs,), daemon=True
+    )
+    process.start()
+    try:
+        yield ours.recv()
+    finally:
+        process.terminate()
+        process.join()
+
+
+async def _round(ask: Callable[[int], Awaitable[None]]) -> float:
+    """Make `LOOKS` requests, `CONCURRENCY` at a time; returns requests per CPU-second."""
+    numbers = iter(range(LOOKS))
+
+    async def worker() -> None:
+        for number in numbers:
+            await ask(number)
+
+    before = time.process_time()
+    await asyncio.gather(*(worker() for _ in range(CONCURRENCY)))
+    return LOOKS / (time.process_time() - before)
+
+
+def _looker(names: NameServer) -> Looker:
+    guard = Guard("simulated", None)
+    endless = PolitenessLimits(
+        address_per_second=1e9,
+        network_per_second=1e9,
+        address_concurrency=CONCURRENCY,
+        network_concurrency=CONCURRENCY,
+    )
+    return Looker(
+        guard=guard,
+        resolver=Resolver([("127.0.0.1", names.port)], guard),
+        vantage="bench",
+        clock=lambda: datetime.now(UTC),
+        providers=ProviderMap.parse(MAP),
+        limits=LookLimits(connections_per_host=CONCURRENCY),
+        politeness=endless,
+    )
+
+
+async def _measure(port: int) -> tuple[list[float], list[float]]:
+    names = await NameServer({"bench.example": ["127.0.0.1"]}, ttl=3600).start()
+    targets = [
+        Target(f"{n:032x}", canonical(f"http://bench.example:{port}/case/known-{n}.jpg"))
+        for n in range(500)
+    ]
+    bare_urls = [f"http://127.0.0.1:{port}/case/known-{n}.jpg" for n in range(500)]
+    looks, bare = [], []
+    connector = aiohttp.TCPConnector(limit=0, limit_per_host=CONCURRENCY)
+    async with aiohttp.ClientSession(connector=connector) as session, _looker(names) as looker:
+
+        async def look(number: int) -> None:
+            made = await looker.look(targets[number % 500], datetime.now(UTC))
+            if made.verdict != "online":
+                raise RuntimeError(f"the bench site must be online, not {made.reason}")
+
+        async def head(number: int) -> None:
+            async with session.head(bare_urls[number % 500]) as response:
+                if response.status != 200:
+                    raise RuntimeError("the bench site must answer 200")
+
+        for _ in range(ROUNDS):
+            bare.append(await _round(head))
+            looks.append(await _round(look))
+    await names.stop()
+    return looks, bare
+
+
+def run() -> list[dict[str, Any]]:
+    """Measure; one row."""
+    with site() as port:
+        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        with runner:
+            looks, bare = runner.run(_measure(port))
+    figure, baseline = statistics.median(looks), statistics.median(bare)
+    return [
+        {
+            "name": "looks per CPU-second, beside a bare aiohttp HEAD loop",
+            "figure": round(figure),
+            "unit": "looks/cpu-s",
+            "baseline": round(baseline),
+            "target": f">= {TARGET_RATIO} of the baseline ({figure / baseline:.2f} now)",
+            "met": figure >= TARGET_RATIO * baseline,
+        }
+    ]
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(), indent=2))

@@ -1,0 +1,34 @@
+"""One figure of a benchmark, in the form of build/bench.json."""
+
+from typing import TypedDict
+
+
+class Figure(TypedDict):
+    """A measured figure; `baseline` was measured in the same run, `target` and `met` may be absent (None)."""
+
+    name: str
+    figure: float
+    unit: str
+    baseline: float | None
+    target: float | None
+    met: bool | None
+
+
+def figure(
+    name: str,
+    value: float,
+    unit: str,
+    *,
+    baseline: float | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
+) -> Figure:
+    """Make a figure and judge it against its target."""
+    target = at_least if at_least is not None else at_most
+    met = None
+    if at_least is not None:
+        met = value >= at_least
+    elif at_most is not None:
+        met = value <= at_most
+    rounded = float(f"{value:.4g}")
+    return Figure(name=name, figure=rounded, unit=unit, baseline=baseline, target=target, met=met)

@@ -1,0 +1,309 @@
+"""Corrections, erasure, evidence packs and reconciliation as commands, on a real broker and a real database."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from consumers.relay import Relay
+from schemas import events as ev
+from schemas import topics
+from schemas.ids import instant
+from services.cli import app
+from services.exporter.health import Health
+from services.ledger import audit
+from services.runtime import keys, logging
+from tests.integration.ledger_kit import (
+    KEYRING,
+    START,
+    Lab,
+    case_of,
+    event,
+    lab,
+    look,
+    notice,
+    pure_digest,
+    report,
+    story,
+    url_of,
+)
+from tests.servers import eventually
+
+CUTOFF = instant(START + timedelta(hours=60))
+WHO = ("--actor", "analyst", "--reason", "provider objected")
+HOUR = timedelta(hours=1)
+
+
+class Desk:
+    """An operator at the command line, with a ledger that runs."""
+
+    def __init__(self, ledger: Lab, dsn: str, folder: Path) -> None:
+        self.ledger = ledger
+        self.dsn = dsn
+        self.folder = folder
+
+    async def run(self, *arguments: str, code: int = 0) -> Result:
+        """Run a command on a loop of its own, as a process would."""
+        result = await asyncio.to_thread(CliRunner().invoke, app.cli, arguments)
+        assert result.exit_code == code, (result.output, result.exception)
+        return result
+
+    async def json(self, *arguments: str, code: int = 0) -> Any:
+        return json.loads((await self.run(*arguments, "--json", code=code)).stdout)
+
+    async def told(self, *events: ev.Event) -> None:
+        """Have evidence in the ledger."""
+        await self.ledger.produce(events)
+        await self.ledger.drained()
+
+    async def correct(self, *arguments: str) -> Any:
+        """Run a correction; it returns once the ledger has it."""
+        said = await self.json("correct", *arguments)
+        self.ledger.sent += 1
+        return said
+
+    async def pack(self, *more: str, provider: str = "giant", name: str = "pack") -> Path:
+        """Write an evidence pack."""
+        out = self.folder / name
+        await self.run("evidence", provider, "--out", str(out), "--cutoff", CUTOFF, *more)
+        return out
+
+    async def rows(self, statement: str) -> list[dict[str, Any]]:
+        return [dict(row) for row in await self.ledger.pool.fetch(statement)]
+
+
+@pytest.fixture
+async def desk(
+    kafka_bootstrap: str, postgres_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Desk]:
+    for name in [name for name in os.environ if name.startswith("TAKEDOWN_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("TAKEDOWN_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("TAKEDOWN_DATABASE_URL", postgres_dsn)
+    monkeypatch.setenv("TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS", kafka_bootstrap)
+    # The log of a whole test run is not a command's to redirect.
+    monkeypatch.setattr(logging, "configure", lambda *_, **__: None)
+    sealing = {name: key.hex() for name, key in KEYRING.sealing.items()}
+    made = keys.KeyFile(naming=KEYRING.naming.hex(), active=KEYRING.active, sealing=sealing)
+    keys.write_keys(tmp_path / "data" / "keys.toml", made)
+    async with lab(kafka_bootstrap, postgres_dsn) as ledger:
+        ledger.start()
+        yield Desk(ledger, postgres_dsn, tmp_path)
+        await ledger.stop()
+
+
+def lines(pack: Path, table: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (pack / f"{table}.jsonl").read_text().splitlines()]
+
+
+async def test_every_correction_is_seen_everywhere(desk: Desk) -> None:
+    """A retraction stands in `case show`, in the pack and in the counts, and deletes nothing."""
+    await desk.run("keys", "signing")
+    await desk.told(*story(1), *story(2))
+    before = await desk.rows("SELECT event_id FROM events")
+    await desk.correct("retract", case_of(1), "--actor", "hotline", "--reason", "not illegal")
+    shown = await desk.json("case", "show", case_of(1))
+    (correction,) = shown["corrections"]
+    assert (correction["kind"], correction["actor"], correction["reason"]) == (
+        ("report_retracted", "hotline", "not illegal")
+    )
+    assert [spell["excluded"] for spell in shown["spells"]] == ["retracted"]
+    assert len(await desk.rows("SELECT event_id FROM events")) == len(before) + 1
+    out = desk.folder / "now"
+    pack = await desk.json("evidence", "giant", "--out", str(out))
+    assert (pack["figures"]["n"], pack["figures"]["excluded"]) == (1, {"retracted": 1})
+    assert [row["actor"] for row in lines(out, "corrections")] == ["hotline"]
+    # At a cut-off before the correction, the pack says what was said then.
+    assert lines(await desk.pack(), "corrections") == []
+
+
+async def test_an_attribution_corrects_history(desk: Desk) -> None:
+    """With --effective-from, another provider is charged with what was seen since."""
+    await desk.told(report(1), notice(1, START + HOUR), notice(1, START + HOUR, "small"))
+    await desk.told(*(look(1, START + hour * HOUR, "online") for hour in (2, 30)))
+    await desk.correct(
+        "attribute", case_of(1), "--provider", "small", "--effective-from", instant(START), *WHO
+    )
+    shown = await desk.json("case", "show", case_of(1))
+    assert {spell["provider"] for spell in shown["spells"]} == {"small"}
+    assert (shown["corrections"][0]["provider"], shown["corrections"][0]["method"]) == (
+        ("small", "manual")
+    )
+    assert shown["corrections"][0]["effective_from"] is not None
+
+
+async def test_a_hold_is_placed_and_lifted(desk: Desk) -> None:
+    """The clock stands still from the hold to its end, and both name who and why."""
+    await desk.told(report(1), notice(1, START), look(1, START + HOUR, "online"))
+    await desk.correct("hold", case_of(1), "--until", "2100-01-01T00:00:00Z", *WHO)
+    clock = "SELECT clock FROM spells"
+    assert await desk.rows(clock) == [{"clock": "ON_HOLD"}]
+    await desk.correct("lift", case_of(1), "--actor", "prosecutor", "--reason", "enquiry over")
+    assert await desk.rows(clock) == [{"clock": "RUNNING"}]
+    shown = await desk.json("case", "show", case_of(1))
+    assert [(c["kind"], c["actor"], c["reason"]) for c in shown["corrections"]] == [
+        ("hold_placed", "analyst", "provider objected"),
+        ("hold_lifted", "prosecutor", "enquiry over"),
+    ]
+
+
+async def test_an_erased_url_is_gone_everywhere(desk: Desk) -> None:
+    """The sealed URL is nowhere in the database and off the watch list; timings, digest and audit stay."""
+    told = [report(1), notice(1, START), look(1, START + HOUR, "online")]
+    await desk.told(*told, report(2))
+    sealed = told[0].data.sealed_url  # type: ignore[attr-defined]
+    relay = Relay(desk.ledger.kafka, desk.ledger.pool, Health())
+    stop = asyncio.Event()
+    running = asyncio.create_task(relay.run(stop))
+    try:
+        revealed = await desk.run("case", "reveal", case_of(1), "--purpose", "enquiry 7")
+        assert "hxxp://host1[.]example" in revealed.stdout
+        said = await desk.correct("erase", case_of(1), "--yes", *WHO)
+
+        async def published() -> bool:
+            return not await desk.rows("SELECT id FROM outbox")
+
+        await eventually("the outbox is empty", published)
+    finally:
+        stop.set()
+        await running
+    for table in ("events", "cases", "outbox", "audit_log", "outcomes", "transitions", "spells"):
+        text = str(await desk.rows(f"SELECT t::text FROM {table} AS t"))
+        assert (sealed in text, sealed.encode().hex() in text, table) == (False, False, table)
+    (kept,) = await desk.rows(f"SELECT sealed_url FROM cases WHERE case_id = '{case_of(2)}'")
+    assert kept["sealed_url"] is not None
+    entries = [
+        r for r in await desk.ledger.read(topics.WATCHLIST.name) if r.key == case_of(1).encode()
+    ]
+    assert entries[0].value is not None
+    assert entries[-1].value is None
+    await desk.run("case", "reveal", case_of(1), "--purpose", "enquiry 8", code=1)
+    acts = await desk.json("audit", "list", "--case", case_of(1))
+    assert [(a["action"], a["purpose"]) for a in acts] == [
+        ("reveal", "enquiry 7"),
+        ("erase", "provider objected"),
+    ]
+    at = datetime.fromisoformat(said["time"])
+    erasure = event(case_of(1), at, ev.CaseErased(actor="analyst", reason="provider objected"))
+    assert str(erasure.id) == said["event_id"]
+    source = msgspec.structs.replace(erasure, source="takedown:correct")
+    assert await desk.ledger.digest() == pure_digest([*told, report(2), source])
+
+
+async def test_an_unknown_case_is_not_corrected(desk: Desk) -> None:
+    """A case id that was mistyped makes no case: nothing is sent, nothing is audited."""
+    await desk.run("correct", "erase", "f" * 32, "--yes", *WHO, code=1)
+    assert await desk.rows("SELECT * FROM audit_log") == []
+    assert [await desk.ledger.read(topic.name) for topic in topics.EVIDENCE] == [[], []]
+
+
+async def test_reasons_name_no_place(desk: Desk) -> None:
+    """A URL or a host name in an actor or a reason is refused and not repeated: these words are unsealed."""
+    for word in (url_of(1), "see host1.example"):
+        refused = await desk.run(
+            "correct", "retract", case_of(1), "--actor", "x", "--reason", word, code=2
+        )
+        assert "host1" not in refused.output
+
+
+async def test_a_pack_is_signed_audited_and_the_same_again(desk: Desk) -> None:
+    """Two packs of one cut-off are equal to the byte, verify with the public key alone, and hold no URL."""
+    await desk.run("evidence", "giant", "--out", str(desk.folder / "none"), code=2)
+    public = desk.folder / "operator.pem"
+    public.write_text((await desk.run("keys", "signing")).stdout)
+    assert public.read_text() == (await desk.run("keys", "signing")).stdout
+    told = [one for number in range(12) for one in story(number)]
+    await desk.told(*told)
+    first = await desk.pack(name="first.zip")
+    await desk.told(look(1, START + 70 * HOUR, "online"))
+    second = await desk.pack(name="second.zip")
+    assert first.read_bytes() == second.read_bytes()
+    verified = await desk.json("evidence", "verify", str(first), "--public-key", str(public))
+    assert len(verified["files"]) == 19
+    body = first.read_bytes()
+    assert (b"host1.example" in body, b"example/material" in body, b"s1.k1." in body) == (
+        (False, False, False)
+    )
+    first.write_bytes(body.replace(b"certain_breaches", b"certain_breachez", 1))
+    await desk.run("evidence", "verify", str(first), "--public-key", str(public), code=5)
+    acts = await desk.json("audit", "list", "--action", "evidence")
+    assert [act["purpose"] for act in acts] == ["evidence pack for giant: right of reply"] * 2
+    assert "2 entries, unbroken" in (await desk.run("audit", "verify")).stdout
+
+
+async def test_a_pack_is_never_written_over(desk: Desk) -> None:
+    """What exists stays as it is, and a failure leaves nothing behind."""
+    await desk.run("keys", "signing")
+    out = await desk.pack()
+    held = sorted(path.name for path in desk.folder.iterdir())
+    await desk.run("evidence", "giant", "--out", str(out), code=2)
+    await desk.run("evidence", "giant", "--out", str(desk.folder / "no" / "pack"), code=2)
+    assert sorted(path.name for path in desk.folder.iterdir()) == held
+
+
+async def test_a_pack_under_another_methodology_says_so(desk: Desk) -> None:
+    """Another definition folds the same evidence anew; nothing in the ledger changes."""
+    await desk.run("keys", "signing")
+    await desk.told(*story(1))
+    digest = await desk.ledger.digest()
+    out = await desk.pack("--methodology", "receipt-24h")
+    pack = json.loads((out / "pack.json").read_text())
+    assert pack["methodology"] == "receipt-24h"
+    (spell,) = lines(out, "spells")
+    assert spell["clock_started_at"] == instant(START)
+    assert await desk.ledger.digest() == digest == pure_digest(story(1))
+
+
+async def test_reconciling_finds_what_each_side_lacks(desk: Desk) -> None:
+    """As with SCART's 1,413 of 2,827: what matches, what is missing on either side, what differs."""
+    await desk.told(*(one for number in (1, 2, 3) for one in story(number)))
+    sheet = desk.folder / "list.csv"
+    head = "case_id,notice_id,received_at,removed_at\n"
+    agreeing = (
+        f"{case_of(1)},n1,{instant(START + timedelta(minutes=6))},{instant(START + 9 * HOUR)}\n"
+    )
+    sheet.write_text(head + agreeing)
+    result = await desk.json("reconcile", "giant", str(sheet), "--cutoff", CUTOFF, code=5)
+    counts = ("rows", "matched", "only_theirs", "only_ours", "differing", "malformed")
+    assert [result[name] for name in counts] == [1, 1, 0, 2, 0, 0]
+    late = f"{case_of(2)},n1,{instant(START + 9 * HOUR)},\n"
+    sheet.write_text(head + agreeing + late + f"{'f' * 32},,,\n" + "broken\n")
+    details = desk.folder / "details.csv"
+    result = await desk.json(
+        "reconcile", "giant", str(sheet), "--cutoff", CUTOFF, "--csv", str(details), code=4
+    )
+    assert [result[name] for name in counts] == [4, 2, 1, 1, 1, 1]
+    assert len(details.read_text().splitlines()) == len(result["details"]) + 1
+    text = (await desk.run("reconcile", "giant", str(sheet), "--cutoff", CUTOFF, code=4)).stdout
+    assert "4 rows = 2 matched, 0 repeated, 1 only there, 1 unreadable" in text
+
+
+async def test_lists_that_agree_exit_with_zero(desk: Desk) -> None:
+    """Where both sides say the same, the exit status says so."""
+    await desk.told(*story(1))
+    sheet = desk.folder / "list.csv"
+    sheet.write_text(f"case_id\n{case_of(1)}\n")
+    await desk.run("reconcile", "giant", str(sheet), "--cutoff", CUTOFF)
+
+
+async def test_a_reader_sees_corrections_and_no_bodies(desk: Desk) -> None:
+    """The reader's role has the view of corrections and the audit log, and still not the events' bodies."""
+    session = await asyncpg.connect(desk.dsn)
+    try:
+        await session.execute("SET ROLE takedown_reader")
+        await session.fetch("SELECT * FROM corrections")
+        await audit.verify(session)
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await session.fetch("SELECT body FROM events")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await audit.record(session, "x", "reveal", None, "y")
+    finally:
+        await session.close()

@@ -1,0 +1,96 @@
+"""The HTTP window over a real socket."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import aiohttp
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.parser import text_string_to_metric_families
+
+from services.exporter.health import Health
+from services.exporter.http import serve
+
+
+@dataclass
+class Window:
+    base: str
+    health: Health
+    registry: CollectorRegistry
+    session: aiohttp.ClientSession
+
+    async def get(self, path: str) -> tuple[int, str]:
+        async with self.session.get(self.base + path) as response:
+            return response.status, await response.text()
+
+
+@pytest.fixture
+async def window() -> AsyncIterator[Window]:
+    health, registry, stop = Health(), CollectorRegistry(), asyncio.Event()
+    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(
+        serve(health, "127.0.0.1", 0, stop, registry=registry, ready=port.set_result)
+    )
+    async with aiohttp.ClientSession() as session:
+        yield Window(f"http://127.0.0.1:{await port}", health, registry, session)
+    stop.set()
+    await serving
+
+
+async def test_metrics_are_prometheus_text(window: Window) -> None:
+    """/metrics parses, compressed or not, and holds what the registry holds."""
+    Counter("takedown_events_total", "Events.", registry=window.registry).inc(3)
+    status, text = await window.get("/metrics")
+    assert status == 200
+    (family,) = text_string_to_metric_families(text)
+    assert [sample.value for sample in family.samples if sample.name.endswith("_total")] == [3.0]
+
+
+async def test_exposition_is_kept_for_a_moment(window: Window) -> None:
+    """Two scrapes at once are rendered once; another form is rendered on its own."""
+    renderings = 0
+
+    class Counting:
+        def collect(self) -> list[object]:
+            nonlocal renderings
+            renderings += 1
+            return []
+
+    window.registry.register(Counting())  # type: ignore[arg-type]
+    renderings = 0
+    for _ in range(3):
+        assert (await window.get("/metrics"))[0] == 200
+    assert renderings == 1
+    assert (await window.get("/metrics?name[]=takedown_events_total"))[0] == 200
+
+
+async def test_health_answers(window: Window) -> None:
+    """/healthz and /readyz answer 200 or 503 with a body that names what is wrong."""
+    assert await window.get("/healthz") == (200, '{"ok":true,"loops":{}}')
+    window.health.register("ledger", -1.0)
+    status, text = await window.get("/healthz")
+    assert status == 503
+    assert '"ledger":{"ok":false' in text
+
+    async def broken() -> str:
+        raise ConnectionError("postgres at 10.0.0.1")
+
+    window.health.add_check("postgres", broken)
+    status, text = await window.get("/readyz")
+    assert status == 503
+    assert text == '{"ok":false,"checks":{"postgres":{"ok":false,"said":"ConnectionError"}}}'
+
+
+async def test_nothing_else_is_served(window: Window) -> None:
+    """The window is read-only and has no other page."""
+    assert (await window.get("/"))[0] == 404
+    async with window.session.post(window.base + "/metrics", data=b"x") as response:
+        assert response.status == 405
+
+
+async def test_a_taken_port_is_an_error(window: Window) -> None:
+    """Starting on a port that is in use fails at once."""
+    port = int(window.base.rpartition(":")[2])
+    with pytest.raises(OSError, match="address already in use"):
+        await serve(window.health, "127.0.0.1", port, asyncio.Event())

@@ -1,0 +1,828 @@
+"""Looks at scripted sites on loopback: every kind of answer ends in its verdict, in time, and without a body."""
+
+import asyncio
+import logging
+import re
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from schemas.errors import ConfigError
+from schemas.events import LookMade
+from schemas.urls import canonical
+from services.attribution.providermap import ProviderMap
+from services.core.verdict import REASONS
+from services.probing import wire
+from services.probing.exchange import Exchanger
+from services.probing.guard import Guard
+from services.probing.look import Deferred, Looker, LookLimits, Target
+from services.probing.politeness import PolitenessLimits
+from services.probing.resolver import Resolver, ResolverLimits
+from services.probing.selfcheck import SelfCheck
+from tests.integration.looksites import (
+    NameServer,
+    Site,
+    answer,
+    dribble,
+    head_of,
+    raw,
+    repeat,
+    reset,
+    silent,
+)
+
+CASE = "0123456789abcdef0123456789abcdef"
+SLACK = 1.5
+FAST = LookLimits(total_seconds=2.0, exchange_seconds=0.6, connect_seconds=0.4)
+RUDE = PolitenessLimits(
+    address_per_second=1e6,
+    network_per_second=1e6,
+    address_concurrency=100,
+    network_concurrency=100,
+    backoff_seconds=0.0,
+)
+MAP = """
+[[provider]]
+id = "giant"
+name = "Giant"
+[[provider.prefix]]
+cidr = "127.0.0.0/28"
+[[provider]]
+id = "shield"
+name = "Shield"
+role = "proxy"
+[[provider.prefix]]
+cidr = "127.0.0.2/32"
+"""
+
+
+class Lab:
+    """A name server, sites and a looker, all on loopback."""
+
+    def __init__(self, names: NameServer) -> None:
+        self.names = names
+        self.sites: list[Site] = []
+        self.lookers: list[Looker] = []
+        self.guard = Guard("simulated", None)
+
+    async def site(
+        self, *addresses: str, tls: ssl.SSLContext | None = None, port: int = 0, **paths: Any
+    ) -> Site:
+        site = Site({f"/{name}": script for name, script in paths.items()}, port=port)
+        self.sites.append(await site.start(*addresses, tls=tls))
+        return site
+
+    def resolver(self, **limits: Any) -> Resolver:
+        chosen = ResolverLimits(**{"try_seconds": 0.2, "tries": 2} | limits)
+        return Resolver([("127.0.0.1", self.names.port)], self.guard, chosen)
+
+    def looker(self, **options: Any) -> Looker:
+        given = {
+            "guard": self.guard,
+            "resolver": self.resolver(),
+            "vantage": "lab",
+            "clock": lambda: datetime.now(UTC),
+            "limits": FAST,
+            "politeness": RUDE,
+        }
+        self.lookers.append(Looker(**given | options))
+        return self.lookers[-1]
+
+    async def look(self, url: str, looker: Looker | None = None, **target: Any) -> LookMade:
+        looker = looker or (self.lookers[0] if self.lookers else self.looker())
+        begun = time.monotonic()
+        made = await looker.look(Target(CASE, canonical(url), **target), datetime.now(UTC))
+        assert time.monotonic() - begun < FAST.total_seconds + SLACK
+        assert made.reason in REASONS
+        assert made.started_at <= made.finished_at
+        return made
+
+    async def close(self) -> None:
+        for looker in self.lookers:
+            await looker.close()
+        for site in self.sites:
+            await site.stop()
+        await self.names.stop()
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def lab() -> AsyncIterator[Lab]:
+    names = await NameServer({"a.example": ["127.0.0.1"]}).start()
+    lab = Lab(names)
+    yield lab
+    await lab.close()
+
+
+# -- status codes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict", "reason", "methods"),
+    [
+        (200, "online", "served", ["HEAD"]),
+        (404, "removed", "not_found", ["HEAD", "GET"]),
+        (410, "removed", "gone", ["HEAD", "GET"]),
+        (401, "undetermined", "blocked_unauthorized", ["HEAD"]),
+        (403, "undetermined", "blocked_forbidden", ["HEAD", "GET"]),
+        (429, "undetermined", "blocked_rate_limited", ["HEAD"]),
+        (451, "undetermined", "blocked_legal", ["HEAD"]),
+        (500, "undetermined", "server_error", ["HEAD", "GET"]),
+        (502, "undetermined", "server_error", ["HEAD"]),
+        (503, "undetermined", "blocked_unavailable", ["HEAD"]),
+    ],
+)
+async def test_status(lab: Lab, status: int, verdict: str, reason: str, methods: list[str]) -> None:
+    """Each status has its verdict, and a removal is only believed of a GET."""
+    site = await lab.site(x=answer(status, content_type="image/jpeg"))
+    made = await lab.look(f"http://a.example:{site.port}/x")
+    assert (verdict, reason) == (made.verdict, made.reason)
+    assert methods == site.methods("/x")
+    assert made.fingerprint is not None
+    assert status == made.fingerprint.status
+
+
+async def test_request_says_who_asks_and_nothing_else(lab: Lab) -> None:
+    """Requests carry the identified agent, the range, and no cookie, referer or credential."""
+    site = await lab.site(x=answer(404, set_cookie="a=b"))
+    looker = lab.looker(agent="takedown-monitor (+mailto:desk@hotline.example)")
+    for _ in range(2):
+        await lab.look(f"http://a.example:{site.port}/x", looker)
+    head, get = site.asked[0], site.asked[1]
+    assert head.headers == {
+        "host": f"a.example:{site.port}",
+        "user-agent": "takedown-monitor (+mailto:desk@hotline.example)",
+        "accept": "*/*",
+        "accept-encoding": "identity",
+    }
+    assert get.headers["range"] == "bytes=0-0"
+    assert all("cookie" not in asked.headers for asked in site.asked)
+
+
+async def test_path_and_query_go_out_as_they_are(lab: Lab) -> None:
+    """No slash is merged, no query sorted, no escape rewritten."""
+    site = await lab.site()
+    site.missing = answer(200)
+    await lab.look(f"http://a.example:{site.port}/a//b/%7Ec?b=2&a=1&&x=%20")
+    assert site.asked[0].target == "/a//b/%7Ec?b=2&a=1&&x=%20"
+
+
+async def test_fingerprint_keeps_the_allow_list(lab: Lab) -> None:
+    """Of a header block only the allow-listed headers are kept (G2)."""
+    site = await lab.site(
+        x=answer(
+            200,
+            content_type="image/jpeg; charset=x",
+            content_length="4321",
+            etag='"secret"',
+            server="nginx/1.2 (host7)",
+            age="17",
+            set_cookie="id=1",
+            last_modified="Mon, 01 Jan 2024 00:00:00 GMT",
+        )
+    )
+    print_ = (await lab.look(f"http://a.example:{site.port}/x")).fingerprint
+    assert print_ is not None
+    assert (print_.content_type, print_.content_length, print_.cache_age) == (
+        "image/jpeg",
+        4321,
+        17,
+    )
+    assert print_.server_class == "nginx"
+    assert re.fullmatch("[0-9a-f]{16}", print_.etag_digest or "")
+    assert "secret" not in repr(print_)
+
+
+async def test_head_not_supported(lab: Lab) -> None:
+    """A host that refuses HEAD is asked by GET, and from then on at once (P5)."""
+    site = await lab.site(x=answer(206, head=405, content_range="bytes 0-0/900"))
+    for _ in range(2):
+        made = await lab.look(f"http://a.example:{site.port}/x")
+        assert (made.verdict, made.method) == ("online", "GET")
+    assert site.methods("/x") == ["HEAD", "GET", "GET"]
+    assert made.fingerprint is not None
+    assert made.fingerprint.content_length == 900
+
+
+async def test_head_that_lies(lab: Lab) -> None:
+    """A 404 to HEAD alone is no removal: the GET decides."""
+    site = await lab.site(x=answer(200, head=404))
+    assert (await lab.look(f"http://a.example:{site.port}/x")).verdict == "online"
+
+
+async def test_challenge(lab: Lab) -> None:
+    """A challenge is a block, known by an allow-listed header."""
+    site = await lab.site(x=answer(403, cf_mitigated="challenge"))
+    assert (await lab.look(f"http://a.example:{site.port}/x")).reason == "blocked_challenge"
+    assert site.methods("/x") == ["HEAD"]
+
+
+async def test_looks_at_one_host_share_a_connection(lab: Lab) -> None:
+    """Looks due at one host go over one kept-alive connection; another name gets its own."""
+    lab.names.names["b.example"] = ["127.0.0.1"]
+    site = await lab.site(x=answer(200), y=answer(200))
+    for path in ("x", "y", "x"):
+        await lab.look(f"http://a.example:{site.port}/{path}")
+    assert site.connections == 1
+    await lab.look(f"http://b.example:{site.port}/x")
+    assert site.connections == 2
+
+
+async def test_a_kept_alive_connection_that_was_closed_is_no_fault(lab: Lab) -> None:
+    """A connection that the server closed while idle is replaced without a word."""
+    site = await lab.site(x=answer(200))
+    url = f"http://a.example:{site.port}/x"
+    assert (await lab.look(url)).verdict == "online"
+    for task in tuple(site.tasks):
+        task.cancel()
+    assert (await lab.look(url)).verdict == "online"
+
+
+# -- redirects -------------------------------------------------------------------------------------
+
+
+def _to(location: str) -> Callable:
+    return answer(302, location=location)
+
+
+@pytest.mark.parametrize(
+    ("location", "verdict", "reason"),
+    [
+        ("/y", "online", "served"),
+        ("y", "online", "served"),
+        ("//a.example:{port}/y", "online", "served"),
+        ("http://www.a.example:{port}/y", "online", "served"),
+        ("/", "undetermined", "redirect_to_root"),
+        ("/404.html", "removed", "soft_404_path"),
+        ("/errors/notfound?from=x", "removed", "soft_404_path"),
+        ("http://other.example/", "undetermined", "redirect_other_domain"),
+        ("http://127.0.0.1:{port}/y", "undetermined", "redirect_other_domain"),
+        ("http://169.254.169.254/latest", "undetermined", "redirect_other_domain"),
+        ("http://[::1]:{port}/y", "undetermined", "redirect_other_domain"),
+        ("http://inner.a.example:{port}/y", "undetermined", "redirect_refused"),
+        ("http://user:pass@a.example:{port}/y", "undetermined", "redirect_refused"),
+        ("ftp://a.example/y", "undetermined", "redirect_refused"),
+        ("http://nowhere.a.example/y", "undetermined", "redirect_broken"),
+        ("http://", "undetermined", "redirect_broken"),
+        ("/x", "undetermined", "redirect_loop"),
+        ("/r1", "undetermined", "redirect_too_many"),
+        ("/" + "y" * 9000, "undetermined", "redirect_broken"),
+    ],
+)
+async def test_redirect(lab: Lab, location: str, verdict: str, reason: str) -> None:
+    """A redirect is followed only where it may be, and never believed to mean more than it does."""
+    lab.names.names |= {"www.a.example": ["127.0.0.1"], "inner.a.example": ["169.254.169.254"]}
+    site = await lab.site(y=answer(200), r1=_to("/r2"), r2=_to("/r3"), r3=_to("/r4"), r4=_to("/y"))
+    site.scripts["/x"] = _to(location.replace("{port}", str(site.port)))
+    made = await lab.look(f"http://a.example:{site.port}/x")
+    assert (verdict, reason) == (made.verdict, made.reason)
+
+
+async def test_redirect_loop_over_two_pages(lab: Lab) -> None:
+    """A loop is noticed wherever it closes."""
+    site = await lab.site(x=_to("/y"), y=_to("/x"))
+    assert (await lab.look(f"http://a.example:{site.port}/x")).reason == "redirect_loop"
+    assert len(site.asked) == 2
+
+
+async def test_redirect_without_location(lab: Lab) -> None:
+    """A redirect to nowhere is undetermined."""
+    site = await lab.site(x=answer(302))
+    assert (await lab.look(f"http://a.example:{site.port}/x")).reason == "redirect_broken"
+
+
+async def test_redirect_to_root_by_everything(lab: Lab) -> None:
+    """A host that sends every unknown path to its front page has removed what it sends there."""
+    site = await lab.site(x=_to("/"))
+    site.missing = _to("/")
+    made = await lab.look(f"http://a.example:{site.port}/x")
+    assert (made.verdict, made.reason) == ("removed", "soft_404_root")
+
+
+async def test_redirect_to_root_of_what_was_served_before(lab: Lab) -> None:
+    """A URL that this vantage saw served and that leads to the front page now is a removal."""
+    site = await lab.site(x=answer(200))
+    url = f"http://a.example:{site.port}/x"
+    assert (await lab.look(url)).verdict == "online"
+    site.scripts["/x"] = _to("/")
+    assert (await lab.look(url)).reason == "soft_404_root"
+
+
+# -- soft 404 --------------------------------------------------------------------------------------
+
+
+async def test_soft_404_host(lab: Lab) -> None:
+    """A host that answers 200 to everything is never online; it is asked once for a random sibling."""
+    site = await lab.site()
+    site.missing = answer(200, content_type="text/html", content_length="512")
+    url = f"http://a.example:{site.port}/folder/x.jpg"
+    for _ in range(3):
+        made = await lab.look(url)
+        assert (made.verdict, made.reason) == ("removed", "soft_404_control")
+    others = [asked.target for asked in site.asked if asked.target != "/folder/x.jpg"]
+    assert len(others) == 1
+    assert re.fullmatch(r"/folder/[0-9a-f]{16}\.jpg", others[0])
+
+
+async def test_soft_404_host_without_telling_headers(lab: Lab) -> None:
+    """Where no header tells two pages apart the verdict stays open."""
+    site = await lab.site()
+    site.missing = raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n")
+    made = await lab.look(f"http://a.example:{site.port}/x")
+    assert (made.verdict, made.reason) == ("undetermined", "suspected_soft_404")
+
+
+async def test_many_looks_share_one_control(lab: Lab) -> None:
+    """Concurrent first looks at one host ask for one sibling."""
+    site = await lab.site(**{f"x{n}": answer(200) for n in range(10)})
+    looks = [lab.look(f"http://a.example:{site.port}/x{n}") for n in range(10)]
+    made = await asyncio.gather(*looks)
+    assert {"online"} == {look.verdict for look in made}
+    assert len(site.asked) == 11
+
+
+async def test_parked_name(lab: Lab) -> None:
+    """A name that a parking service answers for is not online."""
+    lab.names.name_servers["a.example"] = ["ns1.sedoparking.com"]
+    site = await lab.site(x=answer(200))
+    assert (await lab.look(f"http://a.example:{site.port}/x")).reason == "parked"
+
+
+# -- hostile servers -------------------------------------------------------------------------------
+
+
+async def test_slow_loris(lab: Lab) -> None:
+    """Headers that never end are cut at the timeout, as a block."""
+    site = await lab.site(x=dribble(b"X-A: b\r\n", 0.05))
+    assert (await lab.look(f"http://a.example:{site.port}/x")).reason == "blocked_tarpit"
+
+
+async def test_silence(lab: Lab) -> None:
+    """A server that says nothing ends in a timeout."""
+    site = await lab.site(x=silent)
+    assert (await lab.look(f"http://a.example:{site.port}/x")).reason == "response_timeout"
+
+
+async def test_endless_body(lab: Lab) -> None:
+    """Of a body without end nothing reaches us, and the server is cut within its buffers (G1)."""
+    site = await lab.site()
+    first = head_of(404, {"content-type": "image/jpeg", "transfer-encoding": "chunked"})
+    flood = repeat(site, b"1000\r\n" + b"\xff" * 4096 + b"\r\n", first=first)
+
+    async def script(asked, writer):
+        await (flood if asked.method == "GET" else answer(404))(asked, writer)
+
+    site.scripts["/x"] = script
+    made = await lab.look(f"http://a.example:{site.port}/x")
+    assert (made.reason, made.method) == ("not_found", "GET")
+    await asyncio.sleep(0.1)
+    sent = site.sent_bytes
+    assert sent < 4_000_000
+    await asyncio.sleep(0.1)
+    assert sent == site.sent_bytes
+
+
+async def test_no_byte_of_a_body_reaches_the_parser(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What follows the header block is dropped before aiohttp sees it, whatever the framing."""
+    fed: list[bytes] = []
+    plain = wire.ResponseHandler.data_received
+
+    def spy(self, data: bytes) -> None:
+        fed.append(data)
+        plain(self, data)
+
+    monkeypatch.setattr(wire.ResponseHandler, "data_received", spy)
+    body = b"MARKER" * 500
+    paths = {
+        "length": b"HTTP/1.1 404 N\r\nContent-Length: 3000\r\n\r\n" + body,
+        "close": b"HTTP/1.1 404 N\r\n\r\n" + body,
+        "chunked": b"HTTP/1.1 404 N\r\nTransfer-Encoding: chunked\r\n\r\nbb8\r\n" + body,
+        "gzip": b"HTTP/1.1 404 N\r\nContent-Encoding: gzip\r\nContent-Length: 3000\r\n\r\n" + body,
+        "bare": b"HTTP/1.1 404 N\nContent-Length: 3000\n\n" + body,
+        "interim": b"HTTP/1.1 103 E\r\nLink: a\r\n\r\nHTTP/1.1 404 N\r\n\r\n" + body,
+    }
+    site = await lab.site(**{name: raw(data) for name, data in paths.items()})
+    for name in paths:
+        made = await lab.look(f"http://a.example:{site.port}/{name}")
+        assert made.reason == "not_found", name
+    assert fed
+    assert b"MARKER" not in b"".join(fed)
+
+
+async def test_header_block_in_pieces(lab: Lab) -> None:
+    """A header block that comes byte by byte is read to its end and no further."""
+    block = b"HTTP/1.1 404 N\r\nContent-Length: 5\r\n\r\nMARKE"
+
+    async def script(_, writer):
+        for byte in block:
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0.001)
+        writer.close()
+
+    site = await lab.site(x=script)
+    assert (await lab.look(f"http://a.example:{site.port}/x")).reason == "not_found"
+
+
+async def test_body_after_head_closes_the_connection(lab: Lab) -> None:
+    """A body that comes where none may be ends the connection: the next look is not poisoned."""
+    poison = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
+    site = await lab.site(x=raw(poison + head_of(404), close=False), y=answer(200))
+    assert (await lab.look(f"http://a.example:{site.port}/x")).verdict == "online"
+    assert (await lab.look(f"http://a.example:{site.port}/y")).verdict == "online"
+    assert site.connections >= 2
+
+
+async def test_endless_interim_responses(lab: Lab) -> None:
+    """Interim responses are counted: they can't hold the loop."""
+    site = await lab.site()
+    site.scripts["/x"] = repeat(site, b"HTTP/1.1 102 Processing\r\n\r\n")
+    begun = time.process_time()
+    assert (await lab.look(f"http://a.example:{site.port}/x")).reason == "interim_flood"
+    assert time.process_time() - begun < 0.5
+
+
+@pytest.mark.parametrize(
+    "line", [b"X: y\r\n" * 500, b"X-Long: " + b"y" * 60_000 + b"\r\n", b"y" * 4096]
+)
+async def test_header_flood(lab: Lab, line: bytes) -> None:
+    """A header block has a cap, in many lines or in one."""
+    site = await lab.site()
+    site.scripts["/x"] = repeat(site, line, first=b"HTTP/1.1 200 OK\r\nA: ")
+    made = await lab.look(f"http://a.example:{site.port}/x")
+    assert made.reason in ("header_flood", "bad_response")
+    assert made.verdict == "undetermined"
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (reset, "blocked_reset"),
+        (raw(b""), "disconnected"),
+        (raw(b"SSH-2.0-OpenSSH_9.2\r\n"), "bad_response"),
+        (raw(b"HTTP/1.1 abc\r\n\r\n"), "bad_response"),
+        (raw(b"HTTP/1.1 200 OK\r\nContent-Le"), "disconnected"),
+        (raw(b"HTTP/1.1 999 Odd\r\n\r\n"), "odd_status"),
+        (raw(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"), "odd_status"),
+    ],
+    ids=["reset", "empty", "ssh", "no_number", "half", "999", "upgrade"],
+)
+async def test_broken_answers(lab: Lab, script, reason: str) -> None:
+    """Whatever is no answer is undetermined, with its reason."""
+    site = await lab.site(x=script)
+    made = await lab.look(f"http://a.example:{site.port}/x")
+    assert (made.verdict, made.reason) == ("undetermined", reason)
+
+
+async def test_nobody_listens(lab: Lab) -> None:
+    """A refused connection is undetermined."""
+    site = await lab.site()
+    await site.stop()
+    assert (await lab.look(f"http://a.example:{site.port}/x")).reason == "connect_refused"
+
+
+# -- TLS -------------------------------------------------------------------------------------------
+
+
+async def test_tls_handshake_faults(lab: Lab) -> None:
+    """A server that talks no TLS, stalls or resets in the handshake is undetermined."""
+
+    async def talk(data: bytes | None, abort: bool) -> int:
+        async def serve(reader, writer):
+            await reader.read(65_536)
+            if data is not None:
+                writer.write(data)
+            if abort:
+                await reset(None, writer)
+            await reader.read()
+            writer.transport.abort()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        lab.sites.append(Site(servers=[server]))
+        return server.sockets[0].getsockname()[1]
+
+    for data, abort, reasons in (
+        (b"HTTP/1.1 400 Bad\r\n\r\n", False, {"tls_failed"}),
+        (None, False, {"tls_timeout"}),
+        (None, True, {"blocked_reset"}),
+    ):
+        port = await talk(data, abort)
+        made = await lab.look(f"https://a.example:{port}/x")
+        assert made.reason in reasons
+
+
+async def test_self_signed_certificate_is_no_removal(lab: Lab, certificate: ssl.SSLContext) -> None:
+    """A certificate that nobody vouches for says nothing about the material."""
+    site = await lab.site(x=answer(200), tls=certificate)
+    made = await lab.look(f"https://a.example:{site.port}/x")
+    assert made.verdict == "online"
+    assert {"connect", "tls", "first_byte"} <= set(made.phases)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    """Make a self-signed certificate for another name, expired."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "other.example")])
+    past = datetime(2020, 1, 1, tzinfo=UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(past)
+        .not_valid_after(past + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "pair.pem"
+    plain = serialization.NoEncryption()
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+        + made.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context
+
+
+# -- addresses and names ---------------------------------------------------------------------------
+
+
+async def test_one_address_dead_one_alive(lab: Lab) -> None:
+    """Online if any address serves it; the one that does not is on record."""
+    lab.names.names["two.example"] = ["127.0.0.3", "127.0.0.1"]
+    site = await lab.site("127.0.0.1", x=answer(200))
+    made = await lab.look(f"http://two.example:{site.port}/x")
+    assert made.verdict == "online"
+    assert {s.address for s in made.served if s.online} == {"127.0.0.1"}
+    assert all(s.address == "127.0.0.3" for s in made.served if not s.online)
+
+
+async def test_gone_on_one_address_of_two(lab: Lab) -> None:
+    """Gone on one address and dark on the other is undetermined; gone on both is gone (P10)."""
+    lab.names.names["two.example"] = ["127.0.0.1", "127.0.0.3"]
+    site = await lab.site("127.0.0.1", x=answer(404))
+    url = f"http://two.example:{site.port}/x"
+    assert (await lab.look(url)).reason == "connect_refused"
+    other = await lab.site("127.0.0.3", port=site.port, x=answer(410))
+    made = await lab.look(url)
+    assert made.verdict == "removed"
+    assert other.methods("/x") == ["HEAD", "GET"]
+
+
+async def test_too_many_addresses(lab: Lab) -> None:
+    """Gone on the addresses asked is not gone while others were left out."""
+    addresses = [f"127.0.1.{n}" for n in range(1, 7)]
+    lab.names.names["many.example"] = addresses
+    site = await lab.site(*addresses, x=answer(404))
+    looker = lab.looker(limits=LookLimits(addresses_per_family=4))
+    made = await lab.look(f"http://many.example:{site.port}/x", looker)
+    assert (made.reason, len(made.served)) == ("gone_on_some", 4)
+
+
+async def test_family_without_a_route_is_not_asked(lab: Lab) -> None:
+    """A vantage without IPv6 can tell that a URL is gone; it asks IPv6 only where there is nothing else."""
+    lab.names.names |= {"dual.example": ["127.0.0.1", "::1"], "six.example": ["::1"]}
+    site = await lab.site("127.0.0.1", x=answer(404))
+    looker = lab.looker(limits=LookLimits(families=frozenset({4})))
+    made = await lab.look(f"http://dual.example:{site.port}/x", looker)
+    assert made.verdict == "removed"
+    assert [s.address for s in made.served] == ["127.0.0.1"]
+    assert (await lab.look(f"http://six.example:{site.port}/x", looker)).reason == "connect_refused"
+
+
+async def test_provider_of_each_address(lab: Lab) -> None:
+    """Each address asked is attributed, with its role, as of the look."""
+    lab.names.names["two.example"] = ["127.0.0.2", "127.0.0.1"]
+    site = await lab.site("127.0.0.1", "127.0.0.2", x=answer(404))
+    looker = lab.looker(providers=ProviderMap.parse(MAP))
+    made = await lab.look(f"http://two.example:{site.port}/x", looker)
+    assert {s.address: (s.provider, s.role) for s in made.served} == {
+        "127.0.0.1": ("giant", "hosting"),
+        "127.0.0.2": ("shield", "proxy"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict", "reason"),
+    [
+        ("NXDOMAIN", "removed", "nxdomain"),
+        ("SERVFAIL", "undetermined", "dns_servfail"),
+        ("REFUSED", "undetermined", "dns_refused"),
+        ("timeout", "undetermined", "dns_timeout"),
+        ([], "undetermined", "dns_nodata"),
+        (("loop.example",), "undetermined", "dns_broken"),
+        (["10.0.0.1", "169.254.169.254"], "undetermined", "address_refused"),
+        (["93.184.216.34"], "undetermined", "address_refused"),
+    ],
+)
+async def test_names(lab: Lab, said, verdict: str, reason: str) -> None:
+    """Each DNS outcome keeps its name, and a simulation leaves loopback for nobody."""
+    lab.names.names |= {"n.example": said, "loop.example": ("loop.example",)}
+    made = await lab.look("http://n.example/x")
+    assert (made.verdict, made.reason, made.method) == (verdict, reason, "DNS")
+    assert made.served == ()
+
+
+async def test_refused_addresses_beside_good_ones(lab: Lab) -> None:
+    """Bad records of a name are left out, the good ones are asked."""
+    lab.names.names["mixed.example"] = ["10.0.0.1", "127.0.0.1"]
+    site = await lab.site(x=answer(404))
+    made = await lab.look(f"http://mixed.example:{site.port}/x")
+    assert made.verdict == "removed"
+    assert [s.address for s in made.served] == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "[::ffff:127.0.0.1]", "[::1]", "0x7f.1", "localhost"]
+)
+async def test_public_guard_never_connects_to_loopback(lab: Lab, host: str) -> None:
+    """With the public guard no spelling of loopback, and no name for it, opens a socket."""
+    lab.names.names["localhost"] = ["127.0.0.1", "::1"]
+    site = await lab.site(x=answer(200))
+    guard = Guard("public", {80, site.port})
+    resolver = Resolver([("127.0.0.1", lab.names.port)], guard)
+    made = await lab.look(
+        f"http://{host}:{site.port}/x", lab.looker(guard=guard, resolver=resolver)
+    )
+    assert made.reason == "address_refused"
+    assert site.connections == 0
+
+
+async def test_own_listener_is_refused(lab: Lab) -> None:
+    """A simulated URL can't reach the operator's own services."""
+    site = await lab.site(x=answer(200))
+    guard = Guard("simulated", None, own_listeners=[("127.0.0.1", site.port)])
+    made = await lab.look(f"http://a.example:{site.port}/x", lab.looker(guard=guard))
+    assert made.reason == "address_refused"
+    assert site.connections == 0
+
+
+async def test_the_socket_itself_is_guarded(lab: Lab) -> None:
+    """If all else let an address through, the socket is still not made."""
+    site = await lab.site(x=answer(200))
+    exchanger = Exchanger(Guard("public", {site.port}), agent="x")
+    reply = await exchanger.ask(
+        "HEAD", canonical(f"http://a.example:{site.port}/x"), "127.0.0.1", 1
+    )
+    assert reply.fault == "address_refused"
+    assert site.connections == 0
+    await exchanger.close()
+
+
+# -- resolver --------------------------------------------------------------------------------------
+
+
+async def test_cname_chain_over_several_answers(lab: Lab) -> None:
+    """A chain is followed, also where each answer brings one link."""
+    lab.names.names |= {"c.example": ("d.example",), "d.example": ("a.example",)}
+    found = await lab.resolver().resolve("c.example")
+    assert found.addresses == ("127.0.0.1",)
+    assert found.chain == ("d.example", "a.example")
+
+
+async def test_truncated_answer_is_asked_again_over_tcp(lab: Lab) -> None:
+    """What does not fit a datagram comes over TCP; records beyond the cap are counted."""
+    lab.names.truncate = True
+    lab.names.names["big.example"] = [f"127.0.2.{n}" for n in range(1, 100)]
+    found = await lab.resolver().resolve("big.example")
+    assert (len(found.addresses), found.left_out) == (16, 83)
+
+
+async def test_forged_answers_are_ignored(lab: Lab) -> None:
+    """An answer with another id does not end the query."""
+    lab.names.forge = True
+    assert (await lab.resolver().resolve("a.example")).status == "addresses"
+
+
+async def test_concurrent_queries_share_a_flight_and_answers_are_remembered(lab: Lab) -> None:
+    """A hundred looks at one name ask its server once per family."""
+    resolver = lab.resolver()
+    await asyncio.gather(*(resolver.resolve("a.example") for _ in range(100)))
+    await resolver.resolve("a.example")
+    assert sorted(lab.names.asked) == [("a.example", "A"), ("a.example", "AAAA")]
+
+
+async def test_nxdomain_needs_both_families_and_both_servers(lab: Lab) -> None:
+    """One name server that knows a name outweighs one that does not."""
+    other = await NameServer({"x.example": []}).start()
+    servers = [("127.0.0.1", lab.names.port), ("127.0.0.1", other.port)]
+    found = await Resolver(servers, lab.guard).resolve("x.example")
+    assert found.status == "disagree"
+    await other.stop()
+
+
+async def test_a_simulation_asks_name_servers_on_loopback_only() -> None:
+    """A public name server under a simulated guard is refused at the start."""
+    with pytest.raises(ConfigError, match="loopback"):
+        Resolver([("9.9.9.9", 53)], Guard("simulated", None))
+
+
+async def test_a_removal_is_not_believed_of_a_stale_address(lab: Lab) -> None:
+    """Before a removal counts, the name is resolved afresh: it may have moved."""
+    lab.names.names["m.example"] = ["127.0.0.1"]
+    site = await lab.site("127.0.0.1", x=answer(200))
+    looker = lab.looker(resolver=lab.resolver(fresh_seconds=0.0))
+    url = f"http://m.example:{site.port}/x"
+    assert (await lab.look(url, looker)).verdict == "online"
+    site.scripts["/x"] = answer(404)
+    await lab.site("127.0.0.3", port=site.port, x=answer(200))
+    lab.names.names["m.example"] = ["127.0.0.3"]
+    made = await lab.look(url, looker)
+    assert made.verdict == "online"
+    assert [s.address for s in made.served] == ["127.0.0.3"]
+
+
+# -- sight, politeness, silence --------------------------------------------------------------------
+
+
+async def test_canary(lab: Lab) -> None:
+    """A look carries the last sighting of the canary, and a blind vantage sees nothing gone."""
+    site = await lab.site(x=answer(404), canary=answer(200))
+    looker = lab.looker(
+        canary=canonical(f"http://a.example:{site.port}/canary"), canary_interval_seconds=0.0
+    )
+    url = f"http://a.example:{site.port}/x"
+    made = await lab.look(url, looker)
+    assert made.verdict == "removed"
+    assert made.canary_at is not None
+    site.scripts["/canary"] = answer(500)
+    blind = await lab.look(url, looker)
+    assert (blind.verdict, blind.reason) == ("undetermined", "vantage_blind")
+    assert blind.canary_at is not None
+    assert blind.canary_at <= blind.started_at
+    site.scripts["/canary"] = answer(200)
+    assert (await lab.look(url, looker)).verdict == "removed"
+
+
+async def test_mass_failure_blinds(lab: Lab) -> None:
+    """Many unrelated hosts that fail at once void what seems to be gone."""
+    site = await lab.site(x=answer(404))
+    looker = lab.looker(selfcheck=SelfCheck())
+    url = f"http://a.example:{site.port}/x"
+    assert (await lab.look(url, looker)).verdict == "removed"
+    lab.names.names |= {f"dead{n}.example": "SERVFAIL" for n in range(6)}
+    for n in range(6):
+        await lab.look(f"http://dead{n}.example/x", looker)
+    assert (await lab.look(url, looker)).reason == "vantage_blind"
+
+
+async def test_politeness_defers(lab: Lab) -> None:
+    """A look that would have to wait too long is not made, and says so."""
+    site = await lab.site(x=answer(429, retry_after="3600"))
+    looker = lab.looker(politeness=PolitenessLimits(max_wait_seconds=0.05))
+    assert (
+        await lab.look(f"http://a.example:{site.port}/x", looker)
+    ).reason == "blocked_rate_limited"
+    with pytest.raises(Deferred) as deferred:
+        await lab.look(f"http://a.example:{site.port}/x", looker)
+    assert deferred.value.seconds > 3000
+    assert len(site.asked) == 1
+
+
+@pytest.mark.parametrize("url", ["http://x.onion/", "ftp://a.example/x", "http://u:p@a.example/x"])
+async def test_not_measurable_is_never_probed(lab: Lab, url: str) -> None:
+    """Onion services, other schemes and credentials are counted and never asked (G17)."""
+    made = await lab.look(url)
+    assert made.reason == "not_measurable"
+    assert lab.names.asked == []
+
+
+async def test_no_url_in_logs_or_errors(
+    lab: Lab, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither host nor path of a URL gets out, whatever goes wrong (G4)."""
+    caplog.set_level(logging.DEBUG)
+    asyncio.get_running_loop().set_debug(True)
+    lab.names.names |= {"marker.example": ["127.0.0.1"], "bad.marker.example": ["10.0.0.1"]}
+    scripts = {
+        "a": answer(404),
+        "b": reset,
+        "c": silent,
+        "d": raw(b"garbage\r\n\r\n"),
+        "e": _to("http://marker.example/MARKER"),
+        "f": dribble(b"MARKER: b\r\n", 0.05),
+    }
+    site = await lab.site()
+    site.scripts |= {f"/MARKER-{name}": script for name, script in scripts.items()}
+    with structlog.testing.capture_logs() as logged:
+        for name in scripts:
+            made = await lab.look(f"http://marker.example:{site.port}/MARKER-{name}")
+            assert "marker" not in repr(made).lower()
+        await lab.look("http://bad.marker.example/MARKER")
+        await lab.look("http://nothing.marker.example/MARKER")
+    out = capsys.readouterr()
+    said = f"{caplog.text}{out.out}{out.err}{logged}{lab.lookers[0]!r}".lower()
+    assert "marker" not in said

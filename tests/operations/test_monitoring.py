@@ -1,0 +1,178 @@
+"""Rules, routes and exposition, judged by Prometheus' own tools."""
+
+import asyncio
+import json
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from deploy.grafana.queries import dashboard_queries
+from schemas.methodology import shipped
+from services.exporter import metrics
+from services.exporter.collector import Snapshot
+from services.exporter.figures import families, notice_families
+from services.exporter.health import Health
+from services.exporter.http import serve
+from services.exporter.reading import NoticeReading, Reading
+from services.runtime.embedded.process import free_port
+from tests.acceptance.dashboard import unanswered
+from tests.servers import REPOSITORY, eventually
+
+DEPLOY = REPOSITORY / "deploy"
+NL = shipped()["nl-24h"]
+
+
+def run(*words: str | Path, text: bytes | None = None) -> subprocess.CompletedProcess[str]:
+    answer = subprocess.run(
+        [str(word) for word in words], input=text, capture_output=True, check=False, timeout=60
+    )
+    out = (answer.stdout + answer.stderr).decode()
+    return subprocess.CompletedProcess(answer.args, answer.returncode, out, "")
+
+
+def figures() -> Snapshot:
+    """A ledger's figures with every kind of row in them."""
+    at = datetime.now(UTC)
+    spell = {"provider": "giant", "category": "csam", "clock": "WITHIN", "standing": "within"}
+    stock = dict.fromkeys(("online", "due_soon", "overdue_unverified", "without_notice"), 1)
+    exposure = {"exposure_lower_seconds": 10.0, "exposure_upper_seconds": 20.0}
+    removal = {"provider": "giant", "category": "csam", "bucket": 3, "removals": 4, "seconds": 9.0}
+    outcome = {"provider": "giant", "category": "csam", "type": "takedown.spell.breached.v1"}
+    progress = {"topic": "takedown.reports.v1", "event_time": at, "committed_at": at}
+    reading = Reading(
+        at=at,
+        providers=["giant"],
+        categories=["csam"],
+        spells=[spell | stock | exposure | {"spells": 4}],
+        removals=[removal | {"side": side} for side in ("lower", "upper")],
+        outcomes=[outcome | {"recorded": 3, "voided": 1}],
+        progress=[progress],
+    )
+    sent = [{"provider": "giant", "state": "sent", "notices": 2}]
+    snapshot = Snapshot()
+    snapshot.publish("figures", families(reading, NL))
+    snapshot.publish("notices", notice_families(NoticeReading(at=at, providers=[], notices=sent)))
+    return snapshot
+
+
+def test_rules_are_rules(promtool: Path) -> None:
+    """Promtool accepts the rules and the configuration that loads them."""
+    checked = run(promtool, "check", "config", DEPLOY / "prometheus/prometheus.yml")
+    assert checked.returncode == 0, checked.stdout
+    assert "rules found" in checked.stdout
+
+
+@pytest.mark.parametrize(
+    "path", sorted((DEPLOY / "prometheus/tests").glob("*.yml")), ids=lambda p: p.name
+)
+def test_alerts_fire_and_stay_silent(promtool: Path, path: Path) -> None:
+    """Every case in deploy/prometheus/tests holds."""
+    tested = run(promtool, "test", "rules", path)
+    assert tested.returncode == 0, tested.stdout
+
+
+def test_exposition_is_clean(promtool: Path) -> None:
+    """Promtool finds nothing to say against names, units and help of what we expose."""
+    registry = CollectorRegistry()
+    registry.register(figures())
+    text = generate_latest(registry) + b"".join(
+        line + b"\n"
+        for line in generate_latest(metrics.REGISTRY).splitlines()
+        if b"takedown_" in line
+    )
+    checked = run(promtool, "check", "metrics", text=text)
+    assert checked.returncode == 0, checked.stdout
+    assert checked.stdout.strip() == ""
+
+
+def test_routes_are_routes(amtool: Path) -> None:
+    """Amtool accepts the configuration."""
+    checked = run(amtool, "check-config", DEPLOY / "alertmanager/alertmanager.yml")
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.parametrize(
+    ("receiver", "labels"),
+    [
+        ("engineer", {"alertname": "TakedownProberBlind", "severity": "critical"}),
+        ("engineer", {"alertname": "TakedownDeadLetters", "severity": "warning"}),
+        ("duty-officer", {"alertname": "TakedownCertainBreach", "severity": "critical"}),
+        ("duty-officer", {"alertname": "TakedownDeadlineNear", "severity": "warning"}),
+        ("reading", {"alertname": "TakedownNoticeBacklog", "severity": "info"}),
+    ],
+)
+def test_alerts_reach_whom_they_concern(
+    amtool: Path, receiver: str, labels: dict[str, str]
+) -> None:
+    """Who runs the monitor and who calls providers are told different things."""
+    config = f"--config.file={DEPLOY / 'alertmanager/alertmanager.yml'}"
+    words = [f"{name}={value}" for name, value in labels.items()]
+    routed = run(amtool, "config", "routes", "test", config, *words)
+    assert routed.returncode == 0, routed.stdout
+    assert receiver in routed.stdout.split()
+
+
+async def test_dashboard_is_answered_by_a_real_prometheus(
+    prometheus_binary: Path, tmp_path: Path
+) -> None:
+    """Prometheus scrapes our window, and every query of the dashboard runs without an error."""
+    registry, stop = CollectorRegistry(), asyncio.Event()
+    registry.register(figures())
+    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(
+        serve(Health(), "127.0.0.1", 0, stop, registry=registry, ready=port.set_result)
+    )
+    process, address = await _prometheus(prometheus_binary, tmp_path, await port)
+    try:
+
+        async def scraped() -> bool:
+            return not await unanswered(address, [("", "takedown_norm_judged")])
+
+        await eventually("Prometheus has scraped us", scraped)
+        ledger = {info.name for info in metrics.catalogue() if info.source == "exporter"}
+        asked = [
+            (t, q)
+            for t, q in dashboard_queries()
+            if any(name in q for name in ledger) and not any(f in q for f in ("rate(", "increase("))
+        ]
+        assert len(asked) > 15
+        assert await unanswered(address, asked) == []
+        assert await unanswered(address, [("nothing", "takedown_nothing")]) == [
+            "nothing: takedown_nothing"
+        ]
+        await _rejects_nothing(address)
+    finally:
+        process.terminate()
+        await process.wait()
+        stop.set()
+        await serving
+
+
+async def _rejects_nothing(address: str) -> None:
+    """Queries whose metrics other processes expose are valid too: unanswered, not refused."""
+    for answer in await unanswered(address, dashboard_queries()):
+        assert not answer.startswith("refused"), answer
+
+
+async def _prometheus(
+    binary: Path, folder: Path, target: int
+) -> tuple[asyncio.subprocess.Process, str]:
+    job: dict[str, Any] = {
+        "job_name": "takedown",
+        "static_configs": [{"targets": [f"127.0.0.1:{target}"]}],
+    }
+    config = {"global": {"scrape_interval": "1s"}, "scrape_configs": [job]}
+    (folder / "prometheus.yml").write_text(json.dumps(config))
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        str(binary),
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--log.level=error",
+    )
+    return process, f"http://127.0.0.1:{port}"

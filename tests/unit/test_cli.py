@@ -1,0 +1,337 @@
+"""The command line without servers: help, errors, exit statuses, keys, names of cases, checks of input."""
+
+import importlib
+import json
+import os
+
+import click
+import pytest
+from aiokafka.errors import KafkaConnectionError
+from asyncpg import InvalidPasswordError
+from click.testing import CliRunner
+
+from schemas.urls import canonical
+from services.cli import app, submit
+from services.cli.case import defanged
+from services.cli.lines import Refusal, read_lines
+from services.cli.support import cell, unreachable
+from services.cli.up import without_password
+from services.runtime import keys, logging
+
+URL = "https://marker-host.example/page"
+REPORT = {
+    "type": "takedown.report.filed.v1",
+    "time": "2025-01-31T12:00:00Z",
+    "data": {"reporter": "hotline", "url": URL},
+}
+NOTICE = {
+    "type": "takedown.notice.sent.v1",
+    "time": "2025-01-31T12:05:00Z",
+    "subject": "ab" * 16,
+    "data": {"notice_id": "n1", "provider": "giant"},
+}
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run a command on an empty data directory, with no other setting."""
+    for name in list(os.environ):
+        if name.startswith("TAKEDOWN_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("TAKEDOWN_DATA_DIR", str(tmp_path))
+    # The log of a whole test run is not a command's to redirect.
+    monkeypatch.setattr(logging, "configure", lambda *_, **__: None)
+    return lambda *arguments, **more: CliRunner().invoke(app.cli, arguments, **more)
+
+
+@pytest.fixture
+def keyring(tmp_path):
+    """Keys where the commands look for them."""
+    keys.write_keys(tmp_path / "keys.toml", keys.new_keys())
+    return keys.read_keys(tmp_path / "keys.toml").keyring()
+
+
+@pytest.mark.parametrize("name", app.COMMANDS)
+def test_every_command_has_help(run, name):
+    """Each command explains itself."""
+    result = run(name, "--help")
+    assert result.exit_code == 0
+    assert result.output.startswith("Usage: ")
+
+
+@pytest.mark.parametrize("name", app.COMMANDS)
+def test_summaries_are_sentences(name):
+    """The line in the list of commands is one sentence, and its module has the command."""
+    module, line = app.COMMANDS[name]
+    assert line.endswith(".")
+    assert isinstance(importlib.import_module(module).command, click.Command)
+
+
+def test_help_documents_the_exit_statuses(run):
+    """Scripts can rely on what `--help` says."""
+    output = run("--help").output
+    assert all(f"\n    {status} " in output for status in (0, 1, 2, 3, 4, 5, 130))
+
+
+def test_version(run):
+    """The version is that of the distribution."""
+    assert run("--version").output.startswith("takedown, version ")
+
+
+def test_unknown_command(run):
+    """What is no command ends in status 2."""
+    assert run("take-down").exit_code == 2
+
+
+def test_error_is_one_line_with_a_way_out(run):
+    """Without a server the commands say what to start, in one line, with status 3."""
+    result = run("case", "list")
+    assert result.exit_code == 3
+    assert result.stderr.startswith("error: no `takedown up` runs")
+    assert result.stderr.count("\n") == 1
+
+
+def test_wrong_setting_is_status_2(run):
+    """A wrong setting is told apart from a failure."""
+    result = run("check-config", env={"TAKEDOWN_PROBE_MODE": "public"})
+    assert result.exit_code == 2
+    assert "TAKEDOWN_PROBE_OPERATOR" in result.stderr
+
+
+def test_public_probing_refuses_to_start(run):
+    """The prober does not start for public addresses before somebody answers for it."""
+    result = run("run", "prober", env={"TAKEDOWN_PROBE_MODE": "public"})
+    assert result.exit_code == 2
+    assert "legal basis" in result.stderr
+
+
+def test_probing_is_off_by_default(run):
+    """Nobody probes by accident."""
+    result = run("run", "prober")
+    assert result.exit_code == 2
+    assert "looking is off" in result.stderr
+
+
+def test_prober_needs_a_canary_where_the_methodology_asks_for_one(run):
+    """A prober whose every removal would be refused does not start."""
+    result = run("run", "prober", env={"TAKEDOWN_PROBE_MODE": "simulated"})
+    assert result.exit_code == 2
+    assert "TAKEDOWN_CANARY_URL" in result.stderr
+
+
+def test_check_config_hides_secrets(run):
+    """The list of settings shows where each comes from, and no password."""
+    secret = "postgresql://u:hunter2@db.example/x"
+    result = run("check-config", "--json", env={"TAKEDOWN_DATABASE_URL": secret})
+    rows = {row["variable"]: row for row in json.loads(result.stdout)}
+    assert rows["TAKEDOWN_DATABASE_URL"] == {
+        "variable": "TAKEDOWN_DATABASE_URL",
+        "value": "***",
+        "from": "environment",
+    }
+    assert "hunter2" not in result.output
+
+
+def test_keys_new_makes_them_once(run, tmp_path):
+    """Keys are made with a word on their backup, and a second time refused."""
+    result = run("keys", "new")
+    assert result.exit_code == 0
+    assert "Back it up" in result.stderr
+    assert run("keys", "new").exit_code == 2
+    secrets = keys.read_keys(tmp_path / "keys.toml")
+    assert secrets.naming not in result.output + run("keys", "show").output
+
+
+def test_keys_rotate(run, tmp_path):
+    """A rotation makes another key active and keeps the old one."""
+    run("keys", "new")
+    assert run("keys", "rotate").exit_code == 0
+    shown = json.loads(run("keys", "show", "--json").stdout)
+    assert len(shown["sealing"]) == 2
+    assert shown["active"] in shown["sealing"]
+
+
+def test_case_id_reads_urls_from_standard_input(run, keyring):
+    """A URL names its case however it is written; it is never an argument."""
+    result = run("case", "id", input=f"{URL}\nhxxps://MARKER-host[.]example/page#x\n")
+    expected = keyring.case_id(canonical(URL))
+    assert result.stdout.split() == [expected, expected]
+
+
+def test_case_id_of_no_url(run, keyring):
+    """What is no URL is refused by its line, and not repeated."""
+    result = run("case", "id", input=f"{URL}\nmarker-without-scheme\n")
+    assert result.exit_code == 4
+    assert "line 2" in result.stderr
+    assert "marker-without" not in result.stderr
+
+
+def test_a_url_in_the_place_of_a_case_id_is_not_repeated(run):
+    """A slip of the hand does not put a URL on the terminal."""
+    result = run("case", "show", URL)
+    assert result.exit_code == 2
+    assert "marker-host" not in result.output
+
+
+def test_reveal_needs_a_purpose(run):
+    """No URL is opened without saying why."""
+    assert run("case", "reveal", "ab" * 16).exit_code == 2
+    assert run("case", "reveal", "ab" * 16, "--purpose", " ").exit_code == 2
+
+
+def test_defanged_urls_are_read_again(keyring):
+    """What `reveal` prints opens nothing by accident, and names the same case."""
+    url = canonical(URL)
+    text = defanged(url)
+    assert text == "hxxps://marker-host[.]example/page"
+    assert canonical(text) == url
+
+
+def lines(*events):
+    return "".join(json.dumps(event) + "\n" for event in events)
+
+
+def test_dry_run_checks_and_sends_nothing(run, keyring):
+    """Good lines pass without a broker."""
+    result = run("submit", "-", "--dry-run", input=lines(REPORT, NOTICE) + "\n")
+    assert (result.exit_code, result.stdout) == (0, "2 events checked\n")
+
+
+REFUSED = {
+    "misspelt field of the data": (REPORT | {"data": REPORT["data"] | {"provder": "x"}}, "provder"),
+    "misspelt field": (REPORT | {"tme": "x"}, "tme"),
+    "no zone": (REPORT | {"time": "2025-01-31T12:00:00"}, "zone"),
+    "no time": ({k: v for k, v in REPORT.items() if k != "time"}, "time"),
+    "wrong type": (REPORT | {"data": {"reporter": 3, "url": URL}}, "reporter"),
+    "unknown event": (REPORT | {"type": "takedown.report.filed.v9"}, "unknown_type"),
+    "no case": ({k: v for k, v in NOTICE.items() if k != "subject"}, "no_case"),
+    "another case": (REPORT | {"subject": "ab" * 16}, "wrong_case"),
+    "no URL": (REPORT | {"data": {"reporter": "x", "url": "marker-host.example"}}, "bad_url"),
+    "ours to say": (
+        {
+            "type": "takedown.outcome.voided.v1",
+            "time": "2025-01-31T12:00:00Z",
+            "subject": "ab" * 16,
+            "data": {
+                "outcome_id": "6e0cbbd4-52d8-5d5c-9d1a-1f0d2b7f1c11",
+                "outcome_type": "takedown.spell.breached.v1",
+            },
+        },
+        "wrong_topic",
+    ),
+}
+
+
+@pytest.mark.parametrize(("event", "said"), REFUSED.values(), ids=REFUSED.keys())
+def test_bad_line_is_refused_with_its_number(run, keyring, event, said):
+    """A line that can't be used stops everything before anything is sent, and no URL is repeated."""
+    result = run("submit", "-", "--dry-run", input=lines(NOTICE, event))
+    assert result.exit_code == 4
+    assert result.stderr.startswith("line 2: ")
+    assert said in result.stderr
+    assert "1 of 2 lines refused; nothing was sent" in result.stderr
+    assert "marker-host" not in result.output
+
+
+def test_a_url_in_the_place_of_a_field_is_not_repeated(run, keyring):
+    """Not even an unknown field's name is repeated where it is no name."""
+    event = REPORT | {"data": REPORT["data"] | {URL: 1}}
+    assert "marker-host" not in run("submit", "-", "--dry-run", input=lines(event)).output
+
+
+def test_many_bad_lines_are_not_all_shown(run, keyring):
+    """A file of another kind does not flood the terminal."""
+    result = run("submit", "-", "--dry-run", input="nonsense\n" * 50)
+    assert result.stderr.count("line ") == submit._SHOWN
+    assert "30 more not shown" in result.stderr
+
+
+def test_what_leaves_is_sealed(keyring):
+    """The event of a report holds its URL sealed only, and the same line gives the same event."""
+    line = json.dumps(REPORT).encode()
+    first, second = read_lines([line, b" \n", line], keyring)
+    assert first == second
+    assert not isinstance(first, Refusal)
+    assert first.data.url is None
+    assert keyring.open(first.data.sealed_url, first.case_id) == canonical(URL)
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://takedown:hunter2@/takedown?host=/run",
+        "postgresql://takedown:hun@ter2@db.example/takedown",
+        "postgresql://takedown@db.example/takedown?sslmode=require&password=hunter2&port=1",
+        "postgresql://takedown@db.example/takedown?password=hun@ter2",
+    ],
+)
+def test_address_is_printed_without_password(dsn):
+    """What `up` prints can be pasted anywhere."""
+    assert "ter2" not in without_password(dsn)
+    assert without_password(dsn).startswith("postgresql://takedown@")
+
+
+def test_foreign_errors_become_one_line():
+    """A library's error is told as the server that it is about, without its text, which names hosts."""
+    assert "Kafka" in unreachable(KafkaConnectionError("evil.example"))
+    assert "Postgres" in unreachable(InvalidPasswordError("evil.example"))
+    assert "evil" not in unreachable(ConnectionRefusedError("evil.example"))
+    assert unreachable(KeyError("x")) is None
+
+
+def test_cells_are_for_people():
+    """What is unknown is a dash, what is yes or no is a word."""
+    assert [cell(None), cell(True), cell(False), cell(3)] == ["-", "yes", "no", "3"]
+
+
+def test_method_list_names_the_digest(run):
+    """Every figure names its methodology; this is where its digest is looked up."""
+    rows = json.loads(run("method", "list", "--json").stdout)
+    assert {row["id"] for row in rows} >= {"nl-24h", "demo"}
+    assert all(len(row["digest"]) == 64 for row in rows)
+
+
+def test_method_show_of_a_file(run, tmp_path):
+    """A methodology of one's own is read and checked."""
+    file = tmp_path / "own.toml"
+    file.write_text('id = "own"\nversion = 1\ntitle = "x"\n[cadence]\nsteps = [{ every = "1h" }]\n')
+    assert json.loads(run("method", "show", str(file), "--json").stdout)["norm"] == "24h"
+    file.write_text('id = "own"\n')
+    assert run("method", "show", str(file)).exit_code == 2
+
+
+def test_retry_needs_to_know_what(run):
+    """Dead letters are sent back by name, or all by an explicit word."""
+    assert run("dead-letters", "retry").exit_code == 2
+    assert run("dead-letters", "retry", "x", "--all").exit_code == 2
+
+
+def test_doctor_finds_open_keys(run, tmp_path, keyring):
+    """Keys that others can read are a failure, with the command that mends it."""
+    (tmp_path / "keys.toml").chmod(0o644)
+    result = run("doctor", "--json")
+    found = {f["check"]: f for f in json.loads(result.stdout)}
+    assert result.exit_code == 5
+    assert found["keys"]["state"] == "failed"
+    assert "chmod 600" in found["keys"]["said"]
+
+
+def test_doctor_passes_on_a_fresh_machine(run):
+    """Nothing is wrong before the first start: what is not there yet is a note."""
+    result = run("doctor", "--json")
+    states = {f["check"]: f["state"] for f in json.loads(result.stdout)}
+    assert result.exit_code == 0
+    assert states["Kafka"] == states["Postgres"] == "note"
+
+
+def test_defects_are_told_apart_and_redacted(monkeypatch, capsys):
+    """What nobody foresaw ends in status 1 with a trace that names no host."""
+
+    def broken(**_):
+        raise RuntimeError("at https://marker-host.example/page")
+
+    monkeypatch.setattr(app.cli, "main", broken)
+    assert app.main([]) == 1
+    said = capsys.readouterr().err
+    assert "RuntimeError: at [url]" in said
+    assert "marker-host" not in said

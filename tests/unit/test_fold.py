@@ -1,0 +1,381 @@
+"""One behaviour of the fold per test, told as a short history of one case."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from schemas import events as ev
+from schemas.errors import ConfigError
+from schemas.events import Event
+from schemas.methodology import Methodology, parse, shipped
+from services.core.bounds import Count, standing, wilson
+from services.core.case import Case, Spell
+from services.core.fold import fold
+from services.core.machines import Clock, Presence, Procedure
+from services.core.outcomes import outcomes, voided
+from services.core.watch import entry_of
+from tests.strategies import START, event, look
+
+HOUR = timedelta(hours=1)
+NL = shipped()["nl-24h"]
+
+
+def at(hours: float) -> datetime:
+    return START + hours * HOUR
+
+
+def report(hours: float = 0, **changes: object) -> Event:
+    data = ev.ReportFiled(reporter="hotline", sealed_url="s1.k.x", provider="giant")
+    return event(at(hours), ev.msgspec.structs.replace(data, **changes))
+
+
+def notice(hours: float, provider: str = "giant", name: str = "n1") -> Event:
+    return event(at(hours), ev.NoticeSent(notice_id=name, provider=provider))
+
+
+def online(hours: float, provider: str | None = "giant") -> Event:
+    return look(at(hours), "online", provider=provider)
+
+
+def gone(hours: float) -> list[Event]:
+    """Three removal-class looks, enough for the Dutch methodology to confirm at the third."""
+    return [look(at(hours + more), "removed") for more in (0, 0.25, 0.75)]
+
+
+def folded(*events: Event, methodology: Methodology = NL) -> Case:
+    return fold(events, methodology)[0]
+
+
+def spell(*events: Event, methodology: Methodology = NL) -> Spell:
+    return folded(*events, methodology=methodology).spell
+
+
+def stands(case: Case, hours: float = 48) -> str:
+    return standing(case, case.spell, NL, at(hours))
+
+
+def test_a_removal_is_an_interval() -> None:
+    """L is the last look that saw it online, R the first of the run that confirmed it gone."""
+    found = spell(report(), notice(1), online(2), online(5), *gone(6))
+    assert found.presence is Presence.REMOVED
+    assert (found.removals[0].lower, found.removals[0].upper) == (
+        at(5),
+        at(6) + timedelta(seconds=0.5),
+    )
+    assert found.clock is Clock.WITHIN
+
+
+def test_two_removal_looks_confirm_nothing() -> None:
+    """A run that is too short leaves the case suspected and the clock running."""
+    found = spell(report(), notice(1), online(2), *gone(6)[:2])
+    assert found.presence is Presence.SUSPECTED
+    assert found.clock is Clock.RUNNING
+
+
+def test_three_looks_in_a_burst_confirm_nothing() -> None:
+    """Enough looks within too short a span are no run."""
+    burst = [look(at(6) + timedelta(seconds=s), "removed") for s in (0, 1, 2)]
+    assert spell(report(), notice(1), online(2), *burst).presence is Presence.SUSPECTED
+
+
+def test_an_online_look_ends_a_run() -> None:
+    """A transient fault is no removal: one sighting clears the suspicion."""
+    found = spell(report(), notice(1), online(2), *gone(6)[:2], online(6.5), gone(6)[2])
+    assert found.presence is Presence.SUSPECTED
+    assert found.run is not None
+    assert found.run.looks == 1
+
+
+def test_a_blind_vantage_sees_no_removal() -> None:
+    """Removal-class looks without a fresh canary count as undetermined."""
+    blind = [look(at(6 + more), "removed", canary=False) for more in (0, 1, 2)]
+    found = spell(report(), notice(1), online(2), *blind)
+    assert found.presence is Presence.ONLINE
+    assert found.undetermined == 3
+
+
+def test_seen_at_the_deadline_is_a_breach() -> None:
+    """A look that saw it online exactly at the deadline is a certain breach."""
+    found = spell(report(), notice(1), online(25))
+    assert found.clock is Clock.BREACHED
+    assert found.breached_at == found.deadline == at(25)
+
+
+def test_an_interval_over_the_deadline_is_undecided() -> None:
+    """Gone somewhere between before and after the deadline: neither within nor a breach."""
+    case = folded(report(), notice(1), online(20), *gone(26))
+    assert case.spell.clock is Clock.UNDECIDED
+    assert stands(case) == "undecided"
+
+
+def test_overdue_and_unseen_is_undecided_when_read() -> None:
+    """With no look after the deadline nothing changes state, and reading counts it as undecided."""
+    case = folded(report(), notice(1), online(20))
+    assert case.spell.clock is Clock.RUNNING
+    assert stands(case) == "undecided"
+    assert stands(case, 20) == "younger_than_norm"
+
+
+def test_a_failed_notice_starts_no_clock() -> None:
+    """A bounce that comes days later still means that nothing was owed (P12)."""
+    bounced = event(at(60), ev.NoticeFailed(notice_id="n1", reason="unknown_mailbox"))
+    case = folded(report(), notice(1), online(2), online(30), bounced)
+    assert case.spell.clock is Clock.STOPPED
+    assert case.spell.clock_started_at is None
+    assert stands(case) == "not_started"
+
+
+def test_the_second_notice_starts_the_clock_when_the_first_failed() -> None:
+    """The clock starts at the first notice that did not fail."""
+    bounced = event(at(2), ev.NoticeFailed(notice_id="n1", reason="blocked"))
+    assert spell(report(), notice(1), bounced, notice(5, name="n2")).clock_started_at == at(5)
+
+
+def test_delivery_may_start_the_clock() -> None:
+    """Under a methodology that says so, the clock starts at the delivery."""
+    method = ev.msgspec.structs.replace(NL, clock_start="notice_delivered")
+    arrived = event(at(3), ev.NoticeDelivered(notice_id="n1"))
+    assert spell(report(), notice(1), methodology=method).clock_started_at is None
+    assert spell(report(), notice(1), arrived, methodology=method).clock_started_at == at(3)
+
+
+def test_the_report_may_start_the_clock() -> None:
+    """Under a receipt-based methodology the clock starts at the report."""
+    method = ev.msgspec.structs.replace(NL, clock_start="report")
+    assert spell(report(0.5), notice(4), methodology=method).clock_started_at == at(0.5)
+
+
+def test_gone_before_the_notice_is_owed_nothing() -> None:
+    """What was gone before the notice stands outside n and is shown (P11)."""
+    case = folded(report(), online(0.5), *gone(1), notice(4))
+    assert case.spell.gone_before_notice
+    assert stands(case) == "excluded:gone_before_notice"
+
+
+def test_never_seen_online_is_gone_before_the_notice() -> None:
+    """A first look after the notice that finds nothing proves no removal by the provider."""
+    assert stands(folded(report(), notice(1), *gone(2))) == "excluded:gone_before_notice"
+
+
+def test_a_return_after_being_gone_before_the_notice_starts_the_clock() -> None:
+    """When it appears after all, the clock starts at that sighting."""
+    found = spell(report(), notice(1), *gone(2), online(10))
+    assert found.clock is Clock.RUNNING
+    assert found.clock_started_at == at(10)
+
+
+def test_a_return_is_counted_and_keeps_the_first_removal() -> None:
+    """Online again after a confirmed removal: returned, and the first interval stands (P19)."""
+    found = spell(report(), notice(1), online(2), *gone(5), online(40), *gone(50))
+    assert found.clock is Clock.WITHIN
+    assert found.returned_at == [at(40)]
+    assert [r.lower for r in found.removals] == [at(2), at(40)]
+
+
+def test_a_return_before_the_deadline_reopens_the_clock() -> None:
+    """A removal that did not last until the deadline was none, where the methodology says so."""
+    history = (report(), notice(1), online(2), *gone(5), online(10), online(30))
+    ignored = ev.msgspec.structs.replace(NL, return_before_deadline="ignored")
+    assert spell(*history).clock is Clock.BREACHED
+    assert spell(*history, methodology=ignored).clock is Clock.WITHIN
+
+
+def test_a_slow_look_from_before_the_removal_is_no_return() -> None:
+    """A look that began before the removal was first seen proves no return, however late it ends."""
+    slow = look(at(5) - timedelta(seconds=5), "online", took=7200)
+    found = spell(report(), notice(1), online(2), *gone(5), slow)
+    assert found.presence is Presence.REMOVED
+    assert found.returned_at == []
+
+
+def test_a_move_ends_the_spell_and_opens_the_next() -> None:
+    """The same URL at another provider: the old spell ends, the new clock waits for its own notice (P7)."""
+    case = folded(report(), notice(1), online(2), online(5, "small"))
+    old, new = case.spells
+    assert (old.procedure, old.closed_reason, old.clock) == (
+        Procedure.CLOSED,
+        "moved",
+        Clock.STOPPED,
+    )
+    assert (new.provider, new.clock, new.presence) == ("small", Clock.STOPPED, Presence.ONLINE)
+    assert standing(case, old, NL, at(48)) == "excluded:moved"
+
+
+def test_the_notice_of_the_new_provider_may_come_before_the_sighting() -> None:
+    """A notice to the new provider that went out first starts its clock when the move is seen."""
+    case = folded(report(), notice(1), online(2), notice(4, "small", "n2"), online(5, "small"))
+    assert case.spell.clock is Clock.RUNNING
+    assert case.spell.clock_started_at == at(5)
+
+
+def test_a_breach_stays_with_the_provider_that_committed_it() -> None:
+    """A move after a certain breach changes nothing for the old provider."""
+    case = folded(report(), notice(1), online(26), online(30, "small"))
+    assert [s.clock for s in case.spells] == [Clock.BREACHED, Clock.STOPPED]
+
+
+def test_two_providers_serving_is_no_move() -> None:
+    """While the charged provider still serves it beside another, it has not moved (P10)."""
+    both = look(at(3), "online", provider="giant")
+    served = (*both.data.served, ev.Served(address="192.0.2.9", provider="small", online=True))  # type: ignore[attr-defined]
+    second = event(both.time, ev.msgspec.structs.replace(both.data, served=served))
+    assert len(folded(report(), notice(1), online(2), second).spells) == 1
+
+
+def test_the_first_sighting_corrects_the_reporters_guess() -> None:
+    """Before a clock runs, who serves it replaces what a reporter stated."""
+    case = folded(report(), online(0.5, "small"))
+    assert [s.provider for s in case.spells] == ["small"]
+
+
+def test_a_notice_to_the_wrong_provider_starts_no_clock() -> None:
+    """Only the provider that serves it can owe anything."""
+    assert spell(report(), online(0.5), notice(1, "small")).clock is Clock.STOPPED
+
+
+def test_a_hold_moves_the_deadline() -> None:
+    """While an authority holds, the clock stands still, and the deadline moves by that time (P20)."""
+    hold = event(at(2), ev.HoldPlaced(actor="police", reason="case", expires_at=at(100)))
+    lift = event(at(12), ev.HoldLifted(actor="police"))
+    held = spell(report(), notice(1), hold, online(30))
+    assert held.clock is Clock.ON_HOLD
+    lifted = spell(report(), notice(1), hold, lift, online(30))
+    assert lifted.deadline == at(35)
+    assert lifted.clock is Clock.RUNNING
+
+
+def test_a_hold_expires_by_itself() -> None:
+    """A hold that nobody lifts ends at its expiry, noticed by the next event."""
+    hold = event(at(2), ev.HoldPlaced(actor="police", reason="case", expires_at=at(12)))
+    found = spell(report(), notice(1), hold, online(36))
+    assert found.deadline == at(35)
+    assert found.clock is Clock.BREACHED
+
+
+def test_a_retraction_takes_the_case_out_of_all_counts() -> None:
+    """A report that was wrong counts nowhere, and says so (P21)."""
+    wrong = event(at(3), ev.ReportRetracted(actor="hotline", reason="legal"))
+    case = folded(report(), notice(1), online(2), wrong, online(30))
+    assert stands(case) == "excluded:retracted"
+    assert entry_of(case, NL) is None
+
+
+def test_what_can_not_be_measured_is_counted_and_never_watched() -> None:
+    """A private or onion address is counted apart and gets no watch entry (P24, G17)."""
+    case = folded(report(not_measurable="onion"), notice(1))
+    assert stands(case) == "excluded:not_measurable"
+    assert entry_of(case, NL) is None
+
+
+def test_a_historic_report_is_counted_and_never_watched() -> None:
+    """What was taken over from another system's records is never looked at."""
+    assert entry_of(folded(report(historic=True), notice(1)), NL) is None
+
+
+def test_an_erased_case_keeps_its_timings() -> None:
+    """Erasing destroys the sealed URL and ends the watch; the figures stay."""
+    erased = event(at(30), ev.CaseErased(actor="officer", reason="retention"))
+    case = folded(report(), notice(1), online(2), *gone(5), erased)
+    assert case.sealed_url is None
+    assert entry_of(case, NL) is None
+    assert stands(case) == "within"
+
+
+def test_the_norm_depends_on_the_category() -> None:
+    """Terrorist content has one hour."""
+    assert spell(report(category="terrorist"), notice(1)).deadline == at(2)
+
+
+def test_the_watch_entry_follows_the_case() -> None:
+    """The probers are told the deadline, a suspicion and a removal, and nothing more."""
+    fresh = entry_of(folded(report(), notice(1), online(2)), NL)
+    assert fresh is not None
+    assert (fresh.deadline, fresh.suspected_at, fresh.removed_at) == (at(25), None, None)
+    first = gone(5)[0]
+    suspected = entry_of(folded(report(), notice(1), online(2), first), NL)
+    assert suspected is not None
+    assert suspected.suspected_at == first.time
+    removed = entry_of(folded(report(), notice(1), online(2), *gone(5)), NL)
+    assert removed is not None
+    assert removed.removed_at == first.time
+
+
+def test_a_second_vantage_is_asked_at_the_deciding_look() -> None:
+    """Where two vantages must agree, the second is asked only when its look would decide."""
+    method = ev.msgspec.structs.replace(
+        NL, confirmation=ev.msgspec.structs.replace(NL.confirmation, vantages=2)
+    )
+    looks = gone(5)
+    early = entry_of(folded(report(), notice(1), online(2), looks[0], methodology=method), method)
+    late = entry_of(folded(report(), notice(1), online(2), *looks, methodology=method), method)
+    assert early is not None
+    assert late is not None
+    assert (early.second_vantage, late.second_vantage) == (False, True)
+    assert late.removed_at is None
+    other = look(at(6), "removed", vantage="v2")
+    both = folded(report(), notice(1), online(2), *looks, other, methodology=method)
+    assert both.spell.presence is Presence.REMOVED
+
+
+def test_outcomes_are_named_by_their_cause() -> None:
+    """Breach, removal, return and move become events whose ids a replay repeats."""
+    history = [report(), notice(1), online(26), *gone(30), online(40), online(50, "small")]
+    case, transitions = fold(history, NL)
+    found = outcomes(case, transitions, NL)
+    kinds = ["breached", "removed", "returned", "moved"]
+    assert [o.type.split(".")[2] for o in found] == kinds
+    assert [o.id for o in found] == [o.id for o in outcomes(*fold(history, NL), NL)]
+    taken_back = voided(case.case_id, found[0].id, found[0].type, at(60))
+    assert taken_back.data.outcome_id == found[0].id  # type: ignore[attr-defined]
+
+
+def test_exposure_is_an_interval_too() -> None:
+    """Hours online lie between what was seen and what is possible, over all periods online."""
+    found = spell(
+        report(), notice(1), online(2), online(5), *gone(6), online(40), online(41), *gone(43)
+    )
+    assert found.exposure_lower_seconds == pytest.approx(3600 * (3 + 1))
+    assert found.exposure_upper_seconds == pytest.approx(3600 * (6 + 37), abs=2)
+
+
+def test_an_empty_count_has_no_share() -> None:
+    """A share of nothing is not zero, it is absent."""
+    assert Count().lower is None
+    assert Count().upper is None
+
+
+@pytest.mark.parametrize(
+    ("k", "n", "low", "high"),
+    [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (50, 50, 0.9287, 1.0)],
+)
+def test_wilson(k: int, n: int, low: float, high: float) -> None:
+    """Wilson's interval equals published values."""
+    assert wilson(k, n) == pytest.approx((low, high), abs=5e-5)
+
+
+GOOD = 'id="m"\nversion=1\ntitle="t"\n[cadence]\nsteps=[{every="1h"}]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("id=", "not TOML"),
+        (GOOD.replace("version=1\n", ""), "version"),
+        ("extra=1\n" + GOOD, "extra"),
+        ('norm="1 day"\n' + GOOD, "norm"),
+        ('norm="0h"\n' + GOOD, "longer than nothing"),
+        (GOOD.replace('{every="1h"}', ""), "at least one step"),
+        (GOOD.replace('{every="1h"}', '{every="1h"},{every="2h"}'), "only the last"),
+        (GOOD + '[confirmation]\nlooks=1\nspan="5m"\n', "one look has no span"),
+    ],
+)
+def test_a_wrong_methodology_is_refused(text: str, says: str) -> None:
+    """Unknown fields, wrong values and contradictions are refused, naming the field."""
+    with pytest.raises(ConfigError, match=says):
+        parse(text, "m.toml")
+
+
+def test_a_methodology_is_named_by_its_meaning() -> None:
+    """A comment doesn't change the digest, a value does."""
+    assert parse(GOOD, "m").digest == parse("# words\n" + GOOD, "m").digest
+    assert parse(GOOD, "m").digest != parse(GOOD.replace("1h", "2h"), "m").digest

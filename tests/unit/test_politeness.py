@@ -1,0 +1,211 @@
+"""Politeness, self-check and identity: pure decisions with time as an argument."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.errors import ConfigError
+from services.probing.families import BOTH, routed_families
+from services.probing.identity import identified_agent, require_identity
+from services.probing.politeness import Deferred, Gate, Politeness, PolitenessLimits, network_of
+from services.probing.selfcheck import SelfCheck, SelfCheckLimits
+
+LIMITS = PolitenessLimits(
+    address_per_second=1.0,
+    address_burst=2,
+    network_per_second=2.0,
+    network_burst=4,
+    max_wait_seconds=10.0,
+)
+
+
+def test_an_address_is_asked_at_its_rate() -> None:
+    """After a burst an address is asked once per step."""
+    core = Politeness(LIMITS)
+    assert [core.reserve("192.0.2.1", 0.0) for _ in range(4)] == [0.0, 0.0, 1.0, 2.0]
+    assert core.reserve("192.0.2.1", 100.0) == 0.0
+
+
+def test_a_network_is_asked_at_its_rate() -> None:
+    """Many addresses of one /24 share its rate, those of another do not."""
+    core = Politeness(LIMITS)
+    waits = [core.reserve(f"192.0.2.{n}", 0.0) for n in range(6)]
+    assert waits == [0.0, 0.0, 0.0, 0.0, 0.5, 1.0]
+    assert core.reserve("198.51.100.1", 0.0) == 0.0
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 3), st.integers(0, 3)), min_size=1, max_size=60),
+    st.integers(1, 5),
+)
+def test_no_window_holds_more_than_the_rate_and_a_burst(steps, burst: int) -> None:
+    """Whatever the arrivals, an address gets at most rate x window + burst in any window."""
+    core = Politeness(
+        PolitenessLimits(address_per_second=1.0, address_burst=burst, network_per_second=1e9)
+    )
+    now, sent = 0.0, {n: [] for n in range(4)}
+    for pause, number in steps:
+        now += pause
+        wait = core.reserve(f"192.0.2.{number}", now)
+        if wait <= core.limits.max_wait_seconds:
+            sent[number].append(now + wait)
+    for times in sent.values():
+        assert times == sorted(times)
+        for first, start in enumerate(times):
+            for last in range(first, len(times)):
+                assert last - first + 1 <= (times[last] - start) + burst + 1e-6
+
+
+def test_what_waits_too_long_is_not_reserved() -> None:
+    """A refused reservation costs later ones nothing."""
+    core = Politeness(LIMITS)
+    core.pushed_back("192.0.2.1", 0.0, 60.0)
+    assert [core.reserve("192.0.2.1", 0.0) for _ in range(50)] == [60.0] * 50
+    assert core.reserve("192.0.2.1", 60.0) == 0.0
+
+
+def test_retry_after_has_a_ceiling() -> None:
+    """A wish for a day is honoured for an hour; a negative one for nothing."""
+    core = Politeness(LIMITS)
+    assert core.pushed_back("192.0.2.1", 0.0, 86_400.0) == 3600.0
+    assert core.pushed_back("192.0.2.2", 0.0, -5.0) == 0.0
+
+
+def test_back_off_doubles_until_an_answer() -> None:
+    """Without a wish, each 429 in a row doubles the pause, up to its ceiling."""
+    core = Politeness(LIMITS)
+    pauses = [core.pushed_back("192.0.2.1", 0.0, None) for _ in range(10)]
+    assert pauses[:4] == [5.0, 10.0, 20.0, 40.0]
+    assert pauses[-1] == 900.0
+    core.answered("192.0.2.1", 0.0)
+    assert core.pushed_back("192.0.2.1", 0.0, None) == 5.0
+
+
+def test_network_of() -> None:
+    """An IPv4 address belongs to its /24, an IPv6 address to its /48."""
+    assert network_of("192.0.2.7") == network_of("192.0.2.200") != network_of("192.0.3.7")
+    assert (
+        network_of("2001:db8:1::1")
+        == network_of("2001:db8:1:ffff::2")
+        != network_of("2001:db8:2::1")
+    )
+
+
+async def test_places_are_first_come_first_served() -> None:
+    """No more than the places of an address are taken at once, in order of arrival."""
+    gate = Gate(
+        PolitenessLimits(address_per_second=1e6, address_concurrency=2), monotonic=lambda: 0.0
+    )
+    order: list[int] = []
+
+    async def visit(number: int) -> None:
+        await gate.acquire("192.0.2.1")
+        order.append(number)
+        assert gate.core.accounts("192.0.2.1", 0.0)[0].inside <= 2
+        await asyncio.sleep(0)
+        gate.release("192.0.2.1")
+
+    await asyncio.gather(*(visit(n) for n in range(8)))
+    assert order == list(range(8))
+    assert gate.core.accounts("192.0.2.1", 0.0)[0].inside == 0
+
+
+async def test_a_cancelled_look_gives_its_place_back() -> None:
+    """Cancelling looks that wait or hold leaves no place taken."""
+    gate = Gate(
+        PolitenessLimits(address_per_second=1e6, address_concurrency=1), monotonic=lambda: 0.0
+    )
+    await gate.acquire("192.0.2.1")
+    waiting = [asyncio.create_task(gate.acquire("192.0.2.1")) for _ in range(3)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    await asyncio.sleep(0)
+    gate.release("192.0.2.1")
+    assert await waiting[1]
+    waiting[2].cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    gate.release("192.0.2.1")
+    for account in gate.core.accounts("192.0.2.1", 0.0):
+        assert account.inside == 0
+        assert not account.waiting
+
+
+async def test_too_long_a_wait_is_deferred() -> None:
+    """A look that would wait longer than allowed is told so at once."""
+    gate = Gate(LIMITS, monotonic=lambda: 0.0)
+    gate.core.pushed_back("192.0.2.1", 0.0, 600.0)
+    with pytest.raises(Deferred) as deferred:
+        await gate.acquire("192.0.2.1")
+    assert deferred.value.seconds == 600.0
+
+
+# -- self-check ------------------------------------------------------------------------------------
+
+
+def test_many_unrelated_failures_blind() -> None:
+    """Half of five unrelated hosts failing within the window voids it; four hosts say nothing."""
+    check = SelfCheck(SelfCheckLimits(window_seconds=60, hosts=5, share=0.5))
+    for n in range(4):
+        check.note(f"h{n}.example", float(n), failed=True)
+    assert not check.blind(4.0)
+    check.note("h4.example", 4.0, failed=False)
+    assert check.blind(4.0)
+
+
+def test_one_host_counts_once() -> None:
+    """Ten thousand dark URLs of one host are one dark host."""
+    check = SelfCheck()
+    for n in range(4):
+        check.note(f"up{n}.example", 0.0, failed=False)
+    for _ in range(1000):
+        check.note("giant.example", 1.0, failed=True)
+    assert not check.blind(1.0)
+
+
+def test_sight_comes_back() -> None:
+    """Failures leave the window with time, or when their hosts answer again."""
+    check = SelfCheck()
+    for n in range(6):
+        check.note(f"h{n}.example", 0.0, failed=True)
+    assert check.blind(59.0)
+    assert not check.blind(61.0)
+    for n in range(6):
+        check.note(f"h{n}.example", 100.0, failed=True)
+    for n in range(4):
+        check.note(f"h{n}.example", 101.0, failed=False)
+    assert not check.blind(101.0)
+
+
+# -- identity --------------------------------------------------------------------------------------
+
+
+def test_live_probing_needs_an_identity() -> None:
+    """Without operator, contact and legal basis nothing public is looked at (G6)."""
+    require_identity("Hotline", "desk@hotline.example", "Act 1")
+    with pytest.raises(ConfigError, match="contact, legal_basis"):
+        require_identity("Hotline", None, " ")
+
+
+def test_the_agent_names_the_operator() -> None:
+    """The User-Agent says whom to write to, and can't break out of its header."""
+    agent = identified_agent("Hotline", "desk@hotline.example")
+    assert agent.startswith("takedown-monitor/")
+    assert "desk@hotline.example" in agent
+    assert "\n" not in identified_agent("a\r\nX: y", "b)(c")
+
+
+def test_families_without_a_route_are_told() -> None:
+    """A vantage without IPv6 knows it; one without any route claims both and lets looks fail."""
+
+    def only_v4(version: int, address: str) -> None:
+        if version == 6:
+            raise OSError
+
+    def nothing(version: int, address: str) -> None:
+        raise OSError
+
+    assert routed_families(only_v4) == {4}
+    assert routed_families(lambda version, address: None) == BOTH == routed_families(nothing)

@@ -1,0 +1,333 @@
+"""The league table: groups, cohorts, months, and its forms as text, CSV and HTML."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from schemas import events as ev
+from schemas.errors import ConfigError
+from schemas.events import Event
+from schemas.methodology import shipped
+from services.core.case import Case
+from services.core.fold import fold
+from services.reports import html, public, sheet, text
+from services.reports.cohorts import Segment
+from services.reports.figures import Row, Table, Warning
+from services.reports.table import Builder, Choice, build
+from services.reports.warned import load_warnings, warning
+from tests.strategies import START, event, look
+
+NL = msgspec.structs.replace(shipped()["nl-24h"], minimum_n=10)
+RECEIPT = msgspec.structs.replace(shipped()["receipt-24h"], minimum_n=10)
+HOUR = timedelta(hours=1)
+CUTOFF = START + timedelta(days=90)
+
+
+def history(
+    number: int, provider: str, hours: float, *, reporter: str = "hotline", category: str = "csam"
+) -> list[Event]:
+    """Make a case: reported, noticed after an hour, last seen online just before `hours`, then gone."""
+    name = f"{number:032x}"
+    start = START + timedelta(hours=6.5 * number)
+    filed = ev.ReportFiled(
+        reporter=reporter, sealed_url="s1.k.x", provider=provider, category=category
+    )
+    sent = ev.NoticeSent(notice_id=f"n{number}", provider=provider)
+    events = [event(start, filed, name), event(start + HOUR, sent, name)]
+    events.append(look(start + 1.1 * HOUR, "online", provider=provider, case=name))
+    gone = start + HOUR + hours * HOUR
+    if hours > 0.2:
+        events.append(look(gone - 0.05 * HOUR, "online", provider=provider, case=name))
+    events += [look(gone + more * HOUR, "removed", case=name) for more in (0.1, 0.5, 1)]
+    return events
+
+
+def histories() -> Iterator[list[Event]]:
+    """Give 180 cases: `giant` is quick for most, `slow` never, `few` has three."""
+    for number in range(180):
+        if number < 120:
+            yield history(number, "giant", 5.0 if number % 4 else 40.0, category="csam")
+        elif number < 177:
+            yield history(number, "slow", 30.0 + number / 10, reporter="police")
+        else:
+            yield history(number, "few", 2.0, category="terrorist")
+
+
+LOGS = list(histories())
+
+
+@pytest.fixture(scope="module")
+def cases() -> list[Case]:
+    return [fold(events, NL)[0] for events in LOGS]
+
+
+@pytest.fixture(scope="module")
+def table(cases: list[Case]) -> Table:
+    warned = Warning(provider="giant", warned_at=START + 240 * HOUR, grace_ends=START + 480 * HOUR)
+    choice = Choice(curves=True, watch=("refuser", "few"), warnings=(warned,))
+    return build(cases, NL, CUTOFF, choice)
+
+
+def row_of(table: Table, name: str) -> Row:
+    return next(row for row in table.providers if row.provider == name)
+
+
+def test_a_group_has_its_share_its_median_and_its_uncertainty(table: Table) -> None:
+    """Bounds, Wilson's interval around them, and Turnbull's median and p90 in hours."""
+    giant = row_of(table, "giant")
+    assert (giant.n, giant.within, giant.certain_breaches) == (120, 90, 30)
+    assert giant.lower == giant.upper == 0.75
+    assert giant.sampling is not None
+    assert giant.sampling[0] < 0.75 < giant.sampling[1]
+    assert giant.estimate == (0.75, 0.75)
+    assert giant.median is not None
+    assert giant.median.reached
+    assert giant.median.lower_hours == pytest.approx(4.95, abs=0.02)
+    assert giant.median.upper_hours == pytest.approx(5.1, abs=0.02)
+    assert giant.p90 is not None
+    assert giant.p90.upper_hours == pytest.approx(40.1, abs=0.02)
+
+
+def test_a_group_below_the_minimum_has_counts_and_no_share(table: Table) -> None:
+    """Too few spells: counted, and neither ranked nor estimated."""
+    few = row_of(table, "few")
+    assert (few.n, few.too_few) == (3, True)
+    assert few.lower is few.sampling is few.median is few.curve is None
+
+
+def test_the_watch_list_is_always_there(table: Table) -> None:
+    """A watched provider stands in the table without a single spell, and in the text beyond its limit."""
+    assert row_of(table, "refuser").n == 0
+    shown = written(table, most=1)
+    assert "refuser *" in shown
+    assert "few *" in shown
+    assert "1 more groups not shown" in shown
+
+
+def test_pooled_figures_leave_out_the_largest_and_draw_providers(table: Table) -> None:
+    """Without the largest provider the share is another one, and the pooled interval is the bootstrap's."""
+    assert table.without_largest is not None
+    assert table.without_largest.provider == "all without giant"
+    assert table.without_largest.n == table.pooled.n - 120
+    assert table.pooled.sampling is not None
+    low, high = table.pooled.sampling
+    assert table.pooled.lower is not None
+    # Three providers, of which one is all bad: far wider than the 180 spells alone would say.
+    assert low < table.pooled.lower - 0.2
+    assert high > table.pooled.lower + 0.2
+
+
+@pytest.mark.parametrize(
+    ("by", "groups"),
+    [
+        ("reporter", {"hotline": 123, "police": 57}),
+        ("category", {"csam": 177, "terrorist": 3}),
+        ("country", {"NL": 120, "unknown": 60}),
+    ],
+)
+def test_other_groups_count_the_same_spells(
+    cases: list[Case], by: str, groups: dict[str, int]
+) -> None:
+    """The table by reporter, category or country has the same pooled figures, bootstrap included."""
+    choice = Choice(by=by, countries={"giant": "NL"})  # type: ignore[arg-type]
+    made, usual = build(cases, NL, CUTOFF, choice), build(cases, NL, CUTOFF)
+    assert {row.provider: row.n for row in made.providers} == groups
+    assert made.pooled == usual.pooled
+
+
+def test_a_warning_splits_the_cohorts(table: Table) -> None:
+    """Before, within the grace period and after: by when the clock started, and nothing is lost."""
+    (warned,) = table.warnings
+    parts = (warned.before, warned.grace, warned.after)
+    assert sum(part.n for part in parts) == row_of(table, "giant").n
+    assert [part.n for part in parts] == [37, 37, 46]
+
+
+def test_months_break_where_the_definition_changes() -> None:
+    """Each month stands under the definition in force, and the first of the new one says that it breaks."""
+    change = START + timedelta(days=20)
+    choice = Choice(before=(Segment(NL),), since=change)
+    builder = Builder(RECEIPT, CUTOFF, choice)
+    for events in LOGS:
+        builder.add_before(fold(events, NL)[0], 0)
+        builder.add(fold(events, RECEIPT)[0])
+    trend = builder.finish().trend
+    assert [(m.month, m.methodology, m.breaks) for m in trend] == [
+        ("2026-01", "nl-24h", False),
+        ("2026-01", "receipt-24h", True),
+        ("2026-02", "receipt-24h", False),
+    ]
+    # The clock started an hour earlier under the new definition: one spell falls between the two stretches or not.
+    assert sum(m.row.n for m in trend) == len(LOGS)
+
+
+def test_the_heat_map_is_in_the_zone_of_the_methodology(table: Table) -> None:
+    """The first notice left at 01:00 UTC on Thursday, 1 January: two o'clock in Amsterdam."""
+    assert next(c for c in table.hours if (c.weekday, c.hour) == (4, 2)).n
+    assert sum(cell.n or 0 for cell in table.hours) == table.pooled.n
+
+
+def test_a_table_is_a_function_of_the_set_of_cases(cases: list[Case], table: Table) -> None:
+    """Another order of the cases gives the same table, to the last digit."""
+    choice = Choice(curves=True, watch=("refuser", "few"))
+    again = build(reversed(cases), NL, CUTOFF, choice)
+    assert again == msgspec.structs.replace(table, warnings=[])
+
+
+# -- forms ---------------------------------------------------------------------------------------
+
+
+def written(table: Table, most: int | None = None) -> str:
+    console = Console(width=170, file=io.StringIO())
+    text.write(table, console, most)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_the_text_names_definition_cutoff_and_exclusions(table: Table) -> None:
+    """A figure without its definition is none."""
+    shown = written(table)
+    for words in (NL.digest[:12], "cut-off 2026-04-01", "too few", "0.7500", "warned 2026-01-11"):
+        assert words in shown
+    assert "within + certain breaches + undecided = n" in shown
+
+
+def test_the_sheet_has_every_group_with_its_definition(table: Table) -> None:
+    """CSV: one line per group and the pooled ones, digest and cut-off on each."""
+    rows = list(csv.DictReader(io.StringIO(sheet.sheet(table))))
+    assert [row["group"] for row in rows[:2]] == ["giant", "slow"]
+    assert len(rows) == len(table.providers) + 2
+    assert {row["methodology_digest"] for row in rows} == {NL.digest}
+    assert rows[0]["lower"] == "0.75"
+    assert next(row for row in rows if row["group"] == "few")["lower"] == ""
+
+
+class Page(HTMLParser):
+    """What a page holds, and that its elements are closed in order."""
+
+    VOID = frozenset({"meta"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_asks_nothing_of_the_network(table: Table) -> None:
+    """Well-formed, no script, nothing to fetch, and each drawing says what it shows."""
+    made = html.page(table)
+    page = Page()
+    page.feed(made)
+    page.close()
+    assert page.open == []
+    tags = [tag for tag, _ in page.found]
+    assert not {"script", "link", "img", "iframe", "object"} & set(tags)
+    assert not any({"src", "href", "onload", "onclick"} & set(attrs) for _, attrs in page.found)
+    assert set(re.findall(r"https?://[^\"' ]+", made)) == {"http://www.w3.org/2000/svg"}
+    assert "url(" not in made
+    drawings = [attrs for tag, attrs in page.found if tag == "svg"]
+    # Distribution, three survival panels (all, giant, slow), months, and a warning's cohorts.
+    assert len(drawings) == 6
+    assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in drawings)
+    headings = [tag for tag in tags if tag in ("th",)]
+    assert headings
+    assert NL.digest in made
+
+
+def test_the_page_escapes_what_it_is_told() -> None:
+    """A name can't become markup."""
+    case, _ = fold(history(1, "giant", 2.0, reporter="<b>x</b>"), NL)
+    made = html.page(build([case], NL, CUTOFF, Choice(by="reporter", curves=True)))
+    assert "<b>x</b>" not in made
+    assert "&lt;b&gt;x&lt;/b&gt;" in made
+
+
+def test_an_empty_ledger_has_a_report_too() -> None:
+    """With nothing to count every form still says under which definition nothing was found."""
+    empty = build([], NL, CUTOFF, Choice(curves=True))
+    for form in (html.page(empty), written(empty), msgspec.json.encode(empty).decode()):
+        assert NL.digest[:12] in form
+    assert sheet.sheet(empty).count("\n") == 2
+
+
+# -- public --------------------------------------------------------------------------------------
+
+
+def test_the_public_table_shows_no_small_count(table: Table) -> None:
+    """No count from 1 to 4 anywhere, in JSON, and the sums still add up."""
+    made = public.publish(table)
+    for row in (*made.providers, made.pooled, *(month.row for month in made.trend)):
+        counts = [getattr(row, name) for name in ("n", "within", "certain_breaches", "undecided")]
+        counts += [row.still_online, row.returned, row.moved, row.gone_before_notice]
+        assert not {1, 2, 3, 4} & set(counts)
+        assert row.within + row.certain_breaches + row.undecided == row.n
+    assert all(cell.n is None or cell.n >= 5 for cell in made.hours)
+    assert row_of(made, "few").suppressed
+    assert "<5" in written(made)
+
+
+def test_public_bounds_only_widen(cases: list[Case]) -> None:
+    """Hiding small counts keeps the truth inside: lower falls, upper rises."""
+    for cut in range(40, 180, 7):
+        exact = build(cases[:cut], NL, CUTOFF, Choice(curves=True))
+        made = public.publish(exact)
+        pairs = [
+            (row, row_of(exact, row.provider)) for row in made.providers if row.lower is not None
+        ]
+        for shown, true in (*pairs, (made.pooled, exact.pooled)):
+            assert shown.lower is not None and true.lower is not None  # noqa: PT018
+            assert shown.upper is not None and true.upper is not None  # noqa: PT018
+            assert shown.lower <= true.lower <= true.upper <= shown.upper
+
+
+def test_public_curves_hold_five_spells_a_step(table: Table) -> None:
+    """Steps of a published curve stand for at least five spells, and still hold all of them."""
+    made = row_of(public.publish(table), "slow")
+    assert made.curve is not None
+    assert sum(made.curve.masses) == pytest.approx(1)
+    assert all(mass * made.n >= 5 - 1e-3 for mass in made.curve.masses)
+
+
+# -- warnings ------------------------------------------------------------------------------------
+
+
+def test_warnings_are_read_from_words_and_files(tmp_path: Path) -> None:
+    """PROVIDER=DATE and a TOML file say the same."""
+    file = tmp_path / "warnings.toml"
+    file.write_text('[[warning]]\nprovider = "giant"\nwarned_at = 2020-07-01T00:00:00Z\n')
+    told = warning("giant=2020-07-01", "60d")
+    assert load_warnings(file) == [told]
+    assert told.grace_ends == datetime(2020, 8, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["giant", "=2020-01-01", "giant=yesterday", "giant=2020-13-01"])
+def test_a_wrong_warning_is_refused(text: str) -> None:
+    """What can't be read is refused with what it should look like."""
+    with pytest.raises(ConfigError, match="PROVIDER=2020-07-01"):
+        warning(text, "60d")
+
+
+def test_a_wrong_file_of_warnings_names_the_line(tmp_path: Path) -> None:
+    """An instant without a zone would be guessed."""
+    file = tmp_path / "warnings.toml"
+    file.write_text('[[warning]]\nprovider = "giant"\nwarned_at = 2020-07-01T00:00:00\n')
+    with pytest.raises(ConfigError, match="line 3"):
+        load_warnings(file)

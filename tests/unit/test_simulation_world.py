@@ -1,0 +1,236 @@
+"""A world is a function of its arguments, and its truth follows from its plans."""
+
+import re
+import tomllib
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from schemas.errors import ConfigError
+from schemas.sealing import Keyring
+from schemas.urls import canonical
+from services.simulation.behaviours import NATURE, Behaviour, Shows
+from services.simulation.builder import apportion, build
+from services.simulation.plan import Phase, Plan
+from services.simulation.scenarios import Story, demo
+from services.simulation.world import NETWORK, World
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+KEYS = Keyring(naming=b"n" * 32, sealing={"k": b"s" * 32}, active="k")
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return build(demo(), seed=1, start=START, port=18080, keyring=KEYS)
+
+
+def of_story(world: World, story: Story) -> list[int]:
+    return [case.index for case in world.cases if case.story is story]
+
+
+def test_same_arguments_give_the_same_world(world):
+    """Two processes that build a world from the same arguments hold the same truth."""
+    again = build(demo(), seed=1, start=START, port=18080, keyring=KEYS)
+    assert world.cases == again.cases
+    assert world.truths() == again.truths()
+    assert world.addresses == again.addresses
+
+
+def test_names_do_not_change_what_happens(world):
+    """A process without keys serves the same world: the plans do not depend on the keyring."""
+    nameless = build(demo(), seed=1, start=START, port=18080)
+    assert [case.plan for case in world.cases] == [case.plan for case in nameless.cases]
+    assert [case.url for case in world.cases] == [case.url for case in nameless.cases]
+
+
+def test_another_seed_gives_another_world(world):
+    """The seed matters."""
+    other = build(demo(), seed=2, start=START, port=18080, keyring=KEYS)
+    assert [case.plan for case in world.cases] != [case.plan for case in other.cases]
+
+
+def test_truth_moves_with_the_start(world):
+    """Offsets are fixed; the start shifts every instant of the truth."""
+    later = build(demo(), seed=1, start=START + timedelta(hours=1), port=18080, keyring=KEYS)
+    shift = later.truth(0).reported_at - world.truth(0).reported_at
+    assert shift == timedelta(hours=1)
+
+
+def test_giant_holds_94_percent(world):
+    """The article's skew: 94 % of all cases at one provider."""
+    counts = Counter(case.provider for case in world.cases)
+    assert counts["giant"] == 376
+    assert sum(counts.values()) == 400
+
+
+def test_every_story_is_told(world):
+    """Each kind of fate happens in the default world."""
+    assert {case.story for case in world.cases} == set(Story)
+
+
+def test_a_story_can_be_left_out():
+    """A story left out is told nowhere, and the number of cases stays."""
+    without = build(demo(without=frozenset({Story.MOVED})), seed=1, start=START, port=18080)
+    assert len(without.cases) == 400
+    assert Story.MOVED not in {case.story for case in without.cases}
+
+
+def test_case_ids_are_those_of_the_keyring(world):
+    """A case is named as the ledger names it, and no two cases share a URL."""
+    names = {case.case_id for case in world.cases}
+    assert len(names) == len(world.cases)
+    assert all(case.case_id == KEYS.case_id(canonical(case.url.href)) for case in world.cases)
+
+
+def test_addresses_are_few_and_inside_one_loopback_network(world):
+    """Servers bind a bounded number of addresses, none of them outside 127.16.0.0/12."""
+    assert len(world.addresses) <= 60
+    assert all(ip_address(address) in ip_network(NETWORK) for address in world.addresses)
+
+
+def test_hosts_are_fictional(world):
+    """Every name ends in .example."""
+    assert all(name.endswith(".example") for name in world.hosts)
+
+
+def test_addresses_belong_to_the_provider_by_longest_prefix(world):
+    """The provider map attributes every phase of every plan to the provider that the plan names."""
+    prefixes = [
+        (ip_network(prefix["cidr"]), provider["id"])
+        for provider in tomllib.loads(world.provider_map_toml())["provider"]
+        for prefix in provider["prefix"]
+    ]
+    for phase in (phase for case in world.cases for phase in case.plan.phases):
+        for address in phase.addresses:
+            fit = [found for found in prefixes if ip_address(address) in found[0]]
+            assert max(fit, key=lambda found: found[0].prefixlen)[1] == phase.provider
+
+
+def test_nothing_is_planned_after_the_end(world):
+    """The demo ends: reports, notices and changes lie before the end of the watch."""
+    end = world.offset(world.end)
+    assert max(phase.offset for case in world.cases for phase in case.plan.phases) < end
+    assert max(notice.sent for case in world.cases for notice in case.notices) < end
+
+
+def test_refuser_blocks_mail_and_its_form_bounds_notices(world):
+    """Mail is blocked every time; no window of the form takes more than five addresses."""
+    notices = [n for c in world.cases if c.provider == "refuser" for n in c.notices]
+    assert {n.failure for n in notices if n.channel == "email"} == {"blocked"}
+    assert {"rate_limited", "refused"} <= {n.failure for n in notices}
+    window = world.scenario.seconds(world.scenario.form_window_hours)
+    taken = Counter(n.sent // window for n in notices if n.channel == "form" and n.arrives)
+    assert max(taken.values()) <= 5
+
+
+def test_notice_that_never_arrived_starts_no_clock(world):
+    """Without an arrived notice the truth has neither clock nor deadline."""
+    mute = [c for c in world.cases if not any(n.arrives for n in c.notices)]
+    assert mute
+    for case in mute:
+        (spell,) = world.truth(case.index).spells
+        assert (spell.clock_started_at, spell.deadline, spell.within) == (None, None, None)
+
+
+def test_failed_notice_does_not_start_the_clock_but_the_next_does(world):
+    """The clock's start is the first notice that arrived."""
+    case = next(c for c in world.cases if c.notices[-1].arrives and not c.notices[0].arrives)
+    (spell,) = world.truth(case.index).spells
+    assert spell.clock_started_at == world.instant(case.notices[-1].sent)
+
+
+def test_gone_before_notice_is_so_in_truth(world):
+    """Gone before the report means gone before the notice."""
+    for index in of_story(world, Story.GONE_BEFORE):
+        (spell,) = world.truth(index).spells
+        assert spell.gone_before_notice
+        assert spell.first_removed_at < world.truth(index).reported_at
+
+
+def test_late_and_never_are_breaches(world):
+    """What is still there at the deadline is not within the norm."""
+    for index in of_story(world, Story.LATE) + of_story(world, Story.NEVER):
+        assert world.truth(index).spells[0].within in (False, None)
+
+
+def test_move_ends_a_spell_without_a_removal(world):
+    """A move is no removal: the first spell ends as the second begins, at another provider."""
+    for index in of_story(world, Story.MOVED):
+        old, new = world.truth(index).spells
+        assert old.provider != new.provider
+        assert old.removals == ()
+        assert old.moved_at == new.stays[0].since
+        assert new.clock_started_at > old.moved_at
+
+
+def test_return_opens_a_second_stay(world):
+    """A return is a second stay at the same provider, after a removal."""
+    for index in of_story(world, Story.RETURNED) + of_story(world, Story.RETURNED_LATE):
+        (spell,) = world.truth(index).spells
+        assert len(spell.stays) == 2
+        assert spell.removals[0] < spell.stays[1].since == spell.back_at(spell.removals[0])
+
+
+def test_outage_is_no_removal(world):
+    """Faults and blocks with the material behind them leave one unbroken stay."""
+    for index in of_story(world, Story.FLAPPING) + of_story(world, Story.BLOCKED):
+        shown = {NATURE[p.behaviour].shows for p in world.cases[index].plan.phases}
+        assert Shows.HIDDEN in shown
+        assert len(world.truth(index).spells[0].stays) == 1
+
+
+def test_trouble_stays_at_its_own_addresses(world):
+    """No host that blocks, stalls or fails shares an address with one that does not."""
+    troubled = of_story(world, Story.FLAPPING) + of_story(world, Story.BLOCKED)
+    theirs = {a for index in troubled for a in world.cases[index].plan.addresses()}
+    quiet = [c for c in world.cases if c.index not in troubled]
+    assert not theirs & {address for case in quiet for address in case.plan.addresses()}
+
+
+def test_hold_moves_the_deadline_by_its_length(world):
+    """The deadline moves by the time that the clock stood still."""
+    (case,) = [case for case in world.cases if case.hold is not None]
+    (spell,) = world.truth(case.index).spells
+    held = world.instant(case.hold.lifted) - world.instant(case.hold.placed)
+    assert spell.deadline - spell.clock_started_at == world.norm + held
+
+
+def test_phase_refuses_a_contradiction():
+    """A 404 with the material there, or a 200 without it, is no plan."""
+    with pytest.raises(ValueError, match="contradict"):
+        Phase(0.0, Behaviour.GONE_404, "p", ("127.16.0.1",), there=True)
+    with pytest.raises(ValueError, match="contradict"):
+        Phase(0.0, Behaviour.OK, "p", ("127.16.0.1",), there=False)
+
+
+def test_plan_changes_exactly_at_its_offset():
+    """A phase holds from its offset on, to the microsecond."""
+    plan = Plan(
+        (
+            Phase(0.0, Behaviour.OK, "p", ("127.16.0.1",), there=True),
+            Phase(5.000001, Behaviour.GONE_404, "p", ("127.16.0.1",), there=False),
+        )
+    )
+    assert plan.at(5.0).behaviour is Behaviour.OK
+    assert plan.at(5.000001).behaviour is Behaviour.GONE_404
+
+
+def test_apportion_adds_up_and_gives_rare_things_their_turn():
+    """Largest remainders: the counts add up to the total and follow the weights."""
+    counts = apportion(10, {"a": 0.85, "b": 0.09, "c": 0.06})
+    assert sum(counts.values()) == 10
+    assert counts == {"a": 8, "b": 1, "c": 1}
+
+
+def test_world_does_not_print_its_urls(world):
+    """A world in a log names no URL."""
+    assert not re.search(r"http|\.example", repr(world))
+
+
+def test_shares_must_add_up():
+    """A scenario whose shares do not add up is refused with what to do."""
+    with pytest.raises(ConfigError, match="add up"):
+        replace(demo(), providers=demo().providers[:1])
