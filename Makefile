@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE ?=
 
-.PHONY: help demo test check bench lint types unit format artefacts servers tools lock clean
+.PHONY: help demo gauntlet test check bench lint types unit format artefacts servers tools lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -20,13 +20,16 @@ $(VENV)/.ready: requirements/dev.lock pyproject.toml
 servers: $(VENV)/.ready ## Fetch Kafka's jars into the user's cache (Postgres and the JRE came with the wheels)
 	@$(BIN)/python -m services.runtime.embedded.jars fetch
 
-tools: $(VENV)/.ready ## Get promtool, Prometheus and amtool (Debian packages) and AsyncAPI's schema (npm), unpacked into the user's cache
+tools: $(VENV)/.ready ## Get promtool, Prometheus, amtool and Chromium (Debian packages) and AsyncAPI's schema (npm), unpacked into the user's cache
 	@scripts/debian-tools >/dev/null
 	@scripts/browser >/dev/null
 	@scripts/asyncapi-schema >/dev/null
 
 demo: servers ## Run the whole main job on a simulated internet, and check it against the truth
 	@$(BIN)/takedown demo
+
+gauntlet: servers ## The demo's worst day, under each of five conditions: about ten minutes
+	@$(BIN)/python -m tests.acceptance.gauntlet
 
 test: servers tools ## Run every test on real Kafka, Postgres and Prometheus
 	@$(BIN)/python -m pytest
@@ -43,7 +46,7 @@ types: $(VENV)/.ready
 unit: $(VENV)/.ready
 	@$(BIN)/python -m pytest -q tests/unit
 
-bench: servers ## Run the benchmarks, print their figures, write build/bench.json
+bench: servers tools ## Run the benchmarks, print their figures, write build/bench.json
 	@$(BIN)/python -m tests.benchmarks
 
 format: $(VENV)/.ready

@@ -83,6 +83,11 @@ class Flights:
     def __len__(self) -> int:
         return len(self._flights)
 
+    @property
+    def held(self) -> int:
+        """How many of them politeness makes wait; a looker that knows no politeness holds none."""
+        return getattr(self._looker, "held", 0)
+
     def launch(self, schedule: Schedule, work: Work) -> None:
         """Begin a work."""
         flight = Flight(schedule, work)
@@ -147,7 +152,16 @@ class Flights:
         """Make the look; whatever goes wrong in it is one missed look and nothing more."""
         if flight.abandoned is not None:
             return flight.abandoned
-        target = Target(case_id=flight.work.case_id, url=url, confirming=flight.work.confirming)
+        work = flight.work
+        target = Target(
+            case_id=work.case_id,
+            url=url,
+            confirming=work.confirming,
+            known_online=work.seen.known_online,
+            baseline=work.seen.baseline,
+            host_dark=work.seen.host_dark,
+            worth=work.rank,
+        )
         flight.looking = asyncio.create_task(self._looker.look(target, tick))
         try:
             async with asyncio.timeout(self._limit_seconds):

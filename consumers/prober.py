@@ -15,7 +15,7 @@ from typing import Protocol
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from consumers import backoff
+from consumers import backoff, heap
 from consumers.connection import KafkaConnection
 from consumers.flights import Flights, Looks
 from consumers.recorder import Recorder
@@ -30,6 +30,7 @@ from services.probing.scheduler import VantageRole
 log = structlog.get_logger(__name__)
 
 LOOP = "prober"
+_FETCHED_BYTES = 1024 * 1024
 
 
 class LoopHealth(Protocol):
@@ -93,6 +94,7 @@ class Prober:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look until `stop`, then drain; raises what waiting can't mend."""
+        heap.settle()
         self._health.register(LOOP, self._settings.turn_limit_seconds)
         delays = backoff.delays()
         try:
@@ -167,9 +169,9 @@ class Prober:
             **self._kafka.consumer_options(),
             group_id=self._vantage.group,
             auto_offset_reset="earliest",
-            # What is fetched ahead counts in the memory of a million cases.
-            fetch_max_bytes=4 * 1024 * 1024,
-            max_partition_fetch_bytes=512 * 1024,
+            # What is fetched ahead counts in the memory of a million cases; one partition is read at a time.
+            fetch_max_bytes=_FETCHED_BYTES,
+            max_partition_fetch_bytes=_FETCHED_BYTES,
             session_timeout_ms=int(session * 1000),
             heartbeat_interval_ms=int(session * 300),
         )

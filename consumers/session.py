@@ -116,7 +116,8 @@ class Session(Generic[B]):
         self._patience = patience
         self._claims: Claims = {}
         self._fetched: dict[TopicPartition, int] = {}
-        self._writing: asyncio.Task[None] | None = None
+        self._writing: asyncio.Task[bool] | None = None
+        self._stopping: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._writing_since = -1
         self.positions: dict[TopicPartition, int] = {}
 
@@ -125,23 +126,22 @@ class Session(Generic[B]):
 
     async def run(self, stop: asyncio.Event) -> None:
         """Turn until `stop`, then finish the batch at hand."""
-        stopping: asyncio.Task[Any] = asyncio.create_task(stop.wait())
+        self._stopping = stopping = asyncio.create_task(stop.wait())
         generation = -1
         try:
             while not stop.is_set():
                 self._health.turned(self._name)
                 if generation != self._rebalances.generation:
                     generation = await self._take_over()
-                await self._turn(generation, stopping)
-            async with asyncio.timeout(self._settings.drain_seconds):
-                await self._written()
+                await self._turn(generation)
+            await self._written()
         finally:
             stopping.cancel()
             if self._writing is not None:
                 self._writing.cancel()
 
-    async def _turn(self, generation: int, stopping: "asyncio.Task[Any]") -> None:
-        fetched = await self._fetch(generation, stopping)
+    async def _turn(self, generation: int) -> None:
+        fetched = await self._fetch(generation)
         if generation != self._rebalances.generation:
             return  # whatever came is fetched again from the stored offsets
         records = [record for tp, found in fetched.items() for record in self._fresh(tp, found)]
@@ -152,14 +152,13 @@ class Session(Generic[B]):
         try:
             batch = self._handler.prepare(records, self._claims)
         finally:
-            await self._written()
-        if generation == self._rebalances.generation:
+            written = await self._written()
+        # After a batch that was given up, a later one must not move the offsets past it.
+        if written and generation == self._rebalances.generation:
             self._writing_since = generation
             self._writing = asyncio.create_task(self._write(batch, dict(self._fetched), generation))
 
-    async def _fetch(
-        self, generation: int, stopping: "asyncio.Task[Any]"
-    ) -> dict[TopicPartition, list[Record]]:
+    async def _fetch(self, generation: int) -> dict[TopicPartition, list[Record]]:
         """Fetch, but no longer than until a rebalance or the stop: getmany itself may wait without limit."""
         fetching = asyncio.ensure_future(
             self._consumer.getmany(
@@ -168,12 +167,12 @@ class Session(Generic[B]):
             )
         )
         try:
-            while not (fetching.done() or stopping.done()):
+            while not (fetching.done() or self._stopping.done()):
                 if generation != self._rebalances.generation:
                     return {}
                 self._health.turned(self._name)
                 await asyncio.wait(
-                    {fetching, stopping}, timeout=0.5, return_when=asyncio.FIRST_COMPLETED
+                    {fetching, self._stopping}, timeout=0.5, return_when=asyncio.FIRST_COMPLETED
                 )
             return fetching.result() if fetching.done() else {}
         finally:
@@ -190,25 +189,28 @@ class Session(Generic[B]):
 
     # -- writing -----------------------------------------------------------------------------
 
-    async def _write(self, batch: B, reached: dict[TopicPartition, int], generation: int) -> None:
-        """Write a batch through outages; given up when the partitions may be somebody else's."""
+    async def _write(self, batch: B, reached: dict[TopicPartition, int], generation: int) -> bool:
+        """Write a batch through outages; False where it was given up: the partitions may be somebody else's."""
         done = await self._patience.through(
             lambda: self._handler.write(batch),
             lambda: generation == self._rebalances.generation,
         )
         if done:
             self.positions.update(reached)
+        return done
 
-    async def _written(self) -> None:
-        """Wait for the batch that is being written; raises what writing raised."""
-        if self._writing is not None:
-            writing, self._writing = self._writing, None
-            await self._meanwhile(writing, self._writing_since)
+    async def _written(self) -> bool:
+        """Wait for the batch that is being written; False where it was given up, raises what writing raised."""
+        if self._writing is None:
+            return True
+        writing, self._writing = self._writing, None
+        return await self._meanwhile(writing, self._writing_since) or False
 
     async def _meanwhile(self, work: "asyncio.Future[T]", generation: int) -> T | None:
         """Wait for work; when it takes long, pause and go on polling, so that the group keeps this member.
 
-        None where a rebalance came first: slow work is dropped then, because the next owner waits for its rows.
+        None where a rebalance or the stop came first: slow work is dropped then, because the next owner
+        waits for its rows.
         """
         try:
             _, slow = await asyncio.wait({work}, timeout=self._settings.pause_after_seconds)
@@ -219,7 +221,7 @@ class Session(Generic[B]):
             work.cancel()
 
     async def _paused(self, work: "asyncio.Future[Any]", generation: int) -> bool:
-        """Wait for work with everything paused; False where a rebalance came first."""
+        """Wait for work with everything paused; False where a rebalance or the stop came first."""
         paused = tuple(self._consumer.assignment())
         self._consumer.pause(*paused)
         log.warning("consumer.paused", consumer=self._name, partitions=len(paused))
@@ -227,6 +229,8 @@ class Session(Generic[B]):
             self._health.turned(self._name)
             if generation != self._rebalances.generation:
                 return False
+            if self._stopping.done():
+                return await self._drained(work)
             polling = asyncio.ensure_future(self._consumer.getmany(timeout_ms=0))
             await asyncio.wait({work, polling}, timeout=1.0)
             if not polling.cancel() and not polling.cancelled():
@@ -236,6 +240,12 @@ class Session(Generic[B]):
         self._consumer.resume(*paused)
         log.info("consumer.resumed", consumer=self._name)
         return True
+
+    async def _drained(self, work: "asyncio.Future[Any]") -> bool:
+        """Give work its last seconds; none where it waits for something that is away."""
+        if not self._patience.waiting:
+            await asyncio.wait({work}, timeout=self._settings.drain_seconds)
+        return work.done()
 
     # -- ownership ---------------------------------------------------------------------------
 

@@ -54,7 +54,11 @@ async def create_topics(
             for name in missing
         ]
         answer = await admin.create_topics(new)
-        return [str(name) for name, *rest in answer.topic_errors if _created(name, *rest)]
+        made = [str(name) for name, *rest in answer.topic_errors if _created(name, *rest)]
+        # The controller has them; who asks the broker next is to find them, too.
+        await _waited(lambda: _missing(admin, set(missing)))
+        await _counts(admin, missing)
+        return made
     finally:
         await admin.close()
 

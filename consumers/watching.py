@@ -1,8 +1,8 @@
 """One client's hold on the watch list: take partitions over, read them, follow them, look, commit, let go."""
 
 import asyncio
-import ctypes
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
@@ -11,9 +11,10 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka.errors import IllegalStateError, KafkaError
 from msgspec import Struct
 
-from consumers import backoff
+from consumers import backoff, heap
 from consumers.connection import KafkaConnection
 from consumers.flights import Flights
+from consumers.pace import Pace
 from consumers.progress import read_progress, to_metadata
 from schemas import codec, ids
 from schemas.errors import UnusableEvent
@@ -33,11 +34,13 @@ _TAKE_OVER_SECONDS = 30.0
 class ProberSettings(Struct, frozen=True, kw_only=True):
     """How a prober works; seconds unless named otherwise.
 
-    `resolution` is how late a look may be for the wheel's sake. A revoked look has `hand_over_seconds` to end,
+    `resolution` is how late a look may be for the wheel's sake; `looks_per_second` bounds the catch-up after a pause.
+    A revoked look has `hand_over_seconds` to end,
     at a shutdown `drain_seconds`; then it is recorded as missed, for which there are `record_seconds`.
     """
 
     concurrency: int = 200
+    looks_per_second: float = 1000.0
     resolution: float = 1.0
     poll_seconds: float = 0.1
     batch_records: int = 1000
@@ -102,7 +105,7 @@ class Owned:
 
     def _put(self, case_id: str, record: Record, topic: Topic, now: datetime) -> None:
         try:
-            entry = codec.decode(record.value, record.headers, topic).data
+            entry = codec.payload(record.value, record.headers, topic)
             assert isinstance(entry, WatchEntry)
             listed_at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
             self.schedule.put(case_id, entry, offset=record.offset, listed_at=listed_at, now=now)
@@ -138,6 +141,7 @@ class Watching(ConsumerRebalanceListener):  # type: ignore[misc]
         self._parked: dict[int, tuple[Owned, Progress]] = {}
         self._assigned: list[TopicPartition] = []
         self._generation = 0
+        self._pace = Pace(settings.looks_per_second)
         self._commit_at = 0.0
         self._committing: asyncio.Task[bool] | None = None
 
@@ -182,7 +186,9 @@ class Watching(ConsumerRebalanceListener):  # type: ignore[misc]
             owned.position = await self._consumer.position(owned.tp)
         except IllegalStateError:
             return  # revoked
-        owned.loaded = owned.loaded or owned.position >= owned.end
+        if not owned.loaded and owned.position >= owned.end:
+            owned.loaded = True
+            self._read_one()
         if not owned.at_work and owned.loaded and owned.schedule.start(now):
             self._note_start()
         if owned.at_work:
@@ -190,19 +196,27 @@ class Watching(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _note_start(self) -> None:
         if all(owned.at_work for owned in self._owned.values()):
-            _give_memory_back()
+            heap.trim()
             log.info("prober.at_work", cases=sum(len(o.schedule) for o in self._owned.values()))
 
     def launch(self) -> None:
         """Begin the works that are worth most, as many as there is room for."""
-        now = self._clock()
-        while len(self._flights) < self._settings.concurrency:
-            ready = (o for o in self._owned.values() if o.at_work and o.schedule.peek() is not None)
-            best = min(ready, key=lambda owned: owned.schedule.peek() or (9, 0), default=None)
-            work = None if best is None else best.schedule.take(now)
-            if best is None or work is None:
+        now, at = self._clock(), asyncio.get_running_loop().time()
+        while len(self._flights) < self._settings.concurrency and self._pace.free(at):
+            schedule = self._worth_most()
+            work = None if schedule is None else schedule.take(now)
+            if schedule is None or work is None:
                 return
-            self._flights.launch(best.schedule, work)
+            self._pace.charge(at)
+            self._flights.launch(schedule, work)
+
+    def _worth_most(self) -> Schedule | None:
+        best, first = None, None
+        for owned in self._owned.values():
+            at = owned.schedule.peek() if owned.at_work else None
+            if at is not None and (first is None or at < first):
+                best, first = owned.schedule, at
+        return best
 
     # -- ownership ---------------------------------------------------------------------------
 
@@ -235,6 +249,7 @@ class Watching(ConsumerRebalanceListener):  # type: ignore[misc]
         for tp in assigned:
             self._adopt(tp, stored[tp.partition], ends[tp])
         self._parked = {}
+        self._read_one()
         log.info("prober.took_over", partitions=len(assigned), vantage=self._vantage.name)
 
     def _adopt(self, tp: TopicPartition, stored: Progress | None, end: int) -> None:
@@ -252,6 +267,13 @@ class Watching(ConsumerRebalanceListener):  # type: ignore[misc]
         owned.end = end
         self._consumer.seek(tp, owned.next_offset)
         self._owned[tp.partition] = owned
+
+    def _read_one(self) -> None:
+        """Have one unread partition fetched at a time: its looks begin while the others are still read."""
+        unread = [owned.tp for owned in self._owned.values() if not owned.loaded]
+        with suppress(IllegalStateError):  # revoked
+            self._consumer.pause(*unread[1:])
+            self._consumer.resume(*unread[:1])
 
     async def let_go(self, reason: Literal["assignment_lost", "shutdown"]) -> None:
         """Take nothing on, let looks end or be missed, store the progress; keep the lists in case they come back."""
@@ -299,13 +321,8 @@ class Watching(ConsumerRebalanceListener):  # type: ignore[misc]
         working = [owned for owned in self._owned.values() if owned.at_work]
         metrics.WATCHED_CASES.labels(name).set(sum(len(o.schedule) for o in self._owned.values()))
         metrics.LOOKS_IN_FLIGHT.labels(name).set(len(self._flights))
+        metrics.LOOKS_HELD.labels(name).set(self._flights.held)
+        metrics.LOOKS_WAITING.labels(name).set(sum(o.schedule.waiting for o in working))
         if working:
             oldest = min(owned.progress.watermark for owned in working)
             metrics.PROBER_WATERMARK_TIMESTAMP_SECONDS.labels(name).set(oldest.timestamp())
-
-
-def _give_memory_back() -> None:
-    """Return to the system what the load left in pieces: 13 MB after a million cases (glibc only)."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)

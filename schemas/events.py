@@ -179,7 +179,11 @@ class LookMissed(Payload, frozen=True, kw_only=True):
 
 
 class WatchEntry(Payload, frozen=True, kw_only=True):
-    """What a prober needs to watch one case; compacted, latest wins."""
+    """What a prober needs to watch one case; compacted, latest wins.
+
+    `known_online`: some look saw it online; `baseline` is what the spell's first such look saw.
+    `host_dark`: a vantage finds the whole host dark, so another one need not wait to say so.
+    """
 
     sealed_url: str
     category: Slug
@@ -191,6 +195,9 @@ class WatchEntry(Payload, frozen=True, kw_only=True):
     removed_at: Instant | None = None
     returned_at: Instant | None = None
     second_vantage: bool = False
+    known_online: bool = False
+    baseline: Fingerprint | None = None
+    host_dark: bool = False
 
 
 class Outcome(Payload, frozen=True, kw_only=True):

@@ -35,12 +35,17 @@ def seconds(text: str) -> float:
 
 
 class Confirmation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """When a run of removal-class looks confirms a removal (law 3)."""
+    """When a run of removal-class looks confirms a removal (law 3).
+
+    A run that says no more than that the whole host is dark needs a longer span, and so many vantages.
+    """
 
     looks: Annotated[int, Meta(ge=1)] = 3
     span: Duration = "45m"
     vantages: Annotated[int, Meta(ge=1)] = 1
     canary_max_age: CanaryAge = "15m"
+    host_dark_span: Duration = "48h"
+    host_dark_vantages: Annotated[int, Meta(ge=1)] = 2
 
 
 class Step(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -117,6 +122,11 @@ class Methodology(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
     def confirmation_span(self) -> timedelta:
         """The least time between the first and the last look of a confirming run."""
         return timedelta(seconds=seconds(self.confirmation.span))
+
+    @cached_property
+    def host_dark_span(self) -> timedelta:
+        """The least time between the first and the last look of a run that says that the host is dark."""
+        return timedelta(seconds=seconds(self.confirmation.host_dark_span))
 
     @cached_property
     def canary_max_age(self) -> timedelta | None:
@@ -216,6 +226,11 @@ def _bad_confirmation(method: Methodology) -> Iterator[_Problem]:
         yield "confirmation.span", "one look has no span; set span = '0s' or more looks"
     if seconds(asked.span) < 0:
         yield "confirmation.span", "confirmation.span can't be negative"
+    if seconds(asked.host_dark_span) < seconds(asked.span):
+        yield (
+            "confirmation.host_dark_span",
+            "confirmation.host_dark_span can't be shorter than span: a dark host says less than a 404",
+        )
     if asked.vantages > asked.looks:
         yield (
             "confirmation.vantages",

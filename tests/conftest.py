@@ -148,5 +148,10 @@ def alertmanager_binary() -> Path:
 
 
 @pytest.fixture(scope="session")
+def blackbox_binary() -> Path:
+    return debian_tool("blackbox_exporter")
+
+
+@pytest.fixture(scope="session")
 def pgbouncer_binary() -> Path:
     return debian_tool("pgbouncer")

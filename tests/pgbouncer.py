@@ -16,15 +16,23 @@ _READY_SECONDS = 10.0
 
 @contextmanager
 def pooling(
-    binary: Path, folder: Path, server_dsn: str, users: Mapping[str, str], *, pool_size: int
+    binary: Path,
+    folder: Path,
+    server_dsn: str,
+    users: Mapping[str, str],
+    *,
+    pool_size: int,
+    **more: object,
 ) -> Iterator[int]:
     """Run a pooler for every database of a server; yield its port.
 
     `users` are names and passwords that may log in. So few connections to the server that clients
-    have to share them is what finds out who relies on a session.
+    have to share them is what finds out who relies on a session. `more` are settings of PgBouncer's own.
     """
     port = free_port()
-    config = _written(folder, server_dsn, users, port, pool_size)
+    config = _written(
+        folder, server_dsn, users, listen_port=port, default_pool_size=pool_size, **more
+    )
     process = _start(binary, config)
     try:
         _wait_until_it_listens(process, port, config.with_suffix(".log"))
@@ -34,24 +42,21 @@ def pooling(
         process.wait(10)
 
 
-def _written(
-    folder: Path, server_dsn: str, users: Mapping[str, str], port: int, pool_size: int
-) -> Path:
+def _written(folder: Path, server_dsn: str, users: Mapping[str, str], **more: object) -> Path:
     folder.mkdir()
     server = urlsplit(server_dsn)
     logins = folder / "users.txt"
     logins.write_text("".join(f'"{name}" "{password}"\n' for name, password in users.items()))
     settings = {
         "listen_addr": "127.0.0.1",
-        "listen_port": port,
         "unix_socket_dir": "",
         "auth_type": "scram-sha-256",
         "auth_file": logins,
         "pool_mode": "transaction",
-        "default_pool_size": pool_size,
         "max_client_conn": 100,
         # PgBouncer refuses root; it reads its files before it becomes somebody else.
         **({"user": "nobody"} if os.geteuid() == 0 else {}),
+        **more,
     }
     path = folder / "pgbouncer.ini"
     lines = [f"{name} = {value}" for name, value in settings.items()]

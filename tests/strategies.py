@@ -42,6 +42,8 @@ def look(
     took: float = 0.5,
     canary: bool = True,
     case: str = CASE,
+    layer: ev.Layer | None = None,
+    length: int | None = None,
 ) -> Event:
     """Make a look that started at `at`."""
     finished = at + timedelta(seconds=took)
@@ -55,6 +57,8 @@ def look(
         reason="test",
         served=served if provider else (),
         canary_at=finished if canary else None,
+        layer=layer,
+        fingerprint=None if length is None else ev.Fingerprint(status=200, content_length=length),
     )
     return event(finished, data, case)
 
@@ -71,6 +75,8 @@ looks = st.builds(
     vantage=st.sampled_from(["v1", "v2"]),
     took=st.sampled_from([0.0, 0.5, 9.0]),
     canary=st.sampled_from([True, True, True, False]),
+    layer=st.sampled_from([None, None, "content", "host"]),
+    length=st.sampled_from([None, 100, 200]),
 )
 missed = st.builds(
     lambda at: event(at, ev.LookMissed(vantage="v1", tick=at, reason="overload")), minutes

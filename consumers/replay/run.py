@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import structlog
 from msgspec import Struct, structs
 
 from consumers.connection import KafkaConnection
@@ -27,8 +26,6 @@ from services.ledger import migrate
 from services.ledger.pool import DatabaseConnection
 from services.ledger.shadow import schema
 from services.ledger.shadow.schema import BadReplay, Identity, Ranges, Totals, Unit
-
-log = structlog.get_logger(__name__)
 
 _LARGE = ("cases", "spells", "transitions", "outcomes", "events")
 
@@ -105,6 +102,11 @@ async def replay(asked: Asked, progress: Progress | None = None) -> Result:
             "TAKEDOWN_DATABASE_URL to the server itself and TAKEDOWN_DATABASE_PGBOUNCER=0"
         )
     told = progress or Progress()
+    if not asked.database.statement_cache:
+        raise BadReplay(
+            "a replay holds a lock on its name, which a pooler in transaction mode gives away: "
+            "point TAKEDOWN_DATABASE_URL at the server itself and set TAKEDOWN_DATABASE_PGBOUNCER=false"
+        )
     session = await asyncpg.connect(**asked.database.options())
     try:
         await migrate.require_current(session)

@@ -21,6 +21,7 @@ DISTRIBUTION = "takedown-monitor"
 COMMANDS = {
     "up": ("services.cli.up", "Start everything: servers where none are given, and all roles."),
     "run": ("services.cli.run", "Run one or more roles in this process."),
+    "probe": ("services.cli.probe", "Look once at a URL of your own, and say why."),
     "submit": ("services.cli.submit", "Send events, one JSON object a line, to Kafka."),
     "import": ("services.cli.imports", "Turn data of others into events."),
     "case": ("services.cli.case", "Look at cases; never shows a URL without a purpose."),
@@ -32,7 +33,10 @@ COMMANDS = {
     "reconcile": ("services.cli.reconcile", "Compare our notices with a provider's own list."),
     "audit": ("services.cli.audit", "Show who opened or erased what; check the log's chain."),
     "report": ("services.cli.report", "Print who removed what in time, as bounds."),
-    "replay": ("services.cli.replay", "Fold the evidence again, compare, and make the result live."),
+    "replay": (
+        "services.cli.replay",
+        "Fold the evidence again, compare, and make the result live.",
+    ),
     "archive": ("services.cli.archive", "Keep the evidence as compressed files with checksums."),
     "dead-letters": ("services.cli.dead_letters", "Look at what could not be used, and retry it."),
     "topics": ("services.cli.topics", "List, create and verify the topics."),
@@ -54,7 +58,8 @@ Exit status:
   2    a wrong setting, option or argument
   3    a server can't be reached, or no `takedown up` runs
   4    some of the input was refused
-  5    a check failed (doctor, topics verify, migrate status, reconcile, evidence and audit verify)
+  5    a check failed (doctor, topics verify, migrate status, reconcile, replay --compare, and
+       verify of evidence, audit and archive)
   130  interrupted
 """
 

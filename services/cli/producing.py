@@ -34,8 +34,8 @@ async def produce(
     """Send events in their order; return how far each partition has to be read to have them all."""
     places: Places = {}
     producer = AIOKafkaProducer(**options)
-    await producer.start()
     try:
+        await producer.start()
         batch: list[asyncio.Future[RecordMetadata]] = []
         for event in events:
             key, value, headers = encode(event)

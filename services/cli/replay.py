@@ -12,13 +12,12 @@ import click
 from consumers.replay.ranges import Bounds, parse_offsets
 from consumers.replay.run import Asked, Progress, Result, identity, replay, workers_here
 from schemas.errors import ConfigError
-from schemas.methodology import Methodology, shipped
+from schemas.methodology import Methodology
 from services.attribution.providermap import ProviderMap
 from services.cli.gauge import Gauge, gauge
 from services.cli.instants import Instant
+from services.cli.replay_compare import compare_and_show, methods_here
 from services.cli.support import (
-    CHECK_FAILED,
-    cell,
     client_settings,
     json_option,
     now,
@@ -28,7 +27,6 @@ from services.cli.support import (
 )
 from services.ledger.pool import DatabaseConnection
 from services.ledger.shadow import schema
-from services.ledger.shadow.comparison import CaseReport, Comparison, Summary, log_for, side_of
 from services.ledger.shadow.promotion import Promoted, Promotion
 from services.ledger.shadow.schema import BadReplay
 from services.runtime.connections import database_connection, kafka_connection
@@ -37,6 +35,7 @@ from services.runtime.methods import methodology
 from services.runtime.settings import Settings
 
 _REFUSED_SHOWN = 20
+_REFUSED = ("topic", "partition", "record_offset", "reason", "message")
 _LIST = ("name", "schema", "state", "methodology", "source", "digest", "created_at")
 
 
@@ -145,7 +144,7 @@ def command(
     if compare is None:
         _print_result(asked.database, result, as_json)
         return 0
-    return _compare(settings, chosen, result, compare, details, as_json)
+    return compare_and_show(settings, chosen, result, compare, details, as_json)
 
 
 def _map_text(path: Path | None) -> str | None:
@@ -194,98 +193,6 @@ async def _refused(database: DatabaseConnection, result: Result) -> list[dict[st
     return [dict(row) for row in found]
 
 
-# -- comparing -------------------------------------------------------------------------------------
-
-
-def _compare(
-    settings: Settings,
-    method: Methodology,
-    result: Result,
-    other: str,
-    details: bool,
-    as_json: bool,
-) -> int:
-    methods = _methods(settings, method)
-
-    def tell(report: CaseReport) -> None:
-        if details:
-            _print_case(report, as_json)
-
-    with gauge(f"comparing {result.name} with {other}") as shown:
-        shown.planned(result.totals.cases)
-        summary = run_async(
-            lambda: compare_with(
-                database_connection(settings), result.name, other, methods, tell, shown
-            )
-        )
-    if as_json:
-        print_json({"result": result, "comparison": summary})
-    else:
-        _print_summary(summary)
-    return 0 if summary.same else CHECK_FAILED
-
-
-def _methods(settings: Settings, *others: Methodology) -> list[Methodology]:
-    """Give every methodology that the live ledger may have been folded under, as far as it is known here."""
-    return [methodology(settings.methodology), *others, *shipped().values()]
-
-
-async def compare_with(
-    database: DatabaseConnection,
-    name: str,
-    other: str,
-    methods: list[Methodology],
-    tell: Any,
-    shown: Gauge,
-) -> Summary:
-    """Compare two ledgers; `tell` hears of every case that differs."""
-    session = await asyncpg.connect(**database.options())
-    try:
-        kept = [entry.identity.methodology for entry in await schema.entries(session)]
-        here = await side_of(session, name, [*methods, *kept])
-        there = await side_of(session, other, [*methods, *kept])
-        log = await log_for(session, here, there)
-        comparison = Comparison(session, here, there, log)
-        async for report in comparison.run(shown.read):
-            tell(report)
-    finally:
-        await session.close()
-    return comparison.summary
-
-
-def _print_case(report: CaseReport, as_json: bool) -> None:
-    if as_json:
-        print_json(report)
-        return
-    click.echo(f"{report.case_id}  {report.where}")
-    for one in report.differences:
-        where = f" of spell {one.spell}" if one.spell else ""
-        causes = ", ".join(one.causes)
-        click.echo(
-            f"  {one.kind}{where}: {_short(one.here)} / {_short(one.there)}  because of {causes}"
-        )
-
-
-def _short(value: object) -> str:
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_short(part) for part in value) + "]"
-    text = cell(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _print_summary(summary: Summary) -> None:
-    click.echo(f"{summary.here} / {summary.there}")
-    click.echo(f"equal         {summary.equal:,}")
-    click.echo(f"differing     {summary.differing:,}")
-    click.echo(f"only here     {summary.only_here:,}")
-    click.echo(f"only there    {summary.only_there:,}")
-    for title, counts in (("cases by kind", summary.by_kind), ("causes", summary.by_cause)):
-        for name, count in sorted(counts.items(), key=lambda pair: -pair[1]):
-            click.echo(f"{title:<14}{name}: {count:,}")
-    click.echo(f"digest here   {summary.here_digest}")
-    click.echo(f"digest there  {summary.there_digest}")
-
-
 # -- the shadows -----------------------------------------------------------------------------------
 
 _actor = click.option("--actor", help="Who does this, for the audit log. Default: the login.")
@@ -312,6 +219,22 @@ def list_(as_json: bool) -> None:
         for entry in found
     ]
     print_rows(rows, _LIST, as_json=as_json)
+
+
+@command.command()
+@click.argument("name")
+@click.option("--limit", type=click.IntRange(1), default=1000, show_default=True)
+@json_option
+def refused(name: str, limit: int, as_json: bool) -> None:
+    """List the records that the live ledger would dead-letter, with the reason of each."""
+    asked = schema.schema_of(name)
+
+    async def work(session: asyncpg.Connection) -> list[Any]:
+        if await schema.find(session, asked) is None:
+            raise BadReplay(f"there is no {asked}; see `takedown replay list`")
+        return await schema.refused_of(session, asked, limit)
+
+    print_rows(run_async(lambda: _in_session(work)), _REFUSED, as_json=as_json)
 
 
 @command.command()
@@ -365,7 +288,7 @@ def _exchange(act: Any) -> Promoted:
 
     async def work(session: asyncpg.Connection) -> Promoted:
         kept = [entry.identity.methodology for entry in await schema.entries(session)]
-        done: Promoted = await act(Promotion(session, [*_methods(settings), *kept], now()))
+        done: Promoted = await act(Promotion(session, [*methods_here(settings), *kept], now()))
         return done
 
     promoted: Promoted = run_async(lambda: _in_session(work, settings))

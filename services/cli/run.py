@@ -1,9 +1,12 @@
 """`takedown run`: one or more roles in this process, for a supervisor of your own."""
 
+import os
+
 import click
 
 from services.cli.support import now
 from services.runtime import logging
+from services.runtime.logcount import counted
 from services.runtime.roles import ROLES, run_roles
 from services.runtime.settings import load
 
@@ -15,7 +18,8 @@ from services.runtime.settings import load
     is_flag=True,
     help="Stop when standard input ends, as it does when the parent dies.",
 )
-def command(roles: tuple[str, ...], with_parent: bool) -> int:
+@click.option("--vantage", help="Name of the place that a prober looks from, such as de-1.")
+def command(roles: tuple[str, ...], with_parent: bool, vantage: str | None) -> int:
     r"""Run one or more roles in this process until SIGTERM.
 
     \b
@@ -27,6 +31,7 @@ def command(roles: tuple[str, ...], with_parent: bool) -> int:
     On SIGTERM the intake stops and what is in hand is finished; exit status 1 where it could not be
     within TAKEDOWN_STOP_SECONDS. SIGUSR1 writes the stack of every task to the log.
     """
-    settings = load()
-    logging.configure(settings.log, role="+".join(roles))
+    named = {} if vantage is None else {"TAKEDOWN_VANTAGE": vantage}
+    settings = load(os.environ | named)
+    logging.configure(settings.log, counted, role="+".join(roles))
     return run_roles(settings, roles, now, with_parent=with_parent)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import click
 
+from consumers.ledger import GROUP as LEDGER_GROUP
 from schemas.events import Event
 from services.cli.lines import Refusal, read_lines
 from services.cli.producing import absent, produce, wait_for_ledger
@@ -19,7 +20,6 @@ from services.cli.support import (
 )
 from services.runtime.connections import database_connection, kafka_connection
 from services.runtime.keys import load_keyring
-from services.runtime.roles import LEDGER_GROUP
 from services.runtime.settings import Settings
 
 _SHOWN = 20

@@ -42,7 +42,19 @@ def client_settings(*, database: bool = False, kafka: bool = False) -> Settings:
     settings = load()
     quiet = msgspec.structs.replace(settings.log, format="console", level="warning")
     logging.configure(quiet)
-    return connected(settings, database=database, kafka=kafka)
+    known = connected(settings, database=database, kafka=kafka)
+    if kafka:
+        _knock(known)
+    return known
+
+
+def _knock(settings: Settings) -> None:
+    """See that Kafka lets us in, so that a refusal is one line and not what its client makes of it."""
+    # Half a second of imports that only the commands with a Kafka have to pay.
+    from consumers.login import check_login  # noqa: PLC0415
+    from services.runtime.connections import kafka_connection  # noqa: PLC0415
+
+    run_async(lambda: check_login(kafka_connection(settings)))
 
 
 def run_async(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -55,6 +67,8 @@ def unreachable(error: BaseException) -> str | None:
     """Say which server could not be reached, where that is what an error means; never its address."""
     module = type(error).__module__.partition(".")[0]
     name = type(error).__name__
+    if module in ("aiokafka", "asyncpg", "ssl") and (told := _advice(error)):
+        return f"{told}; `takedown doctor` looks closer"
     if module == "aiokafka":
         return f"Kafka can't be used ({name}); `takedown doctor` looks closer"
     if module == "asyncpg":
@@ -64,6 +78,13 @@ def unreachable(error: BaseException) -> str | None:
     if isinstance(error, (ConnectionError, TimeoutError)):
         return f"a server can't be reached ({name}); `takedown doctor` looks closer"
     return None
+
+
+def _advice(error: BaseException) -> str | None:
+    # Who has such an error has loaded the clients; nobody else is to wait for them.
+    from services.runtime.advice import advice  # noqa: PLC0415
+
+    return advice(error)
 
 
 def print_json(value: object) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from schemas.events import DeliveryFailure, Layer, NotMeasurable
+from schemas.events import DeliveryFailure, Fingerprint, Layer, NotMeasurable
 from services.core.machines import Clock, Presence, Procedure
 
 
@@ -36,7 +36,10 @@ class Removal(Struct, kw_only=True):
 
 
 class Run(Struct, kw_only=True):
-    """A run of removal-class looks that has not confirmed a removal yet."""
+    """A run of removal-class looks that has not confirmed a removal yet.
+
+    `agreed_at`: the first look by which as many vantages as are needed had found it gone.
+    """
 
     first_finished_at: datetime
     last_finished_at: datetime
@@ -44,6 +47,7 @@ class Run(Struct, kw_only=True):
     vantages: list[str]
     layer: Layer | None
     reason: str
+    agreed_at: datetime | None = None
 
 
 class Hold(Struct, kw_only=True):
@@ -65,7 +69,11 @@ class Correction(Struct, frozen=True, kw_only=True):
 
 
 class Spell(Struct, kw_only=True):
-    """One case at one provider. `known_online_at` is L; the last removal's `upper` is R."""
+    """One case at one provider. `known_online_at` is L; the last removal's `upper` is R.
+
+    `baseline` is what its first online look saw; `dark` a run of looks that found the whole host dark.
+    `disputed`: one vantage saw it online while another found it gone, so one alone can't date its removal (P3).
+    """
 
     number: int
     opened_at: datetime
@@ -85,6 +93,9 @@ class Spell(Struct, kw_only=True):
     known_online_at: datetime | None = None
     breached_at: datetime | None = None
     run: Run | None = None
+    dark: Run | None = None
+    baseline: Fingerprint | None = None
+    disputed: bool = False
     removals: list[Removal] = []
     returned_at: list[datetime] = []
     looks: int = 0
@@ -123,6 +134,11 @@ class Case(Struct, kw_only=True):
             if correction.effective_from <= at <= correction.stated_at:
                 return correction.provider
         return None
+
+    @property
+    def known_online(self) -> bool:
+        """Tell whether some look ever saw it online."""
+        return any(spell.first_online_at is not None for spell in self.spells)
 
     @property
     def spell(self) -> Spell:

@@ -18,7 +18,10 @@ from services.core.fold import fold
 
 # What changes nothing in a fold: names, and what the prober or the report alone asks for.
 _NOT_FOLDED = ("id", "version", "title", "source", "minimum_n", "cadence")
+_NESTED = ("confirmation",)
+_TOGETHER = {"norms": "norm", "time_zone": "calendar", "business": "calendar"}
 EVIDENCE = "evidence"
+KEY = "sealing key"
 DEFINITION = "a definition that is not known here"
 
 
@@ -138,34 +141,28 @@ class Reading(Struct, frozen=True, kw_only=True):
 
 
 def definitions(one: Methodology, other: Methodology) -> list[str]:
-    """Name the fields in which two methodologies differ and that a fold asks for."""
-    mine, theirs = _flat(one), _flat(other)
+    """Name the definitions in which two methodologies differ and that a fold asks for."""
+    mine, theirs = _definitions(one), _definitions(other)
     return [name for name in mine if mine[name] != theirs[name]]
 
 
-def _flat(method: Methodology) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name in method.__struct_fields__:
-        value = getattr(method, name)
-        if name in _NOT_FOLDED:
-            continue
-        if isinstance(value, Struct):
-            parts = type(value).__struct_fields__
-            found |= {f"{name}.{part}": getattr(value, part) for part in parts}
-        else:
-            found[name] = value
+def _definitions(method: Methodology) -> dict[str, dict[str, Any]]:
+    """Group the fields by definition: those that mean nothing without each other are one."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in msgspec.to_builtins(method).items():
+        if name in _NESTED:
+            found |= {f"{name}.{part}": {part: inner} for part, inner in value.items()}
+        elif name not in _NOT_FOLDED:
+            found.setdefault(_TOGETHER.get(name, name), {})[name] = value
     return found
 
 
 def exchanged(one: Methodology, other: Methodology, names: Sequence[str]) -> Methodology:
-    """Give a methodology with some fields of another."""
-    tree, theirs = msgspec.to_builtins(one), msgspec.to_builtins(other)
+    """Give a methodology with some definitions of another."""
+    tree, theirs = msgspec.to_builtins(one), _definitions(other)
     for name in names:
         head, _, part = name.partition(".")
-        if part and head in theirs:
-            tree[head][part] = theirs[head][part]
-        elif head in theirs:
-            tree[head] = theirs[head]
+        (tree[head] if part else tree).update(theirs.get(name, {}))
     return msgspec.convert(tree, Methodology)
 
 
@@ -197,6 +194,8 @@ class _Tested:
 
     def causes(self, difference: Difference) -> tuple[str, ...]:
         key = (difference.kind, difference.spell)
+        if difference.kind == "sealed_url" and difference.here and difference.there:
+            return (KEY,)
         ours, theirs = (found.get(key) for found in self._plain)
         if (ours, theirs) != (difference.here, difference.there):
             return (EVIDENCE,)

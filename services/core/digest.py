@@ -20,12 +20,28 @@ def case_digest(case: Case, transitions: Iterable[Transition]) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
+class Combining:
+    """One digest over the digests of cases that come in the order of their ids."""
+
+    def __init__(self) -> None:
+        self._total = hashlib.sha256()
+
+    def add(self, case_id: str, digest: str) -> None:
+        """Take the next case."""
+        self._total.update(f"{case_id} {digest}\n".encode())
+
+    @property
+    def digest(self) -> str:
+        """The digest of all that was taken."""
+        return self._total.hexdigest()
+
+
 def combined(digests: Iterable[tuple[str, str]]) -> str:
     """One digest over (case id, digest) pairs, whatever their order."""
-    total = hashlib.sha256()
+    total = Combining()
     for case_id, digest in sorted(digests):
-        total.update(f"{case_id} {digest}\n".encode())
-    return total.hexdigest()
+        total.add(case_id, digest)
+    return total.digest
 
 
 def fold_digest(events_by_case: Mapping[str, Iterable[Event]], methodology: Methodology) -> str:

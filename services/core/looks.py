@@ -1,12 +1,18 @@
 """What a look does to a spell: L, the run of removal-class looks, R, and what they decide."""
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import msgspec
 
 from schemas import events as ev
 from schemas.events import Event, LookMade
+from schemas.methodology import Methodology
 from services.core.case import Removal, Run, Spell
 from services.core.machines import Clock, Presence, Procedure, Trigger
 from services.core.spells import Pass
+
+_PATIENCE = 2  # confirmation spans within which the second vantage has to be heard
 
 
 def missed(run: Pass, event: Event) -> None:
@@ -24,7 +30,13 @@ def made(run: Pass, event: Event) -> None:
         spell.undetermined += 1
     elif spell.procedure is not Procedure.CLOSED:
         run.expire_hold()
-        (_online if look.verdict == "online" else _gone)(run, look)
+        _handler(look)(run, look)
+
+
+def _handler(look: LookMade) -> Callable[[Pass, LookMade], None]:
+    if look.verdict == "online":
+        return _online
+    return _dark if look.layer == "host" else _gone
 
 
 def _sighted(run: Pass, look: LookMade) -> bool:
@@ -60,13 +72,23 @@ def _online(run: Pass, look: LookMade) -> None:
     if spell.presence is Presence.REMOVED and look.started_at <= spell.removals[-1].upper:
         # It began before the removal was first seen, so it is no evidence of a return.
         return
+    spell.disputed = spell.disputed or _disputes(spell, look)
     _see(run, spell, look.started_at)
+    if spell.baseline is None and look.fingerprint is not None:
+        # The age in a cache is not the content's.
+        spell.baseline = msgspec.structs.replace(look.fingerprint, cache_age=None)
     _owe_after_sighting(run, spell, look.started_at)
+
+
+def _disputes(spell: Spell, look: LookMade) -> bool:
+    """Tell whether it is online from one vantage while it was gone from others: blocked there, not removed."""
+    runs = (found for found in (spell.run, spell.dark) if found is not None)
+    return any(look.vantage not in found.vantages for found in runs)
 
 
 def _see(run: Pass, spell: Spell, at: datetime) -> None:
     returned = spell.presence is Presence.REMOVED
-    spell.run = None
+    spell.run = spell.dark = None
     run.move_presence(spell, Trigger.SEEN)
     if returned:
         spell.returned_at.append(at)
@@ -105,14 +127,33 @@ def _gone(run: Pass, look: LookMade) -> None:
     if spell.presence is Presence.REMOVED:
         return
     run.move_presence(spell, Trigger.SUSPECT, look.reason)
-    _lengthen(spell, look)
-    if _confirmed(run, spell):
-        _remove(run, spell)
+    spell.dark = None
+    asked = run.methodology.confirmation
+    spell.run = _lengthened(spell.run, look, asked.vantages)
+    if _spans(spell.run, asked.looks, run.methodology.confirmation_span, asked.vantages):
+        _remove(run, spell, spell.run, run.methodology.confirmation_span)
 
 
-def _lengthen(spell: Spell, look: LookMade) -> None:
-    if spell.run is None:
-        spell.run = Run(
+def _dark(run: Pass, look: LookMade) -> None:
+    """Take a look that found the whole host dark: not even a suspicion, until it has lasted for all vantages."""
+    spell, method = run.case.spell, run.methodology
+    if spell.presence is Presence.REMOVED:
+        return
+    spell.dark = _lengthened(spell.dark, look, dark_vantages(method))
+    if _spans(spell.dark, method.confirmation.looks, method.host_dark_span, dark_vantages(method)):
+        run.move_presence(spell, Trigger.SUSPECT, look.reason)
+        _remove(run, spell, spell.dark, method.host_dark_span)
+
+
+def dark_vantages(methodology: Methodology) -> int:
+    """Say how many vantages have to find a host dark: never fewer than for any removal."""
+    asked = methodology.confirmation
+    return max(asked.vantages, asked.host_dark_vantages)
+
+
+def _lengthened(found: Run | None, look: LookMade, vantages: int) -> Run:
+    if found is None:
+        found = Run(
             first_finished_at=look.finished_at,
             last_finished_at=look.finished_at,
             looks=0,
@@ -120,36 +161,47 @@ def _lengthen(spell: Spell, look: LookMade) -> None:
             layer=look.layer,
             reason=look.reason,
         )
-    spell.run.looks += 1
-    spell.run.last_finished_at = look.finished_at
-    if look.vantage not in spell.run.vantages:
-        spell.run.vantages.append(look.vantage)
+    found.looks += 1
+    found.last_finished_at = look.finished_at
+    if look.vantage not in found.vantages:
+        found.vantages.append(look.vantage)
+        if len(found.vantages) == vantages:
+            found.agreed_at = look.finished_at
+    return found
 
 
-def _confirmed(run: Pass, spell: Spell) -> bool:
-    asked, found = run.methodology.confirmation, spell.run
-    assert found is not None
+def _spans(found: Run, looks: int, span: timedelta, vantages: int) -> bool:
     return (
-        found.looks >= asked.looks
-        and found.last_finished_at - found.first_finished_at >= run.methodology.confirmation_span
-        and len(found.vantages) >= asked.vantages
+        found.looks >= looks
+        and found.last_finished_at - found.first_finished_at >= span
+        and len(found.vantages) >= vantages
     )
 
 
-def _remove(run: Pass, spell: Spell) -> None:
-    found = spell.run
-    assert found is not None
+def _remove(run: Pass, spell: Spell, found: Run, span: timedelta) -> None:
     run.move_presence(spell, Trigger.CONFIRM, found.reason)
     removal = Removal(
         lower=spell.known_online_at,
-        upper=found.first_finished_at,
+        upper=_gone_at(spell, found, span),
         layer=found.layer,
         reason=found.reason,
     )
     spell.removals.append(removal)
-    spell.run = None
+    spell.run = spell.dark = None
     _close_exposure(spell, removal)
     _owe_after_removal(run, spell, removal)
+
+
+def _gone_at(spell: Spell, found: Run, span: timedelta) -> datetime:
+    """Give R: the first look of the run, if the vantages agree without delay.
+
+    What was online from one vantage while gone from another, or may have been for longer than a confirmation takes,
+    went when the last of them lost it.
+    """
+    first, agreed = found.first_finished_at, found.agreed_at
+    if agreed is None or not (spell.disputed or agreed - first > _PATIENCE * span):
+        return first
+    return agreed
 
 
 def _close_exposure(spell: Spell, removal: Removal) -> None:

@@ -170,7 +170,7 @@ class Pass:
         for notice in self.case.notices.values():
             known = notice.delivered_at if delivered else notice.sent_at
             if notice.spell is None and notice.provider == spell.provider and known is not None:
-                self.count_notice(notice.notice_id, at)
+                self.count_notice(notice.notice_id, max(at, known))
 
     def count_notice(self, notice_id: str, at: datetime) -> None:
         """Count a notice for the current spell, and start its clock unless the notice failed."""

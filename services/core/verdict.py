@@ -1,11 +1,15 @@
 """From the evidence of one look to its verdict: a table, and the order in which its rows are tried.
 
 Laws:
-1. *Gone is the claim that needs evidence.* Only what the rows of layer `content` and `domain` name is
+1. *Gone is the claim that needs evidence.* Only what services.core.reasons lists as removed is
    removal-class; everything that could be a block, a fault of the network or of our own is `undetermined`.
 2. Online if any address served it; gone only if every address that it has was asked and says so.
 3. A blind vantage sees nothing gone: `removed`, and every fault of the network, become `vantage_blind`.
 4. A host that answers a path that can't exist in the same way is never online.
+5. What differs from the baseline may lose `online`, and never wins `removed`: another kind of content, another
+   file and a text of a very different length are `suspected_replaced`. ETag, Last-Modified and the server's
+   class differ between the nodes of one honest site, so they weigh nothing.
+6. A whole host that is dark is removal-class only after hours, and the fold asks a second vantage.
 
 Sources: design section 5; domain.md P1 to P10; RFC 9110 for the status codes.
 """
@@ -15,30 +19,46 @@ from typing import Literal
 
 from msgspec import Struct
 
-from schemas.events import Fingerprint, Layer, Verdict
+from schemas.events import Fingerprint
+from services.core.reasons import DARK_FAULTS, NETWORK_FAULTS, REASONS, Judgement
+
+__all__ = [
+    "DARK_FAULTS",
+    "NETWORK_FAULTS",
+    "REASONS",
+    "Answer",
+    "Change",
+    "Control",
+    "Dns",
+    "Evidence",
+    "Judgement",
+    "Redirect",
+    "changed",
+    "compare",
+    "is_dark",
+    "judge",
+    "judge_answer",
+    "kind_of_content",
+    "reason_of_status",
+]
 
 Dns = Literal[
     "addresses", "nxdomain", "nodata", "servfail", "timeout", "refused", "broken", "disagree"
 ]
 Redirect = Literal[
-    "slash", "https", "same_host", "same_domain", "root", "not_found", "other_domain"
+    "slash", "https", "same_host", "same_domain", "root", "not_found", "login", "other_domain"
 ]
-Control = Literal["unasked", "differs", "alike", "same"]
-
-
-class Judgement(Struct, frozen=True):
-    """A verdict, the layer that it speaks of, and its reason code."""
-
-    verdict: Verdict
-    layer: Layer | None
-    reason: str
+Control = Literal["unasked", "differs", "alike", "same", "everything"]
+Change = Literal["unknown", "none", "minor", "text", "file", "kind"]
 
 
 class Answer(Struct, frozen=True, kw_only=True):
     """What one address said in the end, or the fault that kept it from saying anything.
 
-    `control` is how its answer compares with that for a random sibling path of the same host;
-    `was_served`: the same vantage has seen this URL served before, so what it meets now is no wall of old.
+    `control` is how its answer compares with that for a random sibling path of the same host; `everything`: the
+    front page is answered so as well, and nothing was ever told apart from it. `was_served`: this URL is known to
+    have been served before, so what it meets now is no wall of old. `change` is how it differs from its baseline.
+    `shared`: other URLs of the host, or a sibling, are sent to the same place.
     """
 
     address: str
@@ -49,13 +69,16 @@ class Answer(Struct, frozen=True, kw_only=True):
     challenge: bool = False
     control: Control = "unasked"
     was_served: bool = False
+    change: Change = "unknown"
+    shared: bool = False
     fingerprint: Fingerprint | None = None
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
     """All that one look brought home; pure data.
 
-    `refused` counts addresses that the guard refused, `left_out` those beyond the cap.
+    `refused` counts addresses that the guard refused, `left_out` those beyond the cap. `dark`: the whole host has
+    been dark for so long that it counts.
     """
 
     dns: Dns = "addresses"
@@ -63,91 +86,10 @@ class Evidence(Struct, frozen=True, kw_only=True):
     refused: int = 0
     left_out: int = 0
     parked: bool = False
+    dark: bool = False
     blind: bool = False
     not_measurable: str | None = None
 
-
-_ONLINE: dict[str, Layer | None] = {
-    "served": "content",  # 200, 203, 206, and no sibling is answered in the same way
-}
-_REMOVED: dict[str, Layer | None] = {
-    "not_found": "content",  # 404, to a GET too
-    "gone": "content",  # 410, to a GET too
-    "soft_404_path": "content",  # sent to a path of the same domain that says 404 or not found
-    "soft_404_root": "content",  # sent to the front page, as a random sibling is, or after it was served
-    "soft_404_control": "content",  # served, and so is a random sibling, with the same length or ETag
-    "nxdomain": "domain",  # for A and AAAA, and by a second name server where there is one
-}
-_UNDETERMINED: dict[str, Layer | None] = {
-    # Blocks (P2, P3): somebody is kept out, and it may be us alone.
-    "blocked_unauthorized": "content",  # 401
-    "blocked_forbidden": "content",  # 403
-    "blocked_proxy_auth": "network",  # 407
-    "blocked_rate_limited": "host",  # 429
-    "blocked_legal": "content",  # 451
-    "blocked_unavailable": "host",  # 503
-    "blocked_challenge": "host",  # any status beside the header of a known challenge
-    "blocked_reset": "network",  # connection or TLS handshake reset
-    "blocked_tarpit": "host",  # header bytes that dribble until the timeout
-    # Suspicions (P4): not online, and not evidence enough for gone.
-    "suspected_soft_404": "content",  # a sibling is served too, and no header tells the two apart
-    "redirect_to_root": "content",  # may be a wall: siblings differ, and it was never seen served
-    "redirect_other_domain": "content",  # another registrable domain, never followed (G3)
-    "redirect_loop": "content",
-    "redirect_too_many": "content",
-    "redirect_refused": "content",  # to what the guard refuses, to credentials, to no web address
-    "redirect_broken": "content",  # no Location, none that parses, or a name without addresses
-    "parked": "domain",  # served under the name servers or an alias of a parking service
-    # Answers that say neither.
-    "no_content": "content",  # 201, 202, 204, 205
-    "client_error": "content",  # any other 4xx, 405 included (P5)
-    "server_error": "host",  # any other 5xx
-    "odd_status": "host",  # 1xx that is final, 300, 304, 6xx and more
-    "bad_response": "host",  # not HTTP
-    "header_flood": "host",
-    "interim_flood": "host",
-    # Faults on the way (P1).
-    "disconnected": "network",  # closed without an answer
-    "response_timeout": "host",  # connected, and not one byte
-    "connect_refused": "host",
-    "connect_timeout": "network",
-    "connect_failed": "network",
-    "unreachable": "network",
-    "tls_failed": "host",
-    "tls_timeout": "host",
-    "dns_nodata": "domain",
-    "dns_servfail": "domain",
-    "dns_timeout": "network",
-    "dns_refused": "domain",
-    "dns_broken": "domain",  # malformed, or a CNAME chain without end
-    "dns_disagree": "domain",  # one says that the name does not exist, another that it does
-    # Ours.
-    "address_refused": "network",  # the guard refused every address
-    "gone_on_some": "content",  # gone on all that were asked, while others were left out
-    "not_measurable": None,  # onion, no web scheme, credentials: never probed (G17)
-    "vantage_blind": "network",  # the canary is down, or half of all hosts fail at once
-}
-
-
-def _rows(verdict: Verdict, rows: dict[str, Layer | None]) -> dict[str, Judgement]:
-    return {reason: Judgement(verdict, layer, reason) for reason, layer in rows.items()}
-
-
-REASONS: dict[str, Judgement] = {
-    **_rows("online", _ONLINE),
-    **_rows("removed", _REMOVED),
-    **_rows("undetermined", _UNDETERMINED),
-}
-"""Every reason code there is, with its verdict and layer."""
-
-NETWORK_FAULTS = frozenset(
-    {
-        *("dns_servfail", "dns_timeout", "dns_refused", "connect_refused", "connect_timeout"),
-        *("connect_failed", "unreachable", "blocked_reset", "disconnected", "tls_timeout"),
-        "response_timeout",
-    }
-)
-"""Reasons that a fault of our own network could also give: what the self-check counts."""
 
 _STATUS = {
     **dict.fromkeys((200, 203, 206), "served"),
@@ -164,8 +106,12 @@ _STATUS = {
 _REDIRECTED = {
     "other_domain": "redirect_other_domain",
     "not_found": "soft_404_path",
+    "login": "blocked_login",
     "root": "redirect_to_root",
 }
+_REPLACED = frozenset({"text", "file", "kind"})
+_TEXTS = frozenset({"text", "other"})
+_TEXT_FACTOR = 2  # pages change with every visit; a placeholder or a wall is of another size
 
 
 def judge(evidence: Evidence) -> Judgement:
@@ -177,18 +123,34 @@ def judge(evidence: Evidence) -> Judgement:
 
 
 def _unblinded(evidence: Evidence) -> Judgement:
-    if evidence.not_measurable is not None:
-        return REASONS["not_measurable"]
-    if evidence.dns != "addresses":
-        return REASONS["nxdomain" if evidence.dns == "nxdomain" else f"dns_{evidence.dns}"]
-    if not evidence.answers:
-        return REASONS["address_refused"]
+    reason = _unasked(evidence)
+    if reason is not None:
+        return REASONS[reason]
     found = _of_all(evidence.answers)
+    if evidence.dark and is_dark(evidence):
+        return REASONS["host_dark"]
     if found.verdict == "removed" and evidence.left_out:
         return REASONS["gone_on_some"]
-    if found.verdict == "online" and evidence.parked:
-        return REASONS["parked"]
-    return found
+    return REASONS["parked"] if found.verdict == "online" and evidence.parked else found
+
+
+def _unasked(evidence: Evidence) -> str | None:
+    """Name why no address could be asked, if so."""
+    if evidence.not_measurable is not None:
+        return "not_measurable"
+    if evidence.dns != "addresses":
+        return "nxdomain" if evidence.dns == "nxdomain" else f"dns_{evidence.dns}"
+    return None if evidence.answers else "address_refused"
+
+
+def is_dark(evidence: Evidence) -> bool:
+    """Tell whether no address gave anything but what a dark host gives, and none was left out."""
+    return (
+        evidence.dns == "addresses"
+        and bool(evidence.answers)
+        and not evidence.left_out
+        and all(_reason(answer) in DARK_FAULTS for answer in evidence.answers)
+    )
 
 
 def _of_all(answers: Sequence[Answer]) -> Judgement:
@@ -216,21 +178,31 @@ def _reason(answer: Answer) -> str:
         return "blocked_challenge"
     if answer.redirect in _REDIRECTED:
         return _redirected(answer)
+    if answer.shared:
+        return "soft_404_redirect" if answer.control == "same" else "redirect_shared"
     reason = reason_of_status(answer.status)
     return _controlled(answer) if reason == "served" else reason
 
 
 def _redirected(answer: Answer) -> str:
     assert answer.redirect is not None
-    if answer.redirect == "root" and (answer.control == "same" or answer.was_served):
+    if answer.redirect == "root" and (_like_sibling(answer) or answer.was_served):
         return "soft_404_root"
     return _REDIRECTED[answer.redirect]
 
 
+def _like_sibling(answer: Answer) -> bool:
+    return answer.control in ("same", "everything")
+
+
 def _controlled(answer: Answer) -> str:
-    if answer.control == "same":
+    if answer.control == "everything" and answer.was_served:
+        return "suspected_wall"
+    if _like_sibling(answer):
         return "soft_404_control"
-    return "suspected_soft_404" if answer.control == "alike" else "served"
+    if answer.control == "alike":
+        return "suspected_soft_404"
+    return "suspected_replaced" if answer.change in _REPLACED else "served"
 
 
 def reason_of_status(status: int | None) -> str:
@@ -264,3 +236,36 @@ def compare(found: Fingerprint | None, control: Fingerprint | None) -> Control:
 
 def _identity(print_: Fingerprint) -> tuple[object, ...]:
     return (print_.content_type, print_.content_length, print_.etag_digest)
+
+
+def changed(found: Fingerprint | None, baseline: Fingerprint | None) -> Change:
+    """Say how what is served now differs from what the first looks saw, by the heaviest kind of difference."""
+    if found is None or baseline is None:
+        return "unknown"
+    before, now = kind_of_content(baseline.content_type), kind_of_content(found.content_type)
+    if before is not None and now is not None and before != now:
+        return "kind"
+    was, is_ = baseline.content_length, found.content_length
+    if was is None or is_ is None or was == is_:
+        return "none" if _validators(found) == _validators(baseline) else "minor"
+    if before is None or before in _TEXTS:
+        far = max(was, is_) > _TEXT_FACTOR * min(was, is_)
+        return "text" if far else "minor"
+    return "file"
+
+
+def _validators(print_: Fingerprint) -> tuple[object, ...]:
+    return (print_.etag_digest, print_.last_modified)
+
+
+def kind_of_content(content_type: str | None) -> str | None:
+    """Give the class of a content type: its top-level type, where that says something; else `other`."""
+    if content_type is None:
+        return None
+    top = content_type.partition("/")[0]
+    if content_type in _MARKUP:
+        return "text"
+    return top if top in ("image", "video", "audio", "text") else "other"
+
+
+_MARKUP = frozenset({"application/xhtml+xml", "application/json", "application/xml"})

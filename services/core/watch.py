@@ -3,6 +3,7 @@
 from schemas.events import WatchEntry
 from schemas.methodology import Methodology
 from services.core.case import Case
+from services.core.looks import dark_vantages
 from services.core.machines import Presence, Procedure
 
 
@@ -27,10 +28,20 @@ def entry_of(case: Case, methodology: Methodology) -> WatchEntry | None:
         removed_at=spell.removals[-1].upper if removed else None,
         returned_at=spell.returned_at[-1] if spell.returned_at else None,
         second_vantage=_second_vantage(case, methodology),
+        known_online=case.known_online,
+        baseline=spell.baseline,
+        host_dark=spell.dark is not None,
     )
 
 
 def _second_vantage(case: Case, methodology: Methodology) -> bool:
     """Ask the other vantages only at the deciding look: cost stays in the order of transitions."""
-    run, asked = case.spell.run, methodology.confirmation
-    return run is not None and asked.vantages > len(run.vantages) and run.looks + 1 >= asked.looks
+    run, dark, asked = case.spell.run, case.spell.dark, methodology.confirmation
+    if run is not None and asked.vantages > len(run.vantages) and run.looks + 1 >= asked.looks:
+        return True
+    return (
+        dark is not None
+        and dark_vantages(methodology) > len(dark.vantages)
+        and dark.looks + 1 >= asked.looks
+        and dark.last_finished_at - dark.first_finished_at >= methodology.host_dark_span
+    )

@@ -22,6 +22,7 @@ from services.exporter.declaring import (
     histogram,
     info_of,
 )
+from services.exporter.logevents import KNOWN, LIBRARY, OTHER
 
 __all__ = ["REGISTRY", "MetricInfo", "catalogue", "info_of"]
 
@@ -34,6 +35,12 @@ FIGURES, NOTICES_PART = "figures", "notices"
 # -- every process -------------------------------------------------------------------------------
 
 BUILD_INFO = gauge("every process", "takedown_build_info", "version", "1; the version that runs.")
+LOG_EVENTS = counter(
+    "every process",
+    "takedown_log_events_total",
+    "level event",
+    "Warnings and errors in the log, by event; `library`: said by a library, `other`: not named.",
+)
 
 # -- ledger consumer -----------------------------------------------------------------------------
 
@@ -142,6 +149,18 @@ PROBER_WATERMARK_TIMESTAMP_SECONDS = gauge(
     "Every tick before this instant has been looked at or recorded as missed.",
 )
 LOOKS_IN_FLIGHT = gauge("prober", "takedown_looks_in_flight", "vantage", "Looks under way.")
+LOOKS_HELD = gauge(
+    "prober",
+    "takedown_looks_held",
+    "vantage",
+    "Looks under way that wait for politeness: an address or a network is asked no faster.",
+)
+LOOKS_WAITING = gauge(
+    "prober",
+    "takedown_looks_waiting",
+    "vantage",
+    "The backlog: cases whose look is due and has not begun; near deadlines go first.",
+)
 
 # -- exporter: from the ledger's rows, so that a restart or a replay never counts twice ----------
 
@@ -301,13 +320,22 @@ def prepare_vantage(vantage: str) -> None:
     """Expose zeros for a vantage before its first look."""
     for reason in MISSED_REASONS:
         LOOKS_MISSED.labels(vantage, reason)
-    for metric in (LOOK_LATENESS_SECONDS, WATCHED_CASES, LOOKS_IN_FLIGHT):
+    for metric in (
+        LOOK_LATENESS_SECONDS,
+        WATCHED_CASES,
+        LOOKS_IN_FLIGHT,
+        LOOKS_HELD,
+        LOOKS_WAITING,
+    ):
         metric.labels(vantage)
     CANARY_SEEN_TIMESTAMP_SECONDS.labels(vantage)
 
 
 def _prepare() -> None:
     BUILD_INFO.labels(_version()).set(1)
+    for level, events in KNOWN.items():
+        for event in (*events, LIBRARY, OTHER):
+            LOG_EVENTS.labels(level, event)
     for topic in EVIDENCE:
         EVENTS.labels(topic.name)
         for reason in DEAD_LETTER_REASONS:

@@ -5,15 +5,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import msgspec
-
 from schemas import codec
 from schemas.events import Event
 from services.core.bounds import exclusion
 from services.core.case import Case, Spell, Transition
-
-_encode_state = msgspec.msgpack.Encoder().encode
-_decode_state = msgspec.msgpack.Decoder(Case).decode
+from services.core.state import decode_case, encode_case
 
 Row = tuple[Any, ...]
 
@@ -27,14 +23,14 @@ def state_of(case: Case) -> bytes:
     """Write a case's state without its sealed URL, which has a column of its own."""
     sealed, case.sealed_url = case.sealed_url, None
     try:
-        return _encode_state(case)
+        return encode_case(case)
     finally:
         case.sealed_url = sealed
 
 
 def case_of(state: bytes, sealed_url: str | None) -> Case:
     """Read a case back."""
-    case = _decode_state(state)
+    case = decode_case(state)
     case.sealed_url = sealed_url
     return case
 

@@ -1,8 +1,12 @@
-"""The random-sibling control: how a host answers a path that can't exist, asked once per host and day (G9)."""
+"""How a host answers what nobody reported: a path that can't exist, asked once per host and day (G9), its front page.
+
+And where it sends many URLs alike.
+"""
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 
 from msgspec import Struct
 
@@ -38,10 +42,45 @@ PARKING = frozenset(
 
 
 class ControlProbe(Struct, frozen=True):
-    """How a host answered a random sibling path (None: not at all), and whether its name is parked."""
+    """How a host answered a path that nobody reported (no fingerprint: not at all, with the fault).
+
+    `parked`: its name is; `sent_to` is the digest of where it was sent.
+    """
 
     fingerprint: Fingerprint | None = None
     parked: bool = False
+    sent_to: int | None = None
+    fault: str | None = None
+
+
+class HostControl:
+    """The control of one host, and what looks made of it.
+
+    `told_apart`: some URL of the host was served in another way, so it is no wall around the whole host.
+    `walled`: a URL that was served before was answered like it, and so was the front page.
+    """
+
+    __slots__ = ("at", "probe", "told_apart", "walled")
+
+    def __init__(self, at: float, before: "HostControl | None") -> None:
+        self.at = at
+        self.probe: asyncio.Future[ControlProbe] = asyncio.get_running_loop().create_future()
+        self.told_apart = self.walled = False
+        if before is not None and before.told_apart and not before.walled:
+            self.probe.add_done_callback(partial(self._inherit, before))
+
+    def _inherit(self, before: "HostControl", probe: "asyncio.Future[ControlProbe]") -> None:
+        """Go on with what was told apart from the same answer before."""
+        if probe.cancelled() or not before.probe.done():
+            return
+        old, new = before.probe.result(), probe.result()
+        same = (old.fingerprint, old.sent_to) == (new.fingerprint, new.sent_to)
+        self.told_apart = self.told_apart or (same and new.fingerprint is not None)
+
+    @property
+    def result(self) -> ControlProbe:
+        """The probe, once it is over."""
+        return self.probe.result()
 
 
 class Controls:
@@ -50,50 +89,73 @@ class Controls:
     def __init__(self, interval_seconds: float, entries: int = 20_000) -> None:
         self._interval = interval_seconds
         self._most = entries
-        self._known: OrderedDict[HostKey, tuple[float, asyncio.Future[ControlProbe]]] = (
-            OrderedDict()
-        )
+        self._known: OrderedDict[HostKey, HostControl] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def known(self, url: CanonicalUrl, now: float) -> ControlProbe | None:
+    def known(self, url: CanonicalUrl, now: float) -> HostControl | None:
         """Give the control of a URL's host, if there is one that is not too old."""
         known = self._known.get((url.scheme, url.host, url.port))
-        if known is None or now - known[0] >= self._interval or not known[1].done():
+        if known is None or now - known.at >= self._interval or not known.probe.done():
             return None
-        return known[1].result()
+        return known
 
     async def of(
         self, url: CanonicalUrl, now: float, ask: Callable[[], Awaitable[ControlProbe]]
-    ) -> ControlProbe:
+    ) -> HostControl:
         """Give the control of a URL's host, asking if the last one is too old."""
         key = (url.scheme, url.host, url.port)
         known = self._known.get(key)
-        if known is not None and now - known[0] < self._interval:
-            return await asyncio.shield(known[1])
-        place: asyncio.Future[ControlProbe] = asyncio.get_running_loop().create_future()
-        self._known[key] = (now, place)
+        if known is not None and now - known.at < self._interval:
+            await asyncio.shield(known.probe)
+            return known
+        made = self._known[key] = HostControl(now, known)
         self._known.move_to_end(key)
         while len(self._known) > self._most:
             self._known.popitem(last=False)
-        return await self._fill(key, place, ask)
+        await self._fill(key, made, ask)
+        return made
 
     async def _fill(
-        self,
-        key: HostKey,
-        place: "asyncio.Future[ControlProbe]",
-        ask: Callable[[], Awaitable[ControlProbe]],
-    ) -> ControlProbe:
+        self, key: HostKey, made: HostControl, ask: Callable[[], Awaitable[ControlProbe]]
+    ) -> None:
         """Let every waiter have the result; a probe that was not made is not remembered."""
         try:
             found = await ask()
         except BaseException:
             self._known.pop(key, None)
-            place.set_result(ControlProbe())
+            made.probe.set_result(ControlProbe())
             raise
-        place.set_result(found)
-        return found
+        made.probe.set_result(found)
+
+
+class SharedTargets:
+    """Count how many cases of one host are sent to the same place; a few are enough to say that it is shared."""
+
+    def __init__(self, cases: int = 3, entries: int = 50_000) -> None:
+        self._cases = cases
+        self._most = entries
+        self._met: OrderedDict[int, frozenset[int]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._met)
+
+    def note(self, host: str, target: int, case: int) -> bool:
+        """Note where a case of a host is sent; tell whether that many others are sent there too."""
+        key = hash((host, target))
+        met = self._met.pop(key, frozenset())
+        if case not in met and len(met) < self._cases:
+            met |= {case}
+        self._met[key] = met
+        while len(self._met) > self._most:
+            self._met.popitem(last=False)
+        return len(met) >= self._cases
+
+
+def front_of(url: CanonicalUrl) -> CanonicalUrl:
+    """Write the front page of a URL's host."""
+    return canonical(url.href[: len(url.href) - len(target_of(url))] + "/")
 
 
 def sibling(url: CanonicalUrl, token: str) -> CanonicalUrl:

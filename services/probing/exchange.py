@@ -12,6 +12,7 @@ from typing import Literal, cast
 import aiohttp
 import structlog
 from aiohttp import hdrs
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from msgspec import Struct
 from multidict import CIMultiDictProxy
 
@@ -19,6 +20,7 @@ from schemas.errors import ConfigError
 from schemas.events import Fingerprint
 from schemas.urls import CanonicalUrl
 from services.core.verdict import Redirect
+from services.probing.egress import Egress, EgressFailed
 from services.probing.guard import Guard, RefusedAddress
 from services.probing.wire import CURRENT, Attempt, Flood, GuardedConnector, HeaderHandler, Route
 
@@ -45,6 +47,7 @@ _FAULTS: tuple[tuple[type[Exception], str], ...] = (
     (aiohttp.ServerDisconnectedError, "disconnected"),
     (aiohttp.ClientSSLError, "tls_failed"),
     (ssl.SSLError, "tls_failed"),
+    (LineTooLong, "header_flood"),
 )
 
 
@@ -95,11 +98,15 @@ class Exchanger:
         connect_seconds: float = 5.0,
         connections_per_host: int = 2,
         keepalive_seconds: float = 30.0,
+        egress: Egress | None = None,
     ) -> None:
         if not (agent.isascii() and agent.isprintable()):
             raise ConfigError("the User-Agent may hold printable ASCII only; set another one")
         self._connector = GuardedConnector(
-            guard, per_host=connections_per_host, keepalive_seconds=keepalive_seconds
+            guard,
+            per_host=connections_per_host,
+            keepalive_seconds=keepalive_seconds,
+            egress=egress,
         )
         self._timeout = aiohttp.ClientTimeout(sock_connect=connect_seconds)
         common = f"User-Agent: {agent}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
@@ -155,6 +162,8 @@ class Exchanger:
                 raise aiohttp.ServerDisconnectedError
             handler.transport.write(self._block(method, url))
             message, _ = await handler.read()
+            if "\x00" in message.reason:
+                raise ValueError("NUL in the status line")
             reply = _read(method, message.code, message.headers, attempt.phases())
         except BaseException:
             handler.abort()
@@ -251,16 +260,18 @@ def _number(text: str | None) -> int | None:
 
 def _fault(error: Exception, attempt: Attempt) -> str:
     """Give an exception its reason code; whose fault it is decides the verdict."""
-    if isinstance(error, Flood):
+    if isinstance(error, Flood | EgressFailed):
         return error.reason
+    # aiohttp's protocol hides what its parser said behind an error of its own.
+    met = (error, error.__cause__)
     for kind, reason in _FAULTS:
-        if isinstance(error, kind):
+        if any(isinstance(one, kind) for one in met):
             return reason
     if isinstance(error, TimeoutError):
         return _timeout(attempt)
     if isinstance(error, OSError):
         return _os_fault(error, attempt)
-    if not isinstance(error, aiohttp.ClientError | ValueError):
+    if not isinstance(error, aiohttp.ClientError | HttpProcessingError | ValueError):
         log.warning("look.answer_unreadable", error=type(error).__name__)
     return "bad_response"
 

@@ -1,37 +1,49 @@
 """One look at one case: resolve, guard, HEAD, verdict, and the event that records it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from schemas.events import Agent, LookMade, Served
 from schemas.urls import CanonicalUrl
 from services.attribution.providermap import ProviderMap
-from services.core.verdict import NETWORK_FAULTS, Answer, Evidence, Judgement, judge, judge_answer
+from services.core.verdict import (
+    NETWORK_FAULTS,
+    Answer,
+    Evidence,
+    Judgement,
+    is_dark,
+    judge,
+    judge_answer,
+)
 from services.probing.canary import Canary
+from services.probing.caps import DailyCap
 from services.probing.controls import Controls
+from services.probing.darkness import Darkness
+from services.probing.egress import Egress
 from services.probing.exchange import Exchanger
+from services.probing.gate import Gate
 from services.probing.guard import Guard
 from services.probing.identity import identified_agent
-from services.probing.politeness import Deferred, Gate, PolitenessLimits
+from services.probing.kit import Kit, LookLimits, Step, Target
+from services.probing.politeness import Deferred, PolitenessLimits
 from services.probing.redirects import registrable_domain
-from services.probing.resolver import Resolver
+from services.probing.resolver import Resolution, Resolver
 from services.probing.selfcheck import SelfCheck
-from services.probing.visit import Kit, LookLimits, Visit
+from services.probing.visit import Visit
 
-__all__ = ["Deferred", "LookLimits", "Looker", "Target"]
+__all__ = ["Deferred", "Explained", "LookLimits", "Looker", "Target"]
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What to look at; `confirming` asks past every cache."""
+class Explained(NamedTuple):
+    """A look and all that it rests on, for people; `resolution` is None where no name was asked."""
 
-    case_id: str
-    url: CanonicalUrl
-    confirming: bool = False
+    look: LookMade
+    evidence: Evidence
+    resolution: Resolution | None
+    steps: list[Step]
 
 
 class Looker:
@@ -56,6 +68,7 @@ class Looker:
         limits: LookLimits | None = None,
         politeness: PolitenessLimits | None = None,
         selfcheck: SelfCheck | None = None,
+        egress: Egress | None = None,
     ) -> None:
         self._guard = guard
         self._resolver = resolver
@@ -65,7 +78,10 @@ class Looker:
         self._agent = agent or identified_agent(None, None)
         self._agent_kind = agent_kind
         self._limits = limits or LookLimits()
-        self._gate = Gate(politeness or PolitenessLimits())
+        self._egress = egress
+        politeness = politeness or PolitenessLimits()
+        self._gate = Gate(politeness)
+        self._cap = DailyCap(politeness.looks_per_day)
         self._selfcheck = selfcheck or SelfCheck()
         self._kit: Kit | None = None
         self.canary = Canary(canary, canary_interval_seconds, self._see)
@@ -80,6 +96,11 @@ class Looker:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    @property
+    def held(self) -> int:
+        """How many looks politeness makes wait."""
+        return self._gate.waiting
+
     def open(self) -> None:
         """Open the connections' pool; a look does it too."""
         self._ready()
@@ -88,6 +109,7 @@ class Looker:
         """Close every connection and cancel what is under way on its own."""
         await self.canary.close()
         await self._resolver.close()
+        self._gate.close()
         kit, self._kit = self._kit, None
         if kit is not None:
             await kit.exchanger.close()
@@ -95,24 +117,68 @@ class Looker:
     async def look(self, target: Target, tick: datetime) -> LookMade:
         """Make one look; whatever the far side does ends in a verdict with a reason code.
 
-        Raises `Deferred` where politeness would hold it up too long: record it as missed (`politeness`).
+        Raises `Deferred` where politeness would hold it up too long, or where the URL has had its share of the day:
+        record it as missed (`politeness`).
         """
+        return (await self._look(target, tick, None)).look
+
+    async def explain(self, target: Target, tick: datetime) -> Explained:
+        """Make one look and take down all that it did and saw; as `look`."""
+        return await self._look(target, tick, [])
+
+    async def _look(self, target: Target, tick: datetime, steps: list[Step] | None) -> Explained:
         kit = self._ready()
         self.canary.poke()
         case = int(target.case_id[:16], 16)
-        visit = Visit(kit, target.url, case=case, fresh=target.confirming)
-        evidence = await visit.evidence()
-        found = judge(evidence)
+        if wait := self._cap.take(case, self._clock()):
+            raise Deferred(wait)
+        visit, evidence, found = await self._visit(target, case, target.confirming, steps)
         if found.verdict == "removed" and await self._stale(target.url, visit):
-            visit = Visit(kit, target.url, case=case, fresh=True)
-            evidence = await visit.evidence()
-            found = judge(evidence)
+            visit, evidence, found = await self._visit(target, case, True, steps)
         if found.verdict == "online":
             kit.remember_served(case)
+            kit.darkness.alive(target.url.host)
         elif found.verdict == "removed":
             await self.canary.fresh()
-        found = self._checked(target.url, evidence, found)
-        return self._event(tick, visit, evidence, found)
+        evidence = self._sighted(target.url, evidence, found)
+        look = self._event(tick, visit, evidence, judge(evidence))
+        return Explained(look, evidence, visit.resolution, steps or [])
+
+    async def _visit(
+        self, target: Target, case: int, fresh: bool, steps: list[Step] | None
+    ) -> tuple[Visit, Evidence, Judgement]:
+        kit = self._ready()
+        visit = Visit(
+            kit,
+            target.url,
+            case=case,
+            fresh=fresh,
+            was_served=target.known_online or case in kit.served_cases,
+            baseline=target.baseline,
+            worth=target.worth,
+            steps=steps,
+        )
+        evidence = await visit.evidence()
+        found = judge(evidence)
+        if found.verdict == "undetermined" and await self._dark(target, visit, evidence):
+            evidence = msgspec.structs.replace(evidence, dark=True)
+            found = judge(evidence)
+        return visit, evidence, found
+
+    async def _dark(self, target: Target, visit: Visit, evidence: Evidence) -> bool:
+        """Tell whether the whole host has been dark for so long that it counts."""
+        kit, host = self._ready(), target.url.host
+        if not is_dark(evidence):
+            if any(answer.status is not None for answer in evidence.answers):
+                kit.darkness.alive(host)
+            return False
+        # One broken page says nothing of its host.
+        broken = any(answer.status is not None for answer in evidence.answers)
+        if broken and not await visit.dark_front():
+            kit.darkness.alive(host)
+            return False
+        long = kit.darkness.dark(host, kit.gate.now())
+        return long or target.host_dark
 
     # -- parts -------------------------------------------------------------------------------------
 
@@ -125,6 +191,7 @@ class Looker:
                 connect_seconds=limits.connect_seconds,
                 connections_per_host=limits.connections_per_host,
                 keepalive_seconds=limits.keepalive_seconds,
+                egress=self._egress,
             )
             self._kit = Kit(
                 guard=self._guard,
@@ -134,6 +201,8 @@ class Looker:
                 limits=limits,
                 exchanger=exchanger,
                 controls=Controls(limits.control_interval_seconds),
+                fronts=Controls(limits.front_interval_seconds),
+                darkness=Darkness(limits.darkness),
             )
         return self._kit
 
@@ -145,15 +214,15 @@ class Looker:
         now = await self._resolver.resolve(url.host, fresh=True)
         return (now.status, set(now.addresses)) != (before.status, set(before.addresses))
 
-    def _checked(self, url: CanonicalUrl, evidence: Evidence, found: Judgement) -> Judgement:
-        """Void what a blind vantage believes to see."""
+    def _sighted(self, url: CanonicalUrl, evidence: Evidence, found: Judgement) -> Evidence:
+        """Say of the evidence whether the vantage was blind, and let what it met count for the next ones."""
         now = self._gate.now()
         if evidence.not_measurable is None:
-            failed = found.reason in NETWORK_FAULTS
+            failed = found.reason in NETWORK_FAULTS or found.reason == "host_dark"
             self._selfcheck.note(registrable_domain(url.host), now, failed=failed)
         if not (self.canary.down or self._selfcheck.blind(now)):
-            return found
-        return judge(msgspec.structs.replace(evidence, blind=True))
+            return evidence
+        return msgspec.structs.replace(evidence, blind=True)
 
     async def _see(self, url: CanonicalUrl) -> datetime | None:
         """Look at the canary: the instant from which it was seen, or None."""

@@ -1,14 +1,10 @@
 """How often and how many at once one address and one network may be asked (G9).
 
-The core is pure: rates are virtual schedules (GCRA, ITU-T I.371), one float per account, and time is an argument.
-`Gate` is the thin shell that waits.
+Pure: rates are virtual schedules (GCRA, ITU-T I.371), one float per account, and time is an argument.
+services.probing.gate is the thin shell that waits.
 """
 
-import asyncio
 import ipaddress
-import time
-from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from schemas.errors import TakedownError
@@ -26,8 +22,9 @@ class Deferred(TakedownError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolitenessLimits:
-    """What one address and one network (/24, /48) is asked at most; rates per second.
+    """What one address and one network (/24, /48) is asked at most, and all together; rates per second.
 
+    `looks_per_day` is the cap of one URL. None: no cap.
     `Retry-After` is honoured up to its ceiling; without one, each 429 or 503 in a row doubles the back-off.
     """
 
@@ -37,6 +34,9 @@ class PolitenessLimits:
     network_per_second: float = 8.0
     network_burst: int = 16
     network_concurrency: int = 8
+    total_per_second: float | None = None
+    total_burst: int = 100
+    looks_per_day: int | None = None
     max_wait_seconds: float = 30.0
     retry_after_ceiling_seconds: float = 3600.0
     backoff_seconds: float = 5.0
@@ -44,18 +44,9 @@ class PolitenessLimits:
 
 
 class Account:
-    """What is owed to one address or network: its schedule, its back-off, who is inside and who waits."""
+    """What is owed to one address or network: its schedule, its back-off, and who is inside."""
 
-    __slots__ = (
-        "blocked_until",
-        "inside",
-        "next_at",
-        "places",
-        "step",
-        "strikes",
-        "tolerance",
-        "waiting",
-    )
+    __slots__ = ("blocked_until", "inside", "next_at", "places", "step", "strikes", "tolerance")
 
     def __init__(self, per_second: float, burst: int, places: int) -> None:
         self.step = 1.0 / per_second
@@ -65,12 +56,9 @@ class Account:
         self.blocked_until = 0.0
         self.strikes = 0
         self.inside = 0
-        self.waiting: deque[asyncio.Future[None]] = deque()
 
     def __repr__(self) -> str:
-        return (
-            f"<Account {self.inside} inside, {len(self.waiting)} waiting, next {self.next_at:.3f}>"
-        )
+        return f"<Account {self.inside} inside, next {self.next_at:.3f}>"
 
     def wait(self, now: float) -> float:
         """Tell for how many seconds the next request has to wait."""
@@ -83,7 +71,7 @@ class Account:
 
     def idle(self, now: float) -> bool:
         """Tell whether forgetting the account changes nothing."""
-        return not self.inside and not self.waiting and max(self.next_at, self.blocked_until) <= now
+        return not self.inside and max(self.next_at, self.blocked_until) <= now
 
 
 class Politeness:
@@ -91,6 +79,8 @@ class Politeness:
 
     def __init__(self, limits: PolitenessLimits) -> None:
         self.limits = limits
+        # Without a cap its schedule is never charged.
+        self.total = Account(limits.total_per_second or 1.0, limits.total_burst, 0)
         self._addresses: dict[str, tuple[Account, Account]] = {}
         self._networks: dict[str, Account] = {}
 
@@ -128,22 +118,42 @@ class Politeness:
             if id(account) in used or not account.idle(now)
         }
 
-    def reserve(self, address: str, now: float) -> float:
-        """Reserve the next free instant and return the seconds until then.
-
-        Nothing is reserved where that is more than `max_wait_seconds`.
-        """
+    def wait(self, address: str, now: float) -> float:
+        """Tell for how many seconds the rates hold up the next request to an address; 0 or less: for none."""
         of_address, of_network = self.accounts(address, now)
-        wait = max(0.0, of_address.wait(now), of_network.wait(now))
-        if wait <= self.limits.max_wait_seconds:
-            of_address.charge(now + wait)
-            of_network.charge(now + wait)
-        return wait
+        return max(of_address.wait(now), of_network.wait(now), self.total.wait(now))
+
+    def full(self, address: str, now: float) -> bool:
+        """Tell whether every place at an address, or in its network, is taken."""
+        return any(account.inside >= account.places for account in self.accounts(address, now))
+
+    def enter(self, address: str, now: float) -> bool:
+        """Take a place and count a request, if nothing stands against it."""
+        of_address, of_network = self.accounts(address, now)
+        if (
+            of_address.inside >= of_address.places
+            or of_network.inside >= of_network.places
+            or of_address.wait(now) > 0
+            or of_network.wait(now) > 0
+            or self.total.wait(now) > 0
+        ):
+            return False
+        self.charge(address, now)
+        of_address.inside += 1
+        of_network.inside += 1
+        return True
+
+    def leave(self, address: str, now: float) -> None:
+        """Give a place back."""
+        for account in self.accounts(address, now):
+            account.inside -= 1
 
     def charge(self, address: str, now: float) -> None:
         """Count a request that was made without waiting."""
         for account in self.accounts(address, now):
             account.charge(now)
+        if self.limits.total_per_second is not None:
+            self.total.charge(now)
 
     def pushed_back(self, address: str, now: float, retry_after: float | None) -> float:
         """Put an address off after a 429 or 503; returns the seconds."""
@@ -167,89 +177,3 @@ def network_of(address: str) -> str:
     if ":" not in address:
         return address[: address.rfind(".")]
     return str(ipaddress.ip_network((address, 48), strict=False))
-
-
-class Gate:
-    """Let looks through to an address, politely; `now` is the clock that its schedules run on."""
-
-    def __init__(
-        self, limits: PolitenessLimits, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
-        self.core = Politeness(limits)
-        self.now = monotonic
-
-    def enter(self, address: str) -> bool:
-        """Go through at once if nothing stands against it; else take `acquire`."""
-        now = self.now()
-        of_address, of_network = self.core.accounts(address, now)
-        if (
-            of_address.inside >= of_address.places
-            or of_network.inside >= of_network.places
-            or of_address.wait(now) > 0
-            or of_network.wait(now) > 0
-        ):
-            return False
-        of_address.charge(now)
-        of_network.charge(now)
-        of_address.inside += 1
-        of_network.inside += 1
-        return True
-
-    async def acquire(self, address: str) -> bool:
-        """Wait until an address may be asked; tell whether that took any waiting. Pair it with `release`.
-
-        Raises `Deferred` where it would take longer than `max_wait_seconds`.
-        """
-        if self.enter(address):
-            return False
-        wait = self.core.reserve(address, self.now())
-        most = self.core.limits.max_wait_seconds
-        if wait > most:
-            raise Deferred(wait)
-        await asyncio.sleep(wait)
-        try:
-            async with asyncio.timeout(most):
-                await self._take_both(address)
-        except TimeoutError:
-            raise Deferred(most) from None
-        return True
-
-    async def _take_both(self, address: str) -> None:
-        """Take the places in one order, so that two looks can't wait for each other."""
-        of_address, of_network = self.core.accounts(address, self.now())
-        await _take(of_address)
-        try:
-            await _take(of_network)
-        except asyncio.CancelledError:
-            _give_back(of_address)
-            raise
-
-    def release(self, address: str) -> None:
-        """Give the place back."""
-        of_address, of_network = self.core.accounts(address, 0.0)
-        _give_back(of_network)
-        _give_back(of_address)
-
-
-async def _take(account: Account) -> None:
-    """Take a place, first come first served."""
-    if account.inside < account.places:
-        account.inside += 1
-        return
-    place = asyncio.get_running_loop().create_future()
-    account.waiting.append(place)
-    try:
-        await place
-    except asyncio.CancelledError:
-        if place.done() and not place.cancelled():
-            _give_back(account)
-        raise
-
-
-def _give_back(account: Account) -> None:
-    while account.waiting:
-        place = account.waiting.popleft()
-        if not place.done():
-            place.set_result(None)
-            return
-    account.inside -= 1

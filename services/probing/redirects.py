@@ -15,6 +15,12 @@ from services.probing.exchange import target_of
 STATUSES = frozenset({301, 302, 303, 307, 308})
 # After the Wikimedia dead-link checker: a final path with `/404.htm`, `/404/` or `notfound` is a soft 404.
 _NOT_FOUND = re.compile(r"/(?:error[-_/]?)?404(?:[./_-]|$)|not[-_]?found|page[-_]?missing", re.I)
+# Where a host asks who somebody is before it serves anything: a block, and no removal.
+_LOGIN = re.compile(
+    r"/(?:log[-_]?in|sign[-_]?in|auth|authenticate|sso|captcha|consent"
+    r"|age[-_]?(?:gate|check|verification|verify)|verify[-_]?age)(?:[./_-]|$)",
+    re.I,
+)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.I)
 _BACKSLASHES = re.compile(r"^[/\\]+")  # WHATWG: a backslash is a slash in a special scheme
 _SUFFIXES = PublicSuffixList()
@@ -75,18 +81,33 @@ def kind_of(url: CanonicalUrl, target: CanonicalUrl) -> Redirect:
     if not same_host and registrable_domain(url.host) != registrable_domain(target.host):
         return "other_domain"
     before, after = target_of(url), target_of(target)
-    if before != after:
-        if is_not_found(after) and not is_not_found(before):
-            return "not_found"
-        if after == "/" and before != "/":
-            return "root"
-        if same_host and before.rstrip("/") == after.rstrip("/"):
-            return "slash"
-    elif same_host and url.scheme != target.scheme:
-        return "https"
+    telling = None if before == after else _telling(before, after)
+    if telling is not None:
+        return telling
+    if same_host and before.rstrip("/") == after.rstrip("/"):
+        return "https" if before == after and url.scheme != target.scheme else "slash"
     return "same_host" if same_host else "same_domain"
+
+
+def _telling(before: str, after: str) -> Redirect | None:
+    """Name a class that a path alone tells."""
+    if is_not_found(after) and not is_not_found(before):
+        return "not_found"
+    if is_login(after) and not is_login(before):
+        return "login"
+    return "root" if after == "/" and before != "/" else None
 
 
 def is_not_found(target: str) -> bool:
     """Tell whether a path says of itself that nothing was found."""
     return _NOT_FOUND.search(urlsplit(target).path) is not None
+
+
+def is_login(target: str) -> bool:
+    """Tell whether a path asks who somebody is."""
+    return _LOGIN.search(urlsplit(target).path) is not None
+
+
+def digest_of(url: CanonicalUrl) -> int:
+    """Name a redirect's target without keeping it; salted per process, like every hash of a string."""
+    return hash(url.href)

@@ -1,8 +1,12 @@
 """Names to addresses, with typed answers: NXDOMAIN, NODATA, SERVFAIL, refused and silence stay distinct.
 
-dnspython checks source, id and question of each answer; what doesn't match is ignored until the timeout, so that
-a forged packet can't end a query. Each query has a socket, and so a source port, of its own.
+Queries share a few sockets (services.probing.dnssockets). A plain positive answer is read by services.probing.dnswire,
+everything else, and what comes over TCP, by dnspython.
 NXDOMAIN is believed only if A and AAAA, and where there is one a second name server, all say so.
+
+A remembered answer that is about to grow old is fetched anew in the background; one that is a little too old is still
+given meanwhile, and one that is older where the name servers fail (RFC 8767). A look that confirms a removal asks past
+all of it (`fresh`).
 """
 
 import asyncio
@@ -14,15 +18,19 @@ from time import monotonic
 
 import dns.asyncbackend
 import dns.asyncquery
+import dns.entropy
 import dns.exception
 import dns.message
 import dns.name
 import dns.rcode
 import dns.rdatatype
+import msgspec
 from msgspec import Struct
 
 from schemas.errors import ConfigError
 from services.core.verdict import Dns
+from services.probing.dnssockets import DnsSockets
+from services.probing.dnswire import query_of, question_of, read_plain, truncated
 from services.probing.guard import Guard
 
 _BACKEND = dns.asyncbackend.get_backend("asyncio")
@@ -32,7 +40,7 @@ _STATUS: dict[dns.rcode.Rcode, Dns] = {
     dns.rcode.REFUSED: "refused",
 }
 _RETRIED = frozenset({"servfail", "timeout", "refused", "broken"})
-_EDNS_PAYLOAD = 1232  # DNS flag day 2020: fits every path without fragments
+_REFRESH_SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +57,16 @@ class ResolverLimits:
     positive_seconds: tuple[float, float] = (1.0, 300.0)
     negative_seconds: tuple[float, float] = (1.0, 30.0)
     failure_seconds: float = 2.0
+    stale_seconds: float = 30.0
+    stale_failure_seconds: float = 3600.0
     fresh_seconds: float = 0.25
 
 
 class Resolution(Struct, frozen=True, kw_only=True):
-    """What the name servers said of one name, and when; `addresses` are IPv4 first."""
+    """What the name servers said of one name, and when; `addresses` are IPv4 first.
+
+    `stale`: it is older than it may be, because the name servers fail now.
+    """
 
     status: Dns
     addresses: tuple[str, ...] = ()
@@ -61,6 +74,7 @@ class Resolution(Struct, frozen=True, kw_only=True):
     left_out: int = 0
     ttl: float = 0.0
     at: float = 0.0
+    stale: bool = False
 
 
 class _Reply(Struct, frozen=True):
@@ -94,6 +108,7 @@ class Resolver:
                     "a simulation asks name servers on loopback only; set 127.0.0.1:PORT"
                 )
         self._servers = tuple(servers)
+        self._sockets = tuple(DnsSockets(server) for server in self._servers)
         self._limits = limits or ResolverLimits()
         self._positive: OrderedDict[str, Resolution] = OrderedDict()
         self._negative: OrderedDict[str, Resolution] = OrderedDict()
@@ -109,20 +124,48 @@ class Resolver:
         known = self.known(host, fresh=fresh)
         if known is not None:
             return known
+        found = await asyncio.shield(self._flight(host))
+        if not fresh and found.status in _RETRIED:
+            return self._stale(host) or found
+        return found
+
+    def known(self, host: str, *, fresh: bool = False) -> Resolution | None:
+        """Give what is remembered of a name and still holds."""
+        positive, negative = self._positive.get(host), self._negative.get(host)
+        # Where both are there, the name servers have failed since.
+        newest = negative or positive
+        if newest is None:
+            return None
+        now = monotonic()
+        if fresh:
+            most = min(self._limits.fresh_seconds, newest.ttl)
+            return newest if now - newest.at <= most else None
+        if negative is not None and now - negative.at <= negative.ttl:
+            failed = negative.status in _RETRIED
+            return (self._stale(host) if failed else None) or negative
+        return None if positive is None else self._remembered(host, positive, now - positive.at)
+
+    def _remembered(self, host: str, known: Resolution, age: float) -> Resolution | None:
+        """Give a positive answer that holds, or held until just now; see that it is renewed in time."""
+        if age > known.ttl + min(self._limits.stale_seconds, known.ttl):
+            return None
+        if age > known.ttl * _REFRESH_SHARE:
+            self._flight(host)
+        return known
+
+    def _stale(self, host: str) -> Resolution | None:
+        """Give an answer of before the name servers failed."""
+        known = self._positive.get(host)
+        if known is None or monotonic() - known.at > self._limits.stale_failure_seconds:
+            return None
+        return msgspec.structs.replace(known, stale=True)
+
+    def _flight(self, host: str) -> "asyncio.Task[Resolution]":
         flight = self._flights.get(host)
         if flight is None:
             flight = asyncio.create_task(self._fly(host), name="resolve")
             self._flights[host] = flight
-        return await asyncio.shield(flight)
-
-    def known(self, host: str, *, fresh: bool = False) -> Resolution | None:
-        """Give what is remembered of a name and still holds."""
-        known = self._positive.get(host) or self._negative.get(host)
-        if known is None:
-            return None
-        age = monotonic() - known.at
-        most = min(self._limits.fresh_seconds, known.ttl) if fresh else known.ttl
-        return known if age <= most else None
+        return flight
 
     async def name_servers(self, domain: str) -> tuple[str, ...]:
         """Name the name servers of a domain; empty where nobody says."""
@@ -130,11 +173,13 @@ class Resolver:
         return reply.values
 
     async def close(self) -> None:
-        """Cancel the queries in flight."""
+        """Cancel the queries in flight and close the sockets."""
         flights = tuple(self._flights.values())
         for flight in flights:
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)
+        for sockets in self._sockets:
+            sockets.close()
 
     # -- one name ----------------------------------------------------------------------------------
 
@@ -181,8 +226,12 @@ class Resolver:
         return min(max(min(v4.ttl, v6.ttl), low), high)
 
     def _remember(self, host: str, found: Resolution) -> None:
-        """Keep negative answers apart, so that a flood of them can't push the others out."""
-        self._positive.pop(host, None)
+        """Keep negative answers apart, so that a flood of them can't push the others out.
+
+        A failure says nothing about what was known before.
+        """
+        if found.status not in _RETRIED:
+            self._positive.pop(host, None)
         self._negative.pop(host, None)
         positive = found.status == "addresses"
         cache = self._positive if positive else self._negative
@@ -195,10 +244,7 @@ class Resolver:
 
     async def _chase(self, host: str, kind: str) -> _Reply:
         """Follow a CNAME chain over as many queries as it takes, up to the cap."""
-        try:
-            name = dns.name.from_text(host)
-        except (dns.exception.DNSException, ValueError):
-            return _Reply("broken")
+        name = host
         chain: tuple[str, ...] = ()
         while True:
             reply, name = await self._query(name, kind)
@@ -208,40 +254,46 @@ class Resolver:
             if reply.values or not reply.chain or reply.status != "nodata":
                 return _Reply(reply.status, reply.values, chain, reply.ttl)
 
-    async def _query(self, name: dns.name.Name, kind: str) -> tuple[_Reply, dns.name.Name]:
+    async def _query(self, name: str, kind: str) -> tuple[_Reply, str]:
         """Ask the servers in turn until one answers; returns the name that the chain ends at."""
-        found: tuple[_Reply, dns.name.Name] = (_Reply("timeout"), name)
+        try:
+            question = question_of(name, kind)
+        except (dns.exception.DNSException, ValueError):
+            return _Reply("broken"), name
+        found: tuple[_Reply, str] = (_Reply("timeout"), name)
         for _ in range(max(self._limits.tries, len(self._servers))):
             self._turn = (self._turn + 1) % len(self._servers)
-            found = await self._ask(self._servers[self._turn], name, kind)
+            found = await self._ask(self._turn, name, question)
             if found[0].status not in _RETRIED:
                 break
         return found
 
-    async def _ask(
-        self, server: tuple[str, int], name: dns.name.Name, kind: str
-    ) -> tuple[_Reply, dns.name.Name]:
-        query = dns.message.make_query(name, kind, use_edns=0, payload=_EDNS_PAYLOAD)
+    async def _ask(self, turn: int, name: str, question: bytes) -> tuple[_Reply, str]:
+        seconds = self._limits.try_seconds
         try:
-            answer, _ = await dns.asyncquery.udp_with_fallback(
-                query,
-                server[0],
-                timeout=self._limits.try_seconds,
-                port=server[1],
-                ignore_unexpected=True,
-                ignore_errors=True,
-                backend=_BACKEND,
-            )
-            return _read(answer, name)
-        except dns.exception.Timeout:
+            data = await self._sockets[turn].ask(question, seconds)
+            if truncated(data):
+                return _read(await self._over_tcp(turn, question), name)
+            plain = read_plain(data, name, question)
+            if plain is not None:
+                return _Reply("addresses", plain.values, plain.chain, plain.ttl), plain.end
+            return _read(dns.message.from_wire(data), name)
+        except (TimeoutError, dns.exception.Timeout):
             return _Reply("timeout"), name
         except (OSError, EOFError):
             return _Reply("servfail"), name
         except (dns.exception.DNSException, ValueError):
             return _Reply("broken"), name
 
+    async def _over_tcp(self, turn: int, question: bytes) -> dns.message.Message:
+        address, port = self._servers[turn]
+        query = dns.message.from_wire(query_of(dns.entropy.random_16(), question))
+        return await dns.asyncquery.tcp(
+            query, address, timeout=self._limits.try_seconds, port=port, backend=_BACKEND
+        )
 
-def _read(answer: dns.message.Message, name: dns.name.Name) -> tuple[_Reply, dns.name.Name]:
+
+def _read(answer: dns.message.Message, name: str) -> tuple[_Reply, str]:
     if not isinstance(answer, dns.message.QueryMessage):
         return _Reply("broken"), name
     status = _STATUS.get(answer.rcode(), "servfail")
@@ -251,9 +303,8 @@ def _read(answer: dns.message.Message, name: dns.name.Name) -> tuple[_Reply, dns
     chain = tuple(rrset[0].target.to_text(omit_final_dot=True).lower() for rrset in told.cnames)
     values = () if told.answer is None else tuple(dict.fromkeys(_value(r) for r in told.answer))
     ttl = float(told.minimum_ttl)
-    if values:
-        return _Reply("addresses", values, chain, ttl), told.canonical_name
-    return _Reply(status, (), chain, ttl), told.canonical_name
+    end = told.canonical_name.to_text(omit_final_dot=True).lower()
+    return _Reply("addresses" if values else status, values, chain, ttl), end
 
 
 def _value(record: object) -> str:

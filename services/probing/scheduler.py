@@ -26,6 +26,7 @@ from schemas.events import MissedReason, WatchEntry
 from schemas.methodology import Methodology
 from services.core.cadence import Plan, Watched, plan_of
 from services.core.instants import micros, moment
+from services.probing.shapes import UNSEEN, Seen
 from services.probing.wheel import Wheel
 from services.probing.worklist import WorkList
 
@@ -65,6 +66,8 @@ class Work:
     tick: datetime | None = None
     sealed_url: str = ""
     confirming: bool = False
+    rank: int = _REST
+    seen: Seen = UNSEEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +210,10 @@ class Schedule:
         new = [] if fresh else self._ticks(slot, now)
         if new:
             self._list.done[slot] = new[-1] - 1
-        lost = tuple(self._miss(case_id, tick) for tick in old if tick not in new[-1:])
-        if lost:
-            due = self._slot(old[0] if old[0] not in new[-1:] else old[1])
+        if lost := [tick for tick in old if tick not in new[-1:]]:
+            due = self._slot(lost[0])
             self._held[due] += 1
-            self._owed.append(Work(case_id, due, lost))
+            self._owed.append(Work(case_id, due, tuple(self._miss(case_id, t) for t in lost)))
 
     # -- turns -------------------------------------------------------------------------------
 
@@ -244,7 +246,7 @@ class Schedule:
         slot = self._wheel.chains.first(queue)
         ticks = self._ticks(slot, micros(now))
         if ticks:
-            return self._take(slot, ticks)
+            return self._take(slot, ticks, found[0])
         # The clock was set back: it is not due yet after all.
         self._wheel.chains.remove(slot)
         self._wheel.chains.append(queue, slot)
@@ -261,7 +263,7 @@ class Schedule:
             self._list.flags[slot] &= ~_FLYING
             self._plan(slot, micros(now))
 
-    def _take(self, slot: int, ticks: list[int]) -> Work:
+    def _take(self, slot: int, ticks: list[int], rank: int) -> Work:
         case_id, due = self._list.case_id(slot), self._wheel.due(slot)
         self._unplan(slot)
         self._held[due] += 1
@@ -275,6 +277,8 @@ class Schedule:
             moment(ticks[-1]),
             self._list.sealed(slot),
             self._list.suspected(slot),
+            rank,
+            self._list.seen(slot),
         )
 
     # -- one case ----------------------------------------------------------------------------

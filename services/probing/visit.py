@@ -1,92 +1,48 @@
 """One visit to one URL: resolve, guard, ask each address, follow what may be followed; the evidence of a look."""
 
-import asyncio
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from functools import partial
-from ipaddress import ip_address
 
 import structlog
 
+from schemas.events import Fingerprint
 from schemas.urls import CanonicalUrl
 from services.core.verdict import (
     Answer,
     Control,
     Evidence,
     Redirect,
-    compare,
+    changed,
     judge_answer,
     reason_of_status,
 )
 from services.probing import redirects
-from services.probing.controls import ControlProbe, Controls, is_parked, sibling
-from services.probing.exchange import Exchanger, Method, Reply, target_of
-from services.probing.families import BOTH, Families
-from services.probing.guard import Guard
-from services.probing.politeness import Deferred, Gate
+from services.probing.controls import is_parked
+from services.probing.exchange import Method, Reply
+from services.probing.gate import REST, Worth
+from services.probing.kit import Kit, LookLimits, Step
+from services.probing.literals import literal_of
 from services.probing.redirects import Hop
-from services.probing.resolver import Resolution, Resolver
+from services.probing.resolver import Resolution
+from services.probing.siblings import Siblings
+
+__all__ = ["Kit", "LookLimits", "Visit", "literal_of"]
 
 log = structlog.get_logger(__name__)
 
 # What a server may say to HEAD alone (P5), and what is only believed of a GET.
 _ASK_AGAIN = frozenset({400, 403, 404, 405, 406, 410, 500, 501})
 _PUSHED_BACK = frozenset({429, 503})
-_LEARNED_HOSTS = 50_000
-_REMEMBERED_CASES = 500_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LookLimits:
-    """How long a look may take, and how far it goes.
-
-    `families` are those that the vantage has a route for; addresses of another one are not asked where the name has
-    some of these, so that a place without IPv6 can tell that something is gone.
-    """
-
-    total_seconds: float = 20.0
-    exchange_seconds: float = 10.0
-    connect_seconds: float = 5.0
-    addresses_per_family: int = 8
-    redirects: int = 3
-    connections_per_host: int = 2
-    keepalive_seconds: float = 30.0
-    control_interval_seconds: float = 86_400.0
-    families: Families = BOTH
-
-
-@dataclass(slots=True, kw_only=True)
-class Kit:
-    """What all visits of one prober share: its parts, and what they learned."""
-
-    guard: Guard
-    resolver: Resolver
-    gate: Gate
-    clock: Callable[[], datetime]
-    limits: LookLimits
-    exchanger: Exchanger
-    controls: Controls
-    get_hosts: set[str] = field(default_factory=set)
-    served_cases: set[int] = field(default_factory=set)
-
-    def learn_get(self, host: str) -> None:
-        """Ask a host by GET from now on: it answers HEAD otherwise."""
-        if len(self.get_hosts) >= _LEARNED_HOSTS:
-            self.get_hosts.clear()
-        self.get_hosts.add(host)
-
-    def remember_served(self, case: int) -> None:
-        """Remember that a case was seen served."""
-        if len(self.served_cases) >= _REMEMBERED_CASES:
-            self.served_cases.clear()
-        self.served_cases.add(case)
+_SENT_AWAY = frozenset({"other_domain", "not_found", "login"})
+_COMPARED = frozenset({"same_host", "same_domain"})
 
 
 class Visit:
-    """Ask for one URL once. `asked` maps each address to whether it served the URL."""
+    """Ask for one URL once. `asked` maps each address to whether it served the URL.
+
+    `was_served` and `baseline` are what is known of it from before; `steps` takes down every request.
+    """
 
     def __init__(
         self,
@@ -96,15 +52,23 @@ class Visit:
         case: int = 0,
         fresh: bool = False,
         control: bool = True,
+        was_served: bool = False,
+        baseline: Fingerprint | None = None,
+        worth: Worth = REST,
+        steps: list[Step] | None = None,
     ) -> None:
         self._kit = kit
         self._url = url
         self._case = case
         self._fresh = fresh
         self._control_wanted = control
+        self._was_served = was_served
+        self._baseline = baseline
+        self._worth = worth
+        self._steps = steps
         self._begun = kit.gate.now()
         self._met: dict[str, Answer] = {}
-        self._parked = False
+        self._siblings = Siblings(kit, self._request, worth)
         self.started_at = kit.clock()
         self.asked: dict[str, bool] = {}
         self.phases: dict[str, float] = {}
@@ -139,7 +103,7 @@ class Visit:
             answers=tuple(answers),
             refused=refused,
             left_out=left_out,
-            parked=self._parked or is_parked(found.chain),
+            parked=self._siblings.parked or is_parked(found.chain),
         )
 
     async def _resolve(self, host: str) -> Resolution:
@@ -175,24 +139,41 @@ class Visit:
         reply = await self._converse(url, address)
         if reply.status in redirects.STATUSES and not reply.challenge:
             return await self._redirected(url, address, reply, seen)
+        if not _served(reply):
+            return _answer(address, reply, via)
         control: Control = "unasked"
-        if self._control_wanted and _served(reply):
-            control = await self._control(url, address, reply, None)
-        return _answer(address, reply, via, control=control)
+        if self._control_wanted:
+            control = await self._siblings.control(url, address, reply, was_served=self._was_served)
+        return self._compared(address, reply, via, control)
+
+    def _compared(
+        self, address: str, reply: Reply, via: Redirect | None, control: Control
+    ) -> Answer:
+        print_ = reply.fingerprint(via)
+        return Answer(
+            address=address,
+            status=reply.status,
+            method=reply.method,
+            redirect=via,
+            control=control,
+            was_served=self._was_served,
+            change=changed(print_, self._baseline),
+            fingerprint=print_,
+        )
 
     # -- requests ----------------------------------------------------------------------------------
 
     async def _converse(self, url: CanonicalUrl, address: str) -> Reply:
         """Ask one address: HEAD, then GET where HEAD proves nothing."""
         kit = self._kit
-        if not kit.gate.enter(address) and await kit.gate.acquire(address):
+        if not kit.gate.enter(address) and await kit.gate.acquire(address, self._worth):
             self.started_at = self.started_at if self.asked else kit.clock()
         try:
             self.asked.setdefault(address, False)
             if url.host in kit.get_hosts:
-                reply = await self._request("GET", url, address)
+                reply = await self._request("url", "GET", url, address)
             else:
-                reply = await self._request("HEAD", url, address)
+                reply = await self._request("url", "HEAD", url, address)
                 if reply.status in _ASK_AGAIN and not reply.challenge:
                     reply = await self._again(url, address, reply)
         finally:
@@ -202,19 +183,22 @@ class Visit:
 
     async def _again(self, url: CanonicalUrl, address: str, head: Reply) -> Reply:
         self._kit.gate.core.charge(address, self._kit.gate.now())
-        reply = await self._request("GET", url, address)
+        reply = await self._request("url", "GET", url, address)
         if reply.status is not None and (reply.status < 400 or head.status in (405, 501)):
             self._kit.learn_get(url.host)
         return reply
 
-    async def _request(self, method: Method, url: CanonicalUrl, address: str) -> Reply:
+    async def _request(self, what: str, method: Method, url: CanonicalUrl, address: str) -> Reply:
         kit = self._kit
         left = self._begun + kit.limits.total_seconds - kit.gate.now()
         if left <= 0:
             return Reply(method=method, fault="response_timeout")
         seconds = min(left, kit.limits.exchange_seconds)
         reply = await kit.exchanger.ask(method, url, address, seconds)
-        self.phases.update(reply.phases)
+        if what == "url":
+            self.phases.update(reply.phases)
+        if self._steps is not None:
+            self._steps.append(Step(what, address, reply))
         return reply
 
     def _mind(self, address: str, reply: Reply) -> None:
@@ -232,24 +216,49 @@ class Visit:
         self, url: CanonicalUrl, address: str, reply: Reply, seen: tuple[str, ...]
     ) -> Answer:
         hop = redirects.hop(url, reply.location)
+        if self._steps is not None:
+            self._steps[-1].redirect = hop.kind
         if hop.url is None:
             return _answer(address, reply, None, fault=hop.fault)
-        if hop.kind in ("other_domain", "not_found"):
+        if hop.kind in _SENT_AWAY:
             return _answer(address, reply, hop.kind)
         if hop.kind == "root":
             return await self._to_root(url, address, reply)
-        if hop.url.href in seen:
-            return _answer(address, reply, hop.kind, fault="redirect_loop")
+        fault = "redirect_loop" if hop.url.href in seen else None
         if len(seen) > self._kit.limits.redirects:
-            return _answer(address, reply, hop.kind, fault="redirect_too_many")
+            fault = "redirect_too_many"
+        if fault is not None:
+            return _answer(address, reply, hop.kind, fault=fault)
+        if self._control_wanted and hop.kind in _COMPARED and len(seen) == 1:
+            shared = await self._shared(url, address, reply, hop)
+            if shared is not None:
+                return shared
         return await self._follow(url, address, reply, hop, (*seen, hop.url.href))
 
     async def _to_root(self, url: CanonicalUrl, address: str, reply: Reply) -> Answer:
         control: Control = "unasked"
         if self._control_wanted:
-            control = await self._control(url, address, reply, "root")
-        was_served = self._case in self._kit.served_cases
-        return _answer(address, reply, "root", control=control, was_served=was_served)
+            control = await self._siblings.control(url, address, reply, "root")
+        return _answer(address, reply, "root", control=control, was_served=self._was_served)
+
+    async def _shared(
+        self, url: CanonicalUrl, address: str, reply: Reply, hop: Hop
+    ) -> Answer | None:
+        """Give the answer where many are sent to one place: nothing that lies there is the URL's own."""
+        assert hop.url is not None
+        target = redirects.digest_of(hop.url)
+        many = self._kit.shared_targets.note(url.host, target, self._case)
+        control = await self._siblings.control(url, address, reply, hop.kind, sent_to=target)
+        if not many and control not in ("same", "everything"):
+            return None
+        return _answer(
+            address,
+            reply,
+            hop.kind,
+            control=control,
+            was_served=self._was_served,
+            shared=True,
+        )
 
     async def _follow(
         self, url: CanonicalUrl, address: str, reply: Reply, hop: Hop, seen: tuple[str, ...]
@@ -266,47 +275,12 @@ class Visit:
             known = self._met[hop.url.href] = _joined(address, reply, hop, found)
         return known
 
-    # -- control -----------------------------------------------------------------------------------
-
-    async def _control(
-        self, url: CanonicalUrl, address: str, reply: Reply, redirect: Redirect | None
-    ) -> Control:
-        """Compare an answer with that for a random sibling; the front page has no siblings."""
-        kit = self._kit
-        found = kit.controls.known(url, self._begun)
-        if found is None:
-            ask = partial(self._ask_control, url, address, reply.method)
-            try:
-                found = await kit.controls.of(url, kit.gate.now(), ask)
-            except Deferred:
-                return "unasked"
-        self._parked = self._parked or found.parked
-        if found.fingerprint is None or target_of(url) == "/":
-            return "unasked"
-        if found.fingerprint.status != reply.status:
-            return "differs"
-        return compare(reply.fingerprint(redirect), found.fingerprint)
-
-    async def _ask_control(self, url: CanonicalUrl, address: str, method: Method) -> ControlProbe:
-        other = sibling(url, secrets.token_hex(8))
-        await self._kit.gate.acquire(address)
-        try:
-            reply, names = await asyncio.gather(
-                self._request(method, other, address), self._name_servers(url.host)
-            )
-        finally:
-            self._kit.gate.release(address)
-        kind = (
-            redirects.hop(other, reply.location).kind
-            if reply.status in redirects.STATUSES
-            else None
-        )
-        return ControlProbe(reply.fingerprint(kind), is_parked(names))
-
-    async def _name_servers(self, host: str) -> tuple[str, ...]:
-        if literal_of(host) is not None:
-            return ()
-        return await self._kit.resolver.name_servers(redirects.registrable_domain(host))
+    async def dark_front(self, method: Method = "HEAD") -> bool:
+        """Tell whether the front page of the host gives nothing either, where it was asked last."""
+        address = next(reversed(self.asked), None)
+        if address is None:
+            return False
+        return await self._siblings.dark_front(self._url, address, method)
 
 
 def _answer(
@@ -317,6 +291,7 @@ def _answer(
     fault: str | None = None,
     control: Control = "unasked",
     was_served: bool = False,
+    shared: bool = False,
 ) -> Answer:
     return Answer(
         address=address,
@@ -327,6 +302,7 @@ def _answer(
         challenge=reply.challenge,
         control=control,
         was_served=was_served,
+        shared=shared,
         fingerprint=reply.fingerprint(redirect),
     )
 
@@ -350,16 +326,6 @@ def _joined(address: str, reply: Reply, hop: Hop, found: Evidence) -> Answer:
 
 
 _RANK = {"online": 0, "undetermined": 1, "removed": 2}
-
-
-def literal_of(host: str) -> str | None:
-    """Give the address that a URL's host spells out, if it is one."""
-    if not (host[0] == "[" or host[-1].isdigit()):
-        return None
-    try:
-        return str(ip_address(host.strip("[]")))
-    except ValueError:
-        return None
 
 
 def _seconds(retry_after: str | None, clock: Callable[[], datetime]) -> float | None:

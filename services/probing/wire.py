@@ -26,6 +26,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from yarl import URL
 
 from schemas.urls import CanonicalUrl
+from services.probing.egress import Egress, connect_through
 from services.probing.guard import Guard, RefusedAddress
 
 RECEIVE_BUFFER = 16_384
@@ -222,7 +223,7 @@ def tls_context() -> ssl.SSLContext:
     context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
-    context.options |= ssl.OP_NO_COMPRESSION
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
     return context
 
@@ -240,7 +241,17 @@ def guarded_socket(guard: Guard, info: tuple[Any, ...]) -> socket.socket:
 class GuardedConnector(aiohttp.TCPConnector):
     """Connect to pinned addresses through the guard; kept-alive, few connections per host."""
 
-    def __init__(self, guard: Guard, *, per_host: int, keepalive_seconds: float) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        *,
+        per_host: int,
+        keepalive_seconds: float,
+        egress: Egress | None = None,
+    ) -> None:
+        egress = egress or Egress()
+        self._guard = guard
+        self._proxy = egress.proxy
         super().__init__(
             limit=0,
             limit_per_host=per_host,
@@ -250,6 +261,7 @@ class GuardedConnector(aiohttp.TCPConnector):
             use_dns_cache=False,
             happy_eyeballs_delay=None,
             socket_factory=partial(guarded_socket, guard),
+            local_addr=None if egress.bind_address is None else (egress.bind_address, 0),
         )
         made = partial(HeaderHandler, loop=self._loop)
         self._factory = cast("partial[ResponseHandler]", made)
@@ -261,3 +273,32 @@ class GuardedConnector(aiohttp.TCPConnector):
     ) -> "aiohttp.connector.Connection":
         """Give a connection of the pool, or a new one."""
         return await self.connect(cast("ClientRequest", route), [], timeout)
+
+    async def _wrap_create_connection(
+        self,
+        *args: Any,
+        addr_infos: list[Any],
+        req: ClientRequest,
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own
+        client_error: type[Exception] = aiohttp.ClientConnectorError,
+        **kwargs: Any,
+    ) -> tuple[asyncio.Transport, ResponseHandler]:
+        """Go through the proxy, where there is one; the guard sees the address that the proxy is given."""
+        if self._proxy is None:
+            return await super()._wrap_create_connection(
+                *args,
+                addr_infos=addr_infos,
+                req=req,
+                timeout=timeout,
+                client_error=client_error,
+                **kwargs,
+            )
+        sockaddr = addr_infos[0][4]
+        self._guard.check(sockaddr)
+        seconds = timeout.sock_connect or 5.0
+        sock = await connect_through(
+            self._proxy, (sockaddr[0], sockaddr[1]), seconds, RECEIVE_BUFFER
+        )
+        async with asyncio.timeout(seconds):
+            made = await self._loop.create_connection(*args, **kwargs, sock=sock)
+        return cast("tuple[asyncio.Transport, ResponseHandler]", made)

@@ -8,12 +8,12 @@ of its times only `removed_at` (its `watch_from` reads as that).
 
 import binascii
 from array import array
-from typing import NamedTuple
 
 from schemas.errors import UnusableEvent
-from schemas.events import WatchEntry
+from schemas.events import Fingerprint, WatchEntry
 from services.core.cadence import Watched
 from services.core.instants import micros
+from services.probing.shapes import Seen, Shape, content_of
 
 _ID = 16
 _CHUNK = 1 << 16
@@ -23,24 +23,11 @@ _NOWHERE = 0xFFFFFFFF
 _SPARE = 32
 
 
-class Shape(NamedTuple):
-    """What many cases share; a case holds its number only.
-
-    `deadline_after` is microseconds from the base, or `OWN` where the case has a deadline unlike the others'.
-    """
-
-    category: str
-    methodology: str
-    second_vantage: bool
-    removed: bool
-    deadline_after: int | None
-    seal: str | None
-
-
 OWN = -(2**63)
 # Working hours and holds make deadlines that no two cases share; past so many shapes such get a column.
 _MANY = 1024
-_NOBODY = 0xFFFFFFFF
+_NOBODY = 0
+_SHORT = 0xFFFF
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
 
@@ -183,6 +170,7 @@ class WorkList:
         "_free",
         "_ids",
         "_index",
+        "_length",
         "_numbers",
         "_shape",
         "_shapes",
@@ -196,11 +184,12 @@ class WorkList:
         self._index = CaseIndex(self._ids)
         self._blobs = Blobs()
         self._base = array("q")
-        self._shape = array("I")
-        self._shapes: list[Shape] = []
+        self._shape = array("H")
+        self._shapes = [Shape("", "", False, False, None, None)]  # nobody's
         self._numbers: dict[Shape, int] = {}
         self._suspected: dict[int, int] = {}
         self._deadline = array("q")
+        self._length = array("I")
         self._free = array("I")
         self.done = array("q")
         self.flags = bytearray()
@@ -286,6 +275,17 @@ class WorkList:
             longest_jitter * int.from_bytes(self._ids[at : at + 4], "big") >> 32,
         )
 
+    def seen(self, slot: int) -> Seen:
+        """Give what looks of before saw."""
+        shape, baseline = self.shape(slot), None
+        if shape.content is not None:
+            length = self._length[slot] - 1 if slot < len(self._length) else -1
+            baseline = Fingerprint(
+                content_type=f"{shape.content}/*" if shape.content else None,
+                content_length=None if length < 0 else length,
+            )
+        return Seen(shape.known_online, shape.host_dark, baseline)
+
     def sealed(self, slot: int) -> str:
         """Give the sealed URL as it came."""
         seal, data = self.shape(slot).seal, self._blobs.get(slot)
@@ -317,6 +317,7 @@ class WorkList:
         self._shape[slot] = self._number(entry, owed, seal)
         if self._shapes[self._shape[slot]].deadline_after == OWN:
             self._own_deadline(slot, base + (owed or 0))
+        self._write_length(slot, entry.baseline)
         if entry.suspected_at is not None and removed is None:
             self._suspected[slot] = micros(entry.suspected_at)
         elif self._suspected:
@@ -330,6 +331,9 @@ class WorkList:
             entry.removed_at is not None,
             owed,
             seal,
+            entry.known_online,
+            entry.host_dark,
+            content_of(entry.baseline),
         )
         number = self._numbers.get(shape)
         if number is None and owed is not None and len(self._shapes) >= _MANY:
@@ -338,7 +342,19 @@ class WorkList:
         if number is None:
             number = self._numbers[shape] = len(self._shapes)
             self._shapes.append(shape)
+            if number > _SHORT and self._shape.itemsize == 2:
+                self._shape = array("I", self._shape)
         return number
+
+    def _write_length(self, slot: int, baseline: Fingerprint | None) -> None:
+        """Keep a length plus one; 0 is unknown. Lengths of 4 GiB and more are all the same."""
+        length = None if baseline is None else baseline.content_length
+        missing = slot + 1 - len(self._length)
+        if length is None and missing > 0:
+            return
+        if missing > 0:
+            self._length.extend(array("I", [0]) * (missing + slot // _SPARE))
+        self._length[slot] = 0 if length is None else min(length + 1, _NOWHERE)
 
     def _own_deadline(self, slot: int, deadline: int) -> None:
         missing = slot + 1 - len(self._deadline)

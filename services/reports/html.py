@@ -230,14 +230,18 @@ def _week(table: Table) -> str:
 def _heat(cell: HourCell) -> str:
     if not cell.n or cell.lower is None or cell.upper is None:
         return '<td class="none" title="none, or too few">·</td>'
-    # From a pale to a dark blue; the ink turns white where the ground would swallow black.
-    light = 94 - 62 * cell.lower
-    ink = "#fff" if light < 58 else "#1b2733"
+    light, ink = heat(cell.lower)
     said = f"{WEEKDAYS[cell.weekday]} {cell.hour:02d}:00, n {cell.n}, {cell.lower:.2f} to {cell.upper:.2f}"
     return (
-        f'<td style="background:hsl(208 62% {light:.0f}%);color:{ink}" title="{said}">'
+        f'<td style="background:hsl(208 62% {light}%);color:{ink}" title="{said}">'
         f"{cell.lower * 100:.0f}</td>"
     )
+
+
+def heat(share: float) -> tuple[int, str]:
+    """Give the lightness of the ground, from pale to dark blue, and the ink that can be read on it."""
+    light = round(94 - 62 * share)
+    return light, "#fff" if light < 46 else "#000"
 
 
 def _trend(table: Table) -> str:

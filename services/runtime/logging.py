@@ -18,10 +18,13 @@ _SAFE = frozenset({"level", "timestamp", "logger", "role"})
 _QUIET = dict.fromkeys(("aiokafka", "aiohttp.access", "asyncio"), logging.WARNING)
 
 
-def configure(settings: Log, **bound: str) -> None:
-    """Send structlog and the standard library's logging to standard error; bind e.g. the role."""
+def configure(settings: Log, *more: Processor, **bound: str) -> None:
+    """Send structlog and the standard library's logging to standard error; bind e.g. the role.
+
+    `more` see every line that is written, with its level.
+    """
     structlog.contextvars.bind_contextvars(**bound)
-    shared = _shared()
+    shared = [*_shared(), *more]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -16,13 +16,15 @@ from schemas.urls import canonical
 from services.attribution.providermap import ProviderMap
 from services.exporter.health import Health
 from services.exporter.metrics import prepare_vantage
+from services.probing.egress import Egress, proxy_of
+from services.probing.families import BOTH, Families, routed_families
 from services.probing.guard import WEB_PORTS, Guard
 from services.probing.identity import NEUTRAL_AGENT, identified_agent, require_identity
 from services.probing.look import Looker, LookLimits
 from services.probing.politeness import PolitenessLimits
-from services.probing.resolver import Resolver
-from services.runtime.connections import kafka_connection
+from services.probing.resolver import Resolver, ResolverLimits
 from services.runtime.endpoints import read_endpoints
+from services.runtime.kafka_login import kafka_connection
 from services.runtime.keys import load_keyring
 from services.runtime.methods import methodology
 from services.runtime.settings import Settings
@@ -57,7 +59,7 @@ def build_looker(settings: Settings, clock: Callable[[], datetime]) -> Looker:
     canary = None if probe.canary_url is None else canonical(probe.canary_url)
     return Looker(
         guard=guard,
-        resolver=Resolver(_nameservers(probe), guard),
+        resolver=Resolver(_nameservers(probe), guard, _resolving(probe)),
         vantage=settings.vantage.name,
         clock=clock,
         providers=_providers(settings),
@@ -67,6 +69,7 @@ def build_looker(settings: Settings, clock: Callable[[], datetime]) -> Looker:
         agent_kind=probe.agent,
         limits=_limits(probe),
         politeness=_politeness(probe),
+        egress=_egress(probe),
     )
 
 
@@ -92,6 +95,9 @@ def _own_listeners(settings: Settings) -> list[tuple[str, int]]:
     addresses = [f"{settings.http.host}:{settings.http.port}"]
     addresses += (settings.kafka.bootstrap_servers or "").split(",")
     addresses += list(found.http.values()) if found is not None else []
+    if settings.probe.egress_proxy is not None:
+        proxy = proxy_of(settings.probe.egress_proxy)
+        addresses.append(f"{proxy.host}:{proxy.port}")
     split = [address.strip().rpartition(":") for address in addresses if address]
     return [(host.strip("[]"), int(port)) for host, _, port in split]
 
@@ -120,12 +126,36 @@ def _agent(probe: Probe) -> str:
     return identified_agent(probe.operator, probe.contact)
 
 
+def _resolving(probe: Probe) -> ResolverLimits:
+    """Let a silent name server take no more than a part of a look's time: a lost datagram must not end the look."""
+    most = ResolverLimits()
+    return ResolverLimits(
+        try_seconds=min(most.try_seconds, probe.timeout_seconds / 5),
+        total_seconds=min(most.total_seconds, probe.timeout_seconds * 0.6),
+    )
+
+
 def _limits(probe: Probe) -> LookLimits:
     return LookLimits(
         total_seconds=probe.timeout_seconds,
         exchange_seconds=min(LookLimits().exchange_seconds, probe.timeout_seconds),
         connect_seconds=min(probe.connect_seconds, probe.timeout_seconds),
+        families=families_of(probe),
     )
+
+
+def families_of(probe: Probe, routed: Callable[[], Families] = routed_families) -> Families:
+    """Tell which families our requests can leave by: the bound address's, or those with a route."""
+    if probe.bind_address is not None:
+        return frozenset({6 if ":" in probe.bind_address else 4})
+    # What a proxy reaches is not ours to know, and loopback has no route of its own.
+    straight = probe.mode == "public" and probe.egress_proxy is None
+    return routed() if straight else BOTH
+
+
+def _egress(probe: Probe) -> Egress:
+    proxy = None if probe.egress_proxy is None else proxy_of(probe.egress_proxy)
+    return Egress(proxy, probe.bind_address)
 
 
 def _politeness(probe: Probe) -> PolitenessLimits:
@@ -137,6 +167,9 @@ def _politeness(probe: Probe) -> PolitenessLimits:
         network_burst=probe.network_burst,
         network_concurrency=probe.network_concurrency,
         max_wait_seconds=probe.max_wait_seconds,
+        total_per_second=probe.requests_per_second,
+        # A simulation may pack weeks into a day.
+        looks_per_day=probe.looks_per_day if probe.mode == "public" else None,
     )
 
 
@@ -149,6 +182,7 @@ def _methodologies(settings: Settings) -> dict[str, Methodology]:
 def _prober_settings(settings: Settings) -> ProberSettings:
     return ProberSettings(
         concurrency=settings.probe.concurrency,
+        looks_per_second=settings.probe.looks_per_second,
         resolution=settings.probe.resolution_seconds,
         drain_seconds=min(ProberSettings().drain_seconds, settings.stop_seconds / 2),
     )

@@ -24,6 +24,8 @@ Work = Callable[[asyncio.Event], Awaitable[None]]
 _ORPHAN_SECONDS = 5.0
 LEFTOVERS = 1
 """Exit status where something had to be cancelled."""
+UNREACHABLE = 3
+"""Exit status where a server can't be used; the log says what to do."""
 
 
 def run_process(work: Work, *, stop_seconds: float, with_parent: bool = False) -> int:
@@ -70,8 +72,18 @@ def _status(task: "asyncio.Future[None]") -> int:
     if known is not None:
         log.error("process.failed", error=str(known))
         return known.exit_code
+    if (told := _advice(error)) is not None:
+        log.error("process.failed", error=told, kind=type(error).__name__)
+        return UNREACHABLE
     log.error("process.failed", error=type(error).__name__, exc_info=error)
     return 1
+
+
+def _advice(error: BaseException) -> str | None:
+    # It knows the database's client, for which a prober's process has no use.
+    from services.runtime.advice import advice  # noqa: PLC0415
+
+    return advice(error)
 
 
 def first_takedown_error(error: BaseException) -> TakedownError | None:

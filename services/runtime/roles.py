@@ -1,39 +1,25 @@
 """The roles: what each is built of, when it refuses to start, and how several run in one process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Protocol
+import importlib
+import os
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from typing import Any
 
-import asyncpg
 import structlog
 
-from consumers.brake import FloodBrake
-from consumers.ledger import GROUP as LEDGER_GROUP
-from consumers.ledger import NAME as LEDGER_LOOP
-from consumers.ledger import LedgerConsumer
-from consumers.relay import NAME as RELAY_LOOP
-from consumers.relay import Relay
-from consumers.session import LoopSettings
 from schemas.errors import ConfigError
-from services.exporter.collector import Exporter
 from services.exporter.health import Health
 from services.exporter.http import serve
-from services.ledger import migrate
-from services.ledger.pool import open_pool
-from services.runtime.connections import database_connection, kafka_connection
 from services.runtime.endpoints import connected
-from services.runtime.kafka_check import KafkaCheck
-from services.runtime.keys import load_keyring
-from services.runtime.looking import open_prober
 from services.runtime.methods import methodology
+from services.runtime.parts import Build, Clock, Parts
 from services.runtime.process import run_process
 from services.runtime.settings import Settings
+from services.runtime.systemd import Systemd
 
 __all__ = [
-    "LEDGER_GROUP",
     "ROLES",
     "default_roles",
     "refusals",
@@ -43,134 +29,15 @@ __all__ = [
 
 log = structlog.get_logger(__name__)
 
-Clock = Callable[[], datetime]
-# A batch, or an outbox read, that takes longer than this has stopped the loop.
-_LOOP_LIMIT_SECONDS = 60.0
 
-
-class Role(Protocol):
-    """A long-running part of the program."""
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, drain, return; raises what it can't mend."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What every role is built from."""
-
-    settings: Settings
-    health: Health
-    clock: Clock
-
-
-Build = Callable[[Parts], AbstractAsyncContextManager[Role]]
-
-
-@asynccontextmanager
-async def _pool(parts: Parts, role: str) -> AsyncIterator[asyncpg.Pool]:
-    """Open a pool on a database of this version's schema, and have /readyz ask it."""
-    pool = await open_pool(database_connection(parts.settings, role))
-
-    async def answers() -> str:
-        await pool.fetchval("SELECT 1")
-        return "answers"
-
-    try:
-        async with pool.acquire() as session:
-            await migrate.require_current(session)
-        parts.health.add_check("postgres", answers)
-        yield pool
-    finally:
-        await pool.close()
-
-
-@asynccontextmanager
-async def _ledger(parts: Parts) -> AsyncIterator[Role]:
-    settings = parts.settings
-    kafka = kafka_connection(settings, "takedown-ledger")
-    asked = settings.ledger
-    loop = LoopSettings(
-        batch_records=asked.batch_records,
-        fetch_bytes=asked.fetch_bytes,
-        partition_fetch_bytes=asked.partition_fetch_bytes,
-        stall_seconds=asked.stall_seconds,
-        drain_seconds=settings.stop_seconds,
-        accept_gaps=asked.accept_gaps,
-    )
-    brake = FloodBrake(
-        ratio=asked.flood_ratio,
-        window=asked.flood_window_records,
-        consecutive=asked.flood_consecutive_records,
-        enabled=asked.flood_brake,
-    )
-    parts.health.register(LEDGER_LOOP, _LOOP_LIMIT_SECONDS)
-    async with _kafka(parts), _pool(parts, "takedown_ledger") as pool:
-        yield LedgerConsumer(
-            kafka,
-            pool,
-            load_keyring(settings),
-            methodology(settings.methodology),
-            parts.health,
-            parts.clock,
-            settings=loop,
-            brake=brake,
-        )
-
-
-@asynccontextmanager
-async def _relay(parts: Parts) -> AsyncIterator[Role]:
-    kafka = kafka_connection(parts.settings, "takedown-relay")
-    parts.health.register(RELAY_LOOP, _LOOP_LIMIT_SECONDS)
-    async with _kafka(parts), _pool(parts, "takedown_ledger") as pool:
-        batch = parts.settings.ledger.relay_batch_records
-        yield Relay(kafka, pool, parts.health, batch=batch)
-
-
-@asynccontextmanager
-async def _exporter(parts: Parts) -> AsyncIterator[Role]:
-    asked = parts.settings.exporter
-    async with _pool(parts, "takedown_exporter") as pool:
-        yield Exporter(
-            pool,
-            methodology(parts.settings.methodology),
-            parts.health,
-            parts.clock,
-            top_providers=asked.top_providers,
-            watch_providers=asked.watch_providers,
-            interval_seconds=asked.interval_seconds,
-        )
-
-
-@asynccontextmanager
-async def _prober(parts: Parts) -> AsyncIterator[Role]:
-    refuse_to_start(parts.settings, "prober")
-    async with (
-        _kafka(parts),
-        open_prober(parts.settings, parts.health, parts.clock) as prober,
-    ):
-        yield prober
-
-
-@asynccontextmanager
-async def _kafka(parts: Parts) -> AsyncIterator[None]:
-    """Have /readyz ask Kafka."""
-    check = KafkaCheck(kafka_connection(parts.settings, "takedown-readyz"))
-    parts.health.add_check("kafka", check)
-    try:
-        yield
-    finally:
-        await check.close()
-
-
-_BUILD: dict[str, Build] = {
-    "ledger": _ledger,
-    "relay": _relay,
-    "prober": _prober,
-    "exporter": _exporter,
+# Imported when a role is built: a prober's process has no business with the database, nor room for its client.
+_BUILT_BY = {
+    "ledger": "services.runtime.ledger_roles",
+    "relay": "services.runtime.ledger_roles",
+    "prober": "services.runtime.prober_role",
+    "exporter": "services.runtime.ledger_roles",
 }
-ROLES = tuple(_BUILD)
+ROLES = tuple(_BUILT_BY)
 _NEEDS_DATABASE = frozenset({"ledger", "relay", "exporter"})
 _NEEDS_KAFKA = frozenset({"ledger", "relay", "prober"})
 
@@ -198,8 +65,9 @@ def refuse_to_start(settings: Settings, role: str) -> None:
 
 
 def default_roles(settings: Settings) -> tuple[str, ...]:
-    """Name the roles that `up` runs: all, but the prober only where looking is switched on."""
-    return tuple(r for r in ROLES if r != "prober" or settings.probe.mode != "off")
+    """Name the roles that `up` runs: all, but of the prober as many as asked for, where looking is switched on."""
+    probers = 0 if settings.probe.mode == "off" else settings.probe.processes
+    return tuple(r for role in ROLES for r in [role] * (probers if role == "prober" else 1))
 
 
 def run_roles(
@@ -223,6 +91,9 @@ def run_roles(
 async def _work(parts: Parts, roles: Sequence[str], stop: asyncio.Event) -> None:
     """Serve /healthz from before the roles are built until after they have drained."""
     over = asyncio.Event()
+    systemd = Systemd.from_environment(os.environ)
+    parts = replace(parts, started=_when_all(roles, systemd.ready))
+    following = asyncio.create_task(systemd.follow(parts.health, stop), name="systemd")
     http = parts.settings.http
     serving = asyncio.create_task(
         serve(parts.health, http.host, http.port, over, ready=_said), name="http"
@@ -232,6 +103,23 @@ async def _work(parts: Parts, roles: Sequence[str], stop: asyncio.Event) -> None
     finally:
         over.set()
         await serving
+        following.cancel()
+
+
+def _when_all(roles: Sequence[str], done: Callable[[], None]) -> Callable[[str], None]:
+    waiting = set(roles)
+
+    def started(role: str) -> None:
+        waiting.discard(role)
+        if not waiting:
+            done()
+
+    return started
+
+
+def _builder(role: str) -> Build:
+    build: dict[str, Build] = importlib.import_module(_BUILT_BY[role]).BUILD
+    return build[role]
 
 
 def _said(port: int) -> None:
@@ -239,8 +127,9 @@ def _said(port: int) -> None:
 
 
 async def _run(parts: Parts, role: str, stop: asyncio.Event) -> None:
-    async with _BUILD[role](parts) as built:
+    async with _builder(role)(parts) as built:
         log.info("role.started", what=role)
+        parts.started(role)
         await built.run(stop)
     log.info("role.stopped", what=role)
 

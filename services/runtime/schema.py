@@ -1,5 +1,6 @@
 """Bring Kafka and Postgres to this version's contracts: topics and schema."""
 
+from consumers.login import check_login
 from consumers.topics import create_topics, verify_topics
 from services.ledger import migrate
 from services.ledger.pool import session_of
@@ -10,6 +11,7 @@ from services.runtime.settings import Settings
 async def prepare_topics(settings: Settings) -> list[str]:
     """Create the topics that are missing and return their names; refuse what would lose evidence."""
     kafka, topics = kafka_connection(settings), settings.topics
+    await check_login(kafka)
     made = await create_topics(
         kafka, partitions=topics.partitions, replication=topics.replication_factor
     )

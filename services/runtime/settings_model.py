@@ -113,7 +113,13 @@ class Probe(Section, frozen=True, kw_only=True):
     denied_networks: Annotated[
         tuple[str, ...], _about("Networks never asked, such as your own: 192.0.2.0/24.")
     ] = ()
+    processes: Annotated[
+        Count, _about("Prober processes that `up` runs; they share the partitions.")
+    ] = 1
     concurrency: Annotated[Count, _about("Most looks in flight in one process.")] = 200
+    looks_per_second: Annotated[
+        Seconds, _about("Most looks that one process begins in a second, also after a pause.")
+    ] = 1000.0
     timeout_seconds: Annotated[Seconds, _about("How long one look may take.")] = 20.0
     connect_seconds: Annotated[Seconds, _about("How long one connection may take.")] = 5.0
     resolution_seconds: Annotated[
@@ -139,6 +145,22 @@ class Probe(Section, frozen=True, kw_only=True):
     max_wait_seconds: Annotated[
         Seconds, _about("A look that politeness holds up longer is recorded as missed.")
     ] = 30.0
+    requests_per_second: Annotated[
+        Seconds, _about("Most requests of one process to all addresses together.")
+    ] = 1000.0
+    looks_per_day: Annotated[
+        Count, _about("Most looks at one URL in a day, from one process; only where `public`.")
+    ] = 200
+    egress_proxy: Annotated[
+        str | None,
+        _about(
+            "Requests leave by `http://host:port` (CONNECT) or `socks5://user:password@host:port`.",
+            secret=True,
+        ),
+    ] = None
+    bind_address: Annotated[
+        str | None, _about("Address of this machine that requests leave from; of its family alone.")
+    ] = None
     canary_url: Annotated[
         str | None, _about("A page of your own that is always online: proof that the prober sees.")
     ] = None

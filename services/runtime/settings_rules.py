@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from schemas.errors import BadUrl, ConfigError
 from schemas.methodology import shipped
 from schemas.urls import canonical
+from services.probing.egress import proxy_of
 
 if TYPE_CHECKING:
     from services.runtime.settings_model import Settings
@@ -135,6 +136,33 @@ def denied_networks_are_networks(settings: "Settings") -> Iterator[str]:
             yield f"TAKEDOWN_PROBE_DENIED_NETWORKS: {text!r} is no network such as 192.0.2.0/24"
 
 
+def egress_is_possible(settings: "Settings") -> Iterator[str]:
+    """Refuse a way out that leads nowhere, or out of a simulation; the proxy is never repeated."""
+    probe = settings.probe
+    if probe.bind_address is not None:
+        if probe.egress_proxy is not None:
+            yield "TAKEDOWN_PROBE_BIND_ADDRESS and _EGRESS_PROXY are both set; keep one"
+        if not _is_address(probe.bind_address):
+            yield "TAKEDOWN_PROBE_BIND_ADDRESS must be an address of this machine"
+    if probe.egress_proxy is None:
+        return
+    try:
+        proxy = proxy_of(probe.egress_proxy)
+    except ConfigError as error:
+        yield f"TAKEDOWN_PROBE_EGRESS_PROXY: {error}"
+        return
+    if probe.mode == "simulated" and proxy.host not in ("127.0.0.1", "::1", "localhost"):
+        yield "TAKEDOWN_PROBE_EGRESS_PROXY: a simulation leaves this machine for nobody; use 127.0.0.1"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def canary_is_a_url(settings: "Settings") -> Iterator[str]:
     """Refuse a canary that can't be looked at."""
     if settings.probe.canary_url is None:
@@ -169,6 +197,7 @@ RULES: tuple[Rule, ...] = (
     nameservers_are_addresses,
     ports_can_be_asked,
     denied_networks_are_networks,
+    egress_is_possible,
     canary_is_a_url,
     methodology_is_known,
 )

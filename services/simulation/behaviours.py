@@ -1,4 +1,4 @@
-"""What a host can do to a look, as data: thirty-odd behaviours and what each says about the material.
+"""What a host can do to a look, as data: nearly fifty behaviours and what each says about the material.
 
 `shows` is the truth's side of a behaviour: ABSENT means that the material is gone, PRESENT that it is served, and
 HIDDEN that nobody can tell from outside; the plan of the case says what is true meanwhile.
@@ -28,12 +28,23 @@ class Behaviour(StrEnum):
     OK_SLOW = "ok_slow"
     OK_NO_HEAD = "ok_no_head"
     OK_HEAD_501 = "ok_head_501"
+    OK_HEAD_404 = "ok_head_404"
+    OK_HINTS = "ok_hints"
+    OK_REDIRECT = "ok_redirect"
+    OK_ONE_GONE = "ok_one_gone"
+    OK_ONE_RESET = "ok_one_reset"
+    OK_TLS = "ok_tls"
     GONE_404 = "gone_404"
     GONE_410 = "gone_410"
     SOFT_ROOT = "soft_root"
     SOFT_PATH = "soft_path"
     SOFT_SAME = "soft_same"
-    SOFT_PARKED = "soft_parked"
+    PARKED_302 = "parked_302"
+    PARKED_CNAME = "parked_cname"
+    PLACEHOLDER = "placeholder"
+    GEO_404 = "geo_404"
+    GEO_451 = "geo_451"
+    LOGIN_302 = "login_302"
     LOGIN_401 = "login_401"
     BLOCK_403 = "block_403"
     PROXY_407 = "proxy_407"
@@ -52,6 +63,7 @@ class Behaviour(StrEnum):
     EMPTY = "empty"
     RESET = "reset"
     TARPIT = "tarpit"
+    TLS_CUT = "tls_cut"
     REFUSE = "refuse"
     NXDOMAIN = "nxdomain"
     NODATA = "nodata"
@@ -71,7 +83,7 @@ def _nature(behaviour: Behaviour) -> Nature:
     name = behaviour.value
     if behaviour in _DNS:
         return Nature("dns", Shows.ABSENT if behaviour is Behaviour.NXDOMAIN else Shows.HIDDEN)
-    if behaviour is Behaviour.REFUSE:
+    if behaviour in (Behaviour.REFUSE, Behaviour.TLS_CUT):
         return Nature("tcp", Shows.HIDDEN)
     if name.startswith("ok"):
         return Nature("http", Shows.PRESENT)
@@ -100,3 +112,44 @@ FAULTS = (
     Behaviour.DNS_SILENT,
     Behaviour.GATEWAY_502,
 )
+
+# -- what the gauntlet adds --------------------------------------------------------------------------
+
+ODD = (
+    Behaviour.OK_CLOSE,
+    Behaviour.OK_SLOW,
+    Behaviour.OK_NO_HEAD,
+    Behaviour.OK_HEAD_501,
+    Behaviour.OK_HEAD_404,
+    Behaviour.OK_HINTS,
+    Behaviour.OK_REDIRECT,
+    Behaviour.OK_ONE_GONE,
+    Behaviour.OK_ONE_RESET,
+)
+"""Ways to serve the material that a hasty look takes for something else."""
+
+HOSTILE = (
+    *FAULTS,
+    Behaviour.NODATA,
+    Behaviour.GATEWAY_504,
+    Behaviour.REDIRECT_LOOP,
+    Behaviour.GARBAGE,
+    Behaviour.DRIP,
+    Behaviour.FLOOD_100,
+    Behaviour.TRUNCATED,
+    Behaviour.EMPTY,
+    Behaviour.TARPIT,
+)
+"""Every fault there is, to no end but to be taken for a removal or to hold up other looks."""
+
+WALLS = (*BLOCKS, Behaviour.PROXY_407, Behaviour.LOGIN_302)
+"""Every way to keep us out."""
+
+GEO = {Behaviour.GEO_404: Behaviour.GONE_404, Behaviour.GEO_451: Behaviour.LEGAL_451}
+"""Served to whoever looks from abroad; at home, this."""
+
+PARTIAL = {Behaviour.OK_ONE_GONE: Behaviour.GONE_404, Behaviour.OK_ONE_RESET: Behaviour.RESET}
+"""Served by all addresses but the first, which does this."""
+
+HUSHED = (Behaviour.PARKED_302, Behaviour.PARKED_CNAME, Behaviour.PLACEHOLDER)
+"""Removed in a way that proves nothing to whoever looks from outside."""

@@ -33,8 +33,6 @@ from services.simulation.world import (
 )
 
 K = TypeVar("K")
-MAX_REFUSING_HOSTS = 2
-TROUBLE_ADDRESSES = 8
 REPORTERS = ("Meldpunt Voorbeeld", "Hotline Exempel", "Trusted Flagger Muster")
 
 
@@ -91,22 +89,24 @@ class _Shop:
     script: ProviderScript
     addresses: list[str]
     hosts: list[Host]
+    scenario: Scenario
     troubled: int = 0
     refusing: int = 0
 
     def trouble(self) -> str:
         """Give an address for a host in trouble: what it does to us must not touch the looks at others."""
         self.troubled += 1
-        return self._apart(100 + self.troubled % TROUBLE_ADDRESSES)
+        round_, number = divmod(self.troubled, self.scenario.trouble_addresses)
+        return self._apart(100 + number, round_ % self.scenario.trouble_networks)
 
     def refusal(self) -> str:
         """Give an address that nobody else has."""
         self.refusing += 1
         return self._apart(200 + self.refusing)
 
-    def _apart(self, number: int) -> str:
+    def _apart(self, number: int, network: int = 0) -> str:
         nets = networks(self.script)
-        return str(nets[min(self.script.networks, len(nets) - 1)][number])
+        return str(nets[min(self.script.networks + network, len(nets) - 1)][number])
 
 
 @dataclass(slots=True)
@@ -144,9 +144,8 @@ class _Builder:
 
     def _shop(self, script: ProviderScript) -> _Shop:
         addresses = pool(script)
-        return _Shop(
-            script, addresses, [self._shared(script, addresses, n) for n in range(script.hosts)]
-        )
+        hosts = [self._shared(script, addresses, n) for n in range(script.hosts)]
+        return _Shop(script, addresses, hosts, self.scenario)
 
     def _shared(self, script: ProviderScript, addresses: list[str], number: int) -> Host:
         """Make an image host; every fourth stands behind an alias, every fifth has two addresses."""
@@ -207,7 +206,7 @@ class _Builder:
         host, setting = self._setting(draft, clock)
         plan = tell(draft.story, setting, draft.rng)
         target = f"/i/{draft.rng.getrandbits(40):010x}.jpg"
-        url = canonical(f"http://{host}:{self.port}{target}")
+        url = canonical(f"{self._origin(draft.story, host)}{target}")
         return Case(
             index=draft.index,
             url=url,
@@ -220,6 +219,13 @@ class _Builder:
             reported=draft.reported,
             notices=notices + self._second_notices(draft, setting, plan, name),
             plan=plan,
+        )
+
+    def _origin(self, story: Story, host: str) -> str:
+        return (
+            f"https://{host}:{self.port + 1}"
+            if story is Story.TLS
+            else f"http://{host}:{self.port}"
         )
 
     def _sealed(self, draft: _Draft, sealed: str) -> str | None:
@@ -243,8 +249,10 @@ class _Builder:
             host = draft.rng.choice(shop.hosts)
             return host.name, host.addresses, False
         name = f"www.pics{draft.index}.example"
-        if draft.story is Story.FLAPPING and shop.refusing < MAX_REFUSING_HOSTS:
+        if draft.story is Story.FLAPPING and shop.refusing < self.scenario.refusing_hosts:
             return name, (shop.refusal(),), True
+        if draft.story is Story.ODD:
+            return name, (shop.trouble(), shop.trouble()), False
         if draft.story in TROUBLE:
             return name, (shop.trouble(),), False
         return name, (draft.rng.choice(shop.addresses),), False

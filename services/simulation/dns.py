@@ -81,6 +81,10 @@ class NameServer:
         found = self._world.resolve(name, offset)
         return None if found.outcome == "silent" else self._message(query, found).to_wire()
 
+    def lost(self) -> bool:
+        """Tell whether a datagram gets lost now."""
+        return self._weather.loses(self._now())
+
     def _message(self, query: dns.message.Message, found: Resolution) -> dns.message.Message:
         answer = dns.message.make_response(query)
         answer.flags |= dns.flags.AA
@@ -111,8 +115,10 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        if self._server.lost():
+            return
         reply = self._server.reply(data)
-        if reply is not None and self._transport is not None:
+        if reply is not None and self._transport is not None and not self._server.lost():
             self._transport.sendto(reply, addr)
 
 

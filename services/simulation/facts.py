@@ -34,7 +34,8 @@ class Stay:
 class SpellTruth:
     """What is true of one case at one provider.
 
-    `removals` are the instants at which it went away without moving; `moved_at` ends the spell.
+    `removals` are the instants at which it went away without moving, `shown` those from which each of them shows from
+    outside (None: never); without any, they show at once. `moved_at` ends the spell.
     `deadline` counts holds; it and `clock_started_at` are None where no notice arrived.
     """
 
@@ -44,6 +45,11 @@ class SpellTruth:
     moved_at: datetime | None
     clock_started_at: datetime | None
     deadline: datetime | None
+    shown: tuple[datetime | None, ...] = ()
+
+    def shows_at(self, removed: datetime) -> datetime | None:
+        """Give the instant from which a removal shows; None: never."""
+        return dict(zip(self.removals, self.shown or self.removals, strict=True))[removed]
 
     @property
     def first_removed_at(self) -> datetime | None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from random import Random
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,20 +24,20 @@ from services.simulation.builder import build, pool
 from services.simulation.dns import ADDRESS, NameServer
 from services.simulation.scenarios import SCENARIOS, Scenario, Story
 from services.simulation.sites import Sites
-from services.simulation.weather import Weather, Window
+from services.simulation.weather import ABROAD, HOME, Block, Loss, Weather, Window
 from services.simulation.world import CANARY_ADDRESS, World
 
 PORT_TRIES = 50
 
 
 def free_port(scenario: Scenario) -> int:
-    """Find a port that is free on the scenario's addresses; another process may still take it first."""
+    """Find a port that is free on the scenario's addresses, and the next one for TLS; either may still get lost."""
     addresses = [address for script in scenario.providers for address in pool(script)]
     for _ in range(PORT_TRIES):
         with socket.socket() as first:
             first.bind((CANARY_ADDRESS, 0))
             port: int = first.getsockname()[1]
-            if all(_can_bind(address, port) for address in addresses):
+            if all(_can_bind(address, at) for address in addresses for at in (port, port + 1)):
                 return port
     raise ConfigError("no port is free on all addresses of the simulation; name one with --port")
 
@@ -64,7 +65,13 @@ class SimulatedInternet:
         self.world = world
         self.port, self.canary_url = world.port, world.canary_url
         scenario = world.scenario
-        self._weather = Weather(list(scenario.blackouts), list(scenario.canary_downs))
+        self._weather = Weather(
+            list(scenario.blackouts),
+            list(scenario.canary_downs),
+            list(scenario.losses),
+            list(scenario.blocks),
+            Random(world.seed),  # noqa: S311
+        )
         self._dns_port = dns_port
 
         def now() -> float:
@@ -127,6 +134,33 @@ def _window(
         ) from None
 
 
+def _loss(
+    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
+) -> tuple[Loss, ...]:
+    """Read `FROM:TO:SHARE`."""
+    try:
+        found = [text.split(":") for text in texts]
+        return tuple((float(since), float(until), float(share)) for since, until, share in found)
+    except ValueError:
+        raise click.BadParameter(
+            "write FROM:TO:SHARE, such as 20:30:0.05 for one packet in twenty"
+        ) from None
+
+
+def _block(
+    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
+) -> tuple[Block, ...]:
+    """Read `FROM:TO:VANTAGE`."""
+    try:
+        found = [text.split(":") for text in texts]
+        made = tuple((float(since), float(until), who) for since, until, who in found)
+    except ValueError:
+        made = ((0.0, 0.0, ""),)
+    if any(who not in (HOME, ABROAD) for _, _, who in made):
+        raise click.BadParameter(f"write FROM:TO:{HOME} or FROM:TO:{ABROAD}, such as 20:30:{HOME}")
+    return made
+
+
 def _instant(context: click.Context, option: click.Parameter, text: str | None) -> datetime:
     if text is None:
         return datetime.now(UTC)
@@ -157,6 +191,8 @@ def _instant(context: click.Context, option: click.Parameter, text: str | None) 
 @click.option("--dns-port", type=int, default=0, help="0 picks a free one.")
 @click.option("--blackout", multiple=True, callback=_window, help="FROM:TO, nothing answers.")
 @click.option("--canary-down", multiple=True, callback=_window, help="FROM:TO, the canary fails.")
+@click.option("--loss", multiple=True, callback=_loss, help="FROM:TO:SHARE of packets is lost.")
+@click.option("--block", multiple=True, callback=_block, help="FROM:TO:VANTAGE is kept out.")
 @click.option("--until-eof", is_flag=True, help="End when standard input closes.")
 def main(
     *,
@@ -166,13 +202,15 @@ def main(
     without: tuple[str, ...],
     blackout: tuple[Window, ...],
     canary_down: tuple[Window, ...],
+    loss: tuple[Loss, ...],
+    block: tuple[Block, ...],
     until_eof: bool,
     **serving: Any,
 ) -> None:
     """Serve until told to stop."""
     left_out = frozenset(Story(name) for name in without)
     made = SCENARIOS[scenario](cases=cases, hour_seconds=hour_seconds, without=left_out)
-    made = replace(made, blackouts=blackout, canary_downs=canary_down)
+    made = replace(made, blackouts=blackout, canary_downs=canary_down, losses=loss, blocks=block)
     asyncio.run(_serve(made, Serving(**serving), until_eof))
 
 

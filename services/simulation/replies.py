@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from services.simulation.behaviours import Behaviour
-from services.simulation.world import PARKING_HOST, Page
+from services.simulation.world import MIRROR, PARKING_HOST, Page
 
 RETRY_AFTER_SECONDS = 3
 _MODIFIED = "Wed, 01 Jan 2020 00:00:00 GMT"
@@ -42,13 +42,14 @@ class Then(Enum):
 
 
 class Request(NamedTuple):
-    """What a reply depends on; `ranged` for `Range: bytes=0-0`."""
+    """What a reply depends on; `ranged` for `Range: bytes=0-0`, `abroad` by who asks."""
 
     method: str
     host: str
     port: int
     target: str
     ranged: bool
+    abroad: bool = False
 
 
 class Reply(NamedTuple):
@@ -104,21 +105,35 @@ def _location(behaviour: Behaviour, request: Request) -> str | None:
     return {
         Behaviour.SOFT_ROOT: f"{origin}/",
         Behaviour.SOFT_PATH: f"{origin}/404.html",
-        Behaviour.SOFT_PARKED: f"http://{PARKING_HOST}:{request.port}/",
+        Behaviour.PARKED_302: f"http://{PARKING_HOST}:{request.port}/",
+        Behaviour.LOGIN_302: f"{origin}/login?next={request.target}",
         Behaviour.REDIRECT_LOOP: f"{origin}{request.target}",
+        Behaviour.OK_REDIRECT: f"{origin}{MIRROR}{request.target}",
     }.get(behaviour)
 
 
 def _present(behaviour: Behaviour, page: Page, request: Request) -> Reply:
     """Render what answers 200: the material, a front page, or a page that says no in 200."""
-    refused = {Behaviour.OK_NO_HEAD: 405, Behaviour.OK_HEAD_501: 501}.get(behaviour)
+    refused = _NO_HEAD.get(behaviour)
     if refused is not None and request.method == "HEAD":
         return Reply(_head(refused, request, "text/html", 0, ("Allow: GET",)))
-    if behaviour is Behaviour.SOFT_SAME or page.kind == "front":
+    if behaviour is Behaviour.SOFT_SAME:
+        return Reply(_head(200, request, "text/html", _SORRY_BYTES, ()))
+    if behaviour is Behaviour.PARKED_CNAME or page.kind == "front":
         return Reply(_head(200, request, "text/html", 512, ()))
-    return Reply(_image(page, request), _AFTER_IMAGE.get(behaviour, Then.KEEP))
+    if behaviour is Behaviour.PLACEHOLDER:
+        return Reply(_head(200, request, "image/gif", _PLACEHOLDER_BYTES, ()))
+    hints = _HINTS if behaviour is Behaviour.OK_HINTS else b""
+    return Reply(hints + _image(page, request), _AFTER_IMAGE.get(behaviour, Then.KEEP))
 
 
+_PLACEHOLDER_BYTES, _SORRY_BYTES = 807, 731
+_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+_NO_HEAD = {
+    Behaviour.OK_NO_HEAD: 405,
+    Behaviour.OK_HEAD_501: 501,
+    Behaviour.OK_HEAD_404: 404,
+}
 _AFTER_IMAGE = {Behaviour.OK_CLOSE: Then.CLOSE, Behaviour.OK_SLOW: Then.LATER}
 
 

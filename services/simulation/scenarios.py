@@ -10,7 +10,8 @@ from enum import StrEnum
 from typing import Literal
 
 from schemas.errors import ConfigError
-from services.simulation.behaviours import FAULTS, REMOVALS, Behaviour
+from services.simulation.behaviours import BLOCKS, FAULTS, HOSTILE, REMOVALS, WALLS, Behaviour
+from services.simulation.weather import Block, Loss, Window
 
 
 class Story(StrEnum):
@@ -29,9 +30,16 @@ class Story(StrEnum):
     RETURNED = "returned"
     RETURNED_LATE = "returned_late"
     MOVED = "moved"
+    ODD = "odd"
+    TLS = "tls"
+    GEO = "geo"
+    HUSHED = "hushed"
+    DARK = "dark"
 
 
-TROUBLE = frozenset({Story.FLAPPING, Story.BLOCKED})
+TROUBLE = frozenset(
+    {Story.FLAPPING, Story.BLOCKED, Story.ODD, Story.TLS, Story.GEO, Story.HUSHED, Story.DARK}
+)
 SOFT = frozenset({Story.SOFT_REDIRECT, Story.SOFT_SAME})
 OWN_HOST = TROUBLE | SOFT | {Story.DOMAIN, Story.MOVED}
 
@@ -61,7 +69,9 @@ class Scenario:
     """A simulated stretch of time; every `*_hours` is scaled by `hour_seconds`.
 
     `form_addresses` and `form_window_hours` bound the web form of providers that refuse mail.
-    `blackouts` and `canary_downs` are (from, to) in seconds after the start.
+    `blackouts` and `canary_downs` are (from, to) in seconds after the start, `losses` (from, to, share of the packets),
+    `blocks` (from, to, the vantage that every host keeps out). `trouble_addresses` are those of hosts that misbehave,
+    per network; `refusing_hosts` have an address of their own, which nobody listens on at times.
     """
 
     name: str
@@ -84,8 +94,14 @@ class Scenario:
     ttl_seconds: int = 1
     removals: tuple[Behaviour, ...] = REMOVALS
     faults: tuple[Behaviour, ...] = FAULTS
-    blackouts: tuple[tuple[float, float], ...] = ()
-    canary_downs: tuple[tuple[float, float], ...] = ()
+    walls: tuple[Behaviour, ...] = BLOCKS
+    refusing_hosts: int = 2
+    trouble_networks: int = 1
+    trouble_addresses: int = 8
+    blackouts: tuple[Window, ...] = ()
+    canary_downs: tuple[Window, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    blocks: tuple[Block, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what can't be played."""
@@ -189,8 +205,54 @@ def demo(
     return Scenario(name="demo", providers=providers, cases=cases, hour_seconds=hour_seconds)
 
 
+_HARD_MIX = {
+    Story.PROMPT: 0.12,
+    Story.CLOSE: 0.01,
+    Story.LATE: 0.05,
+    Story.NEVER: 0.03,
+    Story.GONE_BEFORE: 0.02,
+    Story.SOFT_REDIRECT: 0.04,
+    Story.SOFT_SAME: 0.03,
+    Story.DOMAIN: 0.03,
+    Story.FLAPPING: 0.20,
+    Story.BLOCKED: 0.12,
+    Story.RETURNED: 0.03,
+    Story.RETURNED_LATE: 0.02,
+    Story.MOVED: 0.03,
+    Story.ODD: 0.11,
+    Story.TLS: 0.04,
+    Story.GEO: 0.04,
+    Story.HUSHED: 0.04,
+    Story.DARK: 0.04,
+}
+
+
+def gauntlet(
+    cases: int = 300, hour_seconds: float = 2.0, without: frozenset[Story] = frozenset()
+) -> Scenario:
+    """The gauntlet: the demo's providers on their worst day, with every behaviour that there is.
+
+    A removal may wait for a canary or a vantage that is down for hours, so it has longer to be found.
+    """
+    hard = (
+        replace(script, mix=_HARD_MIX) if script.id == "giant" else script for script in PROVIDERS
+    )
+    return Scenario(
+        name="gauntlet",
+        providers=tuple(_without(script, without) for script in hard),
+        cases=cases,
+        hour_seconds=hour_seconds,
+        settle_hours=12.0,
+        faults=HOSTILE,
+        walls=WALLS,
+        refusing_hosts=8,
+        trouble_networks=6,
+        trouble_addresses=32,
+    )
+
+
 def _without(script: ProviderScript, stories: frozenset[Story]) -> ProviderScript:
     return replace(script, mix={s: w for s, w in script.mix.items() if s not in stories})
 
 
-SCENARIOS = {"demo": demo}
+SCENARIOS = {"demo": demo, "gauntlet": gauntlet}

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from services.simulation.behaviours import Behaviour
+from services.simulation.behaviours import BLOCKS, GEO, Behaviour
+from services.simulation.certificate import careless_context
 from services.simulation.replies import Reply, Request, Then, reply
-from services.simulation.weather import Weather
+from services.simulation.weather import ABROAD, HOME, Weather
 from services.simulation.world import CANARY_HOST, FRONT, World
 
 MAX_HEAD_BYTES = 65536
@@ -33,11 +34,13 @@ class Sites:
         self.served: Counter[Behaviour] = Counter()
         self.visitors: dict[str, set[_Visitor]] = {a: set() for a in world.addresses}
         self._listeners: dict[str, asyncio.Server] = {}
+        self._tls: list[asyncio.Server] = []
         self._attendant: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listen, and keep opening and closing the addresses that refuse for a while."""
         await self.refresh()
+        await self._open_tls()
         self._attendant = asyncio.create_task(self._attend(), name="simulation-attendant")
 
     async def stop(self) -> None:
@@ -48,6 +51,9 @@ class Sites:
                 await self._attendant
         for address in list(self._listeners):
             await self._close(address)
+        for server in self._tls:
+            server.close()
+            await server.wait_closed()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -77,6 +83,23 @@ class Sites:
             lambda: _Visitor(self, address), address, self.world.port, backlog=1024
         )
 
+    async def _open_tls(self) -> None:
+        """Speak TLS where a world does, with a certificate that nobody should trust."""
+        addresses = self.world.tls_addresses
+        if not addresses:
+            return
+        context = careless_context(lambda name: self.world.handshakes(name, self.now()))
+        loop = asyncio.get_running_loop()
+        for address in addresses:
+            self._tls.append(
+                await loop.create_server(
+                    lambda address=address: _Visitor(self, address),  # type: ignore[misc]
+                    address,
+                    self.world.tls_port,
+                    ssl=context,
+                )
+            )
+
     async def _close(self, address: str) -> None:
         listener = self._listeners.pop(address)
         listener.close()
@@ -102,8 +125,18 @@ class Sites:
             behaviour, page = Behaviour.RESET, FRONT
         else:
             behaviour, page = self.world.answer(request.host, request.target, address, offset)
+            behaviour = self._as_seen(behaviour, request, offset)
         self.served[behaviour] += 1
         return reply(behaviour, page, request)
+
+    def _as_seen(self, behaviour: Behaviour, request: Request, offset: float) -> Behaviour:
+        """Keep a blocked vantage out, and show abroad what is hidden at home."""
+        vantage = ABROAD if request.abroad else HOME
+        if request.host != CANARY_HOST and self.weather.blocked(offset, vantage):
+            return BLOCKS[sum(request.host.encode()) % len(BLOCKS)]
+        if behaviour in GEO:
+            return Behaviour.OK if request.abroad else GEO[behaviour]
+        return behaviour
 
 
 class _Visitor(asyncio.Protocol):
@@ -113,6 +146,7 @@ class _Visitor(asyncio.Protocol):
         self._sites, self._address = sites, address
         self._buffer = b""
         self._busy = False
+        self._fresh = True
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -146,7 +180,19 @@ class _Visitor(asyncio.Protocol):
             if request is None:
                 self._transport.close()
                 return
-            self._act(self._sites.respond(request, self._address))
+            made = self._sites.respond(request, self._address)
+            stall = self._sites.weather.stall(self._sites.now(), fresh=self._fresh)
+            self._fresh = False
+            if stall:
+                self._later(stall, self._act_late, made)
+            else:
+                self._act(made)
+
+    def _act_late(self, made: Reply) -> None:
+        if self._transport is not None:
+            self._busy = False
+            self._act(made)
+            self._answer_all()
 
     def _act(self, made: Reply) -> None:
         assert self._transport is not None
@@ -186,12 +232,12 @@ class _Visitor(asyncio.Protocol):
 
 
 def _parse(head: bytes, port: int) -> Request | None:
-    """Read the request line and the two headers that matter."""
+    """Read the request line and the three headers that matter."""
     first, _, rest = head.decode("latin-1").partition("\r\n")
     words = first.split(" ")
     if len(words) != 3 or words[0] not in ("HEAD", "GET"):
         return None
-    host, ranged = "", False
+    host, ranged, abroad = "", False, False
     for line in rest.split("\r\n"):
         name, _, value = line.partition(":")
         lowered = name.lower()
@@ -199,4 +245,6 @@ def _parse(head: bytes, port: int) -> Request | None:
             host = value.strip().lower().partition(":")[0]
         elif lowered == "range":
             ranged = value.strip() == "bytes=0-0"
-    return Request(words[0], host, port, words[1], ranged)
+        elif lowered == "user-agent":
+            abroad = ABROAD in value
+    return Request(words[0], host, port, words[1], ranged, abroad)

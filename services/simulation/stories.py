@@ -1,10 +1,10 @@
 """The stories as plans: from what happens to a URL to who answers how from which instant on."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
-from services.simulation.behaviours import BLOCKS, Behaviour
+from services.simulation.behaviours import GEO, HUSHED, ODD, Behaviour
 from services.simulation.plan import BEGINNING, Phase, Plan, rounded
 from services.simulation.scenarios import Scenario, Story
 
@@ -56,6 +56,10 @@ class _Teller:
         """Add a phase."""
         where = place or self.setting.home
         self.phases.append(Phase(at, behaviour, where.provider, where.addresses, there))
+
+    def begin(self, behaviour: Behaviour) -> None:
+        """Serve it in another way from the beginning."""
+        self.phases[0] = replace(self.phases[0], behaviour=behaviour)
 
     def remove(
         self, at: float, behaviour: Behaviour | None = None, place: Place | None = None
@@ -135,7 +139,7 @@ def _flapping(t: _Teller) -> None:
 def _blocked(t: _Teller) -> None:
     """A host that shuts our addresses out for a while, and is taken down later or never."""
     start = t.hours(2, 6)
-    t.say(start, t.rng.choice(BLOCKS), there=True)
+    t.say(start, t.rng.choice(t.setting.scenario.walls), there=True)
     t.say(t.later(start, 2, 5), Behaviour.OK, there=True)
     if t.rng.random() < 0.7:
         t.remove(t.hours(14, t.norm - 2))
@@ -165,6 +169,55 @@ def _moved(t: _Teller) -> None:
         t.remove(t.later(moved, 10, 16), place=other)
 
 
+def _odd(t: _Teller) -> None:
+    """Served in a way that a hasty look takes for something else; then removed in time, late, or not at all."""
+    t.begin(t.rng.choice(ODD))
+    fate = t.rng.random()
+    if fate < 0.6:
+        t.remove(_prompt_at(t))
+    elif fate < 0.8:
+        _late(t)
+
+
+def _tls(t: _Teller) -> None:
+    """Served under a certificate that nobody should trust, with an outage of TLS itself."""
+    t.begin(Behaviour.OK_TLS)
+    start = t.hours(2, 5)
+    t.say(start, Behaviour.TLS_CUT, there=True)
+    t.say(t.later(start, 1.5, 3.5), Behaviour.OK_TLS, there=True)
+    if t.rng.random() < 0.7:
+        t.remove(t.hours(12, t.norm - 2))
+
+
+def _geo(t: _Teller) -> None:
+    """Hidden at home and served abroad; then removed in time, or not at all.
+
+    A 451 ends before the deadline: while it lasts nothing is decided, for the second vantage is asked about a removal.
+    """
+    start, how = t.hours(3, 6), t.rng.choice(list(GEO))
+    t.say(start, how, there=True)
+    if how is Behaviour.GEO_451:
+        t.say(t.later(start, 3, 6), Behaviour.OK, there=True)
+    if t.rng.random() < 0.6:
+        t.remove(t.hours(14, t.norm - 4))
+
+
+def _hushed(t: _Teller) -> None:
+    """Removed so that nothing proves it, until hours later a status code or the name does."""
+    away, how = t.hours(4, 12), t.rng.choice(HUSHED)
+    t.remove(away, how)
+    proof = Behaviour.GONE_404 if how is Behaviour.PLACEHOLDER else Behaviour.NXDOMAIN
+    t.remove(t.later(away, 3, 5), proof)
+
+
+def _dark(t: _Teller) -> None:
+    """The whole host goes dark for good, and later its domain goes too."""
+    away = t.hours(4, 12)
+    t.remove(away, t.rng.choice(_DARKNESS))
+    t.remove(t.later(away, 3, 5), Behaviour.NXDOMAIN)
+
+
+_DARKNESS = (Behaviour.TARPIT, Behaviour.GATEWAY_502, Behaviour.DNS_SILENT, Behaviour.RESET)
 MOVE_HOURS = (6, 8)
 _REFUSE = Behaviour.REFUSE
 _STORIES: dict[Story, Callable[[_Teller], None]] = {
@@ -181,4 +234,9 @@ _STORIES: dict[Story, Callable[[_Teller], None]] = {
     Story.RETURNED: _returned,
     Story.RETURNED_LATE: _returned_late,
     Story.MOVED: _moved,
+    Story.ODD: _odd,
+    Story.TLS: _tls,
+    Story.GEO: _geo,
+    Story.HUSHED: _hushed,
+    Story.DARK: _dark,
 }

@@ -166,9 +166,12 @@ class _Examiner:
 
     def _confirmable(self, truth: Truth, told: SpellTruth, removed: datetime) -> bool:
         """Tell whether the removal lasted, under watch, as long as it takes to confirm it."""
+        shown = told.shows_at(removed)
+        if shown is None:
+            return False
         ends = (told.back_at(removed), told.moved_at, truth.retracted_at, self.until)
         end = min(at for at in ends if at is not None)
-        return end - max(removed, truth.reported_at) >= self.settle
+        return end - max(shown, truth.reported_at) >= self.settle
 
     def _return_unseen(self, since: datetime, removed: datetime, spell: Measured) -> bool:
         """Tell whether no look met it between a measured removal and this true one."""

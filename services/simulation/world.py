@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from schemas.urls import CanonicalUrl
-from services.simulation.behaviours import NATURE, Behaviour, Shows
+from services.simulation.behaviours import NATURE, PARTIAL, Behaviour, Shows
 from services.simulation.facts import SpellTruth, Stay, Truth
 from services.simulation.notices import NoticePlan
 from services.simulation.plan import Phase, Plan, Presence
@@ -17,7 +17,12 @@ CANARY_HOST = "canary.wachtpost.example"
 CANARY_TARGET = "/canary"
 CANARY_ADDRESS = "127.31.255.1"
 PARKING_HOST = "www.parkeerplaats.example"
-FRONT_PAGES = frozenset({"/", "/404.html", CANARY_TARGET})
+PARKING_ALIAS = (
+    "parked.sedoparking.com"  # a parking service's name; only ever an answer of our own name server
+)
+FRONT_PAGES = frozenset({"/", "/404.html", "/login", CANARY_TARGET})
+MIRROR = "/mirror"
+_OWN_ONLY = (Behaviour.GEO_404, Behaviour.GEO_451, Behaviour.PLACEHOLDER)
 
 
 class Page(NamedTuple):
@@ -146,6 +151,17 @@ class World:
             found.update(host.addresses if host.own is None else host.own.plan.addresses())
         return tuple(sorted(found))
 
+    @property
+    def tls_port(self) -> int:
+        """The port of every web server that speaks TLS."""
+        return self.port + 1
+
+    @property
+    def tls_addresses(self) -> tuple[str, ...]:
+        """Every address that a server listens on for TLS."""
+        plans = [case.plan for case in self.cases if case.url.scheme == "https"]
+        return tuple(sorted({address for plan in plans for address in plan.addresses()}))
+
     def provider_map_toml(self) -> str:
         """Write the providers as the operator's provider map."""
         return "\n".join(line for script in self.scenario.providers for line in _map_lines(script))
@@ -164,6 +180,8 @@ class World:
             if outcome is not None:
                 return Resolution(outcome)
             addresses = phase.addresses
+            if phase.behaviour is Behaviour.PARKED_CNAME:
+                return Resolution("found", (PARKING_ALIAS,), addresses)
         return Resolution("found", (host.alias,) if host.alias else (), addresses)
 
     def answer(self, name: str, target: str, address: str, offset: float) -> Answer:
@@ -187,9 +205,21 @@ class World:
             # A stale name server's answer: whoever left this address is unknown there.
             return Answer(Behaviour.GONE_404, FRONT)
         behaviour = _over_http(phase)
-        if target == case.target or NATURE[behaviour].shows is Shows.HIDDEN:
+        if behaviour in PARTIAL and address == phase.addresses[0]:
+            return Answer(PARTIAL[behaviour], FRONT)
+        if behaviour is Behaviour.OK_REDIRECT and target == MIRROR + case.target:
+            return Answer(Behaviour.OK, page_of(case))
+        whole = NATURE[behaviour].shows is Shows.HIDDEN and behaviour not in _OWN_ONLY
+        if target == case.target or whole:
             return Answer(behaviour, page_of(case))
         return _elsewhere(host, target)
+
+    def handshakes(self, name: str, offset: float) -> bool:
+        """Tell whether a TLS handshake for a name succeeds."""
+        host = self.hosts.get(name)
+        if host is None or host.own is None:
+            return True
+        return host.own.plan.at(offset).behaviour is not Behaviour.TLS_CUT
 
     def refusing(self, address: str, offset: float) -> bool:
         """Tell whether nothing listens on an address."""
@@ -235,10 +265,21 @@ class World:
                 provider=provider,
                 stays=tuple(self._stay(presence) for presence in presences),
                 removals=tuple(self.instant(end) for end in ends),
+                shown=tuple(self._shown(case.plan, end) for end in ends),
                 moved_at=None if moved is None else self.instant(moved),
                 clock_started_at=None if clock is None else self.instant(clock),
                 deadline=None if clock is None else self._deadline(case, clock),
             )
+
+    def _shown(self, plan: Plan, removed: float) -> datetime | None:
+        """Find the instant from which a removal shows to whoever looks from outside."""
+        later = (p for p in plan.phases if p.offset >= removed)
+        for phase in later:
+            if phase.there:
+                return None
+            if NATURE[phase.behaviour].shows is Shows.ABSENT:
+                return self.instant(phase.offset)
+        return None
 
     def _stay(self, presence: Presence) -> Stay:
         until = None if presence.until is None else self.instant(presence.until)

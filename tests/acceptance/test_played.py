@@ -9,12 +9,14 @@ import asyncpg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from deploy.grafana.queries import dashboard_queries
 from schemas.topics import EVIDENCE, OUTCOMES, REPORTS, WATCHLIST
 from services.ledger.digest import ledger_digest
 from services.ledger.pool import open_pool
 from services.runtime.connections import database_connection
 from services.simulation import driver
 from tests.acceptance.conftest import Played, fetch
+from tests.acceptance.dashboard import unanswered
 from tests.servers import eventually
 from tests.streams import read_all, undisturbed
 
@@ -183,6 +185,30 @@ async def test_a_certain_breach_raises_an_alert(played: Played) -> None:
         return bool(result) and float(result[0]["value"][1]) == played.result.breaches_ledger
 
     await eventually("Prometheus knows the breaches", value)
+
+
+async def test_every_panel_shows_something(played: Played) -> None:
+    """Every query of every panel is answered with a number."""
+
+    async def all_answered() -> bool:
+        return await unanswered(played.prometheus) == []
+
+    try:
+        await eventually("every panel shows something", all_answered, seconds=5.0)
+    finally:
+        assert await unanswered(played.prometheus) == []
+
+
+async def test_the_first_panel_counts_the_breaches(played: Played) -> None:
+    """The panel's number is the ledger's: breaches ever recorded, those taken back later included."""
+    query = dict(dashboard_queries())["Certain breaches"]
+
+    async def value(asked: str) -> float:
+        _, body = await fetch(f"{played.prometheus}/api/v1/query", query=asked)
+        return float(json.loads(body)["data"]["result"][0]["value"][1])
+
+    voided = await value("sum(takedown_breaches_voided_total)")
+    assert await value(query) == played.result.breaches_ledger + voided
 
 
 async def test_a_restart_counts_nothing_twice(played: Played) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.benchmarks.figures import Figure
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("fold", "schedule", "looks", "ledger")
+NAMES = ("fold", "schedule", "looks", "blackbox", "ledger", "report", "replay")
 _RUN = (
     "import importlib, json, sys; "
     "made = importlib.import_module('tests.benchmarks.bench_' + sys.argv[1]).run(); "
@@ -21,7 +21,7 @@ def measure(name: str) -> list[Figure]:
     """Run one benchmark in a fresh process, so that none warms or fattens another."""
     with tempfile.NamedTemporaryFile(suffix=".json") as out:
         command = [sys.executable, "-c", _RUN, name, out.name]
-        subprocess.run(command, cwd=ROOT, check=True, timeout=900)
+        subprocess.run(command, cwd=ROOT, check=True, timeout=1800)
         made: list[Figure] = json.loads(Path(out.name).read_text())
     return made
 

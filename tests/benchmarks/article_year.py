@@ -26,14 +26,13 @@ from schemas.sealing import Keyring
 from schemas.urls import canonical
 
 CASES = 185_000
-LOOKS = 20
 SEED = 2024
 START = datetime(2024, 1, 1, tzinfo=UTC)
 YEAR_SECONDS = 366 * 86_400
 KEYRING = Keyring(naming=b"n" * 32, sealing={"k1": b"s" * 32}, active="k1")
 GIANT_SHARE = 0.94
 SMALL_PROVIDERS = 40
-_STEPS = (0, 1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 22, 23, 23.75, 24.05, 24.25, 26, 36, 48, 72)
+_STEPS = (0, 1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 22, 23, 23.75, 24.05, 24.25, 26, 48, 72)
 _BATCH_BYTES = 900_000
 
 
@@ -65,13 +64,13 @@ def stories(cases: int = CASES, seed: int = SEED) -> Iterator[Story]:
 
 
 def events_of(story: Story) -> Iterator[tuple[str, Event]]:
-    """Give the events of one case with their topics: a report, a notice, twenty looks."""
+    """Give the events of one case with their topics: a report, a notice, nineteen looks."""
     report = ev.ReportFiled(reporter="hotline", sealed_url=story.sealed, provider=story.provider)
     yield topics.REPORTS.name, _stated(story, story.reported, report)
     sent_at = story.reported + timedelta(minutes=2)
     notice = ev.NoticeSent(notice_id=story.case_id[:12], provider=story.provider)
     yield topics.REPORTS.name, _stated(story, sent_at, notice)
-    for hours in _STEPS[:LOOKS]:
+    for hours in _STEPS:
         yield topics.OBSERVATIONS.name, _look(story, sent_at + timedelta(hours=hours, minutes=1))
 
 

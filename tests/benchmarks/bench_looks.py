@@ -23,6 +23,7 @@ from services.probing.guard import Guard
 from services.probing.look import Looker, LookLimits, Target
 from services.probing.politeness import PolitenessLimits
 from services.probing.resolver import Resolver
+from tests.benchmarks.figures import Figure, figure
 from tests.integration.looksites import NameServer
 
 CONCURRENCY = 50
@@ -132,22 +133,19 @@ async def _measure(port: int) -> tuple[list[float], list[float]]:
     return looks, bare
 
 
-def run() -> list[dict[str, Any]]:
+def run() -> list[Figure]:
     """Measure; one row."""
-    with site() as port:
-        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-        with runner:
-            looks, bare = runner.run(_measure(port))
-    figure, baseline = statistics.median(looks), statistics.median(bare)
+    with site() as port, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        looks, bare = runner.run(_measure(port))
+    value, baseline = statistics.median(looks), statistics.median(bare)
     return [
-        {
-            "name": "looks per CPU-second, beside a bare aiohttp HEAD loop",
-            "figure": round(figure),
-            "unit": "looks/cpu-s",
-            "baseline": round(baseline),
-            "target": f">= {TARGET_RATIO} of the baseline ({figure / baseline:.2f} now)",
-            "met": figure >= TARGET_RATIO * baseline,
-        }
+        figure(
+            "kept-alive looks, beside aiohttp HEAD",
+            value,
+            "looks/cpu-s",
+            baseline=baseline,
+            at_least=TARGET_RATIO * baseline,
+        )
     ]
 
 

@@ -15,8 +15,7 @@ from heapq import heapify, heapreplace
 from typing import Any
 from uuid import uuid4
 
-import consumers.prober
-import consumers.watching
+from consumers import heap
 from schemas.codec import decode, encode
 from schemas.events import Event, WatchEntry
 from schemas.methodology import shipped
@@ -113,7 +112,7 @@ def child() -> dict[str, float]:
         records = [record(keys, number) for number in range(batch, batch + 500)]
         spent += timed(lambda records=records, batch=batch: fill(schedules, records, batch))
     spent += timed(lambda: [start(schedule) for schedule in schedules])
-    consumers.watching._give_memory_back()
+    heap.trim()
     held = resident()
     return {"rss": held, "each": (held - before) * 2**20 / CASES, "load": spent}
 

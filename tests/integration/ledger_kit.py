@@ -166,6 +166,7 @@ class Lab:
     kafka: KafkaConnection
     pool: asyncpg.Pool
     sent: int = 0
+    newest: LedgerConsumer | None = None
     running: list[tuple[asyncio.Event, "asyncio.Task[None]"]] = field(default_factory=list)
 
     async def produce(self, events: Iterable[Event]) -> None:
@@ -199,10 +200,15 @@ class Lab:
         consumer = LedgerConsumer(
             self.kafka, self.pool, KEYRING, METHOD, Health(), clock, settings=settings, brake=brake
         )
+        self.newest = consumer
         stop = asyncio.Event()
         task = asyncio.create_task(consumer.run(stop))
         self.running.append((stop, task))
         return task
+
+    async def waits(self) -> bool:
+        """Tell whether the newest member waits an outage out."""
+        return self.newest is not None and self.newest._loop._patience.waiting
 
     async def stop(self) -> None:
         """Stop every member in order; raises what one of them raised."""
@@ -217,6 +223,16 @@ class Lab:
             "SELECT coalesce(sum(next_offset), 0)::bigint FROM consumer_offsets"
         )
         return total
+
+    async def committed(self) -> int:
+        """Count the records that Kafka's own tooling takes for consumed."""
+        admin = AIOKafkaAdminClient(**self.kafka.client_options())
+        await admin.start()
+        try:
+            found = await admin.list_consumer_group_offsets("takedown-ledger")
+        finally:
+            await admin.close()
+        return sum(place.offset for tp, place in found.items() if tp.topic in topics.BY_NAME)
 
     async def drained(self, seconds: float = 60.0) -> None:
         """Return when the ledger has taken everything that was sent."""

@@ -139,6 +139,8 @@ def repeat(site: Site, data: bytes, *, first: bytes = b"") -> Script:
         while True:
             writer.write(site.counted(data))
             await writer.drain()
+            # The site shares the looker's loop, and a drain into a buffer with room gives no turn away.
+            await asyncio.sleep(0)
 
     return script
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from consumers.connection import KafkaConnection
@@ -68,10 +69,12 @@ class ScriptedLooker:
         self.hang: set[str] = set()
         self.broken: set[str] = set()
         self.seen: list[Target] = []
+        self.begun: list[float] = []
 
     async def look(self, target: Target, tick: datetime) -> LookMade:
         """Look."""
         self.seen.append(target)
+        self.begun.append(asyncio.get_running_loop().time())
         started = clock()
         if target.case_id in self.broken:
             raise RuntimeError("a bug of the looker's")
@@ -136,7 +139,7 @@ class World:
             methodologies={METHOD.id: METHOD},
             vantage=self.vantage,
             health=Health(),
-            clock=clock,
+            clock=options.pop("clock", clock),
             settings=settings,
             watchlist=self.watchlist,
             observations=self.observations,
@@ -219,8 +222,10 @@ async def running(prober: Prober) -> AsyncIterator[Callable[[], Awaitable[None]]
         await finish()
 
 
-async def child(bootstrap: str, vantage: str, watchlist: str, observations: str) -> None:
-    """Run a prober in this process until SIGTERM; the tests kill it."""
+async def child(
+    bootstrap: str, vantage: str, watchlist: str, observations: str, pace: str = "1000"
+) -> None:
+    """Run a prober in this process until SIGTERM; the tests kill it, or stop it for a while."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     here = World(
@@ -230,7 +235,8 @@ async def child(bootstrap: str, vantage: str, watchlist: str, observations: str)
         replace(WATCHLIST, name=watchlist),
         replace(OBSERVATIONS, name=observations),
     )
-    await here.prober(ScriptedLooker(vantage, seconds=0.05)).run(stop)
+    settings = msgspec.structs.replace(SETTINGS, looks_per_second=float(pace))
+    await here.prober(ScriptedLooker(vantage, seconds=0.05), settings).run(stop)
 
 
 if __name__ == "__main__":

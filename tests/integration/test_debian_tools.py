@@ -9,12 +9,20 @@ import pytest
 
 from tests.servers import REPOSITORY
 
+NAMES = ("prometheus", "promtool", "alertmanager", "amtool", "blackbox_exporter", "pgbouncer")
 SCRIPT = REPOSITORY / "scripts" / "debian-tools"
 
 
 @pytest.mark.parametrize(
     "program",
-    ["prometheus_binary", "promtool", "alertmanager_binary", "amtool", "pgbouncer_binary"],
+    [
+        "prometheus_binary",
+        "promtool",
+        "alertmanager_binary",
+        "amtool",
+        "blackbox_binary",
+        "pgbouncer_binary",
+    ],
 )
 def test_program_runs(program: str, request: pytest.FixtureRequest) -> None:
     """Each program answers with its version: it is unpacked, executable, and finds its libraries."""
@@ -25,7 +33,7 @@ def test_program_runs(program: str, request: pytest.FixtureRequest) -> None:
 
 def test_programs_on_path_are_used(tmp_path: Path) -> None:
     """What the machine has already is used as it is; nothing is fetched."""
-    for name in ("prometheus", "promtool", "alertmanager", "amtool", "pgbouncer"):
+    for name in NAMES:
         (tmp_path / name).touch(mode=0o755)
     result = _run(tmp_path, PATH=f"{tmp_path}:{os.environ['PATH']}")
     assert (result.returncode, result.stdout.strip()) == (0, str(tmp_path))
@@ -36,7 +44,8 @@ def test_missing_program_names_the_ways_that_remain(tmp_path: Path) -> None:
     result = _run(tmp_path, "--cached", "no-such-program")
     assert result.returncode == 1
     assert result.stdout == ""
-    assert "install the packages prometheus prometheus-alertmanager pgbouncer" in result.stderr
+    packages = "prometheus prometheus-alertmanager prometheus-blackbox-exporter pgbouncer"
+    assert f"install the packages {packages}" in result.stderr
 
 
 def test_machine_without_apt_is_told(tmp_path: Path) -> None:
@@ -46,7 +55,7 @@ def test_machine_without_apt_is_told(tmp_path: Path) -> None:
     result = _run(tmp_path, PATH=str(tmp_path))
     assert result.returncode == 1
     assert "no apt-get" in result.stderr
-    assert "put prometheus promtool alertmanager amtool pgbouncer on PATH" in result.stderr
+    assert f"put {' '.join(NAMES)} on PATH" in result.stderr
 
 
 def _run(cache: Path, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":

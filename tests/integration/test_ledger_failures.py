@@ -215,6 +215,27 @@ async def test_a_postgres_that_is_killed_and_comes_back(
         assert pure_digest(told) == await ledger.digest()
 
 
+async def test_a_stop_does_not_wait_for_a_postgres_that_is_away(
+    kafka_bootstrap: str, own_postgres: OwnPostgres
+) -> None:
+    """Stopped in an outage, the consumer lets its batch go; the next one takes it again and skips nothing."""
+    server = await own_postgres(durable=True)
+    async with lab(kafka_bootstrap, server.dsn) as ledger:
+        told = stories(10)
+        await ledger.produce(told[:100])
+        ledger.start()
+        await ledger.drained()
+        await server.kill()
+        await ledger.produce(told[100:])
+        await eventually("a batch waits for Postgres", ledger.waits)
+        await asyncio.wait_for(ledger.stop(), 20)
+        await server.start()
+        ledger.start()
+        await ledger.drained()
+        await ledger.stop()
+        assert pure_digest(told) == await ledger.digest()
+
+
 async def test_a_broker_that_is_killed_and_comes_back(
     own_kafka: OwnKafka, postgres_dsn: str
 ) -> None:

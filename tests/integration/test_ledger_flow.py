@@ -52,6 +52,7 @@ async def test_the_ledger_equals_the_pure_fold(ledger: Lab) -> None:
     await ledger.drained()
     await ledger.stop()
     assert pure_digest(told) == await ledger.digest()
+    assert ledger.sent == await ledger.committed()
     expected = {
         one.id for number in range(40) for one in outcomes(*fold(story(number), METHOD), METHOD)
     }

@@ -5,28 +5,23 @@ import logging
 import re
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 import structlog
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from schemas.errors import ConfigError
-from schemas.events import LookMade
 from schemas.urls import canonical
 from services.attribution.providermap import ProviderMap
-from services.core.verdict import REASONS
 from services.probing import wire
 from services.probing.exchange import Exchanger
 from services.probing.guard import Guard
-from services.probing.look import Deferred, Looker, LookLimits, Target
+from services.probing.look import Deferred, LookLimits
 from services.probing.politeness import PolitenessLimits
-from services.probing.resolver import Resolver, ResolverLimits
+from services.probing.resolver import Resolver
 from services.probing.selfcheck import SelfCheck
+from tests.integration.certificates import self_signed
+from tests.integration.lab import Lab
 from tests.integration.looksites import (
     NameServer,
     Site,
@@ -39,16 +34,6 @@ from tests.integration.looksites import (
     silent,
 )
 
-CASE = "0123456789abcdef0123456789abcdef"
-SLACK = 1.5
-FAST = LookLimits(total_seconds=2.0, exchange_seconds=0.6, connect_seconds=0.4)
-RUDE = PolitenessLimits(
-    address_per_second=1e6,
-    network_per_second=1e6,
-    address_concurrency=100,
-    network_concurrency=100,
-    backoff_seconds=0.0,
-)
 MAP = """
 [[provider]]
 id = "giant"
@@ -62,65 +47,6 @@ role = "proxy"
 [[provider.prefix]]
 cidr = "127.0.0.2/32"
 """
-
-
-class Lab:
-    """A name server, sites and a looker, all on loopback."""
-
-    def __init__(self, names: NameServer) -> None:
-        self.names = names
-        self.sites: list[Site] = []
-        self.lookers: list[Looker] = []
-        self.guard = Guard("simulated", None)
-
-    async def site(
-        self, *addresses: str, tls: ssl.SSLContext | None = None, port: int = 0, **paths: Any
-    ) -> Site:
-        site = Site({f"/{name}": script for name, script in paths.items()}, port=port)
-        self.sites.append(await site.start(*addresses, tls=tls))
-        return site
-
-    def resolver(self, **limits: Any) -> Resolver:
-        chosen = ResolverLimits(**{"try_seconds": 0.2, "tries": 2} | limits)
-        return Resolver([("127.0.0.1", self.names.port)], self.guard, chosen)
-
-    def looker(self, **options: Any) -> Looker:
-        given = {
-            "guard": self.guard,
-            "resolver": self.resolver(),
-            "vantage": "lab",
-            "clock": lambda: datetime.now(UTC),
-            "limits": FAST,
-            "politeness": RUDE,
-        }
-        self.lookers.append(Looker(**given | options))
-        return self.lookers[-1]
-
-    async def look(self, url: str, looker: Looker | None = None, **target: Any) -> LookMade:
-        looker = looker or (self.lookers[0] if self.lookers else self.looker())
-        begun = time.monotonic()
-        made = await looker.look(Target(CASE, canonical(url), **target), datetime.now(UTC))
-        assert time.monotonic() - begun < FAST.total_seconds + SLACK
-        assert made.reason in REASONS
-        assert made.started_at <= made.finished_at
-        return made
-
-    async def close(self) -> None:
-        for looker in self.lookers:
-            await looker.close()
-        for site in self.sites:
-            await site.stop()
-        await self.names.stop()
-        for _ in range(3):
-            await asyncio.sleep(0)
-
-
-@pytest.fixture
-async def lab() -> AsyncIterator[Lab]:
-    names = await NameServer({"a.example": ["127.0.0.1"]}).start()
-    lab = Lab(names)
-    yield lab
-    await lab.close()
 
 
 # -- status codes ----------------------------------------------------------------------------------
@@ -291,7 +217,7 @@ async def test_redirect_loop_over_two_pages(lab: Lab) -> None:
     """A loop is noticed wherever it closes."""
     site = await lab.site(x=_to("/y"), y=_to("/x"))
     assert (await lab.look(f"http://a.example:{site.port}/x")).reason == "redirect_loop"
-    assert len(site.asked) == 2
+    assert (site.methods("/x"), site.methods("/y")) == (["HEAD"], ["HEAD"])
 
 
 async def test_redirect_without_location(lab: Lab) -> None:
@@ -533,28 +459,7 @@ async def test_self_signed_certificate_is_no_removal(lab: Lab, certificate: ssl.
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
     """Make a self-signed certificate for another name, expired."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "other.example")])
-    past = datetime(2020, 1, 1, tzinfo=UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(past)
-        .not_valid_after(past + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "pair.pem"
-    plain = serialization.NoEncryption()
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    return context
+    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 # -- addresses and names ---------------------------------------------------------------------------
@@ -719,8 +624,10 @@ async def test_nxdomain_needs_both_families_and_both_servers(lab: Lab) -> None:
     """One name server that knows a name outweighs one that does not."""
     other = await NameServer({"x.example": []}).start()
     servers = [("127.0.0.1", lab.names.port), ("127.0.0.1", other.port)]
-    found = await Resolver(servers, lab.guard).resolve("x.example")
+    resolver = Resolver(servers, lab.guard)
+    found = await resolver.resolve("x.example")
     assert found.status == "disagree"
+    await resolver.close()
     await other.stop()
 
 

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,12 +15,12 @@ from services.ledger import migrate
 from services.ledger.pool import DatabaseConnection, open_pool, session_of, streamed
 from services.ledger.shadow.schema import BadReplay
 from services.runtime.connections import database_connection
-from services.runtime.settings import environment_of
 from services.runtime.settings_model import Database, Exporter, Http, Settings, Topics
 from services.runtime.up import Installation
+from tests.commands import takedown
 from tests.integration.ledger_kit import KEYRING, METHOD
 from tests.pgbouncer import pooling, through
-from tests.servers import REPOSITORY, eventually
+from tests.servers import eventually
 
 POOL = 2
 REPORT = {
@@ -64,7 +62,9 @@ async def test_the_whole_program_works_behind_it(
         known = running.settings
 
         async def said(*arguments: str, stdin: bytes = b"") -> str:
-            return await command(known, *arguments, stdin=stdin)
+            done = await takedown(known, *arguments, stdin=stdin)
+            assert done.status == 0, done.out + done.err
+            return done.out
 
         line = json.dumps(REPORT).encode()
         assert await said("submit", "-", "--wait", stdin=line) == "1 events in the ledger\n"
@@ -78,24 +78,6 @@ async def test_the_whole_program_works_behind_it(
         await eventually("the exporter shows the case", lambda: shows_the_case(running))
         assert await backends(postgres_tcp_dsn) <= POOL
         assert "failed" not in await said("doctor")
-
-
-async def command(settings: Settings, *arguments: str, stdin: bytes) -> str:
-    """Run a command as a process of its own with these settings."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("TAKEDOWN_")}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "services.cli",
-        *arguments,
-        env=kept | environment_of(settings) | {"PYTHONPATH": str(REPOSITORY)},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate(stdin)
-    assert process.returncode == 0, out.decode() + err.decode()
-    return out.decode()
 
 
 async def ask(dsn: str, statement: str) -> int:

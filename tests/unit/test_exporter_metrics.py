@@ -12,7 +12,7 @@ from services.exporter.figures import empty_families
 
 LABELS = {
     "provider", "category", "clock", "standing", "state", "verdict", "reason", "vantage", "phase",
-    "topic", "consumer", "part", "version", "methodology", "digest",
+    "topic", "consumer", "part", "version", "methodology", "digest", "level", "event",
 }  # fmt: skip
 
 

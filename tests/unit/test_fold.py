@@ -379,3 +379,69 @@ def test_a_methodology_is_named_by_its_meaning() -> None:
     """A comment doesn't change the digest, a value does."""
     assert parse(GOOD, "m").digest == parse("# words\n" + GOOD, "m").digest
     assert parse(GOOD, "m").digest != parse(GOOD.replace("1h", "2h"), "m").digest
+
+
+# -- baseline and dark hosts ---------------------------------------------------------------------
+
+
+def dark(hour: float, vantage: str = "v1") -> Event:
+    """Make a look that finds the whole host dark."""
+    return look(at(hour), "removed", vantage=vantage, layer="host")
+
+
+def test_the_baseline_is_the_first_sighting_and_is_published_once() -> None:
+    """The first online look with headers sets the baseline; later looks change neither it nor the entry."""
+    first = folded(report(), notice(1), look(at(2), "online", length=100))
+    entry = entry_of(first, NL)
+    assert entry is not None
+    assert (entry.known_online, entry.baseline.content_length) == (True, 100)
+    later = folded(
+        report(), notice(1), look(at(2), "online", length=100), look(at(3), "online", length=200)
+    )
+    assert entry_of(later, NL) == entry
+    assert entry_of(folded(report(), notice(1)), NL).known_online is False
+
+
+def test_a_moved_case_has_a_baseline_of_its_own() -> None:
+    """Another provider's server says other headers of the same file, and it stays known online."""
+    case = folded(
+        report(),
+        notice(1),
+        look(at(2), "online", provider="giant", length=100),
+        look(at(3), "online", provider="small", length=200),
+    )
+    assert [s.baseline.content_length for s in case.spells] == [100, 200]
+    assert case.known_online
+
+
+def test_a_dark_host_is_no_suspicion_for_two_days() -> None:
+    """One vantage in the dark moves nothing but the request for a second one, which is asked at the end alone."""
+    looks = [dark(hour) for hour in (5, 20, 40)]
+    case = folded(report(), notice(1), online(2), *looks)
+    assert case.spell.presence is Presence.ONLINE
+    entry = entry_of(case, NL)
+    assert entry is not None
+    assert (entry.suspected_at, entry.host_dark, entry.second_vantage) == (None, True, False)
+    longer = folded(report(), notice(1), online(2), *looks, dark(54))
+    assert longer.spell.presence is Presence.ONLINE
+    assert entry_of(longer, NL).second_vantage
+
+
+def test_a_host_dark_from_two_vantages_for_two_days_is_removed() -> None:
+    """The second vantage's look confirms it; R is the first dark look, the layer is host."""
+    looks = [dark(hour) for hour in (5, 20, 40, 54)]
+    case = folded(report(), notice(1), online(2), *looks, dark(54.5, "v2"))
+    assert case.spell.presence is Presence.REMOVED
+    removal = case.spell.removals[-1]
+    assert (removal.layer, removal.upper) == ("host", looks[0].time)
+    back = folded(report(), notice(1), online(2), *looks, dark(54.5, "v2"), online(60))
+    assert back.spell.presence is Presence.RETURNED
+
+
+def test_a_sign_of_life_ends_the_dark() -> None:
+    """A look that finds it online, or gone at a host that answers, begins the dark anew."""
+    alive = folded(report(), notice(1), online(2), dark(5), online(30), dark(54), dark(55, "v2"))
+    assert alive.spell.dark.first_finished_at == dark(54).time
+    answered = folded(report(), notice(1), online(2), dark(5), gone(30)[0])
+    assert answered.spell.dark is None
+    assert answered.spell.presence is Presence.SUSPECTED

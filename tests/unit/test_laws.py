@@ -19,6 +19,7 @@ from services.core.digest import case_digest
 from services.core.fold import extend, fold, in_effect, may_extend, order
 from services.core.machines import CLOCK, PRESENCE, PROCEDURE, Clock, IllegalTransition, Presence
 from services.core.state import decode_case, encode_case
+from services.core.watch import entry_of
 from tests.strategies import START, any_event, event, histories, look, methodologies, ordinary
 
 HOUR = timedelta(hours=1)
@@ -71,7 +72,7 @@ def evidence(case: Case) -> list[object]:
     return [
         (
             s.presence, s.clock, s.procedure, s.provider, s.clock_started_at, s.deadline, s.breached_at,
-            s.known_online_at, s.removals, s.returned_at, s.run, s.gone_before_notice,
+            s.known_online_at, s.removals, s.returned_at, s.run, s.gone_before_notice, s.dark, s.baseline,
         )
         for s in case.spells
     ]  # fmt: skip
@@ -110,6 +111,38 @@ def test_a_removal_has_its_run(events: list[Event], methodology: Methodology) ->
                     break
             assert run >= methodology.confirmation.looks
             assert removal.lower is None or removal.lower <= removal.upper
+
+
+@given(histories, methodologies)
+def test_a_dark_host_alone_is_confirmed_by_its_own_rule(
+    events: list[Event], methodology: Methodology
+) -> None:
+    """Law 3: a removal of layer host has seen the dark from enough vantages, over the longer span, unbroken."""
+    case, _ = fold(events, methodology)
+    asked = methodology.confirmation
+    seen = sorted(
+        (e.data for e in {e.id: e for e in events}.values() if isinstance(e.data, ev.LookMade)),
+        key=lambda data: data.finished_at,
+    )
+    for removal in (r for spell in case.spells for r in spell.removals if r.layer == "host"):
+        dark = [d for d in seen if d.layer == "host" and d.verdict == "removed"]
+        run = [d for d in dark if d.finished_at >= removal.upper]
+        vantages = {d.vantage for d in run}
+        assert len(vantages) >= max(asked.vantages, asked.host_dark_vantages)
+        assert run[-1].finished_at - removal.upper >= methodology.host_dark_span
+
+
+@given(histories, methodologies)
+def test_the_entry_knows_what_was_seen(events: list[Event], methodology: Methodology) -> None:
+    """The entry says that it was online where some look says so, with the first such look's fingerprint."""
+    case, _ = fold(events, methodology)
+    entry = entry_of(case, methodology)
+    if entry is None:
+        return
+    assert entry.known_online == any(s.first_online_at is not None for s in case.spells)
+    assert entry.baseline == case.spell.baseline
+    assert entry.baseline is None or entry.known_online
+    assert entry.host_dark == (case.spell.dark is not None)
 
 
 @given(histories, methodologies)

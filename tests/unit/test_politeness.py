@@ -1,15 +1,18 @@
 """Politeness, self-check and identity: pure decisions with time as an argument."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import ConfigError
+from services.probing.caps import DailyCap
 from services.probing.families import BOTH, routed_families
+from services.probing.gate import CONFIRMING, DEADLINE, REST, Deferred, Gate
 from services.probing.identity import identified_agent, require_identity
-from services.probing.politeness import Deferred, Gate, Politeness, PolitenessLimits, network_of
+from services.probing.politeness import Politeness, PolitenessLimits, network_of
 from services.probing.selfcheck import SelfCheck, SelfCheckLimits
 
 LIMITS = PolitenessLimits(
@@ -21,19 +24,42 @@ LIMITS = PolitenessLimits(
 )
 
 
+def granted(core: Politeness, address: str, now: float, end: float) -> list[float]:
+    """Enter and leave whenever the rates allow it, and give the instants."""
+    found = []
+    while (now := now + max(core.wait(address, now), 0.0)) <= end:
+        assert core.enter(address, now)
+        core.leave(address, now)
+        found.append(now)
+    return found
+
+
 def test_an_address_is_asked_at_its_rate() -> None:
     """After a burst an address is asked once per step."""
     core = Politeness(LIMITS)
-    assert [core.reserve("192.0.2.1", 0.0) for _ in range(4)] == [0.0, 0.0, 1.0, 2.0]
-    assert core.reserve("192.0.2.1", 100.0) == 0.0
+    assert granted(core, "192.0.2.1", 0.0, 2.0) == [0.0, 0.0, 1.0, 2.0]
+    assert core.wait("192.0.2.1", 100.0) <= 0.0
 
 
 def test_a_network_is_asked_at_its_rate() -> None:
     """Many addresses of one /24 share its rate, those of another do not."""
     core = Politeness(LIMITS)
-    waits = [core.reserve(f"192.0.2.{n}", 0.0) for n in range(6)]
-    assert waits == [0.0, 0.0, 0.0, 0.0, 0.5, 1.0]
-    assert core.reserve("198.51.100.1", 0.0) == 0.0
+    for number in range(4):
+        assert core.enter(f"192.0.2.{number}", 0.0)
+    assert not core.enter("192.0.2.9", 0.0)
+    assert core.wait("192.0.2.9", 0.0) == 0.5
+    assert core.enter("198.51.100.1", 0.0)
+
+
+def test_all_together_are_asked_at_the_global_rate() -> None:
+    """The global cap counts every address, wherever it is; without one there is none."""
+    core = Politeness(PolitenessLimits(total_per_second=10.0, total_burst=2))
+    assert core.enter("192.0.2.1", 0.0)
+    assert core.enter("198.51.100.1", 0.0)
+    assert not core.enter("203.0.113.1", 0.0)
+    assert core.wait("203.0.113.1", 0.0) == pytest.approx(0.1)
+    free = Politeness(PolitenessLimits())
+    assert all(free.enter(f"192.0.{n}.1", 0.0) for n in range(255))
 
 
 @given(
@@ -48,22 +74,14 @@ def test_no_window_holds_more_than_the_rate_and_a_burst(steps, burst: int) -> No
     now, sent = 0.0, {n: [] for n in range(4)}
     for pause, number in steps:
         now += pause
-        wait = core.reserve(f"192.0.2.{number}", now)
-        if wait <= core.limits.max_wait_seconds:
-            sent[number].append(now + wait)
+        address = f"192.0.2.{number}"
+        if core.enter(address, now):
+            core.leave(address, now)
+            sent[number].append(now)
     for times in sent.values():
-        assert times == sorted(times)
         for first, start in enumerate(times):
             for last in range(first, len(times)):
                 assert last - first + 1 <= (times[last] - start) + burst + 1e-6
-
-
-def test_what_waits_too_long_is_not_reserved() -> None:
-    """A refused reservation costs later ones nothing."""
-    core = Politeness(LIMITS)
-    core.pushed_back("192.0.2.1", 0.0, 60.0)
-    assert [core.reserve("192.0.2.1", 0.0) for _ in range(50)] == [60.0] * 50
-    assert core.reserve("192.0.2.1", 60.0) == 0.0
 
 
 def test_retry_after_has_a_ceiling() -> None:
@@ -96,7 +114,8 @@ def test_network_of() -> None:
 async def test_places_are_first_come_first_served() -> None:
     """No more than the places of an address are taken at once, in order of arrival."""
     gate = Gate(
-        PolitenessLimits(address_per_second=1e6, address_concurrency=2), monotonic=lambda: 0.0
+        PolitenessLimits(address_per_second=1e6, address_burst=100, address_concurrency=2),
+        monotonic=lambda: 0.0,
     )
     order: list[int] = []
 
@@ -113,14 +132,15 @@ async def test_places_are_first_come_first_served() -> None:
 
 
 async def test_a_cancelled_look_gives_its_place_back() -> None:
-    """Cancelling looks that wait or hold leaves no place taken."""
+    """Cancelling looks that wait or hold leaves no place taken and nobody in line."""
     gate = Gate(
-        PolitenessLimits(address_per_second=1e6, address_concurrency=1), monotonic=lambda: 0.0
+        PolitenessLimits(address_per_second=1e6, address_burst=100, address_concurrency=1),
+        monotonic=lambda: 0.0,
     )
     await gate.acquire("192.0.2.1")
     waiting = [asyncio.create_task(gate.acquire("192.0.2.1")) for _ in range(3)]
     await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    assert gate.waiting == 3
     waiting[0].cancel()
     await asyncio.sleep(0)
     gate.release("192.0.2.1")
@@ -128,9 +148,104 @@ async def test_a_cancelled_look_gives_its_place_back() -> None:
     waiting[2].cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
     gate.release("192.0.2.1")
-    for account in gate.core.accounts("192.0.2.1", 0.0):
-        assert account.inside == 0
-        assert not account.waiting
+    assert [a.inside for a in gate.core.accounts("192.0.2.1", 0.0)] == [0, 0]
+    assert repr(gate) == "<Gate 0 waiting for 0 networks>"
+
+
+async def test_a_look_that_is_cancelled_as_its_turn_comes_gives_it_back() -> None:
+    """A place that was granted in the same turn of the loop as the cancellation is not lost."""
+    gate = Gate(
+        PolitenessLimits(address_per_second=1e6, address_burst=100, address_concurrency=1),
+        monotonic=lambda: 0.0,
+    )
+    await gate.acquire("192.0.2.1")
+    task = asyncio.create_task(gate.acquire("192.0.2.1"))
+    await asyncio.sleep(0)
+    gate.release("192.0.2.1")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert gate.enter("192.0.2.1")
+
+
+async def test_what_is_worth_most_goes_first() -> None:
+    """A near deadline passes a confirmation, that passes the rest; equals go in order of arrival."""
+    gate = Gate(
+        PolitenessLimits(address_per_second=1e6, address_burst=100, address_concurrency=1),
+        monotonic=lambda: 0.0,
+    )
+    order: list[str] = []
+
+    async def visit(name: str, worth: int) -> None:
+        await gate.acquire("192.0.2.1", worth)
+        order.append(name)
+        gate.release("192.0.2.1")
+
+    await gate.acquire("192.0.2.1")
+    arrivals = [("r1", REST), ("c1", CONFIRMING), ("r2", REST), ("d1", DEADLINE), ("d2", DEADLINE)]
+    tasks = [asyncio.create_task(visit(*arrival)) for arrival in arrivals]
+    await asyncio.sleep(0)
+    gate.release("192.0.2.1")
+    await asyncio.gather(*tasks)
+    assert order == ["d1", "d2", "c1", "r1", "r2"]
+
+
+async def test_a_slow_address_holds_up_no_other_of_its_network() -> None:
+    """Who waits for one address of a network lets those for its other addresses pass."""
+    gate = Gate(
+        PolitenessLimits(address_per_second=1e6, address_burst=100, address_concurrency=1),
+        monotonic=lambda: 0.0,
+    )
+    await gate.acquire("192.0.2.1")
+    held = asyncio.create_task(gate.acquire("192.0.2.1", DEADLINE))
+    await asyncio.sleep(0)
+    await gate.acquire("192.0.2.2", REST)
+    assert not held.done()
+    gate.release("192.0.2.1")
+    await held
+
+
+async def test_the_line_moves_with_the_rate() -> None:
+    """Whoever waits for a rate alone goes on by itself once it allows it."""
+    gate = Gate(
+        PolitenessLimits(
+            address_per_second=200.0,
+            address_burst=1,
+            address_concurrency=9,
+            network_per_second=1e6,
+        )
+    )
+    begun = gate.now()
+    assert not await gate.acquire("192.0.2.1")
+    assert await gate.acquire("192.0.2.1")
+    assert gate.now() - begun >= 0.005
+
+
+async def test_those_behind_a_long_line_are_deferred_at_once() -> None:
+    """What the rate can't serve in time is told so before it waits; a better worth looks past the line."""
+    limits = PolitenessLimits(address_per_second=1.0, address_burst=1, max_wait_seconds=3.0)
+    gate = Gate(limits, monotonic=lambda: 0.0)
+    await gate.acquire("192.0.2.1")
+    tasks = [asyncio.create_task(gate.acquire("192.0.2.1")) for _ in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(Deferred):
+        await gate.acquire("192.0.2.1")
+    first = asyncio.create_task(gate.acquire("192.0.2.1", DEADLINE))
+    await asyncio.sleep(0)
+    assert not first.done()
+    for task in [*tasks, first]:
+        task.cancel()
+    await asyncio.gather(*tasks, first, return_exceptions=True)
+    gate.close()
+
+
+def test_a_url_has_its_share_of_the_day() -> None:
+    """A URL is looked at so often in a day and no more; the next day it begins anew, others count apart."""
+    cap, noon = DailyCap(3), datetime(2026, 1, 1, 12, tzinfo=UTC)
+    assert [cap.take(7, noon) for _ in range(4)] == [0.0, 0.0, 0.0, 43_200.0]
+    assert cap.take(8, noon) == 0.0
+    assert cap.take(7, noon + timedelta(days=1)) == 0.0
+    assert DailyCap(None).take(7, noon) == 0.0
 
 
 async def test_too_long_a_wait_is_deferred() -> None:

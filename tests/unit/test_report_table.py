@@ -1,5 +1,6 @@
 """The league table: groups, cohorts, months, and its forms as text, CSV and HTML."""
 
+import colorsys
 import csv
 import io
 import re
@@ -258,6 +259,24 @@ def test_the_page_escapes_what_it_is_told() -> None:
     made = html.page(build([case], NL, CUTOFF, Choice(by="reporter", curves=True)))
     assert "<b>x</b>" not in made
     assert "&lt;b&gt;x&lt;/b&gt;" in made
+
+
+def luminance(red: float, green: float, blue: float) -> float:
+    """Give the relative luminance of a colour (WCAG 2.2)."""
+    parts = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (red, green, blue)
+    ]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def test_every_cell_of_the_heat_map_can_be_read() -> None:
+    """Ink and ground differ by at least 4.5 to 1, as WCAG 2.2 asks, for every share."""
+    for percent in range(101):
+        light, ink = html.heat(percent / 100)
+        ground = luminance(*colorsys.hls_to_rgb(208 / 360, light / 100, 0.62))
+        written = 1.0 if ink == "#fff" else 0.0
+        high, low = max(ground, written), min(ground, written)
+        assert (high + 0.05) / (low + 0.05) >= 4.5
 
 
 def test_an_empty_ledger_has_a_report_too() -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from schemas.events import WatchEntry
 from schemas.methodology import shipped
-from services.core.cadence import next_look, ticks_between
+from services.core.cadence import next_look, plan_of, ticks_between, watched
+from services.core.instants import micros, moment
 from services.probing.scheduler import Progress, Schedule, Work, latest_tick
 
 METHODS = shipped()
@@ -322,9 +323,11 @@ def test_an_unknown_methodology_is_watched_all_the_same() -> None:
 def test_the_latest_tick_is_the_last_of_them_all(days: int, seconds: int, removed: bool) -> None:
     """The short way from behind finds what a walk over the whole past finds."""
     now = START + timedelta(days=days, seconds=seconds)
-    watched = entry(removed_at=START + HOUR if removed else None, deadline=START + 24 * HOUR)
-    walked = list(ticks_between(watched, CASE, METHOD, START - HOUR, now))
-    assert (walked[-1] if walked else None) == latest_tick(watched, CASE, METHOD, now)
+    case = entry(removed_at=START + HOUR if removed else None, deadline=START + 24 * HOUR)
+    walked = list(ticks_between(case, CASE, METHOD, START - HOUR, now))
+    plan = plan_of(METHOD)
+    found = latest_tick(plan, watched(case, CASE, plan), micros(now))
+    assert (walked[-1] if walked else None) == (None if found is None else moment(found))
 
 
 class World:

@@ -120,6 +120,10 @@ INVALID = {
     "_FILE of what is no secret": ({"TAKEDOWN_PROBE_MODE_FILE": "x"}, "is no setting"),
 }
 RULE_BROKEN = {
+    "egress_is_possible": (
+        {"TAKEDOWN_PROBE_EGRESS_PROXY": "ftp://proxy.example:21"},
+        "TAKEDOWN_PROBE_EGRESS_PROXY: a proxy is written",
+    ),
     "files_exist": ({"TAKEDOWN_PROVIDER_MAP": "/nowhere/map.toml"}, "TAKEDOWN_PROVIDER_MAP"),
     "folders_exist": ({"TAKEDOWN_KAFKA_JARS_DIR": "/nowhere"}, "TAKEDOWN_KAFKA_JARS_DIR"),
     "database_url_is_postgres": ({"TAKEDOWN_DATABASE_URL": "mysql://x"}, "postgresql://"),
@@ -156,6 +160,33 @@ def test_broken_rule_is_refused(environment, said):
     """Settings that contradict each other end in one error that names what to set."""
     with pytest.raises(ConfigError, match=re.escape(said)):
         s.load(environment)
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        (
+            {
+                "TAKEDOWN_PROBE_EGRESS_PROXY": "http://127.0.0.1:1",
+                "TAKEDOWN_PROBE_BIND_ADDRESS": "127.0.0.1",
+            },
+            "keep one",
+        ),
+        ({"TAKEDOWN_PROBE_BIND_ADDRESS": "eth0"}, "TAKEDOWN_PROBE_BIND_ADDRESS must be"),
+        (
+            {
+                "TAKEDOWN_PROBE_EGRESS_PROXY": "socks5://u:hunter2@proxy.example:1080",
+                "TAKEDOWN_PROBE_MODE": "simulated",
+            },
+            "a simulation leaves this machine for nobody",
+        ),
+    ],
+)
+def test_a_way_out_that_leads_nowhere_is_refused(environment, said):
+    """A proxy and a source address exclude each other, and a simulation has no way out; no login is repeated."""
+    with pytest.raises(ConfigError, match=re.escape(said)) as refused:
+        s.load(environment)
+    assert "hunter2" not in str(refused.value)
 
 
 def test_every_rule_has_an_invalid_example():

@@ -15,7 +15,7 @@ from schemas.urls import canonical
 from services.simulation.behaviours import NATURE, Behaviour, Shows
 from services.simulation.builder import apportion, build
 from services.simulation.plan import Phase, Plan
-from services.simulation.scenarios import Story, demo
+from services.simulation.scenarios import Story, demo, gauntlet
 from services.simulation.world import NETWORK, World
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -67,8 +67,30 @@ def test_giant_holds_94_percent(world):
 
 
 def test_every_story_is_told(world):
-    """Each kind of fate happens in the default world."""
-    assert {case.story for case in world.cases} == set(Story)
+    """Each kind of fate of its providers happens in the default world, and every one in the gauntlet."""
+    told = {story for script in world.scenario.providers for story in script.mix}
+    assert {case.story for case in world.cases} == told
+    hard = build(gauntlet(), seed=1, start=START, port=18080)
+    assert {case.story for case in hard.cases} == set(Story)
+
+
+def test_gauntlet_runs_through_nearly_every_behaviour():
+    """At least 40 of the behaviours of hosts stand in the plans of the gauntlet, and nothing comes after its end."""
+    hard = build(gauntlet(), seed=1, start=START, port=18080)
+    phases = [phase for case in hard.cases for phase in case.plan.phases]
+    assert len({phase.behaviour for phase in phases}) >= 40
+    assert max(phase.offset for phase in phases) < hard.offset(hard.end)
+
+
+def test_what_proves_nothing_shows_later():
+    """A removal that nobody can tell from outside shows when a status code or the name says so, in time."""
+    hard = build(gauntlet(), seed=1, start=START, port=18080)
+    for index in of_story(hard, Story.HUSHED) + of_story(hard, Story.DARK):
+        (spell,) = hard.truth(index).spells
+        (removed,) = spell.removals
+        assert removed < spell.shows_at(removed)
+        if spell.deadline is not None:
+            assert spell.shows_at(removed) < spell.deadline
 
 
 def test_a_story_can_be_left_out():

@@ -1,6 +1,7 @@
 """The verdict table: what each kind of evidence says, and what it must never say."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,10 +13,13 @@ from services.core.verdict import (
     REASONS,
     Answer,
     Evidence,
+    changed,
     compare,
+    is_dark,
     judge,
     judge_answer,
 )
+from services.core.verdict_reference import reference
 
 
 def _answer(**fields) -> Answer:
@@ -148,10 +152,14 @@ _ANSWERS = st.builds(
     address=st.just("192.0.2.1"),
     status=_STATUS,
     fault=_FAULT,
-    redirect=st.sampled_from([None, "slash", "https", "root", "not_found", "other_domain"]),
+    redirect=st.sampled_from(
+        [None, "slash", "https", "root", "not_found", "login", "other_domain"]
+    ),
     challenge=st.booleans(),
-    control=st.sampled_from(["unasked", "differs", "alike", "same"]),
+    control=st.sampled_from(["unasked", "differs", "alike", "same", "everything"]),
     was_served=st.booleans(),
+    change=st.sampled_from(["unknown", "none", "minor", "text", "file", "kind"]),
+    shared=st.booleans(),
 )
 _EVIDENCE = st.builds(
     Evidence,
@@ -160,6 +168,7 @@ _EVIDENCE = st.builds(
     left_out=st.integers(0, 2),
     parked=st.booleans(),
     blind=st.booleans(),
+    dark=st.booleans(),
 )
 
 
@@ -172,12 +181,19 @@ def test_laws(evidence: Evidence) -> None:
         assert not evidence.blind
         if found.reason == "nxdomain":
             assert evidence.dns == "nxdomain"
+        elif found.reason == "host_dark":
+            assert evidence.dark
+            assert is_dark(evidence)
         else:
             assert evidence.left_out == 0
             assert all(judge_answer(answer).verdict == "removed" for answer in evidence.answers)
     if found.verdict == "online":
         assert any(
-            a.fault is None and a.status in (200, 203, 206) and a.control not in ("same", "alike")
+            a.fault is None
+            and a.status in (200, 203, 206)
+            and a.control in ("unasked", "differs")
+            and a.change in ("unknown", "none", "minor")
+            and not a.shared
             for a in evidence.answers
         )
     if evidence.blind:
@@ -214,3 +230,83 @@ def test_compare() -> None:
     root = Fingerprint(status=302, redirect="root")
     assert compare(root, root) == "same"
     assert compare(None, root) == compare(root, None) == "unasked"
+
+
+# -- baseline, walls, dark hosts -------------------------------------------------------------------
+
+_IMAGE = Fingerprint(content_type="image/jpeg", content_length=48_213, etag_digest="a")
+_PAGE = Fingerprint(content_type="text/html", content_length=1000)
+
+
+@pytest.mark.parametrize(
+    ("baseline", "found", "change"),
+    [
+        (_IMAGE, _IMAGE, "none"),
+        (_IMAGE, Fingerprint(content_type="image/webp", content_length=48_213), "minor"),
+        (_IMAGE, Fingerprint(content_type="image/jpeg", content_length=48_213), "minor"),
+        (_IMAGE, Fingerprint(content_type="image/jpeg"), "minor"),
+        (_IMAGE, Fingerprint(content_type="image/png", content_length=512), "file"),
+        (_IMAGE, Fingerprint(content_type="text/html", content_length=48_213), "kind"),
+        (_IMAGE, Fingerprint(content_type="application/json"), "kind"),
+        (_PAGE, Fingerprint(content_type="text/html", content_length=1900), "minor"),
+        (_PAGE, Fingerprint(content_type="application/xhtml+xml", content_length=1100), "minor"),
+        (_PAGE, Fingerprint(content_type="text/html", content_length=2001), "text"),
+        (_PAGE, Fingerprint(content_type="text/html", content_length=499), "text"),
+        (Fingerprint(content_length=10), Fingerprint(content_length=15), "minor"),
+        (None, _IMAGE, "unknown"),
+        (_IMAGE, None, "unknown"),
+    ],
+)
+def test_differences_from_the_baseline_are_weighed_by_kind(baseline, found, change) -> None:
+    """Another class, another file and a text of another size are heavy; what honest nodes differ in is light."""
+    assert changed(found, baseline) == change
+    served = _judged(_answer(status=200, control="differs", change=change, was_served=True))
+    heavy = change in ("kind", "file", "text")
+    assert served.reason == ("suspected_replaced" if heavy else "served")
+
+
+def test_what_is_replaced_never_wins_a_removal() -> None:
+    """The heaviest difference is undetermined, and a 404 stays gone whatever the baseline says."""
+    assert _judged(_answer(status=200, change="kind")).verdict == "undetermined"
+    assert _judged(_answer(status=404, change="kind")).verdict == "removed"
+
+
+def test_a_wall_around_the_whole_host_is_no_removal() -> None:
+    """What was served, and is now answered as everything is, front page included, may be a wall."""
+    wall = _judged(_answer(status=200, control="everything", was_served=True))
+    assert (wall.verdict, wall.reason) == ("undetermined", "suspected_wall")
+    assert _judged(_answer(status=200, control="everything")).reason == "soft_404_control"
+    assert _judged(_answer(status=200, control="same", was_served=True)).verdict == "removed"
+
+
+def test_a_shared_redirect_is_never_online() -> None:
+    """Many URLs sent to one place are a soft 404 where siblings were sent there before, else undecided."""
+    sent = {"status": 302, "redirect": "same_host", "shared": True}
+    assert _judged(_answer(**sent)).reason == "redirect_shared"
+    assert _judged(_answer(**sent, control="everything")).reason == "redirect_shared"
+    assert _judged(_answer(**sent, control="same")).reason == "soft_404_redirect"
+
+
+def test_a_login_is_a_block() -> None:
+    """Sent to a login, an age gate or a captcha is neither online nor gone, whatever was known before."""
+    found = _judged(_answer(status=302, redirect="login", was_served=True))
+    assert (found.verdict, found.reason) == ("undetermined", "blocked_login")
+
+
+def test_a_dark_host_needs_every_address_dark() -> None:
+    """Darkness counts only if no address gave anything else, none was left out, and we are not blind."""
+    dark = [_answer(fault="connect_refused"), _answer(status=502)]
+    assert _judged(*dark, dark=True).reason == "host_dark"
+    assert _judged(*dark).verdict == "undetermined"
+    assert _judged(*dark, dark=True, left_out=1).verdict == "undetermined"
+    assert _judged(*dark, dark=True, blind=True).reason == "vantage_blind"
+    for other in (_answer(status=403), _answer(fault="blocked_reset"), _answer(status=503)):
+        assert _judged(*dark, other, dark=True).verdict == "undetermined"
+    assert _judged(*dark, _answer(status=200), dark=True).verdict == "online"
+
+
+def test_the_table_in_the_docs_is_current() -> None:
+    """docs/verdicts.md is what the table generates: every reason, its verdict, layer and behaviour."""
+    page = (Path(__file__).parents[2] / "docs" / "verdicts.md").read_text()
+    assert page == reference()
+    assert all(f"| `{reason}` |" in page and row.about for reason, row in REASONS.items())

@@ -1,5 +1,6 @@
 """The work list against a dict."""
 
+import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
 
@@ -9,11 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from schemas.errors import UnusableEvent
-from schemas.events import WatchEntry
+from schemas.events import Fingerprint, WatchEntry
 from schemas.sealing import Keyring
 from schemas.urls import canonical
 from services.core.cadence import plan_of, watched
 from services.core.instants import micros, moment
+from services.core.verdict import changed
+from services.probing.shapes import Seen
 from services.probing.worklist import WorkList
 from tests.strategies import METHODOLOGIES
 
@@ -33,7 +36,20 @@ entries = st.builds(
     suspected_at=maybe,
     removed_at=maybe,
     second_vantage=st.booleans(),
+    known_online=st.booleans(),
+    host_dark=st.booleans(),
+    baseline=st.none()
+    | st.builds(
+        Fingerprint,
+        content_type=st.sampled_from([None, "image/png", "text/html", "application/pdf"]),
+        content_length=st.none() | st.integers(0, 2**40),
+    ),
 )
+
+
+def case_of(number: int) -> str:
+    """Give a case id as the program makes them: evenly spread, as those of an HMAC are."""
+    return hashlib.sha256(str(number).encode()).hexdigest()[:32]
 
 
 class WorkListAgainstDict(RuleBasedStateMachine):
@@ -64,13 +80,31 @@ class WorkListAgainstDict(RuleBasedStateMachine):
             slot = self.list.find(case_id)
             assert case_id == self.list.case_id(slot)
             assert entry.sealed_url == self.list.sealed(slot)
+            self._same_sight(entry, self.list.seen(slot))
             plan = plan_of(next(m for m in METHODOLOGIES if m.id == entry.methodology))
             kept, asked = self.list.watched(slot, plan.jitter), watched(entry, case_id, plan)
             for days in (0, 1, 7):
                 after = micros(START + timedelta(days=days))
                 assert plan.next_tick(asked, after) == plan.next_tick(kept, after)
 
+    def _same_sight(self, entry: WatchEntry, seen: Seen) -> None:
+        assert (seen.known_online, seen.host_dark) == (entry.known_online, entry.host_dark)
+        assert (seen.baseline is None) == (entry.baseline is None)
+        if entry.baseline is None or seen.baseline is None:
+            return
+        # What is kept says of any answer what the baseline itself would have said, up to 4 GiB.
+        for found in PRINTS:
+            if (entry.baseline.content_length or 0) < 2**32 - 2:
+                exact, kept = changed(found, entry.baseline), changed(found, seen.baseline)
+                assert (exact in HEAVY, kept in HEAVY) == (exact in HEAVY, exact in HEAVY)
 
+
+HEAVY = {"text", "file", "kind"}
+PRINTS = [
+    Fingerprint(content_type=kind, content_length=length)
+    for kind in (None, "image/gif", "text/html", "application/zip")
+    for length in (None, 0, 512, 10**6)
+]
 TestWorkList = WorkListAgainstDict.TestCase
 TestWorkList.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
@@ -97,12 +131,30 @@ def test_churn_does_not_grow_the_memory() -> None:
         sealed_url="s1.k." + "A" * 400, category="csam", methodology="nl-24h", watch_from=START
     )
     for n in range(20_000):
-        cases.put(f"{n:032x}", entry)
+        cases.put(case_of(n), entry)
         if n >= 500:
-            cases.remove(cases.find(f"{n - 500:032x}"))
+            cases.remove(cases.find(case_of(n - 500)))
     assert cases.capacity <= 501
     held = sum(len(chunk) for chunk in cases._blobs._chunks)
     assert held <= 2 * 500 * 310 + 2 * 65_536
+
+
+def test_deadlines_that_no_two_cases_share_cost_eight_bytes_each() -> None:
+    """Working hours give every case a deadline of its own: past a thousand shapes they get a column."""
+    cases, plan = WorkList(), plan_of(METHODOLOGIES[0])
+    for n in range(5_000):
+        entry = WatchEntry(
+            sealed_url="s1.k.AAAA",
+            category="csam",
+            methodology="nl-24h",
+            watch_from=START,
+            deadline=START + timedelta(hours=24, microseconds=n),
+        )
+        slot = cases.put(case_of(n), entry)
+        assert watched(entry, case_of(n), plan) == cases.watched(slot, plan.jitter)
+    assert len({cases.kind(slot) for slot in range(5_000)}) <= 1_025
+    assert cases.deadline(4_999) == micros(START + timedelta(hours=24, microseconds=4_999))
+    assert cases.deadline(0) == micros(START + timedelta(hours=24))
 
 
 def test_a_seal_longer_than_any_url_is_refused() -> None:

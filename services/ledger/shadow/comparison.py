@@ -1,6 +1,5 @@
 """Compare a shadow with the live ledger, or with another shadow, case by case, in bounded memory."""
 
-import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -22,7 +21,7 @@ from services.core.compare import (
     differences,
     explain,
 )
-from services.core.digest import case_digest
+from services.core.digest import Combining, case_digest
 from services.ledger import rows
 from services.ledger.shadow import schema
 from services.ledger.shadow.schema import BadReplay, Identity, statement
@@ -79,7 +78,7 @@ class _Stream:
 
     def __init__(self, pairs: AsyncIterator[tuple[str, str]]) -> None:
         self._pairs = pairs
-        self._total = hashlib.sha256()
+        self._total = Combining()
         self.case_id: str | None = ""
         self.digest = ""
 
@@ -87,10 +86,10 @@ class _Stream:
         found = await anext(self._pairs, None)
         self.case_id, self.digest = found or (None, "")
         if found is not None:
-            self._total.update(f"{self.case_id} {self.digest}\n".encode())
+            self._total.add(*found)
 
     def combined(self) -> str:
-        return self._total.hexdigest()
+        return self._total.digest
 
 
 class Comparison:

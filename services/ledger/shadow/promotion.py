@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-import structlog
 from msgspec import Struct
 
 from schemas.methodology import Methodology
@@ -25,8 +24,6 @@ from services.ledger.shadow import schema
 from services.ledger.shadow.comparison import Side, reading_of, side_of
 from services.ledger.shadow.schema import BadReplay, Entry, Identity, Ranges, quoted, statement
 from services.ledger.shadow.writing import Folded, UnitWriter
-
-log = structlog.get_logger(__name__)
 
 _MOVED = ("cases", "spells", "transitions", "ledger_methodology")
 _CHUNK = 200
@@ -102,16 +99,21 @@ class Promotion:
             )
         self._check_whole(entry, await schema.ranges_of(self._session, entry.schema))
         live = await side_of(self._session, "live", self._methods)
-        if live.identity is None:
-            raise BadReplay(
-                "the live ledger's methodology is not known here: set TAKEDOWN_METHODOLOGY to the one "
-                "that it was folded under"
-            )
+        identity = live.identity or await self._of_nothing(entry, live.schema)
         await self._make_durable(entry)
         async with self._session.transaction():
             await self._session.execute(_NO_LIMITS)
             await self._session.execute(statement("lock_live", live=live.schema))
-            return await self._swap(entry, live, live.identity, goes_to, follow, act)
+            return await self._swap(entry, live, identity, goes_to, follow, act)
+
+    async def _of_nothing(self, entry: Entry, live: str) -> Identity:
+        """Let an empty ledger count as one of the replay's definition; refuse one of an unknown definition."""
+        if await self._session.fetchrow(statement("live_methodology", schema=live)) is not None:
+            raise BadReplay(
+                "the live ledger's methodology is not known here: set TAKEDOWN_METHODOLOGY to the one "
+                "that it was folded under"
+            )
+        return Identity(methodology=entry.identity.methodology, source="live")
 
     async def _swap(
         self,
@@ -132,7 +134,6 @@ class Promotion:
         await schema.drop(self._session, entry.schema)
         text = f"{entry.name}: {entry.identity.methodology.id}, what was live is in {goes_to}"
         await self._session.execute(statement("audit", live=live.schema), act[1], act[0], text)
-        log.info("replay.promoted", name=entry.name, before=goes_to, followed=followed, told=told)
         return Promoted(name=entry.name, before=goes_to, followed=followed, told=told)
 
     def _check_whole(self, entry: Entry, ranges: Ranges) -> None:
@@ -151,11 +152,12 @@ class Promotion:
     async def _make_durable(self, entry: Entry) -> None:
         """Write what was built without a log to disk, before anything is locked."""
         tables = [*_MOVED, *(["events"] if entry.identity.with_events else [])]
-        await self._session.execute("SET statement_timeout = 0")
-        for table in tables:
-            await self._session.execute(
-                f"ALTER TABLE {quoted(entry.schema)}.{table} SET LOGGED", timeout=3600
-            )
+        async with self._session.transaction():
+            await self._session.execute(_NO_LIMITS)
+            for table in tables:
+                await self._session.execute(
+                    f"ALTER TABLE {quoted(entry.schema)}.{table} SET LOGGED", timeout=3600
+                )
 
     async def _live_offsets(self) -> dict[tuple[str, int], int]:
         live = await schema.live_schema(self._session)

@@ -12,7 +12,7 @@ from msgspec import Struct
 from schemas.errors import TakedownError
 from schemas.methodology import Methodology
 from schemas.sqlfiles import statements
-from services.core.digest import combined
+from services.core.digest import Combining
 
 TABLES = ("cases", "spells", "transitions", "outcomes", "ledger_methodology")
 REPLAY, BEFORE = "replay_", "before_"
@@ -100,8 +100,10 @@ def quoted(identifier: str) -> str:
 
 def schema_of(name: str, prefix: str = REPLAY) -> str:
     """Name the schema of a replay; raises `BadReplay` for a name that can't be one."""
-    if not _NAME.fullmatch(name):
-        raise BadReplay("a replay's name has 1 to 40 of a-z, 0-9, - and _; choose another --name")
+    if not _NAME.fullmatch(name) or name == "live":
+        raise BadReplay(
+            "a replay's name has 1 to 40 of a-z, 0-9, - and _, and is not `live`; choose another --name"
+        )
     return prefix + name
 
 
@@ -265,6 +267,8 @@ async def finish(session: asyncpg.Connection, shadow: str) -> str:
 
 
 async def digest_of(session: asyncpg.Connection, shadow: str) -> str:
-    """Combine the digests of the cases, as `ledger_digest` does over a ledger."""
-    rows = await session.fetch(statement("digests", shadow=shadow))
-    return combined((row["case_id"], row["digest"]) for row in rows)
+    """Combine the digests of the cases, as `ledger_digest` does over a ledger; within a transaction."""
+    total = Combining()
+    async for row in session.cursor(statement("digests", shadow=shadow), prefetch=5000):
+        total.add(row["case_id"], row["digest"])
+    return total.digest

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -41,8 +41,12 @@ class Stage(Struct, frozen=True, kw_only=True):
 
 
 def stage(seed: int, cases: int) -> Stage:
-    """Choose free ports for a world of so many cases."""
-    scenario = scenarios.demo(cases=cases)
+    """Choose free ports for a demo of so many cases."""
+    return stage_of(scenarios.demo(cases=cases), seed)
+
+
+def stage_of(scenario: Scenario, seed: int) -> Stage:
+    """Choose free ports for a scenario."""
     port = internet.free_port(scenario)
     return Stage(scenario=scenario, seed=seed, port=port, dns_port=free_port())
 
@@ -63,7 +67,7 @@ def settings_for(chosen: Stage, start: datetime, folder: Path) -> Settings:
         probe=Probe(
             mode="simulated",
             nameservers=(f"127.0.0.1:{chosen.dns_port}",),
-            ports=(chosen.port,),
+            ports=(chosen.port, world.tls_port),
             timeout_seconds=2.0,
             resolution_seconds=0.1,
             address_concurrency=8,
@@ -82,15 +86,7 @@ def settings_for(chosen: Stage, start: datetime, folder: Path) -> Settings:
 @contextlib.asynccontextmanager
 async def serving(chosen: Stage, start: datetime) -> AsyncIterator[None]:
     """Serve the world from another process for as long as the block lasts."""
-    arguments = {
-        "--seed": chosen.seed,
-        "--cases": chosen.scenario.cases,
-        "--hour-seconds": chosen.scenario.hour_seconds,
-        "--start": start.isoformat(),
-        "--port": chosen.port,
-        "--dns-port": chosen.dns_port,
-    }
-    words = [str(word) for pair in arguments.items() for word in pair]
+    words = [str(word) for pair in _arguments(chosen, start) for word in pair]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -108,6 +104,22 @@ async def serving(chosen: Stage, start: datetime) -> AsyncIterator[None]:
         if process.stdin is not None:
             process.stdin.close()
         await process.wait()
+
+
+def _arguments(chosen: Stage, start: datetime) -> Iterator[tuple[str, object]]:
+    scenario = chosen.scenario
+    yield from (("--scenario", scenario.name), ("--seed", chosen.seed))
+    yield from (("--cases", scenario.cases), ("--hour-seconds", scenario.hour_seconds))
+    yield from (("--start", start.isoformat()), ("--port", chosen.port))
+    yield "--dns-port", chosen.dns_port
+    windows = {
+        "--blackout": scenario.blackouts,
+        "--canary-down": scenario.canary_downs,
+        "--loss": scenario.losses,
+        "--block": scenario.blocks,
+    }
+    for option, found in windows.items():
+        yield from ((option, ":".join(map(str, window))) for window in found)
 
 
 async def _until_served(process: asyncio.subprocess.Process) -> None:

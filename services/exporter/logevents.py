@@ -1,0 +1,50 @@
+"""Which warnings and errors this program has a name for: the bounded labels of `takedown_log_events_total`."""
+
+OTHER, LIBRARY = "other", "library"
+"""An event that is not named here, and whatever a library says."""
+
+WARNINGS = (
+    "canary.came_back",
+    "canary.went_down",
+    "child.ended",
+    "consumer.dropped_batch",
+    "consumer.paused",
+    "consumer.rebuilt",
+    "consumer.stop_failed",
+    "consumer.waits",
+    "deadletter.sent",
+    "exporter.reading_failed",
+    "look.address_refused",
+    "look.answer_unreadable",
+    "prober.client_stop_failed",
+    "prober.looks_unrecorded",
+    "prober.producer_abandoned",
+    "prober.record_retried",
+    "prober.take_over_retried",
+    "prober.waits",
+    "process.task_stack",
+    "relay.waits",
+)
+ERRORS = (
+    "consumer.abandoned",
+    "consumer.gap_accepted",
+    "consumer.stuck",
+    "ledger.unusable",
+    "prober.client_abandoned",
+    "prober.entry_unusable",
+    "prober.look_failed",
+    "prober.methodology_unknown",
+    "prober.progress_unreadable",
+    "prober.seal_unreadable",
+    "process.drain_timed_out",
+    "process.failed",
+)
+KNOWN = {"warning": frozenset(WARNINGS), "error": frozenset(ERRORS)}
+
+
+def label_of(level: str, event: object, *, from_library: bool) -> tuple[str, str]:
+    """Give the labels of one line of the log, whatever it says: level and event, both bounded."""
+    known = "warning" if level == "warning" else "error"
+    if from_library:
+        return known, LIBRARY
+    return known, str(event) if event in KNOWN[known] else OTHER

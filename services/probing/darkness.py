@@ -1,0 +1,40 @@
+"""Hosts of which nothing answers: since when, so that an outage of minutes is told from a host that is gone.
+
+Pure; time is an argument, in seconds of one monotonic clock. What is forgotten only waits longer.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DarknessLimits:
+    """When a dark host counts: dark for so long, at so many looks, with no answer in between."""
+
+    seconds: float = 6 * 3600.0
+    looks: int = 3
+
+
+class Darkness:
+    """Remember which hosts are dark."""
+
+    def __init__(self, limits: DarknessLimits | None = None, most_hosts: int = 50_000) -> None:
+        self._limits = limits or DarknessLimits()
+        self._most = most_hosts
+        self._dark: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def __repr__(self) -> str:
+        return f"<Darkness {len(self._dark)} hosts>"
+
+    def alive(self, host: str) -> None:
+        """Note that something of a host answered."""
+        if self._dark:
+            self._dark.pop(host, None)
+
+    def dark(self, host: str, now: float) -> bool:
+        """Note a look at which nothing answered; tell whether that has gone on for long enough."""
+        since, looks = self._dark.pop(host, (now, 0))
+        self._dark[host] = (since, looks + 1)
+        while len(self._dark) > self._most:
+            self._dark.popitem(last=False)
+        return looks + 1 >= self._limits.looks and now - since >= self._limits.seconds

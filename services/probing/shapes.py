@@ -1,0 +1,39 @@
+"""What many cases share, and what is known of one from looks of before: the narrow forms of the work list."""
+
+from typing import NamedTuple
+
+from schemas.events import Fingerprint
+from services.core.verdict import kind_of_content
+
+
+class Shape(NamedTuple):
+    """What many cases share; a case holds its number only.
+
+    `deadline_after` is microseconds from the base, or `OWN` where the case has a deadline unlike the others'.
+    """
+
+    category: str
+    methodology: str
+    second_vantage: bool
+    removed: bool
+    deadline_after: int | None
+    seal: str | None
+    known_online: bool = False
+    host_dark: bool = False
+    content: str | None = None
+
+
+class Seen(NamedTuple):
+    """What is known of a URL from looks of before; the baseline is kept as class of content and length."""
+
+    known_online: bool
+    host_dark: bool
+    baseline: Fingerprint | None
+
+
+UNSEEN = Seen(False, False, None)
+
+
+def content_of(baseline: Fingerprint | None) -> str | None:
+    """Give the class of a baseline's content; empty where there is a baseline without one."""
+    return None if baseline is None else kind_of_content(baseline.content_type) or ""

@@ -1,0 +1,150 @@
+"""Compare what a URL gives with what its host gives for a path that nobody reported."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from schemas.urls import CanonicalUrl
+from services.core.verdict import (
+    DARK_FAULTS,
+    Control,
+    Redirect,
+    compare,
+    reason_of_status,
+)
+from services.probing import redirects
+from services.probing.controls import ControlProbe, HostControl, front_of, is_parked, sibling
+from services.probing.exchange import Method, Reply, target_of
+from services.probing.gate import Deferred, Worth
+from services.probing.kit import Kit
+from services.probing.literals import literal_of
+
+Request = Callable[[str, Method, CanonicalUrl, str], Awaitable[Reply]]
+_FOLLOWED = frozenset({"same_host", "same_domain", "slash", "https"})
+
+
+class Siblings:
+    """Ask for siblings and front pages on behalf of one visit; `request(what, method, url, address)` asks.
+
+    `parked`: some host that was compared with is parked.
+    """
+
+    def __init__(self, kit: Kit, request: Request, worth: Worth) -> None:
+        self._kit = kit
+        self._request = request
+        self._worth = worth
+        self.parked = False
+
+    async def control(
+        self,
+        url: CanonicalUrl,
+        address: str,
+        reply: Reply,
+        redirect: Redirect | None = None,
+        *,
+        sent_to: int | None = None,
+        was_served: bool = False,
+    ) -> Control:
+        """Compare an answer with that for a random sibling; the front page has no siblings."""
+        found = await self._of_host(url, address, reply.method)
+        if found is None:
+            return "unasked"
+        probe = found.result
+        self.parked = self.parked or probe.parked
+        if probe.fingerprint is None or target_of(url) == "/":
+            return "unasked"
+        if redirect in _FOLLOWED:
+            like: Control = "same" if probe.sent_to == sent_to else "differs"
+        elif probe.fingerprint.status != reply.status:
+            like = "differs"
+        else:
+            like = compare(reply.fingerprint(redirect), probe.fingerprint)
+        if redirect is None and like == "differs":
+            found.told_apart = True
+        if like != "same" or redirect == "root":
+            return like
+        return await self._weighed(url, address, reply, found, redirect, was_served)
+
+    async def _weighed(
+        self,
+        url: CanonicalUrl,
+        address: str,
+        reply: Reply,
+        found: HostControl,
+        redirect: Redirect | None,
+        was_served: bool,
+    ) -> Control:
+        """Tell a host that lies about one URL from one that says the same of everything: a wall."""
+        if found.told_apart and not found.walled:
+            return "same"
+        if redirect is not None:
+            return "everything"
+        if not was_served:
+            return "same"
+        front = await self.front(url, address, reply.method)
+        if front is not None and compare(front.fingerprint, found.result.fingerprint) == "differs":
+            return "same"
+        found.walled = True
+        return "everything"
+
+    async def dark_front(self, url: CanonicalUrl, address: str, method: Method) -> bool:
+        """Tell whether the front page gives nothing either."""
+        if target_of(url) == "/":
+            return True
+        front = await self.front(url, address, method)
+        if front is None:
+            return False
+        if front.fingerprint is None:
+            return front.fault in DARK_FAULTS
+        return reason_of_status(front.fingerprint.status) in DARK_FAULTS
+
+    async def front(self, url: CanonicalUrl, address: str, method: Method) -> ControlProbe | None:
+        """Give what the front page said lately; None where politeness forbids to ask."""
+        kit = self._kit
+        found = kit.fronts.known(url, kit.gate.now())
+        if found is None:
+            ask = partial(self._ask, "front", front_of(url), address, method)
+            try:
+                found = await kit.fronts.of(url, kit.gate.now(), ask)
+            except Deferred:
+                return None
+        return found.result
+
+    async def _of_host(self, url: CanonicalUrl, address: str, method: Method) -> HostControl | None:
+        kit = self._kit
+        found = kit.controls.known(url, kit.gate.now())
+        if found is not None:
+            return found
+        try:
+            return await kit.controls.of(
+                url, kit.gate.now(), partial(self._ask_sibling, url, address, method)
+            )
+        except Deferred:
+            return None
+
+    async def _ask_sibling(self, url: CanonicalUrl, address: str, method: Method) -> ControlProbe:
+        other = sibling(url, secrets.token_hex(8))
+        probe, names = await asyncio.gather(
+            self._ask("sibling", other, address, method), self._name_servers(url.host)
+        )
+        return ControlProbe(probe.fingerprint, is_parked(names), probe.sent_to, probe.fault)
+
+    async def _ask(
+        self, what: str, url: CanonicalUrl, address: str, method: Method
+    ) -> ControlProbe:
+        await self._kit.gate.acquire(address, self._worth)
+        try:
+            reply = await self._request(what, method, url, address)
+        finally:
+            self._kit.gate.release(address)
+        if reply.status not in redirects.STATUSES:
+            return ControlProbe(reply.fingerprint(None), fault=reply.fault)
+        hop = redirects.hop(url, reply.location)
+        sent_to = None if hop.url is None else redirects.digest_of(hop.url)
+        return ControlProbe(reply.fingerprint(hop.kind), sent_to=sent_to)
+
+    async def _name_servers(self, host: str) -> tuple[str, ...]:
+        if literal_of(host) is not None:
+            return ()
+        return await self._kit.resolver.name_servers(redirects.registrable_domain(host))

@@ -1,0 +1,76 @@
+"""What an error of a server's client means, and what to do about it; never an address, never a secret.
+
+The message of a client's error may hold a host or what a server repeats, so that only its kind is read.
+"""
+
+import ssl
+from collections.abc import Iterator
+
+import asyncpg
+from aiokafka import errors as kafka
+
+Kinds = tuple[type[BaseException], ...]
+
+_ADVICE: tuple[tuple[Kinds, str], ...] = (
+    (
+        (kafka.UnsupportedSaslMechanismError,),
+        "Kafka does not offer this way to log in; set TAKEDOWN_KAFKA_SASL_MECHANISM to one that its "
+        "listener has",
+    ),
+    (
+        (kafka.SaslAuthenticationFailed, kafka.AuthenticationFailedError),
+        "Kafka refuses the login; see that TAKEDOWN_KAFKA_SASL_USERNAME and TAKEDOWN_KAFKA_SASL_PASSWORD "
+        "(or the file of TAKEDOWN_KAFKA_SASL_PASSWORD_FILE) are right, and that this user exists for "
+        "TAKEDOWN_KAFKA_SASL_MECHANISM",
+    ),
+    (
+        (
+            kafka.ClusterAuthorizationFailedError,
+            kafka.GroupAuthorizationFailedError,
+            kafka.TopicAuthorizationFailedError,
+        ),
+        "Kafka does not let this login do that; grant it the topics and groups that deploy/README.md lists",
+    ),
+    (
+        (kafka.KafkaConnectionError,),
+        "no broker of Kafka can be reached; see that TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS is right, that "
+        "TAKEDOWN_KAFKA_SECURITY_PROTOCOL is what that port speaks, and, with TLS, that "
+        "TAKEDOWN_KAFKA_SSL_CAFILE holds the authority that signed the brokers' certificates",
+    ),
+    (
+        (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError),
+        "Postgres refuses the login; see that user and password in TAKEDOWN_DATABASE_URL (or in the file "
+        "of TAKEDOWN_DATABASE_URL_FILE) are right, and that the server lets this user in from here",
+    ),
+    (
+        (asyncpg.InvalidCatalogNameError,),
+        "Postgres has no database of that name; create it, or mend the name in TAKEDOWN_DATABASE_URL",
+    ),
+    (
+        (asyncpg.InsufficientPrivilegeError,),
+        "Postgres does not let this login do that; run `takedown migrate up` as the owner, and grant the "
+        "login the role that it acts in",
+    ),
+    (
+        (ssl.SSLCertVerificationError,),
+        "the server's certificate is not signed by an authority that is trusted here, or not for this "
+        "name; set TAKEDOWN_KAFKA_SSL_CAFILE, or sslrootcert in TAKEDOWN_DATABASE_URL",
+    ),
+)
+
+
+def advice(error: BaseException) -> str | None:
+    """Say what to do where the kind of an error tells; None where it does not."""
+    for inner in _leaves(error):
+        for kinds, text in _ADVICE:
+            if isinstance(inner, kinds):
+                return text
+    return None
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error

@@ -1,0 +1,21 @@
+"""Turn settings into the way to Kafka; apart from `services.runtime.connections`, which knows the database too."""
+
+from consumers.connection import KafkaConnection
+from schemas.errors import ConfigError
+from services.runtime.settings import Settings
+
+
+def kafka_connection(settings: Settings, client_id: str = "takedown-monitor") -> KafkaConnection:
+    """Say how to reach Kafka; the address must be known by now (`endpoints.connected`)."""
+    kafka = settings.kafka
+    if kafka.bootstrap_servers is None:
+        raise ConfigError("TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS is not set, and no `takedown up` runs")
+    return KafkaConnection(
+        bootstrap_servers=kafka.bootstrap_servers,
+        security_protocol=kafka.security_protocol,
+        sasl_mechanism=kafka.sasl_mechanism or "PLAIN",
+        sasl_username=kafka.sasl_username,
+        sasl_password=kafka.sasl_password,
+        ssl_cafile=kafka.ssl_cafile,
+        client_id=client_id,
+    )

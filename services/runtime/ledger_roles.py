@@ -1,0 +1,105 @@
+"""Build the roles that have a database: the ledger, its relay, the exporter.
+
+Apart from `services.runtime.roles`, so that a prober's process does not even hold the database's client.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from consumers.brake import FloodBrake
+from consumers.ledger import NAME as LEDGER_LOOP
+from consumers.ledger import LedgerConsumer
+from consumers.relay import NAME as RELAY_LOOP
+from consumers.relay import Relay
+from consumers.session import LoopSettings
+from services.exporter.collector import Exporter
+from services.ledger import migrate
+from services.ledger.pool import open_pool
+from services.runtime.connections import database_connection
+from services.runtime.kafka_login import kafka_connection
+from services.runtime.keys import load_keyring
+from services.runtime.methods import methodology
+from services.runtime.parts import Build, Parts, Role, answering_kafka
+
+# A batch, or an outbox read, that takes longer than this has stopped the loop.
+_LOOP_LIMIT_SECONDS = 60.0
+
+
+@asynccontextmanager
+async def _pool(parts: Parts, role: str) -> AsyncIterator[asyncpg.Pool]:
+    """Open a pool on a database of this version's schema, and have /readyz ask it."""
+    pool = await open_pool(database_connection(parts.settings, role))
+
+    async def answers() -> str:
+        await pool.fetchval("SELECT 1")
+        return "answers"
+
+    try:
+        async with pool.acquire() as session:
+            await migrate.require_current(session)
+        parts.health.add_check("postgres", answers)
+        yield pool
+    finally:
+        await pool.close()
+
+
+@asynccontextmanager
+async def _ledger(parts: Parts) -> AsyncIterator[Role]:
+    settings = parts.settings
+    kafka = kafka_connection(settings, "takedown-ledger")
+    asked = settings.ledger
+    loop = LoopSettings(
+        batch_records=asked.batch_records,
+        fetch_bytes=asked.fetch_bytes,
+        partition_fetch_bytes=asked.partition_fetch_bytes,
+        stall_seconds=asked.stall_seconds,
+        drain_seconds=settings.stop_seconds,
+        accept_gaps=asked.accept_gaps,
+    )
+    brake = FloodBrake(
+        ratio=asked.flood_ratio,
+        window=asked.flood_window_records,
+        consecutive=asked.flood_consecutive_records,
+        enabled=asked.flood_brake,
+    )
+    parts.health.register(LEDGER_LOOP, _LOOP_LIMIT_SECONDS)
+    async with answering_kafka(parts), _pool(parts, "takedown_ledger") as pool:
+        yield LedgerConsumer(
+            kafka,
+            pool,
+            load_keyring(settings),
+            methodology(settings.methodology),
+            parts.health,
+            parts.clock,
+            settings=loop,
+            brake=brake,
+        )
+
+
+@asynccontextmanager
+async def _relay(parts: Parts) -> AsyncIterator[Role]:
+    kafka = kafka_connection(parts.settings, "takedown-relay")
+    parts.health.register(RELAY_LOOP, _LOOP_LIMIT_SECONDS)
+    async with answering_kafka(parts), _pool(parts, "takedown_ledger") as pool:
+        batch = parts.settings.ledger.relay_batch_records
+        yield Relay(kafka, pool, parts.health, batch=batch)
+
+
+@asynccontextmanager
+async def _exporter(parts: Parts) -> AsyncIterator[Role]:
+    asked = parts.settings.exporter
+    async with _pool(parts, "takedown_exporter") as pool:
+        yield Exporter(
+            pool,
+            methodology(parts.settings.methodology),
+            parts.health,
+            parts.clock,
+            top_providers=asked.top_providers,
+            watch_providers=asked.watch_providers,
+            interval_seconds=asked.interval_seconds,
+        )
+
+
+BUILD: dict[str, Build] = {"ledger": _ledger, "relay": _relay, "exporter": _exporter}

@@ -1,0 +1,100 @@
+"""Run the gauntlet: every behaviour of hosts, two vantages, and the conditions under which a monitor may be fooled.
+
+`python -m tests.acceptance.gauntlet [CONDITION...]` runs each condition by itself, about two minutes each.
+"""
+
+import asyncio
+import sys
+import tempfile
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from services.runtime.demo.play import Result, Show
+from services.runtime.demo.stage import Stage, serving, settings_for, stage_of
+from services.runtime.settings_model import Settings
+from services.runtime.up import Installation
+from services.simulation.scenarios import gauntlet
+from services.simulation.weather import ABROAD, HOME
+
+METHODOLOGY = Path(__file__).with_name("gauntlet-2v.toml")
+ROLES = ("ledger", "relay", "prober", "prober", "exporter")
+ABROAD_AGENT = "Mozilla/5.0 (abroad)"
+
+# Seconds after the start; an hour takes two of them, and no deadline falls before second 49.
+ALWAYS = (0.0, 100.0)
+LOSS: dict[str, Any] = {"losses": ((*ALWAYS, 0.05),)}
+CANARY: dict[str, Any] = {"canary_downs": ((36.0, 41.0),)}
+BLOCKS: dict[str, Any] = {"blocks": ((26.0, 30.0, HOME), (31.0, 45.0, ABROAD))}
+CONDITIONS: dict[str, dict[str, Any]] = {
+    "calm": {},
+    "loss": LOSS,
+    "canary": CANARY,
+    "blocked": BLOCKS,
+    "all": LOSS | CANARY | BLOCKS,
+}
+MOST_UNDECIDED = 0.01
+SEED = 3
+
+
+async def run(condition: str, folder: Path, *, seed: int = SEED, cases: int = 300) -> Result:
+    """Play the gauntlet under a condition on a whole installation with two probers."""
+    chosen = stage_of(replace(gauntlet(cases=cases), **CONDITIONS[condition]), seed)
+    began = datetime.now(UTC)
+    settings = _settings(chosen, began, folder)
+    abroad = {
+        "TAKEDOWN_VANTAGE": "abroad",
+        "TAKEDOWN_VANTAGE_ROLE": "second",
+        "TAKEDOWN_PROBE_AGENT": "neutral",
+        "TAKEDOWN_PROBE_USER_AGENT": ABROAD_AGENT,
+    }
+    installation = Installation(
+        settings, ROLES, environments={"prober-2": abroad}, durable=False, fetch=False
+    )
+    async with installation:
+        start = datetime.now(UTC) + timedelta(seconds=4)
+        async with serving(chosen, start):
+            await installation.ready()
+            show = Show(chosen, installation, start)
+            await show.play(lambda _: None)
+            return await show.compare(began)
+
+
+def _settings(chosen: Stage, start: datetime, folder: Path) -> Settings:
+    plain = settings_for(chosen, start, folder)
+    return msgspec.structs.replace(plain, methodology=str(METHODOLOGY))
+
+
+def line(condition: str, result: Result) -> str:
+    """Write what came out in one line."""
+    found, total = result.verification, result.verification.total
+    return (
+        f"{condition:<8} cases {found.cases}  removals in their interval {found.found_removals} of "
+        f"{found.expected_removals}  n {total.n}  within {total.within}  breached {total.breached}  "
+        f"undecided {found.undecided_share:.2%}  wrong {len(found.failures)}  {result.seconds:.0f} s"
+    )
+
+
+def good(result: Result) -> bool:
+    """Tell whether nothing is false, every removal lies in its interval, and at most 1 % is undecided."""
+    return result.ok and result.verification.undecided_share <= MOST_UNDECIDED
+
+
+def main(names: list[str]) -> int:
+    """Run the named conditions, or all."""
+    bad = 0
+    for name in names or CONDITIONS:
+        with tempfile.TemporaryDirectory(prefix="takedown-gauntlet-") as folder:
+            result = asyncio.run(run(name, Path(folder)))
+        print(line(name, result), flush=True)
+        for failure in result.verification.failures:
+            print(f"  WRONG {failure.kind} case {failure.case_id}: {failure.detail}")
+        bad += not good(result)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,226 @@
+"""Looks per CPU-second beside Debian's blackbox_exporter and `openssl s_time`, each in the same run.
+
+Sites, exporter and its client are processes of their own. CPU is that of the prober's process and that of the
+exporter's, read from the kernel; rounds alternate, medians count. Both ask by HEAD, at addresses of loopback: the
+exporter by literals, so that it resolves nothing; the prober by names, which its resolver remembers. The prober's
+one random sibling per host and day is asked before the clock runs.
+"""
+
+import asyncio
+import contextlib
+import os
+import re
+import resource
+import statistics
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvloop
+
+from schemas.urls import canonical
+from services.attribution.providermap import ProviderMap
+from services.probing.guard import Guard
+from services.probing.look import Looker, LookLimits, Target
+from services.probing.politeness import PolitenessLimits
+from services.probing.resolver import Resolver
+from tests.benchmarks.figures import Figure, figure
+from tests.benchmarks.websites import CLOSING, KEEPING, TLS, websites
+from tests.blackbox import HEAD_MODULE, Blackbox, blackbox
+from tests.integration.looksites import NameServer
+
+CONCURRENCY = 50
+LOOKS = 4_000
+TLS_LOOKS = 1_500
+ROUNDS = 3
+GIANTS_SHARE = 0.94
+GIANT_HOSTS, OTHER_HOSTS = 54, 200
+NEW_TARGET, KEPT_TARGET, TLS_TARGET = 2.0, 3.0, 0.55
+TICKS = os.sysconf("SC_CLK_TCK")
+MAP = '[[provider]]\nid = "giant"\nname = "Giant"\n[[provider.prefix]]\ncidr = "127.0.0.0/8"\n'
+
+
+def address_of(host: int) -> str:
+    return f"127.20.{host // 200}.{host % 200 + 1}"
+
+
+def looker(names: NameServer) -> Looker:
+    """Make the prober's own looker, with a politeness that never holds it up."""
+    guard = Guard("simulated", None)
+    return Looker(
+        guard=guard,
+        resolver=Resolver([("127.0.0.1", names.port)], guard),
+        vantage="bench",
+        clock=lambda: datetime.now(UTC),
+        providers=ProviderMap.parse(MAP),
+        limits=LookLimits(connections_per_host=CONCURRENCY),
+        politeness=PolitenessLimits(
+            address_per_second=1e9,
+            network_per_second=1e9,
+            address_concurrency=CONCURRENCY,
+            network_concurrency=CONCURRENCY,
+        ),
+    )
+
+
+def targets(hosts: Sequence[int], scheme: str, port: int, per_host: int) -> list[Target]:
+    """Name cases: so many on each host."""
+    return [
+        Target(f"{n:032x}", canonical(f"{scheme}://h{host}.example:{port}/case/known-{n}.jpg"))
+        for n, host in enumerate(host for host in hosts for _ in range(per_host))
+    ]
+
+
+def skewed(port_kept: int, port_closing: int) -> list[Target]:
+    """Spread cases as the article found them: 94 % on one provider's hosts, kept alive; the others close."""
+    per_host = 40
+    giants = targets(range(GIANT_HOSTS), "http", port_kept, per_host)
+    rest = round(len(giants) * (1 - GIANTS_SHARE) / GIANTS_SHARE)
+    others = targets(range(GIANT_HOSTS, GIANT_HOSTS + rest), "http", port_closing, 1)
+    return giants + others
+
+
+async def looks(made: Looker, cases: Sequence[Target], count: int) -> tuple[float, float]:
+    """Make looks, `CONCURRENCY` at a time, in the order of hosts; returns looks per CPU- and per user-CPU-second."""
+    numbers = iter(range(count))
+
+    async def worker() -> None:
+        for number in numbers:
+            found = await made.look(cases[number % len(cases)], datetime.now(UTC))
+            if found.verdict != "online":
+                raise RuntimeError(f"the bench site must be online, not {found.reason}")
+
+    cpu, user = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_utime
+    await asyncio.gather(*(worker() for _ in range(CONCURRENCY)))
+    cpu = time.process_time() - cpu
+    user = resource.getrusage(resource.RUSAGE_SELF).ru_utime - user
+    return count / cpu, count / user
+
+
+# -- the others ------------------------------------------------------------------------------------
+
+
+def cpu_seconds(pid: int) -> float:
+    """Read how much CPU a process has used."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / TICKS
+
+
+async def probes(exporter: Blackbox, port: int, count: int) -> float:
+    """Drive /probe over kept-alive connections; returns probes per CPU-second of the exporter."""
+    numbers = iter(range(count))
+
+    async def worker() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", exporter.port)
+        for number in numbers:
+            target = f"http://{address_of(number % GIANT_HOSTS)}:{port}/case/known-{number}.jpg"
+            path = exporter.path(target, "head")
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            head = await reader.readuntil(b"\r\n\r\n")
+            body = await _body(head, reader)
+            if b"\nprobe_success 1" not in body:
+                raise RuntimeError("the exporter must find the bench site up")
+        writer.close()
+
+    before = cpu_seconds(exporter.pid)
+    await asyncio.gather(*(worker() for _ in range(CONCURRENCY)))
+    return count / (cpu_seconds(exporter.pid) - before)
+
+
+async def _body(head: bytes, reader: asyncio.StreamReader) -> bytes:
+    length = re.search(rb"content-length: (\d+)", head.lower())
+    if length is not None:
+        return await reader.readexactly(int(length[1]))
+    body = b""
+    while size := int((await reader.readline()).strip(), 16):
+        body += (await reader.readexactly(size + 2))[:-2]
+    await reader.readline()
+    return body
+
+
+def openssl_new(port: int, seconds: int = 3) -> float:
+    """Ask `openssl s_time` for its new connections per second of user CPU."""
+    done = subprocess.run(
+        ["openssl", "s_time", "-connect", f"{address_of(0)}:{port}", "-new", "-time", str(seconds)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = re.search(r"(\d+) connections in ([\d.]+)s;", done.stdout)
+    if found is None:
+        raise RuntimeError(f"openssl s_time said: {done.stderr[-200:]}")
+    return int(found[1]) / float(found[2])
+
+
+# -- the rounds ------------------------------------------------------------------------------------
+
+
+async def _measure(ports: dict[str, int], exporter: Blackbox) -> dict[str, list[float]]:
+    known = {f"h{host}.example": [address_of(host)] for host in range(GIANT_HOSTS + OTHER_HOSTS)}
+    names = await NameServer(known, ttl=3600).start()
+    new = targets(range(GIANT_HOSTS), "http", ports[CLOSING], 20)
+    kept = skewed(ports[KEEPING], ports[CLOSING])
+    tls = targets(range(GIANT_HOSTS), "https", ports[TLS], 20)
+    found: dict[str, list[float]] = {name: [] for name in ("new", "kept", "tls", "box", "openssl")}
+    async with looker(names) as made:
+        for cases in (new, kept, tls):
+            await looks(made, cases, len(cases))
+        for _ in range(ROUNDS):
+            found["box"].append(await probes(exporter, ports[CLOSING], LOOKS))
+            found["new"].append((await looks(made, new, LOOKS))[0])
+            found["kept"].append((await looks(made, kept, 2 * LOOKS))[0])
+            openssl = asyncio.to_thread(openssl_new, ports[TLS])
+            found["openssl"].append(await openssl)
+            found["tls"].append((await looks(made, tls, TLS_LOOKS))[1])
+    await names.stop()
+    return found
+
+
+@contextlib.contextmanager
+def _sites() -> Iterator[dict[str, int]]:
+    with websites([address_of(host) for host in range(GIANT_HOSTS + OTHER_HOSTS)]) as ports:
+        yield ports
+
+
+async def _all(ports: dict[str, int]) -> dict[str, list[float]]:
+    async with blackbox({"head": HEAD_MODULE}) as exporter:
+        return await _measure(ports, exporter)
+
+
+def run() -> list[Figure]:
+    """Measure; three rows."""
+    with _sites() as ports, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        found = {name: statistics.median(made) for name, made in runner.run(_all(ports)).items()}
+    return [
+        _beside(
+            "looks, new connections, beside blackbox_exporter",
+            found["new"],
+            found["box"],
+            NEW_TARGET,
+        ),
+        _beside(
+            "looks, kept alive, the article's skew, beside it",
+            found["kept"],
+            found["box"],
+            KEPT_TARGET,
+        ),
+        _beside(
+            "looks, new TLS, beside openssl s_time (user)",
+            found["tls"],
+            found["openssl"],
+            TLS_TARGET,
+        ),
+    ]
+
+
+def _beside(name: str, ours: float, theirs: float, ratio: float) -> Figure:
+    return figure(
+        name, ours, "looks/cpu-s", baseline=round(theirs, 1), at_least=round(ratio * theirs, 1)
+    )
+
+
+if __name__ == "__main__":
+    for made in run():
+        print(made, f"ratio {made['figure'] / (made['baseline'] or 1):.2f}")

@@ -1,0 +1,229 @@
+"""A million open cases in one prober's process: memory, first look after a start, lateness, and where it breaks.
+
+`python -m tests.benchmarks.bench_scale --seconds 600` holds the design load for ten minutes, as the target says;
+`make bench` holds it for one. The table of lateness by rate is printed and written to build/bench_scale.md.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from schemas.codec import decode
+from schemas.events import LookMade, LookMissed
+from schemas.topics import DEFAULT_PARTITIONS, OBSERVATIONS
+from tests.benchmarks.figures import Figure, figure
+from tests.benchmarks.scale_world import ROOT, Role, World, commit_progress, world
+
+CASES = 1_000_000
+RATE = 278.0
+STEPS = (556.0, 1111.0, 1667.0, 2222.0, 3333.0, 4444.0)
+# A late look that is not yet made at the end of a window would count as none; so the last ticks are left out.
+_TAIL = timedelta(seconds=5)
+_BROKEN = 0.95
+TABLE = ROOT / "build" / "bench_scale.md"
+
+
+class Measured(NamedTuple):
+    """One run of the prober at one rate; seconds, MB, looks per second."""
+
+    processes: int
+    rate: float
+    seconds: float
+    loaded: float
+    first_look: float
+    memory: float
+    peak: float
+    cpu: float
+    owed: int
+    made: int
+    missed: int
+    p50: float
+    p99: float
+    worst: float
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether (nearly) every look that was owed was made."""
+        return self.made >= _BROKEN * self.owed
+
+
+def run(
+    seconds: float = 60.0,
+    cases: int = CASES,
+    steps: Sequence[float] = STEPS,
+    step_seconds: float = 20.0,
+) -> list[Figure]:
+    """Measure, write the table, give the figures."""
+    folder = Path(tempfile.mkdtemp(prefix="takedown-scale-"))
+    try:
+        measured = asyncio.run(measure(folder, seconds, cases, steps, step_seconds))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    text = table(measured, cases)
+    TABLE.parent.mkdir(exist_ok=True)
+    TABLE.write_text(text)
+    print(text, file=sys.stderr)
+    return figures(measured)
+
+
+async def measure(
+    folder: Path, seconds: float, cases: int, steps: Sequence[float], step_seconds: float
+) -> list[Measured]:
+    """Run the design load, then one rate after another until looks that are owed are not made."""
+    async with world(folder, cases) as made:
+        found = [await at_rate(made, RATE, seconds)]
+        for rate in steps:
+            found.append(await at_rate(made, rate, step_seconds))
+            if not found[-1].holds:
+                break
+        if len(found) > 1:
+            found.append(await at_rate(made, found[-1].rate, step_seconds, processes=2))
+        return found
+
+
+async def at_rate(made: World, rate: float, seconds: float, processes: int = 1) -> Measured:
+    """Start the prober as after a restart, let it settle, and watch it for so many seconds."""
+    vantage = f"bench-{rate:g}-{processes}"
+    await commit_progress(made, vantage)
+    since = await ends(made)
+    roles = [Role(made, vantage, rate, f"prober-{n}") for n in range(1, processes + 1)]
+    for role in roles:
+        role.start()
+    try:
+        loaded = max([await role.at_work() for role in roles])
+        await asyncio.sleep(10)
+        memory, begun = max(role.memory() for role in roles), datetime.now(UTC)
+        used = sum(role.cpu_seconds() for role in roles)
+        await asyncio.sleep(seconds)
+        used, ended = sum(role.cpu_seconds() for role in roles) - used, datetime.now(UTC)
+        peak = max(role.memory("VmHWM") for role in roles)
+    finally:
+        for role in roles:
+            await role.stop()
+    looks, missed = await observed(made, since)
+    if not looks:
+        raise RuntimeError(f"no look was made; {len(missed)} were missed, see the prober's log")
+    first = min(look.started_at for look in looks).timestamp() - roles[0].begun
+    window = (begun, ended - _TAIL)
+    late = sorted(max((k.started_at - k.tick).total_seconds(), 0) for k in within(looks, window))
+    wanted = round(rate * (window[1] - window[0]).total_seconds())
+    ranks = [late[min(int(q * len(late)), len(late) - 1)] if late else 1e9 for q in (0.5, 0.99, 1)]
+    lost = len(within(missed, window))
+    took = (ended - begun).total_seconds()
+    return Measured(
+        processes,
+        rate,
+        took,
+        loaded,
+        first,
+        memory,
+        peak,
+        used / took,
+        wanted,
+        len(late),
+        lost,
+        *ranks,
+    )
+
+
+def within(
+    looks: Sequence[LookMade | LookMissed], window: tuple[datetime, datetime]
+) -> list[LookMade]:
+    """Take the looks whose tick lies in a window."""
+    return [look for look in looks if window[0] <= look.tick < window[1]]  # type: ignore[misc]
+
+
+async def ends(made: World) -> dict[TopicPartition, int]:
+    """Say where the observations end now."""
+    tps = [TopicPartition(OBSERVATIONS.name, number) for number in range(DEFAULT_PARTITIONS)]
+    consumer = AIOKafkaConsumer(**made.kafka.consumer_options())
+    await consumer.start()
+    try:
+        return dict(await consumer.end_offsets(tps))
+    finally:
+        await consumer.stop()
+
+
+async def observed(
+    made: World, since: dict[TopicPartition, int]
+) -> tuple[list[LookMade], list[LookMissed]]:
+    """Read what was observed since, when all is over, so that the reading slows nothing down."""
+    until = await ends(made)
+    looks: list[LookMade] = []
+    missed: list[LookMissed] = []
+    consumer = AIOKafkaConsumer(**made.kafka.consumer_options(), auto_offset_reset="none")
+    await consumer.start()
+    try:
+        consumer.assign(list(since))
+        for tp, offset in since.items():
+            consumer.seek(tp, offset)
+        while any([await consumer.position(tp) < until[tp] for tp in since]):
+            for records in (await consumer.getmany(timeout_ms=500, max_records=5000)).values():
+                for record in records:
+                    data = decode(record.value, record.headers, OBSERVATIONS).data
+                    (looks if isinstance(data, LookMade) else missed).append(data)  # type: ignore[arg-type]
+    finally:
+        await consumer.stop()
+    return looks, missed
+
+
+def table(measured: Sequence[Measured], cases: int) -> str:
+    """Write the runs for people."""
+    lines = [
+        f"{cases:,} open cases; {os.cpu_count()} cores shared by the prober, the sites and Kafka;"
+        f" load average at the end {os.getloadavg()[0]:.1f}.",
+        "",
+        "| processes | looks/s wanted | made | missed | p50 late | p99 late | worst | CPU cores"
+        " | RSS MB (peak) | first look | all read |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {m.processes} | {m.rate:,.0f} | {m.made / max(m.owed, 1):.1%} | {m.missed:,} | {m.p50:.2f} s"
+        f" | {m.p99:.2f} s | {m.worst:.2f} s | {m.cpu:.2f} | {m.memory:.0f} ({m.peak:.0f})"
+        f" | {m.first_look:.1f} s | {m.loaded:.1f} s |"
+        for m in measured
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def figures(measured: Sequence[Measured]) -> list[Figure]:
+    """Name the figures of the target, and the last rate that held."""
+    base = measured[0]
+    held = max((m.rate for m in measured if m.holds and m.p99 <= 5 and m.processes == 1), default=0)
+    minutes = f"{base.seconds / 60:.0f} min"
+    return [
+        figure("prober memory, 1M cases", base.memory, "MB", at_most=200),
+        figure("first look after a start, 1M cases", base.first_look, "s", at_most=15),
+        figure("1M cases read and planned", base.loaded, "s"),
+        figure(f"p50 lateness, 278 looks/s, {minutes}", base.p50, "s"),
+        figure(f"p99 lateness, 278 looks/s, {minutes}", base.p99, "s", at_most=5),
+        figure("looks made of those owed", base.made / max(base.owed, 1), "share", at_least=0.999),
+        figure("CPU at 278 looks/s", base.cpu, "cores"),
+        figure("highest rate with p99 <= 5 s", held, "1/s", at_least=RATE),
+    ]
+
+
+def main() -> None:
+    """Run by hand."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--cases", type=int, default=CASES)
+    parser.add_argument("--steps", default=",".join(f"{step:g}" for step in STEPS))
+    parser.add_argument("--step-seconds", type=float, default=20)
+    asked = parser.parse_args()
+    steps = [float(step) for step in asked.steps.split(",") if step]
+    print(json.dumps(run(asked.seconds, asked.cases, steps, asked.step_seconds), indent=1))
+
+
+if __name__ == "__main__":
+    main()

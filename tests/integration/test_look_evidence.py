@@ -1,0 +1,249 @@
+"""What a look makes of what is known: the baseline, walls around a host, shared redirects, hosts that are dark."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from schemas.events import Fingerprint
+from schemas.urls import canonical
+from services.probing.darkness import DarknessLimits
+from services.probing.look import Deferred, LookLimits, Target
+from tests.integration.lab import FAST, RUDE, Lab
+from tests.integration.looksites import answer, raw, reset
+
+IMAGE = {"content_type": "image/jpeg", "content_length": "48213", "etag": '"5e"'}
+PAGE = {"content_type": "text/html", "content_length": "512"}
+BASELINE = Fingerprint(status=200, content_type="image/jpeg", content_length=48_213)
+DARK_AT_ONCE = LookLimits(
+    total_seconds=2.0,
+    exchange_seconds=0.6,
+    connect_seconds=0.4,
+    darkness=DarknessLimits(seconds=0.0, looks=3),
+)
+
+
+def to(location: str):
+    return answer(302, location=location)
+
+
+# -- baseline --------------------------------------------------------------------------------------
+
+
+async def test_a_page_in_the_place_of_an_image_is_not_online(lab: Lab) -> None:
+    """What the first looks saw as an image and is a page now was replaced: neither online nor gone."""
+    site = await lab.site(x=answer(200, **PAGE))
+    url = f"http://a.example:{site.port}/x"
+    made = await lab.look(url, known_online=True, baseline=BASELINE)
+    assert (made.verdict, made.reason) == ("undetermined", "suspected_replaced")
+    assert (await lab.look(url)).verdict == "online"
+
+
+async def test_another_file_of_the_same_class_is_not_online(lab: Lab) -> None:
+    """A placeholder image of another length is not what was reported; another ETag alone is nothing."""
+    small = IMAGE | {"content_length": "900"}
+    site = await lab.site(x=answer(200, **small), y=answer(200, **(IMAGE | {"etag": '"77"'})))
+    known = {"known_online": True, "baseline": BASELINE}
+    replaced = await lab.look(f"http://a.example:{site.port}/x", **known)
+    assert replaced.reason == "suspected_replaced"
+    assert (await lab.look(f"http://a.example:{site.port}/y", **known)).verdict == "online"
+
+
+async def test_what_the_entry_knows_survives_a_restart(lab: Lab) -> None:
+    """A URL that is known to have been served and leads to the front page is gone, also for a new prober."""
+    site = await lab.site(x=to("/"), y=answer(200))
+    url = f"http://a.example:{site.port}/x"
+    assert (await lab.look(url)).reason == "redirect_to_root"
+    made = await lab.look(url, known_online=True)
+    assert (made.verdict, made.reason) == ("removed", "soft_404_root")
+
+
+# -- walls and soft 404 ----------------------------------------------------------------------------
+
+
+async def test_a_wall_around_the_whole_host_is_no_removal(lab: Lab) -> None:
+    """Served before, and now the URL, a sibling and the front page are one page: maintenance, a login, anything."""
+    site = await lab.site()
+    site.missing = answer(200, **PAGE)
+    made = await lab.look(f"http://a.example:{site.port}/x", known_online=True)
+    assert (made.verdict, made.reason) == ("undetermined", "suspected_wall")
+    assert site.methods("/") == ["HEAD"]
+
+
+async def test_a_soft_404_beside_a_front_page_is_a_removal(lab: Lab) -> None:
+    """Where the front page is answered otherwise, the host does tell paths apart."""
+    site = await lab.site()
+    site.missing = answer(200, **PAGE)
+    site.scripts["/"] = answer(200, content_type="text/html", content_length="40000")
+    made = await lab.look(f"http://a.example:{site.port}/x", known_online=True)
+    assert (made.verdict, made.reason) == ("removed", "soft_404_control")
+
+
+async def test_a_soft_404_that_was_there_before_is_a_removal(lab: Lab) -> None:
+    """What joins the answer that siblings had while the URL was served is gone, whatever the front page says."""
+    site = await lab.site(x=answer(200, **IMAGE))
+    site.missing = answer(200, **PAGE)
+    url = f"http://a.example:{site.port}/x"
+    assert (await lab.look(url)).verdict == "online"
+    site.scripts["/x"] = answer(200, **PAGE)
+    made = await lab.look(url)
+    assert (made.verdict, made.reason) == ("removed", "soft_404_control")
+    assert site.methods("/") == []
+
+
+async def test_a_sorry_page_by_another_name(lab: Lab) -> None:
+    """A page that everything unknown is sent to is never online; gone, where that was so while URLs were served."""
+    site = await lab.site(sorry=answer(200, **PAGE), x=to("/sorry"), y=answer(200, **IMAGE))
+    site.missing = to("/sorry")
+    url = f"http://a.example:{site.port}"
+    assert (await lab.look(f"{url}/x")).reason == "redirect_shared"
+    assert (await lab.look(f"{url}/y")).verdict == "online"
+    site.scripts["/y"] = to("/sorry")
+    made = await lab.look(f"{url}/y")
+    assert (made.verdict, made.reason) == ("removed", "soft_404_redirect")
+
+
+async def test_many_urls_sent_to_one_place_are_not_online(lab: Lab) -> None:
+    """The third URL of a host that is sent to the same place is recognised, though siblings are not sent there."""
+    site = await lab.site(hub=answer(200, **PAGE), **{f"x{n}": to("/hub") for n in range(4)})
+    looks = [
+        await lab.look(f"http://a.example:{site.port}/x{n}", case_id=f"{n + 1:x}" * 32)
+        for n in range(4)
+    ]
+    assert [look.verdict for look in looks[:2]] == ["online", "online"]
+    assert {look.reason for look in looks[2:]} == {"redirect_shared"}
+
+
+async def test_one_url_asked_often_shares_with_nobody(lab: Lab) -> None:
+    """The histogram counts URLs, not looks."""
+    site = await lab.site(hub=answer(200, **PAGE), x=to("/hub"))
+    for _ in range(5):
+        assert (await lab.look(f"http://a.example:{site.port}/x")).verdict == "online"
+
+
+@pytest.mark.parametrize("place", ["/login?next=x", "/age-gate/", "/user/sign-in", "/captcha.php"])
+async def test_a_login_is_a_block(lab: Lab, place: str) -> None:
+    """A redirect that asks who we are is a block, and is not followed."""
+    site = await lab.site(x=to(place))
+    made = await lab.look(f"http://a.example:{site.port}/x", known_online=True)
+    assert (made.verdict, made.reason) == ("undetermined", "blocked_login")
+    assert len(site.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "header"),
+    [(403, "cf_mitigated"), (503, "x_datadome"), (429, "x_amzn_waf_action"), (202, "x_datadome")],
+)
+async def test_challenges_by_their_headers(lab: Lab, status: int, header: str) -> None:
+    """The header of a known challenge beside a status that fits is a block, also where the status says more."""
+    site = await lab.site(x=answer(status, **{header: "challenge"}))
+    assert (await lab.look(f"http://a.example:{site.port}/x")).reason == "blocked_challenge"
+
+
+async def test_a_challenge_served_as_a_page_is_a_block(lab: Lab) -> None:
+    """A challenge in 200 is known by its header; the same header of a protector that lets pass is nothing."""
+    site = await lab.site(
+        x=answer(200, cf_mitigated="challenge"), y=answer(200, x_datadome="protected")
+    )
+    assert (await lab.look(f"http://a.example:{site.port}/x")).reason == "blocked_challenge"
+    assert (await lab.look(f"http://a.example:{site.port}/y")).verdict == "online"
+
+
+# -- dark hosts ------------------------------------------------------------------------------------
+
+
+async def test_a_host_is_dark_only_after_a_while(lab: Lab) -> None:
+    """The first looks at a dead host keep their own reason; then it counts as dark, layer host."""
+    site = await lab.site()
+    await site.stop()
+    looker = lab.looker(limits=DARK_AT_ONCE)
+    url = f"http://a.example:{site.port}/x"
+    looks = [await lab.look(url, looker) for _ in range(3)]
+    assert [look.reason for look in looks] == ["connect_refused", "connect_refused", "host_dark"]
+    assert (looks[-1].verdict, looks[-1].layer) == ("removed", "host")
+
+
+async def test_hours_have_to_pass(lab: Lab) -> None:
+    """By default no number of looks in a minute makes a host dark."""
+    site = await lab.site()
+    await site.stop()
+    looks = [await lab.look(f"http://a.example:{site.port}/x") for _ in range(6)]
+    assert {look.reason for look in looks} == {"connect_refused"}
+
+
+async def test_a_second_vantage_says_so_at_once(lab: Lab) -> None:
+    """Where the entry says that another vantage finds it dark, this one need not wait; nor if the host answers."""
+    site = await lab.site(y=answer(200))
+    port = site.port
+    assert (await lab.look(f"http://a.example:{port}/y", host_dark=True)).verdict == "online"
+    await site.stop()
+    made = await lab.look(f"http://a.example:{port}/x", host_dark=True)
+    assert (made.verdict, made.reason) == ("removed", "host_dark")
+
+
+async def test_one_broken_page_is_no_dark_host(lab: Lab) -> None:
+    """A 5xx counts only where the front page gives one too."""
+    site = await lab.site(x=answer(500))
+    site.scripts["/"] = answer(200)
+    looker = lab.looker(limits=DARK_AT_ONCE)
+    url = f"http://a.example:{site.port}/x"
+    for _ in range(5):
+        assert (await lab.look(url, looker, host_dark=True)).reason == "server_error"
+    other = await lab.site()
+    other.missing = answer(502)
+    url = f"http://a.example:{other.port}/x"
+    assert (await lab.look(url, lab.looker(), host_dark=True)).reason == "host_dark"
+
+
+async def test_an_answer_ends_the_dark(lab: Lab) -> None:
+    """Any answer of the host begins the waiting anew."""
+    site = await lab.site(x=answer(403))
+    site.missing = answer(502)
+    looker = lab.looker(limits=DARK_AT_ONCE)
+    url = f"http://a.example:{site.port}"
+    for _ in range(2):
+        assert (await lab.look(f"{url}/y", looker)).reason == "server_error"
+    assert (await lab.look(f"{url}/x", looker)).reason == "blocked_forbidden"
+    assert (await lab.look(f"{url}/y", looker)).reason == "server_error"
+
+
+async def test_resets_are_no_dark(lab: Lab) -> None:
+    """A reset or a 503 may be meant for us alone: it never makes a host dark."""
+    site = await lab.site(x=reset, y=answer(503), z=raw(b""))
+    looker = lab.looker(limits=DARK_AT_ONCE)
+    for path in ("x", "y", "z"):
+        for _ in range(4):
+            made = await lab.look(f"http://a.example:{site.port}/{path}", looker, host_dark=True)
+            assert made.verdict == "undetermined"
+
+
+# -- share of the day ------------------------------------------------------------------------------
+
+
+async def test_a_url_has_its_share_of_the_day(lab: Lab) -> None:
+    """The cap of a URL ends in `Deferred`, which is recorded as missed; another URL is still looked at."""
+    site = await lab.site(x=answer(200), y=answer(200))
+    looker = lab.looker(politeness=replace(RUDE, looks_per_day=2))
+    for _ in range(2):
+        await lab.look(f"http://a.example:{site.port}/x", looker)
+    with pytest.raises(Deferred):
+        await lab.look(f"http://a.example:{site.port}/x", looker)
+    assert (
+        await lab.look(f"http://a.example:{site.port}/y", looker, case_id="f" * 32)
+    ).verdict == "online"
+
+
+async def test_everything_a_look_did_can_be_told(lab: Lab) -> None:
+    """`explain` takes down each request, what it was for, and the evidence that the verdict rests on."""
+    site = await lab.site(x=to("/y"), y=answer(404))
+    looker = lab.looker(limits=FAST)
+    target = Target("0" * 32, canonical(f"http://a.example:{site.port}/x"))
+    made = await looker.explain(target, datetime.now(UTC))
+    assert [(s.what, s.reply.method, s.redirect) for s in made.steps] == [
+        ("url", "HEAD", "same_host"),
+        ("sibling", "HEAD", None),
+        ("url", "HEAD", None),
+        ("url", "GET", None),
+    ]
+    assert made.look.reason == "not_found"
+    assert made.evidence.answers[0].status == 404

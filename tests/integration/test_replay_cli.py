@@ -1,0 +1,112 @@
+"""`takedown replay` and `takedown archive` as an operator gives them."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from services.cli import app
+from services.runtime import keys, logging
+from tests.integration.ledger_kit import KEYRING, Lab, lab, pure_digest, stories, story
+
+
+@pytest.fixture
+async def ledger(kafka_bootstrap: str, postgres_dsn: str) -> AsyncIterator[Lab]:
+    async with lab(kafka_bootstrap, postgres_dsn) as made:
+        yield made
+
+
+class Desk:
+    """An operator at the command line."""
+
+    async def run(self, *arguments: str, code: int = 0) -> Result:
+        result = await asyncio.to_thread(CliRunner().invoke, app.cli, arguments)
+        assert result.exit_code == code, (result.output, result.exception)
+        return result
+
+    async def json(self, *arguments: str, code: int = 0) -> Any:
+        return json.loads((await self.run(*arguments, "--json", code=code)).stdout)
+
+
+@pytest.fixture
+def desk(
+    kafka_bootstrap: str, postgres_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Desk:
+    # The log of a whole test run is not a command's to redirect.
+    monkeypatch.setattr(logging, "configure", lambda *_, **__: None)
+    sealing = {name: key.hex() for name, key in KEYRING.sealing.items()}
+    made = keys.KeyFile(naming=KEYRING.naming.hex(), active=KEYRING.active, sealing=sealing)
+    keys.write_keys(tmp_path / "data" / "keys.toml", made)
+    monkeypatch.setenv("TAKEDOWN_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS", kafka_bootstrap)
+    monkeypatch.setenv("TAKEDOWN_DATABASE_URL", postgres_dsn)
+    return Desk()
+
+
+async def fill(ledger: Lab, events: Any) -> None:
+    await ledger.produce(events)
+    ledger.start()
+    await ledger.drained()
+    await ledger.stop()
+
+
+async def test_an_operator_replays_compares_promotes_and_goes_back(ledger: Lab, desk: Desk) -> None:
+    """Each command does its part, says so for people and programs, and exits as documented."""
+    told = stories(12)
+    await fill(ledger, told)
+    same = await desk.json("replay", "--compare", "live")
+    assert same["comparison"]["differing"] == 0
+    assert same["result"]["digest"] == pure_digest(told)
+    other = ("replay", "--methodology", "delivered-24h", "--compare", "live")
+    differs = await desk.json(*other, code=5)
+    assert differs["comparison"]["differing"] > 0
+    assert set(differs["comparison"]["by_cause"]) == {"clock_start"}
+    shown = (await desk.run(*other, "--details", code=5)).stdout
+    assert "because of clock_start" in shown
+    assert "clock_start of spell 1" in shown
+    listed = {row["name"]: row for row in await desk.json("replay", "list")}
+    assert listed["nl-24h"]["digest"] == pure_digest(told)
+    await fill(ledger, story(20))
+    refused = await desk.run("replay", "promote", "nl-24h", code=5)
+    assert "--follow-to-live" in refused.output
+    done = await desk.json("replay", "promote", "nl-24h", "--follow-to-live")
+    assert (done["followed"], done["before"]) == (1, "before_nl-24h")
+    assert await ledger.digest() == pure_digest([*told, *story(20)])
+    await desk.run("replay", "back", "nl-24h")
+    await desk.run("replay", "drop", "delivered-24h")
+    assert [row["schema"] for row in await desk.json("replay", "list")] == ["replay_nl-24h"]
+    await desk.run("replay", "drop", "delivered-24h", code=2)
+
+
+async def test_an_operator_archives_verifies_and_replays(
+    ledger: Lab, desk: Desk, tmp_path: Path
+) -> None:
+    """The archive's replay has the digest of the evidence; a changed file is refused with status 5."""
+    told = stories(6)
+    await ledger.produce(told)
+    folder = tmp_path / "kept"
+    wrote = await desk.json("archive", "write", str(folder))
+    assert wrote["records"] == len(told)
+    assert (await desk.json("archive", "verify", str(folder)))["digest"] == wrote["digest"]
+    found = await desk.run("replay", "--archive", str(folder), "--name", "kept")
+    assert pure_digest(told) in found.stdout
+    victim = next(folder.rglob("*.zst"))
+    victim.write_bytes(victim.read_bytes() + b"x")
+    broken = await desk.run("archive", "verify", str(folder), code=5)
+    assert "SHA-256" in broken.output
+    stopped = await desk.run("replay", "--archive", str(folder), "--name", "other", code=5)
+    assert "SHA-256" in stopped.output
+
+
+async def test_wrong_ranges_are_refused_in_words(ledger: Lab, desk: Desk) -> None:
+    """Options that mean nothing end with status 2 and say what is wanted."""
+    await ledger.produce(story(1))
+    wrong = await desk.run("replay", "--until-offsets", "reports=3", code=2)
+    assert "TOPIC/PARTITION=OFFSET" in wrong.output
+    await desk.run("replay", "--name", "BAD NAME", code=2)
+    await desk.run("replay", "--from", "2026-01-01T00:00:00", code=2)
+    await desk.run("replay", "--methodology", "none-such", code=2)

@@ -1,0 +1,235 @@
+"""Reports from a real ledger: stored and folded anew, as of an instant, under another definition, by the command."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+import msgspec
+import pytest
+
+from schemas.events import Event
+from schemas.methodology import Methodology, shipped
+from services.cli.app import main
+from services.cli.report import count
+from services.core.fold import fold
+from services.ledger.pool import DatabaseConnection
+from services.ledger.store import Advance, LedgerStore
+from services.reports.figures import Table
+from services.reports.table import Builder, Choice, build
+from tests.integration.ledger_kit import METHOD, START, clock, migrated_pool, stories
+from tests.servers import run_apart
+
+CUTOFF = START + timedelta(days=30)
+COUNT = 60
+TOLD = stories(COUNT, shuffled=5)
+
+
+async def never(conflicts: list[int]) -> None:
+    raise AssertionError(f"conflicts: {conflicts}")
+
+
+async def fill(dsn: str, events: list[Event]) -> None:
+    """Write events through the ledger's own store, in several batches."""
+    pool = await migrated_pool(dsn)
+    try:
+        store = LedgerStore(pool, METHOD, clock)
+        await store.check_methodology()
+        claim = (await store.claim([("t", 0)]))["t", 0]
+        for start in range(0, len(events), 500):
+            batch = events[start : start + 500]
+            advance = Advance("t", 0, claim.epoch, start + len(batch))
+            await store.write(batch, [advance], never)
+    finally:
+        await pool.close()
+
+
+@pytest.fixture
+async def ledger(postgres_dsn: str) -> DatabaseConnection:
+    await fill(postgres_dsn, TOLD)
+    return DatabaseConnection(dsn=postgres_dsn)
+
+
+def expected(method: Methodology, cutoff: datetime, choice: Choice | None = None) -> Table:
+    """Count the same evidence in memory: what was said by the cut-off, folded under a definition."""
+    logs: dict[str, list[Event]] = {}
+    for event in TOLD:
+        if event.time <= cutoff:
+            logs.setdefault(event.case_id, []).append(event)
+    cases = [fold(logs[name], method)[0] for name in sorted(logs)]
+    return build(cases, method, cutoff, choice)
+
+
+async def test_stored_and_folded_anew_are_one_table(ledger: DatabaseConnection) -> None:
+    """Without options the stored states are counted, and give to the digit what folding all evidence gives."""
+    stored = await count(ledger, METHOD, CUTOFF)
+    assert stored == await count(ledger, METHOD, CUTOFF, refold=True)
+    assert stored == expected(METHOD, CUTOFF)
+    assert stored.pooled.n > 30
+
+
+async def test_a_cutoff_is_what_was_known_then(ledger: DatabaseConnection) -> None:
+    """As of an instant only events up to it count: a later sighting, removal or retraction is not there yet."""
+    for hours in (0.05, 13, 26, 31):
+        at = START + timedelta(hours=hours)
+        assert await count(ledger, METHOD, at, refold=True) == expected(METHOD, at)
+    early = await count(ledger, METHOD, START + timedelta(hours=11), refold=True)
+    late = await count(ledger, METHOD, START + timedelta(hours=13), refold=True)
+    assert early.pooled.excluded.get("retracted", 0) == 0
+    assert late.pooled.excluded["retracted"] > 0
+
+
+async def test_another_definition_is_applied_to_the_same_evidence(
+    ledger: DatabaseConnection,
+) -> None:
+    """Under the receipt-based definition a bounced notice stops no clock, and the rest is folded anew."""
+    receipt = shipped()["receipt-24h"]
+    made = await count(ledger, receipt, CUTOFF, refold=True)
+    assert made == expected(receipt, CUTOFF)
+    usual = await count(ledger, METHOD, CUTOFF)
+    assert made.pooled.not_started < usual.pooled.not_started
+    assert made.methodology_digest == receipt.digest != usual.methodology_digest
+
+
+async def test_months_are_folded_under_their_own_definition(ledger: DatabaseConnection) -> None:
+    """With a definition before and one after an instant, each stretch is that definition's own table."""
+    from services.reports.cohorts import Segment  # noqa: PLC0415
+
+    receipt, change = shipped()["receipt-24h"], START + timedelta(minutes=3)
+    choice = Choice(before=(Segment(METHOD),), since=change)
+    made = await count(ledger, receipt, CUTOFF, choice, refold=True)
+    # All notices left five minutes after the report at START: none before the change under the former definition,
+    # and the clocks of the new one started at START, but for the spells that began with a move.
+    assert {month.methodology for month in made.trend} == {"receipt-24h"}
+    later = Choice(before=(Segment(METHOD),), since=START + timedelta(days=9))
+    former = await count(ledger, receipt, CUTOFF, later, refold=True)
+    assert {month.methodology for month in former.trend} == {"nl-24h"}
+    assert former.trend[0].row.n == expected(METHOD, CUTOFF).pooled.n
+
+
+async def test_memory_holds_one_case_at_a_time(ledger: DatabaseConnection) -> None:
+    """Cases come one by one while the rest of the log is not read yet."""
+    from services.reports.reading import folded_cases  # noqa: PLC0415
+
+    seen: list[str] = []
+    async for cases in folded_cases(ledger, [METHOD], CUTOFF):
+        seen.append(cases[0].case_id)
+    assert seen == sorted(seen)
+    assert len(seen) == COUNT
+
+
+async def test_the_log_is_read_in_the_order_of_its_key(ledger: DatabaseConnection) -> None:
+    """No sort of the whole log: Postgres walks the primary key."""
+    from schemas.sqlfiles import statements  # noqa: PLC0415
+
+    session = await asyncpg.connect(ledger.dsn)
+    try:
+        await session.execute("ANALYZE events; SET enable_seqscan = off")
+        statement = statements("services.reports", "ledger.sql")["report_events"]
+        plan = await session.fetch(f"EXPLAIN {statement}", CUTOFF)
+    finally:
+        await session.close()
+    told = "\n".join(row[0] for row in plan)
+    assert "Index Scan using events_pkey" in told
+    assert "Sort" not in told
+
+
+# -- the command ---------------------------------------------------------------------------------
+
+Run = Callable[..., dict[str, object]]
+
+
+@pytest.fixture
+def report(
+    postgres_dsn: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """Run `takedown report --json` on a filled ledger and give what it printed."""
+    run_apart(fill(postgres_dsn, TOLD))
+    monkeypatch.setenv("TAKEDOWN_DATABASE_URL", postgres_dsn)
+
+    def run(*arguments: str) -> dict[str, object]:
+        capsys.readouterr()
+        assert main(["report", "--json", *arguments]) == 0
+        found: dict[str, object] = json.loads(capsys.readouterr().out)
+        return found
+
+    return run
+
+
+def test_the_command_counts_as_of_a_cutoff(report: Run) -> None:
+    """`--cutoff` gives the table of that instant, `--methodology` that of another definition."""
+    at = START + timedelta(hours=26)
+    plain = report("--cutoff", at.isoformat())
+    table = expected(METHOD, at)
+    assert plain["pooled"] == json.loads(msgspec.json.encode(table.pooled))
+    other = report("--cutoff", at.isoformat(), "--methodology", "receipt-24h")
+    assert other["methodology"] == "receipt-24h"
+    assert other["pooled"] != plain["pooled"]
+
+
+def test_the_command_writes_every_form(report: Run, tmp_path: Path) -> None:
+    """One run gives JSON, CSV and HTML of the same table."""
+    sheet, page = tmp_path / "table.csv", tmp_path / "table.html"
+    made = report(
+        "--csv", str(sheet), "--html", str(page), "--watch", "refuser", "--warning", "giant=2026-01-01"
+    )  # fmt: skip
+    assert isinstance(made["providers"], list)
+    names = [row["provider"] for row in made["providers"]]
+    assert "refuser" in names
+    groups = [row["group"] for row in csv.DictReader(io.StringIO(sheet.read_text("utf-8")))]
+    assert groups[: len(names)] == names
+    text = page.read_text("utf-8")
+    assert str(made["methodology_digest"]) in text
+    assert "Before and after a warning" in text
+
+
+def test_the_public_form_hides_small_counts(report: Run) -> None:
+    """`--public` shows no count from 1 to 4."""
+    made = report("--public")
+    assert made["public"] is True
+    rows = made["providers"]
+    assert isinstance(rows, list)
+    for row in rows:
+        assert not {1, 2, 3, 4} & {row[k] for k in ("n", "within", "certain_breaches", "undecided")}
+
+
+def test_countries_come_from_the_provider_map(report: Run, tmp_path: Path) -> None:
+    """`--by country` needs a provider map, and counts the unknown as such."""
+    file = tmp_path / "providers.toml"
+    file.write_text('[[provider]]\nid = "giant"\nname = "Giant"\ncountry = "NL"\n')
+    made = report("--by", "country", "--provider-map", str(file))
+    rows = made["providers"]
+    assert isinstance(rows, list)
+    assert {row["provider"] for row in rows} == {"NL", "unknown"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--by", "country"], "provider map"),
+        (["--cutoff", "2026-01-01T00:00:00"], "zone"),
+        (["--methodology", "nl-24h", "--methodology", "receipt-24h"], "instant of their own"),
+        (["--methodology", "nowhere"], "no methodology nowhere"),
+        (["--warning", "giant"], "PROVIDER=2020-07-01"),
+        (["--methodology", "nl-24h@soon"], "instant with its zone"),
+    ],
+)
+def test_what_can_not_be_read_is_refused(
+    arguments: list[str],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A wrong option ends with status 2 and what to give instead, before any server is asked."""
+    monkeypatch.setenv("TAKEDOWN_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
+    assert main(["report", *arguments]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_builder_takes_cases_in_any_order() -> None:
+    """The choice of what to show changes no count."""
+    empty = Builder(METHOD, CUTOFF).finish()
+    assert (empty.cases, empty.pooled.n, empty.providers) == (0, 0, [])

@@ -1,0 +1,153 @@
+"""What the gauntlet adds to the simulated internet: two vantages, lost packets, TLS, parking, half a host gone."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import aiohttp
+import dns.asyncquery
+import dns.exception
+import dns.message
+import dns.rdatatype
+import pytest
+
+from services.simulation.behaviours import Behaviour
+from services.simulation.builder import build
+from services.simulation.internet import SimulatedInternet, free_port
+from services.simulation.scenarios import gauntlet
+from services.simulation.weather import ABROAD, HOME, Weather
+from services.simulation.world import CANARY_ADDRESS, CANARY_HOST, PARKING_ALIAS, Case, World
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+QUICK = aiohttp.ClientTimeout(total=2)
+
+
+class Hard:
+    """The gauntlet's world, served, with a clock that the test moves."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.offset = world, 0.0
+        self.internet = SimulatedInternet(world, lambda: START + timedelta(seconds=self.offset))
+
+    def met(self, behaviour: Behaviour) -> Case:
+        """Find a case that meets a behaviour, and move the clock there."""
+        for case in self.world.cases:
+            for phase in case.plan.phases:
+                if phase.behaviour is behaviour:
+                    self.offset = max(phase.offset, 0.0) + 0.001
+                    return case
+        raise AssertionError(f"nobody meets {behaviour}")
+
+    async def status(self, case: Case, agent: str = "test", which: int = 0) -> int:
+        """Ask for a case's URL at one of its addresses."""
+        address = case.plan.at(self.offset).addresses[which]
+        return await self.ask(address, case.url.host, case.target, agent)
+
+    async def ask(self, address: str, host: str, target: str, agent: str = "test") -> int:
+        url = f"http://{address}:{self.world.port}{target}"
+        headers = {"Host": f"{host}:{self.world.port}", "User-Agent": agent}
+        async with aiohttp.ClientSession(timeout=QUICK) as session:
+            answer = await session.head(url, headers=headers, allow_redirects=False)
+            return answer.status
+
+
+@pytest.fixture
+async def hard() -> AsyncIterator[Hard]:
+    scenario = gauntlet(cases=400)
+    made = Hard(build(scenario, seed=1, start=START, port=free_port(scenario)))
+    async with made.internet:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "home"), [(Behaviour.GEO_404, 404), (Behaviour.GEO_451, 451)]
+)
+async def test_what_is_hidden_at_home_is_served_abroad(
+    hard: Hard, behaviour: Behaviour, home: int
+) -> None:
+    """Who looks from abroad says so in the User-Agent, and sees what is hidden at home."""
+    case = hard.met(behaviour)
+    assert (await hard.status(case), await hard.status(case, "x (abroad)")) == (home, 200)
+
+
+@pytest.mark.parametrize(("vantage", "other"), [(HOME, ABROAD), (ABROAD, HOME)])
+async def test_a_blocked_vantage_is_kept_out_everywhere(
+    hard: Hard, vantage: str, other: str
+) -> None:
+    """Every host but the canary keeps one vantage out, and lets the other in."""
+    case = hard.met(Behaviour.OK_HINTS)
+    hard.internet.sites.weather.blocks.append((0.0, 1e9, vantage))
+    with pytest.raises((TimeoutError, AssertionError)):
+        assert await hard.status(case, vantage) == 200
+    assert await hard.status(case, other) == 200
+    assert await hard.ask(CANARY_ADDRESS, CANARY_HOST, "/canary", vantage) == 200
+
+
+async def test_half_a_host_may_be_gone(hard: Hard) -> None:
+    """One address answers 404 or resets, the other still serves."""
+    assert await hard.status(hard.met(Behaviour.OK_ONE_GONE)) == 404
+    assert await hard.status(hard.met(Behaviour.OK_ONE_GONE), which=1) == 200
+    with pytest.raises(aiohttp.ClientOSError):
+        await hard.status(hard.met(Behaviour.OK_ONE_RESET))
+    assert await hard.status(hard.met(Behaviour.OK_ONE_RESET), which=1) == 200
+
+
+async def test_a_parked_name_leads_to_a_parking_service(hard: Hard) -> None:
+    """The name server answers by an alias that is known to park."""
+    case = hard.met(Behaviour.PARKED_CNAME)
+    answer = await _query(hard, case.url.host)
+    links = [rrset for rrset in answer.answer if rrset.rdtype == dns.rdatatype.CNAME]
+    assert links[0][0].target.to_text() == f"{PARKING_ALIAS}."
+
+
+async def test_lost_datagrams_are_lost_and_streams_are_not(hard: Hard) -> None:
+    """With every packet lost a query over UDP ends in silence; over TCP it is only a matter of time."""
+    case = hard.met(Behaviour.OK_HINTS)
+    hard.internet.sites.weather.losses.append((0.0, 1e9, 1.0))
+    with pytest.raises(dns.exception.Timeout):
+        await _query(hard, case.url.host)
+
+
+async def test_tls_with_a_careless_certificate(hard: Hard) -> None:
+    """A host behind TLS serves under a certificate of another name, and cuts handshakes in its outage."""
+    case = hard.met(Behaviour.TLS_CUT)
+    address = case.plan.phases[0].addresses[0]
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        await _handshake(hard, address, case.url.host)
+    hard.offset = 0.0
+    assert await _handshake(hard, address, case.url.host) == "TLSv1.3"
+
+
+async def _handshake(hard: Hard, address: str, host: str) -> str | None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    _, writer = await asyncio.open_connection(
+        address, hard.world.tls_port, ssl=context, server_hostname=host
+    )
+    version: str | None = writer.get_extra_info("ssl_object").version()
+    writer.close()
+    await writer.wait_closed()
+    return version
+
+
+async def _query(hard: Hard, name: str) -> dns.message.Message:
+    server, port = hard.internet.nameserver
+    return await dns.asyncquery.udp(dns.message.make_query(name, "A"), server, port=port, timeout=1)
+
+
+def test_loss_is_a_share_of_the_packets_in_its_window() -> None:
+    """One packet in twenty, and none outside the window."""
+    weather = Weather(losses=[(10.0, 20.0, 0.05)], dice=Random(1))
+    lost = sum(weather.loses(15.0) for _ in range(20_000))
+    assert 900 < lost < 1100
+    assert not any(weather.loses(25.0) for _ in range(1000))
+
+
+def test_lost_segments_cost_what_linux_waits() -> None:
+    """A lost SYN costs a second, a lost segment a fifth, each twice as much the next time; without loss, nothing."""
+    always = Weather(losses=[(0.0, 9.0, 1.0)], dice=Random(1))
+    assert always.stall(1.0, fresh=False) == pytest.approx(2 * 0.2 * 63)
+    assert always.stall(1.0, fresh=True) == pytest.approx(2 * 0.2 * 63 + 2 * 63)
+    assert Weather().stall(1.0, fresh=True) == 0.0
