@@ -20,7 +20,7 @@ $(VENV)/.ready: requirements/dev.lock pyproject.toml
 servers: $(VENV)/.ready ## Fetch Kafka's jars into the user's cache (Postgres and the JRE came with the wheels)
 	@$(BIN)/python -m services.runtime.embedded.jars fetch
 
-tools: $(VENV)/.ready ## Get promtool, Prometheus, amtool and Chromium (Debian packages) and AsyncAPI's schema (npm), unpacked into the user's cache
+tools: $(VENV)/.ready ## Get promtool, Prometheus, amtool, blackbox_exporter and Chromium (Debian packages) and AsyncAPI's schema (npm), unpacked into the user's cache
 	@scripts/debian-tools >/dev/null
 	@scripts/browser >/dev/null
 	@scripts/asyncapi-schema >/dev/null

@@ -10,7 +10,7 @@ from schemas.errors import TakedownError
 
 
 class FloodOfUnusable(TakedownError):
-    """Too many records in a row can't be used; nothing of the batch was taken."""
+    """Too many records can't be used; nothing of the batch was taken, so that it is in no dead letter either."""
 
     exit_code = 3
 
@@ -46,8 +46,8 @@ class FloodBrake:
             self._note(False)
         self._run = 0
 
-    def unusable(self, reason: str) -> None:
-        """Note a record that can't be used; raises `FloodOfUnusable`."""
+    def unusable(self, reason: str, first: str = "") -> None:
+        """Note a record that can't be used; raises `FloodOfUnusable`, which names the `first` of the batch."""
         self._note(True)
         self._run += 1
         if not self._enabled:
@@ -56,9 +56,10 @@ class FloodBrake:
         if self._run >= self._consecutive or (full and self._bad > self._ratio * len(self._last)):
             raise FloodOfUnusable(
                 f"{self._bad} of the last {len(self._last)} records can't be used, {self._run} of them in a "
-                f"row, the last one: {reason}. The line is stopped and the batch was not taken. Look at them "
-                "with `takedown dead-letters list`; mend the producer, or switch the flood brake off to let "
-                "them pass into the dead letters"
+                f"row, the last one: {reason}. The line is stopped, and nothing of this batch was taken or put "
+                f"into the dead letters.{f' Its first is {first}.' if first else ''} Look at it there and mend "
+                "what sends such records; to let them pass into the dead letters, switch the flood brake off "
+                "for one run (TAKEDOWN_LEDGER_FLOOD_BRAKE=false), then see `takedown dead-letters list`"
             )
 
     def _note(self, bad: bool) -> None:

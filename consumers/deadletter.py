@@ -23,9 +23,7 @@ _ACK_SECONDS = 30.0
 
 
 class NoSuchDeadLetter(TakedownError):
-    """There is no such dead letter, or it was retried already."""
-
-    exit_code = 4
+    """There is no such dead letter."""
 
 
 class DeadLetterSender:
@@ -43,8 +41,8 @@ class DeadLetterSender:
         """Send; raises the client's error where the broker does not take them (they may be there twice then)."""
         if not refused:
             return
-        producer = await self._have_producer()
         try:
+            producer = await self._have_producer()
             async with asyncio.timeout(_ACK_SECONDS):
                 sent = [await self._send_one(producer, *letter) for letter in refused]
                 await asyncio.gather(*sent)
@@ -87,9 +85,9 @@ class DeadLetterSender:
 
     async def _have_producer(self) -> AIOKafkaProducer:
         if self._producer is None:
-            producer = AIOKafkaProducer(**self._kafka.producer_options())
-            await producer.start()
-            self._producer = producer
+            # Kept before it is started, so that one whose start fails is closed too.
+            self._producer = AIOKafkaProducer(**self._kafka.producer_options())
+            await self._producer.start()
         return self._producer
 
     async def close(self) -> None:
@@ -159,8 +157,8 @@ async def retry_dead_letters(
     """
     again = [letter for letter in letters if not letter.retried]
     producer = AIOKafkaProducer(**kafka.producer_options())
-    await producer.start()
     try:
+        await producer.start()
         for letter in again:
             await producer.send_and_wait(
                 letter.source_topic,
@@ -191,8 +189,8 @@ async def _read(kafka: KafkaConnection, names: Sequence[str]) -> AsyncIterator[R
         TopicPartition(name, number) for name, count in counts.items() for number in range(count)
     ]
     consumer = AIOKafkaConsumer(**kafka.consumer_options(), auto_offset_reset="earliest")
-    await consumer.start()
     try:
+        await consumer.start()
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         await consumer.seek_to_beginning(*partitions)

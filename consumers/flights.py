@@ -88,6 +88,11 @@ class Flights:
         """How many of them politeness makes wait; a looker that knows no politeness holds none."""
         return getattr(self._looker, "held", 0)
 
+    @property
+    def busy(self) -> int:
+        """How many are not held."""
+        return max(len(self._flights) - self.held, 0)
+
     def launch(self, schedule: Schedule, work: Work) -> None:
         """Begin a work."""
         flight = Flight(schedule, work)

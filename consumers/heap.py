@@ -5,6 +5,7 @@ then what Kafka's client fetches lies among the columns, and leaves holes there 
 """
 
 import ctypes
+import gc
 
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
 _BYTES = 128 * 1024
@@ -19,7 +20,8 @@ def settle() -> None:
 
 
 def trim() -> None:
-    """Return to the system what lies free within the heap."""
+    """Return to the system what lies free within the heap, once the rings of dead objects are gone."""
+    gc.collect()
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if malloc_trim is not None:
         malloc_trim(0)

@@ -116,8 +116,8 @@ class LedgerHandler:
         return batch
 
     def _refuse(self, refused: list[Letter], record: Record, error: UnusableEvent) -> None:
-        self._brake.unusable(error.reason)
         refused.append((record, error))
+        self._brake.unusable(error.reason, _place(*refused[0]))
 
     async def write(self, batch: LedgerBatch) -> None:
         """Write a batch; an event that nothing can be made of is found by halving and refused too."""
@@ -216,6 +216,13 @@ class LedgerConsumer:
             await self._loop.run(stop)
         finally:
             await self._letters.close()
+
+
+def _place(record: Record, error: UnusableEvent) -> str:
+    return (
+        f"topic {record.topic}, partition {record.partition}, offset {record.offset}: {error.reason}, "
+        f"{error}"
+    )
 
 
 def _before(early: Sequence[Record], late: Sequence[Record]) -> dict[TopicPartition, int]:

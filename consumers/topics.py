@@ -44,8 +44,8 @@ async def create_topics(
     """Create the topics that are missing; return their names. Another process may create them meanwhile."""
     names = topics.all_names() if wanted is None else wanted
     admin = AIOKafkaAdminClient(**kafka.client_options())
-    await admin.start()
     try:
+        await admin.start()
         missing = sorted(names.keys() - set(await admin.list_topics()))
         if not missing:
             return []
@@ -76,8 +76,8 @@ def _created(name: str, code: int, message: str | None = None) -> bool:
 async def partition_counts(kafka: KafkaConnection, names: Iterable[str]) -> dict[str, int]:
     """Give the number of partitions of those topics that exist."""
     admin = AIOKafkaAdminClient(**kafka.client_options())
-    await admin.start()
     try:
+        await admin.start()
         # Only what exists is asked for: a broker may create what is asked for.
         return await _counts(admin, sorted(set(await admin.list_topics()) & set(names)))
     finally:
@@ -91,8 +91,8 @@ async def require_partitions(kafka: KafkaConnection, names: Iterable[str]) -> di
     """
     wanted = set(names)
     admin = AIOKafkaAdminClient(**kafka.client_options())
-    await admin.start()
     try:
+        await admin.start()
         missing = await _waited(lambda: _missing(admin, wanted))
         if missing:
             raise TopicsWrong(f"{', '.join(missing)}: missing; run `takedown topics create`")
@@ -141,8 +141,8 @@ async def describe_topics(
     """Compare every topic on the broker with the contracts; all must have one number of partitions."""
     names = topics.all_names() if wanted is None else wanted
     admin = AIOKafkaAdminClient(**kafka.client_options())
-    await admin.start()
     try:
+        await admin.start()
         existing = set(await admin.list_topics()) & names.keys()
         counts = await _counts(admin, sorted(existing))
         settings = await _settings(admin, sorted(existing)) if existing else {}

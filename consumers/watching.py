@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 Record: TypeAlias = ConsumerRecord[Any, Any]
 _LOADING_POLL_MS = 10
 _TAKE_OVER_SECONDS = 30.0
+# Held looks are missed when the partition goes, so there may be no more of them than of those that talk.
+_HELD_FACTOR = 2
 
 
 class ProberSettings(Struct, frozen=True, kw_only=True):
@@ -43,7 +45,7 @@ class ProberSettings(Struct, frozen=True, kw_only=True):
     looks_per_second: float = 1000.0
     resolution: float = 1.0
     poll_seconds: float = 0.1
-    batch_records: int = 1000
+    batch_records: int = 500
     commit_seconds: float = 1.0
     look_limit_seconds: float = 120.0
     hand_over_seconds: float = 3.0
@@ -202,13 +204,18 @@ class Watching(ConsumerRebalanceListener):  # type: ignore[misc]
     def launch(self) -> None:
         """Begin the works that are worth most, as many as there is room for."""
         now, at = self._clock(), asyncio.get_running_loop().time()
-        while len(self._flights) < self._settings.concurrency and self._pace.free(at):
+        while self._room() and self._pace.free(at):
             schedule = self._worth_most()
             work = None if schedule is None else schedule.take(now)
             if schedule is None or work is None:
                 return
             self._pace.charge(at)
             self._flights.launch(schedule, work)
+
+    def _room(self) -> bool:
+        """Tell whether one more may begin; whom politeness holds takes nobody's place, up to a bound."""
+        most = self._settings.concurrency
+        return self._flights.busy < most and len(self._flights) < _HELD_FACTOR * most
 
     def _worth_most(self) -> Schedule | None:
         best, first = None, None

@@ -115,7 +115,7 @@ def payload(value: bytes, headers: Headers, topic: Topic) -> Payload:
     for name, content in headers:
         if name == "ce_type":
             type_ = content
-        elif name == "content-type" and content.startswith(STRUCTURED):
+        elif name == "content-type" and (content or b"").startswith(STRUCTURED):
             return decode(value, headers, topic).data
     decoder, carried = _of_type.get(type_ or b"", (None, None))
     if decoder is None or carried not in topic.carries:

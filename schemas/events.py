@@ -181,7 +181,7 @@ class LookMissed(Payload, frozen=True, kw_only=True):
 class WatchEntry(Payload, frozen=True, kw_only=True):
     """What a prober needs to watch one case; compacted, latest wins.
 
-    `known_online`: some look saw it online; `baseline` is what the spell's first such look saw.
+    `known_online`: some look saw it online; `baseline` is what verdicts need of what the spell's first such look saw.
     `host_dark`: a vantage finds the whole host dark, so another one need not wait to say so.
     """
 

@@ -7,10 +7,10 @@ import asyncpg
 import click
 
 from services.cli.case import CaseId
-from services.cli.sessions import session_of
 from services.cli.support import client_settings, json_option, print_json, print_rows, run_async
 from services.ledger import audit
 from services.ledger.audit import Head
+from services.ledger.pool import session_of
 from services.runtime.connections import database_connection
 
 T = TypeVar("T")

@@ -16,6 +16,7 @@ from services.cli.acts import acting
 from services.cli.support import (
     Refused,
     client_settings,
+    counted,
     json_option,
     print_json,
     print_rows,
@@ -98,15 +99,25 @@ def command() -> None:
 @click.option("--clock", type=click.Choice([c.value for c in Clock], case_sensitive=False))
 @click.option("--presence", type=click.Choice([p.value for p in Presence], case_sensitive=False))
 @click.option("--category", help="Only cases of this category.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(0), default=50, show_default=True, help="How many; 0: all."
+)
 @json_option
 def list_(as_json: bool, limit: int, **filters: str | None) -> None:
-    """List cases, the nearest deadline first."""
+    """List cases, the nearest deadline first; how many more there are is said on standard error."""
     connection = _reader()
     arguments = [filters[name] for name in ("provider", "clock", "presence", "category")]
-    rows = run_async(lambda: fetch(connection, "list_cases", *arguments, limit))
+    rows = run_async(lambda: fetch(connection, "list_cases", *arguments, limit or None))
     columns = list(rows[0]) if as_json and rows else list(_LIST)
     print_rows(rows, columns, as_json=as_json)
+    if limit and len(rows) == limit:
+        (found,) = run_async(lambda: fetch(connection, "count_cases", *arguments))
+        if hidden := found["cases"] - limit:
+            more = "is 1 more case" if hidden == 1 else f"are {hidden:,} more cases"
+            click.echo(
+                f"there {more}; --limit 0 lists all, --provider, --clock, --presence and --category fewer",
+                err=True,
+            )
 
 
 @command.command()
@@ -146,29 +157,41 @@ def id_(as_json: bool) -> None:
     """Read URLs from standard input, one a line, and print the case id of each.
 
     A URL is no argument: arguments stand in the shell's history and in the list of processes.
+    A line that is no URL gives `-`, and its number and fault on standard error (exit status 4).
     """
     keyring = load_keyring(load())
-    for number, line in enumerate(_url_lines(), start=1):
-        try:
-            found = keyring.case_id(canonical(line))
-        except BadUrl as error:
-            raise Refused(f"line {number}: {error}") from None
-        if as_json:
-            print_json({"line": number, "case_id": found})
-        else:
-            click.echo(found)
+    found = [_named(number, line, keyring) for number, line in _url_lines()]
+    wrong = [row for row in found if row["case_id"] is None]
+    if as_json:
+        print_json(found)
+    for row in () if as_json else found:
+        click.echo(row["case_id"] or "-")
+    for row in wrong:
+        click.echo(f"line {row['line']}: {row['error']}", err=True)
+    if wrong:
+        raise Refused(f"{len(wrong)} of {counted(len(found), 'line')} name no case")
 
 
-def _url_lines() -> list[str]:
+def _named(number: int, line: str, keyring: Keyring) -> dict[str, Any]:
+    try:
+        return {"line": number, "case_id": keyring.case_id(canonical(line))}
+    except BadUrl as error:
+        return {"line": number, "case_id": None, "error": str(error)}
+
+
+def _url_lines() -> list[tuple[int, str]]:
+    """Give the lines that are not empty, with their numbers."""
     if sys.stdin.isatty():
-        return [click.prompt("URL (not shown)", hide_input=True, err=True)]
-    return [line for line in sys.stdin if line.strip()]
+        return [(1, click.prompt("URL (not shown)", hide_input=True, err=True))]
+    lines = sys.stdin.buffer.read().decode("utf-8-sig", "replace").split("\n")
+    return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
 
 
 @command.command()
 @click.argument("case_id", type=CaseId())
 @acting("purpose", "Why it has to be opened; kept in the audit log.")
-def reveal(case_id: str, purpose: str, actor: str) -> None:
+@json_option
+def reveal(case_id: str, purpose: str, actor: str, as_json: bool) -> None:
     """Open the sealed URL of a case: an act that is written to the audit log first.
 
     It is printed defanged (`hxxp`, `[.]`), so that nothing opens it by accident.
@@ -177,7 +200,10 @@ def reveal(case_id: str, purpose: str, actor: str) -> None:
     keyring = load_keyring(settings)
     connection = database_connection(settings, "takedown_ledger")
     url = run_async(lambda: open_sealed(connection, keyring, case_id, actor, purpose))
-    click.echo(defanged(url))
+    if as_json:
+        print_json({"case_id": case_id, "defanged_url": defanged(url)})
+    else:
+        click.echo(defanged(url))
 
 
 async def open_sealed(

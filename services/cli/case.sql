@@ -13,7 +13,31 @@ WHERE ($1::text IS NULL OR s.provider = $1)
     AND ($3::text IS NULL OR s.presence = $3)
     AND ($4::text IS NULL OR c.category = $4)
 ORDER BY s.deadline NULLS LAST, c.case_id
-LIMIT $5;
+LIMIT $5::bigint;
+
+-- name: count_cases
+-- The same filter as `list_cases`.
+SELECT count(*) AS cases
+FROM cases AS c
+JOIN LATERAL (
+    SELECT * FROM spells WHERE spells.case_id = c.case_id ORDER BY spell DESC LIMIT 1
+) AS s ON true
+WHERE ($1::text IS NULL OR s.provider = $1)
+    AND ($2::text IS NULL OR s.clock = $2)
+    AND ($3::text IS NULL OR s.presence = $3)
+    AND ($4::text IS NULL OR c.category = $4);
+
+-- name: known_providers
+SELECT provider FROM spells WHERE provider IS NOT NULL
+UNION
+SELECT provider FROM notices WHERE provider IS NOT NULL
+ORDER BY provider;
+
+-- name: last_hold
+-- The newest word on a hold.
+SELECT kind, expires_at FROM corrections
+WHERE case_id = $1 AND kind IN ('hold_placed', 'hold_lifted')
+ORDER BY event_time DESC, event_id DESC LIMIT 1;
 
 -- name: case_head
 SELECT case_id, category, reported_at, retracted, not_measurable, last_event_time

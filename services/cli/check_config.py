@@ -1,14 +1,19 @@
 """`takedown check-config`: read and check all settings; start nothing."""
 
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 import click
 
+from schemas.errors import TakedownError
+from services.attribution.providermap import ProviderMap
 from services.cli.support import cell, json_option, print_rows
 from services.runtime.keys import keys_path, read_keys
 from services.runtime.methods import methodology
 from services.runtime.roles import refusals
-from services.runtime.settings import Setting, Settings, catalogue, load
+from services.runtime.settings import Setting, Settings, catalogue, examine
+from services.runtime.settings_rules import config_error
 
 _COLUMNS = ("variable", "value", "from")
 
@@ -18,17 +23,36 @@ _COLUMNS = ("variable", "value", "from")
 def command(as_json: bool) -> None:
     """Read and check all settings; start nothing.
 
-    Exit status 2 where one is wrong, with all that is wrong.
+    Exit status 2 where something is wrong, with all that is wrong, one a line.
     """
-    settings = load()
-    methodology(settings.methodology)
-    path = keys_path(settings)
-    if path.exists() or settings.keys_file is not None:
-        read_keys(path).keyring()
+    settings, problems = examine(os.environ)
+    problems += _files(settings, told="\n".join(problems))
+    if problems:
+        raise config_error(*problems)
     rows = [_row(settings, setting) for setting in catalogue()]
     print_rows(rows, _COLUMNS, as_json=as_json)
     for refusal in refusals(settings):
         click.echo(f"note: {refusal}", err=True)
+
+
+def _files(settings: Settings, told: str) -> list[str]:
+    """Read the files that settings name; say what is wrong with those that nothing was said of yet."""
+    keys, provider_map = keys_path(settings), settings.provider_map
+    checks: list[tuple[str, Callable[[], object]]] = [
+        ("TAKEDOWN_METHODOLOGY", lambda: methodology(settings.methodology))
+    ]
+    if keys.exists():
+        checks.append(("TAKEDOWN_KEYS_FILE", lambda: read_keys(keys).keyring()))
+    if provider_map is not None:
+        checks.append(("TAKEDOWN_PROVIDER_MAP", lambda: ProviderMap.load(Path(provider_map))))
+    problems = []
+    for variable, check in checks:
+        try:
+            check()
+        except TakedownError as error:
+            if variable not in told:
+                problems.append(str(error))
+    return problems
 
 
 def _row(settings: Settings, setting: Setting) -> dict[str, object]:

@@ -4,6 +4,7 @@ A correction goes the way of all evidence: to Kafka, and from there into the led
 Erasure is the one act that destroys something: the sealed URL, nothing else.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ import msgspec
 
 from schemas import ids
 from schemas.codec import encode_data
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, TakedownError
 from schemas.events import (
     TYPE_OF,
     CaseAttributed,
@@ -26,10 +27,10 @@ from schemas.events import (
 from services.cli.acts import acting
 from services.cli.case import CaseId, NoCase, fetch
 from services.cli.instants import Instant
-from services.cli.sessions import session_of
 from services.cli.submit import send
 from services.cli.support import client_settings, json_option, now, print_json, run_async
 from services.ledger import audit
+from services.ledger.pool import session_of
 from services.runtime.connections import database_connection
 from services.runtime.settings import Settings
 
@@ -44,6 +45,10 @@ _wait = click.option(
     show_default=True,
     help="How long to wait until the ledger has it; 0: only send it.",
 )
+
+
+class NoHold(TakedownError):
+    """There is nothing to lift."""
 
 
 @click.group()
@@ -170,5 +175,15 @@ async def _perform(settings: Settings, event: Event, wait_seconds: float | None)
     if isinstance(event.data, CaseErased):
         async with session_of(connection) as session:
             await audit.record(session, event.data.actor, "erase", event.case_id, event.data.reason)
+    if isinstance(event.data, HoldLifted):
+        _require_hold(await fetch(connection, "last_hold", event.case_id), event)
     names = [(event.case_id, event.id)]
     await send(settings, [event], names, lambda steps: None, wait_seconds)
+
+
+def _require_hold(last: Sequence[Mapping[str, Any]], event: Event) -> None:
+    """Refuse to lift what does not hold: the ledger would take it, and nothing would follow."""
+    if not last or last[0]["kind"] != "hold_placed" or last[0]["expires_at"] <= event.time:
+        raise NoHold(
+            f"there is no hold on case {event.case_id}; `takedown case show` has its history"
+        )

@@ -12,6 +12,7 @@ from consumers.deadletter import (
 )
 from schemas.topics import EVIDENCE
 from services.cli.support import (
+    cell,
     client_settings,
     json_option,
     now,
@@ -61,9 +62,9 @@ def show(letter_id: str, raw: BinaryIO | None, as_json: bool) -> None:
     row = _row(letter) | {"bytes": size, "headers": [name for name, _ in letter.headers]}
     if as_json:
         print_json(row)
-    else:
-        for name, value in row.items():
-            click.echo(f"{name:<10}{value}")
+    for name, value in () if as_json else row.items():
+        shown = ", ".join(value) or None if isinstance(value, list) else value
+        click.echo(f"{name:<10}{cell(shown)}")
     if raw is not None:
         raw.write(letter.value or b"")
 
@@ -73,8 +74,13 @@ def show(letter_id: str, raw: BinaryIO | None, as_json: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help="All that --topic and --reason leave.")
 @_topic
 @_reason
+@json_option
 def retry(
-    letter_ids: tuple[str, ...], everything: bool, topic: str | None, reason: str | None
+    letter_ids: tuple[str, ...],
+    everything: bool,
+    topic: str | None,
+    reason: str | None,
+    as_json: bool,
 ) -> None:
     """Send the original bytes back to their topic; what fails again is a new dead letter."""
     if bool(letter_ids) == everything:
@@ -87,6 +93,9 @@ def retry(
         letters = [run_async(lambda i=i: find_dead_letter(kafka, i)) for i in letter_ids]  # type: ignore[misc]
     count = run_async(lambda: retry_dead_letters(kafka, letters, now))
     already = len(letters) - count
+    if as_json:
+        print_json({"sent_back": count, "sent_back_before": already})
+        return
     click.echo(f"{count} sent back" + (f", {already} were sent back before" if already else ""))
 
 

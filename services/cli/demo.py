@@ -1,6 +1,7 @@
 """`takedown demo`: the whole main job on real servers and a simulated internet, checked against its truth."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -16,7 +17,7 @@ from services.runtime.demo.stage import Stage, stage
 from services.runtime.settings_model import Log
 
 _LINE_SECONDS = 10.0
-_WIDTH = 160
+_WIDTH = 240
 
 
 @click.command()
@@ -51,23 +52,29 @@ def play(chosen: Stage, keep: Path | None, console: Console) -> Result:
     """Run a demo, with a live table on a terminal and a line every ten seconds elsewhere."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         if not console.is_terminal:
-            return runner.run(run(chosen, lines(console), console.print, keep))
+            return runner.run(run(chosen, lines(console), _say(console), keep))
         with Live(console=console, transient=True, auto_refresh=False) as view:
 
             def watch(moment: Moment) -> None:
                 view.update(show.live(moment), refresh=True)
 
-            return runner.run(run(chosen, watch, console.print, keep))
+            return runner.run(run(chosen, watch, _say(console), keep))
+
+
+def _say(console: Console) -> Callable[[str], None]:
+    """Print lines as they are: what is no terminal has no width to wrap at."""
+    return lambda text: console.print(text, soft_wrap=True, highlight=False)
 
 
 def lines(console: Console) -> Watcher:
     """Print a line when ten more seconds are over."""
     due = 0.0
+    say = _say(console)
 
     def watch(moment: Moment) -> None:
         nonlocal due
         if moment.elapsed >= due:
             due = moment.elapsed + _LINE_SECONDS
-            console.print(show.line(moment))
+            say(show.line(moment))
 
     return watch

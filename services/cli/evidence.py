@@ -2,24 +2,33 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import click
 
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, TakedownError
 from services.cli.acts import Words
+from services.cli.case import fetch
 from services.cli.defaults import DefaultGroup, default_actor
 from services.cli.instants import Instant
-from services.cli.sessions import session_of
-from services.cli.support import client_settings, json_option, now, print_json, run_async
+from services.cli.support import (
+    client_settings,
+    counted,
+    json_option,
+    now,
+    print_json,
+    run_async,
+)
 from services.ledger import audit
-from services.ledger.pool import DatabaseConnection
+from services.ledger.pool import DatabaseConnection, session_of
 from services.reports.evidence_case import Scope
-from services.reports.evidence_log import evidence
+from services.reports.evidence_log import concerns_any, evidence
 from services.reports.evidence_pack import Operator, Pack, PackWriter
 from services.reports.evidence_seal import read_public, write_zip
 from services.reports.evidence_seal import verify as verify_pack
@@ -27,6 +36,10 @@ from services.runtime.connections import database_connection
 from services.runtime.methods import methodology
 from services.runtime.redaction import redact
 from services.runtime.signing import load_signing_key, signing_path
+
+
+class NoProvider(TakedownError):
+    """No case concerns such a provider."""
 
 
 @click.group(cls=DefaultGroup, default="export")
@@ -92,12 +105,10 @@ def export(
         return
     figures = pack.figures
     click.echo(
-        f"{out}: {figures.cases} cases, {figures.rows['looks']} looks, cut-off {pack.cutoff}"
+        f"{out}: {counted(figures.cases, 'case')}, {counted(figures.rows['looks'], 'look')}, cut-off {pack.cutoff}"
     )
     if not figures.cases:
-        click.echo(
-            "nothing is known of this provider: see the name in `takedown case list`", err=True
-        )
+        click.echo("no case of this provider lies in that stretch of time", err=True)
 
 
 async def write(
@@ -105,10 +116,24 @@ async def write(
 ) -> PackWriter:
     """Record the act, then write the tables of a pack into an empty folder."""
     async with session_of(connection) as session:
+        if not await concerns_any(session, scope.provider):
+            raise NoProvider(_unknown(scope.provider, await fetch(connection, "known_providers")))
         await audit.record(session, actor, "evidence", None, why)
         with PackWriter(folder, scope, lru_cache(maxsize=10_000)(redact)) as writer:
             await _tables(session, writer, scope)
         return writer
+
+
+def _unknown(provider: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    names = [row["provider"] for row in rows]
+    near = get_close_matches(provider, names, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known are {_some(names)}"
+    return f"no case concerns a provider {provider}; {hint}"
+
+
+def _some(names: Sequence[str], most: int = 10) -> str:
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return (", ".join(names[:most]) or "none so far") + more
 
 
 async def _tables(session: asyncpg.Connection, writer: PackWriter, scope: Scope) -> None:

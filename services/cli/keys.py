@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.cli.support import json_option, print_json
 from services.reports.evidence_seal import fingerprint, public_pem
-from services.runtime.keys import keys_path, new_keys, read_keys, rotated, write_keys
+from services.runtime.keys import activated, keys_path, new_keys, read_keys, rotated, write_keys
 from services.runtime.settings import load
 from services.runtime.signing import load_signing_key, make_signing_key, signing_path
 
@@ -39,11 +39,29 @@ def new(path: Path | None) -> None:
 @command.command()
 @_file
 def rotate(path: Path | None) -> None:
-    """Add a sealing key and use it from now on; what older keys sealed still opens."""
+    """Add a sealing key, to be activated once every role knows it.
+
+    First step of two: a role that does not know a key refuses what is sealed with it.
+    """
     path = path or keys_path(load())
-    keys = rotated(read_keys(path))
-    write_keys(path, keys, replace=True)
-    click.echo(f"{keys.active} is active in {path}; restart the roles, and back the file up")
+    before = read_keys(path)
+    after = rotated(before)
+    write_keys(path, after, replace=True)
+    (added,) = set(after.sealing) - set(before.sealing)
+    click.echo(
+        f"added {added} to {path}; back the file up, bring it to every machine, restart the roles, "
+        f"then run: takedown keys activate {added}"
+    )
+
+
+@command.command()
+@click.argument("key_id")
+@_file
+def activate(key_id: str, path: Path | None) -> None:
+    """Seal with this key from now on; what other keys sealed still opens."""
+    path = path or keys_path(load())
+    write_keys(path, activated(read_keys(path), key_id), replace=True)
+    click.echo(f"{key_id} is active in {path}; back the file up and restart the roles")
 
 
 @command.command()

@@ -4,7 +4,11 @@ A line is a CloudEvent in structured mode. Unlike a consumer, which ignores fiel
 may have added, this refuses a field that it does not know: here it is a typing error.
 """
 
-from collections.abc import Iterable, Iterator
+import re
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -13,9 +17,14 @@ from msgspec import Struct
 from consumers.admission import Admission
 from schemas.codec import Incoming, Structured, decode_structured
 from schemas.errors import UnusableEvent
-from schemas.events import TYPE_OF, Event
+from schemas.events import TYPE_OF, TYPES, Event
 from schemas.sealing import Keyring
 from schemas.topics import EVIDENCE, Topic
+
+SPECVERSION = "1.0"
+# A clock may be wrong by a zone; no event of evidence is of next week.
+MOST_AHEAD = timedelta(days=1)
+_SUBMITTED = tuple(TYPE_OF[struct] for topic in EVIDENCE for struct in topic.carries)
 
 
 class Refusal(Struct, frozen=True):
@@ -26,27 +35,64 @@ class Refusal(Struct, frozen=True):
     message: str
 
 
-def read_lines(lines: Iterable[bytes], keyring: Keyring) -> Iterator[Event | Refusal]:
+def read_lines(
+    lines: Iterable[bytes], keyring: Keyring, now: datetime
+) -> Iterator[Event | Refusal]:
     """Read events, one a line, their URLs sealed; an empty line is passed over."""
     admission = Admission(keyring)
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
+        text = line.removeprefix(BOM_UTF8) if number == 1 else line
+        if not text.strip():
             continue
         try:
-            yield read_line(line, admission)
+            yield read_line(text, admission, now)
         except UnusableEvent as error:
             yield Refusal(number, error.reason, str(error))
 
 
-def read_line(line: bytes, admission: Admission) -> Event:
+def read_line(line: bytes, admission: Admission, now: datetime) -> Event:
     """Read one event as the ledger would, and more strictly; raises `UnusableEvent`."""
     try:
         incoming = decode_structured(line)
     except OverflowError:
         raise UnusableEvent("bad_time", "`time` is beyond the calendar in UTC") from None
-    _refuse_unknown(msgspec.json.decode(line), incoming)
+    except UnusableEvent as error:
+        raise UnusableEvent(error.reason, f"{error}{_hint(line, error.reason)}") from None
+    raw = msgspec.json.decode(line)
+    if raw.get("specversion", SPECVERSION) != SPECVERSION:
+        raise UnusableEvent("not_cloudevent", f'`specversion` must be "{SPECVERSION}"')
+    _refuse_unknown(raw, incoming)
+    if incoming.time > now + MOST_AHEAD:
+        raise UnusableEvent("bad_time", "`time` lies more than a day in the future")
     topic_of(incoming)
     return admission.name(incoming)
+
+
+def _hint(line: bytes, reason: str) -> str:
+    """Say what was probably meant where a type or a field of the data is misspelt."""
+    if reason not in ("unknown_type", "bad_data"):
+        return ""
+    raw = msgspec.json.decode(line)
+    if reason == "unknown_type":
+        return _nearest(_core(raw["type"]), {_core(name): name for name in _SUBMITTED})
+    body, names = raw["data"], TYPES[raw["type"]].__struct_encode_fields__
+    unknown = [name for name in body if name not in names] if isinstance(body, dict) else []
+    return "".join(
+        f"; unknown field {_called(name, f'data.{name}', names)}" for name in unknown[:5]
+    )
+
+
+def _core(type_: str) -> str:
+    return re.sub(r"^takedown\.|\.v\d+$", "", type_)
+
+
+def _called(name: str, path: str, names: Iterable[str]) -> str:
+    return f"`{_name(path)}`{_nearest(name, {known: f'`{known}`' for known in names})}"
+
+
+def _nearest(name: str, names: Mapping[str, str]) -> str:
+    found = get_close_matches(name, names, n=1, cutoff=0.6)
+    return f" (did you mean {names[found[0]]}?)" if found else ""
 
 
 def topic_of(event: Incoming | Event) -> Topic:
@@ -58,12 +104,15 @@ def topic_of(event: Incoming | Event) -> Topic:
 
 
 def _refuse_unknown(raw: Any, incoming: Incoming) -> None:
-    known = set(Structured.__struct_fields__)
-    unknown = [name for name in raw if name not in known]
-    unknown += [f"data.{path}" for path in _unknown(raw["data"], incoming.data)]
+    known = Structured.__struct_fields__
+    unknown = [_called(name, name, known) for name in raw if name not in known]
+    unknown += [
+        _called(path.rpartition(".")[2], f"data.{path}", names)
+        for path, names in _unknown(raw["data"], incoming.data)
+    ]
     if unknown:
-        names = ", ".join(f"`{_name(path)}`" for path in sorted(unknown)[:5])
-        raise UnusableEvent("bad_data", f"unknown field {names}; see the event's JSON Schema")
+        fields = ", ".join(sorted(unknown)[:5])
+        raise UnusableEvent("bad_data", f"unknown field {fields}; see the event's JSON Schema")
 
 
 def _name(path: str) -> str:
@@ -71,15 +120,16 @@ def _name(path: str) -> str:
     return path if path.replace("_", "").replace(".", "").isalnum() and len(path) < 60 else "?"
 
 
-def _unknown(raw: Any, decoded: object) -> Iterator[str]:
+def _unknown(raw: Any, decoded: object) -> Iterator[tuple[str, Iterable[str]]]:
+    """Give the path of each field that nobody reads, with the names that stand there by right."""
     if isinstance(decoded, Struct) and isinstance(raw, dict):
         names = {f.encode_name: f.name for f in msgspec.structs.fields(decoded)}
         for name, value in raw.items():
             if name not in names:
-                yield name
+                yield name, names
                 continue
-            for path in _unknown(value, getattr(decoded, names[name])):
-                yield f"{name}.{path}"
+            for path, known in _unknown(value, getattr(decoded, names[name])):
+                yield f"{name}.{path}", known
     elif isinstance(decoded, tuple) and isinstance(raw, list):
         for number, pair in enumerate(zip(raw, decoded, strict=True)):
-            yield from (f"{number}.{path}" for path in _unknown(*pair))
+            yield from ((f"{number}.{path}", known) for path, known in _unknown(*pair))

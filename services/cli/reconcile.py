@@ -10,7 +10,6 @@ import click
 
 from schemas.methodology import seconds
 from services.cli.instants import Instant
-from services.cli.sessions import session_of
 from services.cli.support import (
     CHECK_FAILED,
     REFUSED,
@@ -21,7 +20,7 @@ from services.cli.support import (
     print_rows,
     run_async,
 )
-from services.ledger.pool import DatabaseConnection
+from services.ledger.pool import DatabaseConnection, session_of
 from services.reports.evidence_case import Scope
 from services.reports.evidence_log import evidence
 from services.reports.reconcile import Detail, Ours, Reconciliation, our_side, reconcile

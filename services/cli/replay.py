@@ -28,7 +28,7 @@ from services.cli.support import (
 from services.ledger.pool import DatabaseConnection
 from services.ledger.shadow import schema
 from services.ledger.shadow.promotion import Promoted, Promotion
-from services.ledger.shadow.schema import BadReplay
+from services.ledger.shadow.schema import NoReplay
 from services.runtime.connections import database_connection, kafka_connection
 from services.runtime.keys import load_keyring
 from services.runtime.methods import methodology
@@ -231,7 +231,7 @@ def refused(name: str, limit: int, as_json: bool) -> None:
 
     async def work(session: asyncpg.Connection) -> list[Any]:
         if await schema.find(session, asked) is None:
-            raise BadReplay(f"there is no {asked}; see `takedown replay list`")
+            raise NoReplay(f"there is no {asked}; see `takedown replay list`")
         return await schema.refused_of(session, asked, limit)
 
     print_rows(run_async(lambda: _in_session(work)), _REFUSED, as_json=as_json)
@@ -246,7 +246,7 @@ def drop(name: str, before: bool) -> None:
 
     async def work(session: asyncpg.Connection) -> None:
         if await schema.find(session, asked) is None:
-            raise BadReplay(f"there is no {asked}; see `takedown replay list`")
+            raise NoReplay(f"there is no {asked}; see `takedown replay list`")
         await schema.drop(session, asked)
 
     run_async(lambda: _in_session(work))

@@ -26,7 +26,8 @@ from services.runtime.methods import methodology
 from services.runtime.settings import Settings
 
 _SHOWN = 30
-_WIDTH = 160
+# Of what is no terminal: wide enough for every column.
+_WIDTH = 240
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _NEW_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 

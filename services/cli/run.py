@@ -20,7 +20,7 @@ from services.runtime.settings import load
 )
 @click.option("--vantage", help="Name of the place that a prober looks from, such as de-1.")
 def command(roles: tuple[str, ...], with_parent: bool, vantage: str | None) -> int:
-    r"""Run one or more roles in this process until SIGTERM.
+    """Run one or more roles in this process until SIGTERM.
 
     \b
     ledger    folds the evidence into Postgres
@@ -30,7 +30,7 @@ def command(roles: tuple[str, ...], with_parent: bool, vantage: str | None) -> i
 
     On SIGTERM the intake stops and what is in hand is finished; exit status 1 where it could not be
     within TAKEDOWN_STOP_SECONDS. SIGUSR1 writes the stack of every task to the log.
-    """
+    """  # noqa: D301 - click takes the character, not its escape
     named = {} if vantage is None else {"TAKEDOWN_VANTAGE": vantage}
     settings = load(os.environ | named)
     logging.configure(settings.log, counted, role="+".join(roles))

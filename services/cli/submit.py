@@ -5,6 +5,7 @@ from typing import BinaryIO
 from uuid import UUID
 
 import click
+from msgspec import Struct
 
 from consumers.ledger import GROUP as LEDGER_GROUP
 from schemas.events import Event
@@ -13,7 +14,9 @@ from services.cli.producing import absent, produce, wait_for_ledger
 from services.cli.support import (
     Refused,
     client_settings,
+    counted,
     json_option,
+    now,
     print_json,
     progress,
     run_async,
@@ -23,9 +26,18 @@ from services.runtime.keys import load_keyring
 from services.runtime.settings import Settings
 
 _SHOWN = 20
+_KEPT = 1_000
 
 Names = list[tuple[str, UUID]]
 """Case id and event id of each event: what to look for in the ledger."""
+
+
+class Checked(Struct):
+    """What a first pass over all lines found; of the refusals the first are kept."""
+
+    names: Names = []
+    refused: int = 0
+    refusals: list[Refusal] = []
 
 
 @click.command()
@@ -35,29 +47,32 @@ Names = list[tuple[str, UUID]]
 @click.option("--dry-run", is_flag=True, help="Check every line and send nothing.")
 @json_option
 def command(file: BinaryIO, wait: bool, wait_seconds: float, dry_run: bool, as_json: bool) -> None:
-    r"""Send events, one JSON object a line, from FILE or from standard input (`-`), to Kafka.
+    """Send events, one JSON object a line, from FILE or from standard input (`-`), to Kafka.
 
     A line is a CloudEvent in structured mode; URLs are sealed before anything leaves this process.
-    All lines are checked first: where one is refused, nothing is sent (exit status 4).
+    All lines are checked first: where one is refused, nothing is sent (exit status 4); with --json
+    those are listed on standard output.
 
     \b
     {"type": "takedown.report.filed.v1", "time": "2025-01-31T12:00:00Z",
      "data": {"reporter": "hotline", "url": "https://host.example/page"}}
-    """
+    """  # noqa: D301 - click takes the character, not its escape
     settings = client_settings(kafka=not dry_run, database=wait and not dry_run)
-    keyring = load_keyring(settings)
+    keyring, at = load_keyring(settings), now()
     again = passes(file)
-    names = check(read_lines(again(), keyring))
-    sent = {"events": len(names), "sent": not dry_run, "in_ledger": wait and not dry_run}
+    found = check(read_lines(again(), keyring, at))
+    if found.refused:
+        _refuse(found, as_json=as_json)
+    names = found.names
     if not dry_run:
         with progress("sending", len(names)) as count:
-            events = (e for e in read_lines(again(), keyring) if isinstance(e, Event))
+            events = (e for e in read_lines(again(), keyring, at) if isinstance(e, Event))
             run_async(lambda: send(settings, events, names, count, wait_seconds if wait else None))
     if as_json:
-        print_json(sent)
+        print_json(_told(found, sent=not dry_run, in_ledger=wait and not dry_run))
     else:
         did = "checked" if dry_run else "in the ledger" if wait else "sent"
-        click.echo(f"{len(names)} events {did}")
+        click.echo(f"{counted(len(names), 'event')} {did}")
 
 
 def passes(file: BinaryIO) -> Callable[[], Iterable[bytes]]:
@@ -73,21 +88,39 @@ def passes(file: BinaryIO) -> Callable[[], Iterable[bytes]]:
     return again
 
 
-def check(found: Iterable[Event | Refusal]) -> Names:
-    """Check every line; return the names of the events, or raise `Refused` and show why."""
-    names: Names = []
-    refused = 0
-    for item in found:
+def check(lines: Iterable[Event | Refusal]) -> Checked:
+    """Check every line; keep the names of the events, and the first of those refused."""
+    found = Checked()
+    for item in lines:
         if isinstance(item, Event):
-            names.append((item.case_id, item.id))
+            found.names.append((item.case_id, item.id))
             continue
-        refused += 1
-        if refused <= _SHOWN:
-            click.echo(f"line {item.line}: {item.message} ({item.reason})", err=True)
-    if refused:
-        more = f" ({refused - _SHOWN} more not shown)" if refused > _SHOWN else ""
-        raise Refused(f"{refused} of {refused + len(names)} lines refused{more}; nothing was sent")
-    return names
+        found.refused += 1
+        if len(found.refusals) < _KEPT:
+            found.refusals.append(item)
+    return found
+
+
+def _refuse(found: Checked, *, as_json: bool) -> None:
+    """Show why lines were refused, and raise `Refused`."""
+    if as_json:
+        print_json(_told(found, sent=False, in_ledger=False))
+    for item in () if as_json else found.refusals[:_SHOWN]:
+        click.echo(f"line {item.line}: {item.message} ({item.reason})", err=True)
+    hidden = 0 if as_json else found.refused - _SHOWN
+    more = f" ({hidden} more not shown)" if hidden > 0 else ""
+    lines = counted(found.refused + len(found.names), "line")
+    raise Refused(f"{found.refused} of {lines} refused{more}; nothing was sent")
+
+
+def _told(found: Checked, *, sent: bool, in_ledger: bool) -> dict[str, object]:
+    return {
+        "events": len(found.names),
+        "sent": sent,
+        "in_ledger": in_ledger,
+        "refused": found.refused,
+        "refusals": found.refusals,
+    }
 
 
 async def send(

@@ -12,6 +12,7 @@ import msgspec
 import uvloop
 
 from schemas.errors import TakedownError
+from services.cli.tables import layout, terminal_width
 from services.runtime import logging
 from services.runtime.endpoints import connected
 from services.runtime.settings import Settings, load
@@ -42,6 +43,8 @@ def client_settings(*, database: bool = False, kafka: bool = False) -> Settings:
     settings = load()
     quiet = msgspec.structs.replace(settings.log, format="console", level="warning")
     logging.configure(quiet)
+    # A command says in one line that a server can't be reached; its client would say so in many.
+    logging.silence("aiokafka")
     known = connected(settings, database=database, kafka=kafka)
     if kafka:
         _knock(known)
@@ -93,15 +96,14 @@ def print_json(value: object) -> None:
 
 
 def print_rows(rows: Iterable[Row], columns: Sequence[str], *, as_json: bool) -> None:
-    """Print rows as a table for people, or as a JSON array."""
+    """Print rows as a table for people, in whole lines where a terminal is narrow, or as a JSON array."""
     found = [{column: row[column] for column in columns} for row in rows]
     if as_json:
         print_json(found)
         return
-    texts = [list(columns), *([cell(row[c]) for c in columns] for row in found)]
-    widths = [max(len(line[n]) for line in texts) for n in range(len(columns))]
-    for line in texts:
-        click.echo("  ".join(t.ljust(w) for t, w in zip(line, widths, strict=True)).rstrip())
+    texts = [[cell(row[c]) for c in columns] for row in found]
+    for line in layout(columns, texts, terminal_width()):
+        click.echo(line)
 
 
 def cell(value: object) -> str:
@@ -113,6 +115,11 @@ def cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun, in the plural where it is due."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 @contextmanager

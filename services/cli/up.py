@@ -13,6 +13,7 @@ from services.runtime.roles import ROLES, refusals
 from services.runtime.settings import Settings, load
 from services.runtime.up import Installation, Interrupt
 
+_TOLD_IN_PROSE = ("services", "consumers", "aiokafka")
 _PASSWORD = re.compile(r"((?:^|&)(?:ssl)?password=)[^&]*", re.I)
 
 
@@ -34,13 +35,21 @@ def command(roles: tuple[str, ...], offline: bool) -> int:
     commands of the same user find it by the data directory (TAKEDOWN_DATA_DIR).
     """
     settings = load()
-    shown = "info" if settings.log.level == "debug" else "warning"
-    logging.configure(msgspec.structs.replace(settings.log, level=shown, format=_format(settings)))
+    _log(settings)
     return run_async(lambda: _up(settings, roles, offline))
 
 
-def _format(settings: Settings) -> str:
-    return "console" if sys.stderr.isatty() else settings.log.format
+def _log(settings: Settings) -> None:
+    """Log what nobody foresaw. What happens to the servers and roles is said in prose, and once.
+
+    With TAKEDOWN_LOG_LEVEL=debug both are shown. The roles' own logs are files in the data directory.
+    """
+    everything = settings.log.level == "debug"
+    shown = "info" if everything else "error"
+    format_ = "console" if sys.stderr.isatty() else settings.log.format
+    logging.configure(msgspec.structs.replace(settings.log, level=shown, format=format_))
+    for name in () if everything else _TOLD_IN_PROSE:
+        logging.silence(name)
 
 
 async def _up(settings: Settings, roles: tuple[str, ...], offline: bool) -> int:
@@ -73,6 +82,7 @@ def _introduce(installation: Installation) -> None:
         f"PostgreSQL  {without_password(installation.dsn)}",
         f"data        {settings.data_path}",
         f"keys        {installation.keys_file}",
+        f"logs        {settings.data_path / 'logs'}",
     ]
     host = settings.http.host
     lines += [

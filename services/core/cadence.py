@@ -18,6 +18,7 @@ from schemas.methodology import Methodology, seconds
 from services.core.instants import micros, moment, span
 
 _NEVER = 2**62
+_SECOND = 1_000_000
 
 
 class Watched(NamedTuple):
@@ -76,6 +77,21 @@ class Plan:
         while tick is not None and tick <= until:
             yield tick
             tick = self.next_tick(watched, tick)
+
+    def latest_tick(self, watched: Watched, now: int) -> int | None:
+        """Give the last tick at or before `now`, without a walk over the whole past."""
+        reach = _SECOND
+        while True:
+            after = max(now - reach, 0)
+            tick = self.next_tick(watched, after)
+            if tick is not None and tick <= now:
+                break
+            if after == 0:
+                return None
+            reach *= 4
+        for later in self.ticks(watched, tick, now):
+            tick = later
+        return tick
 
     def _grid(self, since: int, after: int) -> int | None:
         passed = after - since

@@ -12,7 +12,7 @@ from services.core.case import Removal, Run, Spell
 from services.core.machines import Clock, Presence, Procedure, Trigger
 from services.core.spells import Pass
 
-_PATIENCE = 2  # confirmation spans within which the second vantage has to be heard
+_PATIENCE = 4  # confirmation spans within which the second vantage has to be heard
 
 
 def missed(run: Pass, event: Event) -> None:

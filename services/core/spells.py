@@ -81,9 +81,14 @@ class Pass:
     # -- the clock ---------------------------------------------------------------------------
 
     def start_clock(self, at: datetime) -> None:
-        """Start the current spell's clock, unless it is gone already: then there is nothing to owe."""
+        """Start the current spell's clock, unless it is gone already: then there is nothing to owe.
+
+        Nor is there before any report: a notice with a mistyped case id charges nobody.
+        """
         spell = self.case.spell
         if spell.clock is not Clock.STOPPED or spell.procedure is Procedure.CLOSED:
+            return
+        if not self.case.reports:
             return
         spell.clock_started_at = at
         norm = self.methodology.norm_for(self.case.category)

@@ -1,6 +1,6 @@
 """What the probers are told about a case: its watch entry, or that the watch has ended."""
 
-from schemas.events import WatchEntry
+from schemas.events import Fingerprint, WatchEntry
 from schemas.methodology import Methodology
 from services.core.case import Case
 from services.core.looks import dark_vantages
@@ -29,9 +29,16 @@ def entry_of(case: Case, methodology: Methodology) -> WatchEntry | None:
         returned_at=spell.returned_at[-1] if spell.returned_at else None,
         second_vantage=_second_vantage(case, methodology),
         known_online=case.known_online,
-        baseline=spell.baseline,
+        baseline=_needed(spell.baseline),
         host_dark=spell.dark is not None,
     )
+
+
+def _needed(baseline: Fingerprint | None) -> Fingerprint | None:
+    """Leave out of a baseline what no verdict rests on: a million entries are read at a prober's start."""
+    if baseline is None:
+        return None
+    return Fingerprint(content_type=baseline.content_type, content_length=baseline.content_length)
 
 
 def _second_vantage(case: Case, methodology: Methodology) -> bool:

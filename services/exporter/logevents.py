@@ -24,6 +24,7 @@ WARNINGS = (
     "prober.waits",
     "process.task_stack",
     "relay.waits",
+    "server.ended",
 )
 ERRORS = (
     "consumer.abandoned",

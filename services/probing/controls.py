@@ -84,10 +84,16 @@ class HostControl:
 
 
 class Controls:
-    """Remember the control of each host; concurrent looks at one host share the probe."""
+    """Remember the control of each host; concurrent looks at one host share the probe.
 
-    def __init__(self, interval_seconds: float, entries: int = 20_000) -> None:
+    One that got no answer, such as that of a look whose time was up, is asked again after `retry_seconds`.
+    """
+
+    def __init__(
+        self, interval_seconds: float, entries: int = 20_000, *, retry_seconds: float = 300.0
+    ) -> None:
         self._interval = interval_seconds
+        self._retry = min(retry_seconds, interval_seconds)
         self._most = entries
         self._known: OrderedDict[HostKey, HostControl] = OrderedDict()
 
@@ -127,6 +133,8 @@ class Controls:
             self._known.pop(key, None)
             made.probe.set_result(ControlProbe())
             raise
+        if found.fingerprint is None:
+            made.at -= self._interval - self._retry
         made.probe.set_result(found)
 
 

@@ -30,7 +30,14 @@ Method = Literal["HEAD", "GET"]
 _HEADER_CHARACTERS = 120
 _ROUTES = 50_000
 _DEFAULT_PORT = {"http": 80, "https": 443}
-_CHALLENGES = ("cf-mitigated", "x-datadome", "x-amzn-waf-action")
+# What guards a site against machines says so in a header of its own; by some it is also in answers that let pass.
+_CHALLENGES = {
+    "cf-mitigated": ("challenge",),
+    "x-amzn-waf-action": ("challenge", "captcha"),
+    "x-vercel-mitigated": ("challenge", "deny"),
+}
+_PROTECTORS = ("x-datadome", "x-sucuri-block")
+_CHALLENGING = frozenset({202, 403, 405, 429, 503})
 _ERRNO = {
     errno.ECONNREFUSED: "connect_refused",
     errno.ECONNRESET: "blocked_reset",
@@ -221,10 +228,10 @@ def _read(
 
 
 def _challenged(status: int, headers: CIMultiDictProxy[str]) -> bool:
-    """Recognise what guards a site against machines; its markers count beside a status that fits."""
-    if status in (403, 429, 503) or status == 202:
-        return any(marker in headers for marker in _CHALLENGES)
-    return headers.get("cf-mitigated", "") == "challenge"
+    """Recognise what guards a site against machines, where it kept us out."""
+    if any(headers.get(name, "").lower() in said for name, said in _CHALLENGES.items()):
+        return True
+    return status in _CHALLENGING and any(marker in headers for marker in _PROTECTORS)
 
 
 def _content_type(text: str | None) -> str | None:

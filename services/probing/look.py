@@ -24,7 +24,7 @@ from services.probing.controls import Controls
 from services.probing.darkness import Darkness
 from services.probing.egress import Egress
 from services.probing.exchange import Exchanger
-from services.probing.gate import Gate
+from services.probing.gate import DEADLINE, Gate
 from services.probing.guard import Guard
 from services.probing.identity import identified_agent
 from services.probing.kit import Kit, LookLimits, Step, Target
@@ -35,6 +35,9 @@ from services.probing.selfcheck import SelfCheck
 from services.probing.visit import Visit
 
 __all__ = ["Deferred", "Explained", "LookLimits", "Looker", "Target"]
+
+# A control without an answer holds for so many looks' time: five minutes.
+_CONTROL_RETRY_LOOKS = 15
 
 
 class Explained(NamedTuple):
@@ -200,8 +203,14 @@ class Looker:
                 clock=self._clock,
                 limits=limits,
                 exchanger=exchanger,
-                controls=Controls(limits.control_interval_seconds),
-                fronts=Controls(limits.front_interval_seconds),
+                controls=Controls(
+                    limits.control_interval_seconds,
+                    retry_seconds=_CONTROL_RETRY_LOOKS * limits.total_seconds,
+                ),
+                # That a front page gives nothing is what is asked of it.
+                fronts=Controls(
+                    limits.front_interval_seconds, retry_seconds=limits.front_interval_seconds
+                ),
                 darkness=Darkness(limits.darkness),
             )
         return self._kit
@@ -226,7 +235,7 @@ class Looker:
 
     async def _see(self, url: CanonicalUrl) -> datetime | None:
         """Look at the canary: the instant from which it was seen, or None."""
-        visit = Visit(self._ready(), url, fresh=True, control=False)
+        visit = Visit(self._ready(), url, fresh=True, control=False, worth=DEADLINE)
         try:
             evidence = await visit.evidence()
         except Deferred:

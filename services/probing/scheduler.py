@@ -24,7 +24,7 @@ import structlog
 
 from schemas.events import MissedReason, WatchEntry
 from schemas.methodology import Methodology
-from services.core.cadence import Plan, Watched, plan_of
+from services.core.cadence import Plan, plan_of
 from services.core.instants import micros, moment
 from services.probing.shapes import UNSEEN, Seen
 from services.probing.wheel import Wheel
@@ -123,7 +123,8 @@ class Schedule:
         # Slots count from here, so that 32 bits hold decades of them.
         self._zero = self._begun // self._step
         self._list = WorkList()
-        self._wheel = Wheel(0, queues=3)
+        self._wheel = Wheel(self._due, queues=3)
+        self._front = (-1, 0)
         self._held: Counter[int] = Counter()
         self._waiting = self._flying = 0
         self._planned: int | None = 0
@@ -232,7 +233,9 @@ class Schedule:
         for rank in range(3):
             slot = self._wheel.chains.first(self._wheel.first_queue + rank)
             if slot >= 0:
-                return (rank, self._zero + self._wheel.due(slot))
+                if slot != self._front[0]:
+                    self._front = (slot, self._due(slot))
+                return (rank, self._zero + self._front[1])
         return None
 
     def take(self, now: datetime) -> Work | None:
@@ -264,7 +267,7 @@ class Schedule:
             self._plan(slot, micros(now))
 
     def _take(self, slot: int, ticks: list[int], rank: int) -> Work:
-        case_id, due = self._list.case_id(slot), self._wheel.due(slot)
+        case_id, due = self._list.case_id(slot), self._due(slot)
         self._unplan(slot)
         self._held[due] += 1
         self._flying += 1
@@ -290,34 +293,46 @@ class Schedule:
         after = self._list.done[slot]
         if not self._list.flags[slot] & _FRESH:
             return list(plan.ticks(watched, after, now))
-        latest = latest_tick(plan, watched, now)
+        latest = plan.latest_tick(watched, now)
         if latest is None:
             return []
         floor = max(after, micros(self._stored.born))
         return [*plan.ticks(watched, floor, latest - 1), latest]
 
     def _plan(self, slot: int, now: int) -> None:
-        flags, done, plan = self._list.flags[slot], self._list.done[slot], self._kind(slot).plan
-        if flags & _FLYING:
+        if self._list.flags[slot] & _FLYING:
             return
-        tick = plan.next_tick(self._list.watched(slot, plan.jitter), 0 if flags & _FRESH else done)
+        tick = self._next(slot)
         if tick is None:
             return
-        due = self._slot(max(tick, done) if flags & _FRESH else tick)
+        due = self._slot(tick)
         if due <= self._wheel.cursor:
-            self._wheel.hold(slot, due, self._wheel.first_queue + self._rank(slot, now))
-            self._count_in(slot)
+            self._queue(slot, now)
         else:
             self._wheel.schedule(slot, due)
 
+    def _next(self, slot: int) -> int | None:
+        """Give the instant for which a case is planned: a function of its entry, so that no column keeps it."""
+        fresh, done = self._list.flags[slot] & _FRESH, self._list.done[slot]
+        plan = self._kind(slot).plan
+        tick = plan.next_tick(self._list.watched(slot, plan.jitter), 0 if fresh else done)
+        return max(tick, done) if fresh and tick is not None else tick
+
+    def _due(self, slot: int) -> int:
+        tick = self._next(slot)
+        assert tick is not None, "only a case with a tick is planned"
+        return self._slot(tick)
+
     def _unplan(self, slot: int) -> None:
+        if slot == self._front[0]:
+            self._front = (-1, 0)
         if slot == self._rerank_at:
             self._rerank_at = self._wheel.chains.after(slot)
         if self._list.flags[slot] & _WAITING:
             self._wheel.chains.remove(slot)
             self._list.flags[slot] &= ~_WAITING
             self._waiting -= 1
-            self._release(self._wheel.due(slot))
+            self._release(self._due(slot))
         elif self._wheel.chains.linked(slot):
             self._wheel.cancel(slot)
 
@@ -328,7 +343,7 @@ class Schedule:
     def _count_in(self, slot: int) -> None:
         self._list.flags[slot] |= _WAITING
         self._waiting += 1
-        self._held[self._wheel.due(slot)] += 1
+        self._held[self._due(slot)] += 1
 
     def _release(self, due: int) -> None:
         self._held[due] -= 1
@@ -379,19 +394,3 @@ class Schedule:
                 log.error("prober.methodology_unknown", methodology=name, used=self._default.id)
             return self._default
         return found
-
-
-def latest_tick(plan: Plan, watched: Watched, now: int) -> int | None:
-    """Give the last tick at or before `now`, without a walk over the whole past."""
-    reach = _SECOND
-    while True:
-        after = max(now - reach, 0)
-        tick = plan.next_tick(watched, after)
-        if tick is not None and tick <= now:
-            break
-        if after == 0:
-            return None
-        reach *= 4
-    for later in plan.ticks(watched, tick, now):
-        tick = later
-    return tick

@@ -1,4 +1,4 @@
-"""A timing wheel over integers: constant time to schedule, move and cancel, 12 bytes per item.
+"""A timing wheel over integers: constant time to schedule, move and cancel, 8 bytes per item.
 
 Laws:
 
@@ -7,14 +7,14 @@ Laws:
 3. Far items wait in coarse buckets and are moved to the fine ones a few per slot, long before they are due,
    so that no single step is long. What lies beyond the horizon is parked at its end and placed again there.
 
-Times are slot numbers (integers); `Wheel` reads no clock.
+Times are slot numbers (integers); `Wheel` reads no clock. It keeps no slots: whoever owns the items knows them.
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 _FREE = -1
-_EARLIEST, _LATEST = -(2**31), 2**31 - 1
+_SPARE = 128
 
 
 class Chains:
@@ -35,7 +35,7 @@ class Chains:
         """Make room for items below `items`, with a little to spare."""
         missing = items - len(self._next)
         if missing > 0:
-            fill = array("i", [_FREE]) * (missing + items // 32)
+            fill = array("i", [_FREE]) * (missing + items // _SPARE)
             self._next.extend(fill)
             self._prev.extend(fill)
 
@@ -93,6 +93,7 @@ class Wheel:
     """Two rings of chains: fine slots for what is near, coarse buckets of `width` slots for the rest.
 
     Args:
+        due: tells for which slot a scheduled item is scheduled; asked of the far ones, when they come near.
         now: the slot from which time runs.
         width: slots per coarse bucket; the fine ring holds two such buckets.
         buckets: length of the coarse ring; `width * buckets` slots is the horizon.
@@ -112,7 +113,13 @@ class Wheel:
     )
 
     def __init__(
-        self, now: int = 0, *, width: int = 2048, buckets: int = 1024, queues: int = 0
+        self,
+        due: Callable[[int], int],
+        now: int = 0,
+        *,
+        width: int = 2048,
+        buckets: int = 1024,
+        queues: int = 0,
     ) -> None:
         if width < 1 or buckets < 3:
             raise ValueError("a wheel needs a width of at least 1 and at least 3 buckets")
@@ -121,7 +128,7 @@ class Wheel:
         self._cursor = now
         self._late = 2 * width + buckets
         self._scheduled = 0
-        self._due = array("i")
+        self._due = due
         self.first_queue = self._late + 1
         self.chains = Chains(self.first_queue + queues)
 
@@ -136,26 +143,14 @@ class Wheel:
         """The last slot that was handed out in full."""
         return self._cursor
 
-    def due(self, item: int) -> int:
-        """Give the slot that an item was last scheduled for, also after it was handed out."""
-        return self._due[item]
-
     def reserve(self, items: int) -> None:
         """Make room for items below `items`."""
-        if items > len(self._due):
-            self._due.extend(array("i", [0]) * (items - len(self._due) + items // 32))
-            self.chains.reserve(items)
+        self.chains.reserve(items)
 
     def schedule(self, item: int, slot: int) -> None:
         """Put an item that is in no chain into its slot; one in the past is handed out next."""
-        self._due[item] = slot if _EARLIEST <= slot <= _LATEST else _LATEST
         self._scheduled += 1
         self.chains.append(self._chain_of(slot), item)
-
-    def hold(self, item: int, slot: int, queue: int) -> None:
-        """Put an item that is in no chain into one of the owner's queues, with the slot that it was due at."""
-        self._due[item] = slot if _EARLIEST <= slot <= _LATEST else _EARLIEST
-        self.chains.append(queue, item)
 
     def reschedule(self, item: int, slot: int) -> None:
         """Move a scheduled item."""
@@ -203,4 +198,4 @@ class Wheel:
         eve = slot + 1 == coming * self._width
         while (quota > 0 or eve) and (item := self.chains.pop(chain)) >= 0:
             quota -= 1
-            self.chains.append(self._chain_of(self._due[item]), item)
+            self.chains.append(self._chain_of(self._due(item)), item)

@@ -17,10 +17,10 @@ from services.probing.shapes import Seen, Shape, content_of
 
 _ID = 16
 _CHUNK = 1 << 16
-_HEADER = 2
-_LONGEST = _CHUNK - _HEADER - 1
+_LONG = 0xFF
+_LONGEST = _CHUNK - 4
 _NOWHERE = 0xFFFFFFFF
-_SPARE = 32
+_SPARE = 128
 
 
 OWN = -(2**63)
@@ -35,7 +35,7 @@ _TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
 class Blobs:
     """Byte strings in chunks of 64 KiB; a chunk that is half garbage is written anew.
 
-    `refs[owner]` says where an owner's bytes lie: two bytes of length, then the bytes.
+    `refs[owner]` says where an owner's bytes lie: a byte of length (255: two more follow), then the bytes.
     The records do not name their owners: that would cost 4 MB per million, and a rewrite can ask `refs`.
     """
 
@@ -49,26 +49,28 @@ class Blobs:
 
     def put(self, owner: int, data: bytes) -> None:
         """Store an owner's bytes; an owner that has some frees them first."""
-        size = len(data) + _HEADER
-        if len(self._chunks[self._open]) + size > _CHUNK:
+        record = _measured(data)
+        if len(self._chunks[self._open]) + len(record) > _CHUNK:
             self._turn_over()
         chunk = self._chunks[self._open]
         assert isinstance(chunk, bytearray)
         self.refs[owner] = self._open << 16 | len(chunk)
-        chunk += len(data).to_bytes(_HEADER, "little") + data
-        self._live[self._open] += size
+        chunk += record
+        self._live[self._open] += len(record)
 
     def get(self, owner: int) -> bytes:
         """Give an owner's bytes."""
         number, at = self.refs[owner] >> 16, self.refs[owner] & 0xFFFF
         chunk = self._chunks[number]
-        length = int.from_bytes(chunk[at : at + _HEADER], "little")
-        return bytes(chunk[at + _HEADER : at + _HEADER + length])
+        length, at = chunk[at], at + 1
+        if length == _LONG:
+            length, at = int.from_bytes(chunk[at : at + 2], "little"), at + 2
+        return bytes(chunk[at : at + length])
 
     def free(self, owner: int) -> None:
         """Forget an owner's bytes."""
         number = self.refs[owner] >> 16
-        self._live[number] -= len(self.get(owner)) + _HEADER
+        self._live[number] -= len(_measured(self.get(owner)))
         self.refs[owner] = _NOWHERE
         chunk = self._chunks[number]
         if number != self._open and 2 * self._live[number] < len(chunk):
@@ -89,6 +91,12 @@ class Blobs:
         self._chunks[number], self._live[number] = b"", 0
         for owner, data in kept:
             self.put(owner, data)
+
+
+def _measured(data: bytes) -> bytes:
+    if len(data) < _LONG:
+        return bytes((len(data),)) + data
+    return bytes((_LONG,)) + len(data).to_bytes(2, "little") + data
 
 
 class CaseIndex:

@@ -17,6 +17,11 @@ def _statement(name: str) -> str:
     return statements("services.reports", "evidence.sql")[name]
 
 
+async def concerns_any(session: asyncpg.Connection, provider: str) -> bool:
+    """Tell whether any case concerns a provider."""
+    return bool(await session.fetch(_statement("cases_of_provider"), provider))
+
+
 async def evidence(
     session: asyncpg.Connection, provider: str, cutoff: datetime
 ) -> AsyncIterator[list[Event]]:

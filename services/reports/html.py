@@ -8,13 +8,13 @@ from services.core.hours import WEEKDAYS
 from services.core.incidence import CAUSES
 from services.reports import plots
 from services.reports.figures import HourCell, Month, Row, Table
-from services.reports.text import count, hours, name, notes, share, shares
+from services.reports.text import count, name, notes, share, shares
+from services.reports.units import Unit, duration, unit_of
 
 _PANELS = 12
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _FEW_SHOWN = 15
 _HEADS = ("n", "lower", "upper", "95 % sampling", "within", "certain breaches", "undecided")
-_TIMES = ("median, h", "90 % gone, h")
 _STOCK = (
     "still online",
     "exposure, h",
@@ -56,14 +56,14 @@ def _title(table: Table) -> str:
 
 
 def _summary(table: Table) -> str:
-    total = table.pooled
+    total, unit = table.pooled, unit_of(table)
     facts = [
         (_percent(total), f"gone within {table.norm}, lower to upper bound"),
         (f"{total.n:,}", "spells judged"),
         (f"{total.certain_breaches:,}", "certain breaches"),
         (f"{total.still_online:,}", "still online"),
         (_exposure(total), "hours of exposure"),
-        (hours(total.median), "median, hours"),
+        (duration(total.median, unit), f"median, {unit.word}"),
     ]
     items = "".join(f"<li><b>{escape(a)}</b><span>{escape(b)}</span></li>" for a, b in facts)
     return (
@@ -100,12 +100,14 @@ def _league(table: Table, everything: bool) -> str:
     if hidden:
         spells = sum(row.n for row in hidden)
         caption += f" {len(hidden):,} more with too few, {spells:,} spells in all, are not listed."
-    bounds = [_cells(name(row), _figures(row), kind) for row, kind in _marked(shown, totals)]
+    unit = unit_of(table)
+    times = (f"median, {unit.short}", f"90 % gone, {unit.short}")
+    bounds = [_cells(name(row), _figures(row, unit), kind) for row, kind in _marked(shown, totals)]
     stock = [_cells(name(row), _left(row), kind) for row, kind in _marked(shown, totals)]
     said = "What stayed, came back, moved, or could not be told."
     return _section(
         f"League table by {table.by}",
-        _grid(table.by, (*_HEADS, *_TIMES), bounds, caption) + _grid(table.by, _STOCK, stock, said),
+        _grid(table.by, (*_HEADS, *times), bounds, caption) + _grid(table.by, _STOCK, stock, said),
     )
 
 
@@ -132,8 +134,8 @@ def _grid(first: str, heads: Sequence[str], rows: Iterable[str], caption: str) -
     )
 
 
-def _figures(row: Row) -> tuple[str, ...]:
-    return (*_bounds(row), hours(row.median), hours(row.p90))
+def _figures(row: Row, unit: Unit) -> tuple[str, ...]:
+    return (*_bounds(row), duration(row.median, unit), duration(row.p90, unit))
 
 
 def _left(row: Row) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ from services.reports.svg import (
     tag,
     vertical_grid,
 )
-from services.reports.text import hours, name
+from services.reports.text import name
+from services.reports.units import Unit, duration, unit_of
 
 _WIDTH = 920.0
 _LABELS = 220.0
@@ -67,21 +68,24 @@ _TOLD = (0, 1, 3, 5, 7)
 def survival(row: Row, table: Table) -> str:
     """Draw the share still online over time: a line where it is known, a shaded gap where it isn't."""
     assert row.curve is not None
-    norm = seconds(table.norm) / 3600
+    norm, unit = seconds(table.norm) / 3600, unit_of(table)
+    median = duration(row.median, unit)
     end = norm * _NORMS_SHOWN
     x = linear(0, end, _LEFT, _PANEL_WIDTH - _RIGHT)
     y = linear(1, 0, _TOP, _PANEL_HEIGHT - _BOTTOM)
-    ticks = [(norm * k, _hours(norm * k) if k in _TOLD else "") for k in range(_NORMS_SHOWN + 1)]
+    ticks = [
+        (norm * k, _time(norm * k, unit) if k in _TOLD else "") for k in range(_NORMS_SHOWN + 1)
+    ]
     share_ticks = [(share / 4, f"{share * 25} %") for share in range(5)]
     parts = [
         label(name(row), 4.0, 14, class_="panel"),
-        label(f"n {row.n:,}, median in hours: {hours(row.median)}", 4.0, 29, class_="tick"),
+        label(f"n {row.n:,}, median in {unit.word}: {median}", 4.0, 29, class_="tick"),
         *vertical_grid(ticks, x, _TOP, _PANEL_HEIGHT - _BOTTOM),
         *horizontal_grid(share_ticks, y, _LEFT, _PANEL_WIDTH - _RIGHT),
         tag("line", x1=x(norm), x2=x(norm), y1=_TOP, y2=_PANEL_HEIGHT - _BOTTOM, class_="norm"),
         *_band(row.curve, x, y, end),
     ]
-    said = f"Share still online at {name(row)}; median in hours {hours(row.median)}, n {row.n}."
+    said = f"Share still online at {name(row)}; median in {unit.word} {median}, n {row.n}."
     return drawing(parts, _PANEL_WIDTH, _PANEL_HEIGHT, f"Survival, {name(row)}", said)
 
 
@@ -106,8 +110,9 @@ def _band(curve: Curve, x: Scale, y: Scale, end: float) -> list[str]:
     return [*parts, tag("path", d="".join(known), class_="known")] if known else parts
 
 
-def _hours(value: float) -> str:
-    return f"{value:.2g} h" if value < 1 else f"{value:.0f} h"
+def _time(hours: float, unit: Unit) -> str:
+    value = hours * unit.per_hour
+    return f"{value:.2g} {unit.short}" if value < 1 else f"{value:.0f} {unit.short}"
 
 
 # -- months --------------------------------------------------------------------------------------

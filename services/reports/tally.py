@@ -125,7 +125,7 @@ class Tally:
             self.clusters[provider] = [a + b for a, b in zip(mine, counts, strict=True)]
 
     def finish(self, methodology: Methodology, *, pooled: bool, curves: bool = False) -> Row:
-        """Turn the counts into figures; a group below the minimum gets no share, the pooled ones always do."""
+        """Turn the counts into figures; below the minimum nobody gets a share, the pooled rows neither."""
         count, row = self.count, self.row
         for name in (*_JUDGED, "n", "not_certainly_outside", "younger_than_norm", "not_started"):
             setattr(row, name, getattr(count, name))
@@ -133,7 +133,7 @@ class Tally:
         row.exposure_lower_hours, row.exposure_upper_hours = (
             part / _MICROHOUR for part in self.exposure
         )
-        row.too_few = row.n < (1 if pooled else methodology.minimum_n)
+        row.too_few = row.n < methodology.minimum_n
         row.incidence_n = self.incidence.n
         if row.too_few:
             return row

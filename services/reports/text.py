@@ -1,17 +1,30 @@
 """The league table as text for a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from rich import box
 from rich.console import Console, Group
 from rich.table import Table as Grid
 from rich.text import Text
 
-from services.reports.figures import Month, Quantile, Row, Table, Warned
+from services.reports.figures import Month, Row, Table, Warned
+from services.reports.units import duration, unit_of
 
 _BOUNDS = ("n", "lower", "upper", "95 % sampling", "within", "breaches", "undecided")
-_TIMES = ("median h", "90 % gone h", "exposure h")
-_STOCK = ("online", "returned", "moved", "gone before", "undetermined", "too young", "no clock")
+_STOCK = (
+    "online",
+    "returned",
+    "moved",
+    "gone before",
+    "undetermined",
+    "too young",
+    "no clock",
+    "exposure h",
+)
+_NAME_WIDTH = 28
+_GAP = 3
+_EDGES = 2
 
 
 def share(value: float | None) -> str:
@@ -24,62 +37,87 @@ def shares(pair: tuple[float, float] | None) -> str:
     return "-" if pair is None else f"{pair[0]:.4f}-{pair[1]:.4f}"
 
 
-def hours(found: Quantile | None) -> str:
-    """Write a quantile as an interval of hours, or that it was not reached."""
-    if found is None:
-        return "-"
-    if not found.reached or found.lower_hours is None or found.upper_hours is None:
-        return "not reached"
-    return f"{found.lower_hours:.1f}-{found.upper_hours:.1f}"
-
-
 def count(row: Row, value: int) -> str:
     """Write a count, or that it is too small to publish."""
     return "<5" if row.suppressed else f"{value:,}"
 
 
-def render(table: Table, most: int | None = None) -> Group:
+def render(table: Table, most: int | None = None, width: int | None = None) -> Group:
     """Lay a table out for a terminal; `most` limits the groups shown, and says how many it left out.
 
-    What is on the watch list is shown whatever its place.
+    What is on the watch list is shown whatever its place. Where `width` is too narrow for all columns of a
+    table, those that don't fit stand in another one below, each with the groups' names.
     """
     kept = table.providers if most is None else table.providers[:most]
     shown = [*kept, *(row for row in table.providers[len(kept) :] if row.watched)]
     rows = [*shown, *_totals(table)]
-    parts: list[Text | Grid] = [Text(title(table)), _bounds(table, rows, len(shown))]
-    parts.append(_stock(table, rows, len(shown)))
+    parts: list[Text | Grid] = [Text(title(table))]
+    for sheet in (_bounds(table, rows), _stock(table, rows)):
+        parts += _grids(sheet, {len(shown)}, width, bold_from=len(shown))
     if len(table.trend) > 1:
-        parts.append(_trend(table.trend))
-    parts += [_warned(warned) for warned in table.warnings]
+        breaks = {number for number, month in enumerate(table.trend) if month.breaks}
+        parts += _grids(_trend(table.trend), breaks, width)
+    for warned in table.warnings:
+        parts += _grids(_warned(warned), set(), width)
     parts.append(Text("\n".join(notes(table, len(table.providers) - len(shown)))))
     return Group(*parts)
 
 
 def write(table: Table, console: Console, most: int | None = None) -> None:
-    """Print a table."""
-    console.print(render(table, most))
+    """Print a table, as wide as the console is."""
+    console.print(render(table, most, console.width))
 
 
 def _totals(table: Table) -> Sequence[Row]:
     return [row for row in (table.pooled, table.without_largest) if row is not None and row.n]
 
 
-def _grid(first: str, heads: Sequence[str]) -> Grid:
-    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
-    grid.add_column(first, justify="left")
-    for head in heads:
-        grid.add_column(head, justify="right", no_wrap=True)
-    return grid
+class Sheet(NamedTuple):
+    """A table before it is laid out: the heads, and each line with the name that stands first."""
+
+    heads: Sequence[str]
+    lines: Sequence[Sequence[str]]
 
 
-def _bounds(table: Table, rows: Sequence[Row], groups: int) -> Grid:
-    grid = _grid(table.by, _BOUNDS + _TIMES[:2])
-    for number, row in enumerate(rows):
-        if number == groups:
-            grid.add_section()
-        cells = (*_bound_cells(row), hours(row.median), hours(row.p90))
-        grid.add_row(name(row), *cells, style="bold" if number >= groups else "")
-    return grid
+def _grids(
+    sheet: Sheet, breaks: set[int], width: int | None, bold_from: int | None = None
+) -> Iterator[Grid]:
+    for columns in _fitting(sheet, width):
+        grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
+        grid.add_column(sheet.heads[0], justify="left", overflow="fold")
+        for column in columns:
+            grid.add_column(sheet.heads[column], justify="right", no_wrap=True)
+        for number, line in enumerate(sheet.lines):
+            if number in breaks:
+                grid.add_section()
+            bold = bold_from is not None and number >= bold_from
+            grid.add_row(line[0], *(line[c] for c in columns), style="bold" if bold else "")
+        yield grid
+
+
+def _fitting(sheet: Sheet, width: int | None) -> list[list[int]]:
+    """Share the columns but the first out among as few tables as fit; a long name is folded."""
+    widths = [max(map(len, column)) for column in zip(sheet.heads, *sheet.lines, strict=True)]
+    first = min(widths[0], _NAME_WIDTH) + _EDGES
+    made: list[list[int]] = [[]]
+    used = first
+    for column, needs in enumerate(widths[1:], start=1):
+        if width is not None and made[-1] and used + needs + _GAP > width:
+            made.append([])
+            used = first
+        made[-1].append(column)
+        used += needs + _GAP
+    return made
+
+
+def _bounds(table: Table, rows: Sequence[Row]) -> Sheet:
+    unit = unit_of(table)
+    heads = (table.by, *_BOUNDS, f"median {unit.short}", f"90 % gone {unit.short}")
+    lines = [
+        (name(row), *_bound_cells(row), duration(row.median, unit), duration(row.p90, unit))
+        for row in rows
+    ]
+    return Sheet(heads, lines)
 
 
 def name(row: Row) -> str:
@@ -100,47 +138,44 @@ def _bound_cells(row: Row) -> list[str]:
     ]
 
 
-def _stock(table: Table, rows: Sequence[Row], groups: int) -> Grid:
-    grid = _grid(table.by, (*_STOCK, _TIMES[2]))
-    for number, row in enumerate(rows):
-        if number == groups:
-            grid.add_section()
-        undetermined = row.undetermined_share
-        grid.add_row(
-            name(row),
-            count(row, row.still_online),
-            count(row, row.returned),
-            count(row, row.moved),
-            count(row, row.gone_before_notice),
-            "-" if undetermined is None else f"{undetermined:.1%}",
-            count(row, row.younger_than_norm),
-            count(row, row.not_started),
-            f"{row.exposure_lower_hours:.1f}-{row.exposure_upper_hours:.1f}",
-            style="bold" if number >= groups else "",
+def _stock(table: Table, rows: Sequence[Row]) -> Sheet:
+    return Sheet((table.by, *_STOCK), [(name(row), *_stock_cells(row)) for row in rows])
+
+
+def _stock_cells(row: Row) -> tuple[str, ...]:
+    undetermined = row.undetermined_share
+    return (
+        count(row, row.still_online),
+        count(row, row.returned),
+        count(row, row.moved),
+        count(row, row.gone_before_notice),
+        "-" if undetermined is None else f"{undetermined:.1%}",
+        count(row, row.younger_than_norm),
+        count(row, row.not_started),
+        f"{row.exposure_lower_hours:.1f}-{row.exposure_upper_hours:.1f}",
+    )
+
+
+def _trend(months: Sequence[Month]) -> Sheet:
+    lines = [
+        (
+            month.month,
+            *_bound_cells(month.row),
+            f"{month.methodology} v{month.methodology_version}",
         )
-    return grid
+        for month in months
+    ]
+    return Sheet(("month", *_BOUNDS, "methodology"), lines)
 
 
-def _trend(months: Sequence[Month]) -> Grid:
-    grid = _grid("month", (*_BOUNDS, "methodology"))
-    for month in months:
-        if month.breaks:
-            grid.add_section()
-        method = f"{month.methodology} v{month.methodology_version}"
-        grid.add_row(month.month, *_bound_cells(month.row), method)
-    return grid
-
-
-def _warned(warned: Warned) -> Grid:
-    grid = _grid(f"{warned.provider}, warned {warned.warned_at:%Y-%m-%d}", _BOUNDS)
+def _warned(warned: Warned) -> Sheet:
     cohorts = (
         ("before", warned.before),
         (f"until {warned.grace_ends:%Y-%m-%d}", warned.grace),
         ("after", warned.after),
     )
-    for label, row in cohorts:
-        grid.add_row(label, *_bound_cells(row))
-    return grid
+    heads = (f"{warned.provider}, warned {warned.warned_at:%Y-%m-%d}", *_BOUNDS)
+    return Sheet(heads, [(label, *_bound_cells(row)) for label, row in cohorts])
 
 
 def title(table: Table) -> str:

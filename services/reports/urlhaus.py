@@ -1,8 +1,9 @@
 """Turn a URLhaus dump into events, so that real data can be measured by the same pipeline as everything else.
 
 The rules are those of the reference data: a row is a report and a notice at `dateadded`; a row with `last_online`
-was seen online at both instants; offline means first known gone 3.3 hours after `last_online` (URLhaus re-checks
-about every 2 to 3.3 hours; imputed); an empty `last_online` was gone before the first look.
+was seen online at both instants, at the latest at the cut-off; offline means first known gone 3.3 hours after
+`last_online` (URLhaus re-checks about every 2 to 3.3 hours; imputed); an empty `last_online` was gone before
+the first look.
 Nothing that a dump names is ever resolved or contacted: its reports are historic.
 """
 
@@ -35,10 +36,11 @@ class BadDump(TakedownError):
 
 def events(path: Path, keyring: Keyring) -> Iterator[Event]:
     """Give the events of a dump (CSV, plain or gzip), newest row first as in the file."""
+    end = cutoff(path)
     with _open(path) as lines:
         for number, row in enumerate(csv.reader(_rows(lines)), start=1):
             try:
-                yield from _events(row, keyring)
+                yield from _events(row, keyring, end)
             except (ValueError, TakedownError) as error:
                 raise BadDump(f"{path.name}, row {number}: {_reason(row, error)}") from None
 
@@ -76,7 +78,7 @@ def _reason(row: list[str], error: Exception) -> str:
     return str(error)
 
 
-def _events(row: list[str], keyring: Keyring) -> Iterator[Event]:
+def _events(row: list[str], keyring: Keyring, end: datetime) -> Iterator[Event]:
     reference, added_text, url_text, status, online_text, _threat, _tags, reporter = row
     url = canonical(url_text)
     case, provider, added = keyring.case_id(url), network(url), _instant(added_text)
@@ -93,12 +95,15 @@ def _events(row: list[str], keyring: Keyring) -> Iterator[Event]:
     if not online_text:
         yield _look(case, added, "removed", "imported_never_online", provider)
         return
-    last = _instant(online_text)
+    # Some rows were seen while the dump was being written, up to two minutes after its own cut-off:
+    # they count as seen at the cut-off, or a table as of it would lose what the dump knows.
+    seen = _instant(online_text)
+    last = min(seen, end)
     yield _look(case, added, "online", "imported_online", provider)
     if last != added:
         yield _look(case, last, "online", "imported_online", provider)
     if status == "offline":
-        yield _look(case, last + IMPUTED_AFTER, "removed", "imported_offline", provider)
+        yield _look(case, seen + IMPUTED_AFTER, "removed", "imported_offline", provider)
     elif status != "online":
         raise ValueError("url_status is neither `online` nor `offline`")
 

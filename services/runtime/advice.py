@@ -29,7 +29,7 @@ _ADVICE: tuple[tuple[Kinds, str], ...] = (
             kafka.GroupAuthorizationFailedError,
             kafka.TopicAuthorizationFailedError,
         ),
-        "Kafka does not let this login do that; grant it the topics and groups that deploy/README.md lists",
+        "Kafka does not let this login do that; grant it the topics and groups that deploy/README.md names",
     ),
     (
         (kafka.KafkaConnectionError,),

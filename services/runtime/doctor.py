@@ -1,7 +1,6 @@
 """Check everything this program needs, one thing at a time, and say what to do where one is missing."""
 
 import asyncio
-import os
 import shutil
 import stat
 import subprocess
@@ -20,6 +19,7 @@ from schemas.errors import TakedownError
 from services.attribution.providermap import ProviderMap
 from services.ledger import migrate
 from services.ledger.pool import session_of
+from services.runtime import datadir
 from services.runtime.advice import advice
 from services.runtime.connections import database_connection, kafka_connection
 from services.runtime.embedded import JarsUnavailable, postgres
@@ -106,9 +106,9 @@ async def _examine(name: str, check: Check) -> Finding:
 
 async def _data_dir(settings: Settings) -> str:
     path = settings.data_path
-    parent = next(p for p in (path, *path.parents) if p.exists())
-    if not os.access(parent, os.W_OK):
-        raise Failed(f"{parent} can't be written; set TAKEDOWN_DATA_DIR to a folder of yours")
+    if said := datadir.problem(path):
+        raise Failed(said)
+    parent = datadir.existing(path)
     free = shutil.disk_usage(parent).free
     if free < _LEAST_FREE_BYTES:
         raise Failed(f"{free // 1_000_000} MB free at {parent}; make room or set TAKEDOWN_DATA_DIR")

@@ -105,6 +105,7 @@ def _message(settings: Settings, missing: list[str]) -> str:
     }
     return (
         f"no `takedown up` runs on {settings.data_path}, and "
-        f"{' and '.join(variables[name] for name in missing)} is not set: start `takedown up` in "
-        "another terminal, or set the address of your own server"
+        f"{' and '.join(variables[name] for name in missing)} {'is' if len(missing) == 1 else 'are'} "
+        "not set: start `takedown up` in another "
+        "terminal, or set the address of your own server"
     )

@@ -87,10 +87,21 @@ def new_keys() -> KeyFile:
 
 
 def rotated(keys: KeyFile) -> KeyFile:
-    """Add a sealing key and make it the active one; the old ones still open."""
-    name = _new_name()
-    sealing = {**keys.sealing, name: secrets.token_hex(32)}
-    return KeyFile(naming=keys.naming, active=name, sealing=sealing)
+    """Add a sealing key that is not used yet: whoever reads seals must know it before anybody writes one."""
+    sealing = {**keys.sealing, _new_name(): secrets.token_hex(32)}
+    return KeyFile(naming=keys.naming, active=keys.active, sealing=sealing)
+
+
+def activated(keys: KeyFile, name: str) -> KeyFile:
+    """Seal with a key from now on; the others still open.
+
+    Raises:
+        ConfigError: there is no such key.
+    """
+    if name not in keys.sealing:
+        known = ", ".join(keys.sealing)
+        raise ConfigError(f"there is no sealing key {name!r}; there are {known}")
+    return KeyFile(naming=keys.naming, active=name, sealing=keys.sealing)
 
 
 def _new_name() -> str:

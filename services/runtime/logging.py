@@ -53,6 +53,11 @@ def configure(settings: Log, *more: Processor, **bound: str) -> None:
         logging.getLogger(name).setLevel(max(level, root.level))
 
 
+def silence(name: str) -> None:
+    """Let a library say nothing of its own, where whoever calls it tells all there is to say."""
+    logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
 def _shared() -> list[Processor]:
     return [
         structlog.contextvars.merge_contextvars,

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,12 +11,13 @@ from pathlib import Path
 import aiohttp
 
 import services
-from schemas.errors import TakedownError
+from schemas.errors import ConfigError, TakedownError
 from services.runtime.embedded.process import free_port
 from services.runtime.settings import PREFIX, Settings, environment_of
 from services.runtime.supervisor import Backoff, Child
 
 # What looks stops first, what publishes last.
+_PORT_ORDER = ("exporter", "ledger", "relay", "prober")
 _STOP_ORDER = ("prober", "ledger", "relay", "exporter")
 _KILL_AFTER_SECONDS = 5.0
 _TICK_SECONDS = 0.1
@@ -58,7 +60,8 @@ class RoleChildren:
         return self._children[name]
 
     async def start(self) -> None:
-        """Start every process."""
+        """Start every process; raises `ConfigError` where a port is taken."""
+        refuse_taken(self._settings.http.host, self.ports)
         for child in self._children.values():
             await child.start()
 
@@ -152,10 +155,27 @@ def _names(roles: Sequence[str]) -> dict[str, str]:
 
 
 def _ports(settings: Settings, names: list[str]) -> dict[str, int]:
+    """Give each process its port: the same one whatever else runs, for Prometheus has it written down."""
     first = settings.http.port
     if first:
-        return {name: first + n for n, name in enumerate(names)}
+        more = iter(range(first + len(_PORT_ORDER), first + len(_PORT_ORDER) + len(names)))
+        fixed = {role: first + n for n, role in enumerate(_PORT_ORDER)}
+        return {name: fixed[name] if name in fixed else next(more) for name in names}
     taken: set[int] = set()
     for _ in names:
         taken.add(free_port(frozenset(taken)))
     return dict(zip(names, sorted(taken), strict=True))
+
+
+def refuse_taken(host: str, ports: Mapping[str, int]) -> None:
+    """Raise `ConfigError` where another program listens: it would answer in a role's place."""
+    for name, port in ports.items():
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                raise ConfigError(
+                    f"{name} can't listen on {host}:{port} ({error.strerror}): "
+                    "set TAKEDOWN_HTTP_PORT to the first of a few free ports"
+                ) from None

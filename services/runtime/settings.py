@@ -7,33 +7,30 @@ docs/settings.md is generated from here.
 """
 
 import os
-import tomllib
-from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from schemas.errors import ConfigError
+from services.runtime.settings_given import CONFIG, PREFIX, converted, given
 from services.runtime.settings_model import Section, Settings, is_secret
 from services.runtime.settings_rules import RULES, config_error
 
 __all__ = [
     "CONFIG",
+    "PREFIX",
     "Setting",
     "Settings",
+    "broken_rules",
     "catalogue",
-    "check",
     "environment_of",
+    "examine",
     "load",
     "sections",
 ]
 
-PREFIX = "TAKEDOWN_"
-CONFIG = "TAKEDOWN_CONFIG"
 # Names that people expect, where section + field would read oddly.
 _SPECIAL = {
     ("vantage", "name"): "TAKEDOWN_VANTAGE",
@@ -88,26 +85,30 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read and check all settings.
 
     Raises:
-        ConfigError: a setting is unknown, unreadable, of the wrong kind or contradicts another.
+        ConfigError: settings are unknown, unreadable, of the wrong kind or contradict each other; it names all of them.
     """
-    values = _from_file(environment.get(CONFIG))
-    for setting, text in _from_environment(environment):
-        place = values.setdefault(setting.section, {}) if setting.section else values
-        if not isinstance(place, dict):
-            raise config_error(f"[{setting.section}] in the file of {CONFIG} must be a table")
-        place[setting.field] = _split(setting, text)
-    try:
-        settings = msgspec.convert(values, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        raise config_error(_name_of(str(error))) from None
-    check(settings)
+    settings, problems = examine(environment)
+    if problems:
+        raise config_error(*problems)
     return settings
 
 
-def check(settings: Settings) -> None:
-    """Apply every rule that joins settings; raises `ConfigError` with all that is wrong."""
-    if problems := [problem for rule in RULES for problem in rule(settings)]:
-        raise config_error("; ".join(problems))
+def examine(environment: Mapping[str, str]) -> tuple[Settings, list[str]]:
+    """Read all settings; give those that can be used, and everything that is wrong."""
+    found = given(environment, catalogue())
+    tables, wrong = converted(found.values.values())
+    settings = msgspec.convert(tables, Settings, strict=False)
+    problems = [*found.problems, *(reason for _, reason in wrong)]
+    # What a rule says of a value that could not be read, or of a file that is missing, would be a guess.
+    named = [value.setting.variable for value, _ in wrong]
+    broken = broken_rules(settings) if found.whole else []
+    problems += [p for p in broken if not any(variable in p for variable in named)]
+    return settings, problems
+
+
+def broken_rules(settings: Settings) -> list[str]:
+    """Apply every rule that joins settings."""
+    return [problem for rule in RULES for problem in rule(settings)]
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
@@ -125,62 +126,3 @@ def _text(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _from_file(path: str | None) -> dict[str, Any]:
-    if not path:
-        return {}
-    try:
-        return tomllib.loads(Path(path).read_text("utf-8"))
-    except OSError as error:
-        raise config_error(f"{CONFIG} names a file that can't be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise config_error(f"{CONFIG} names a file that is not TOML: {error}") from None
-
-
-def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[Setting, str]]:
-    known = {setting.variable: setting for setting in catalogue()}
-    files = {f"{s.variable}_FILE": s for s in known.values() if s.secret}
-    for variable in sorted(v for v in environment if v.startswith(PREFIX) and v != CONFIG):
-        if variable not in known and variable not in files:
-            raise _unknown(variable, [*known, *files, CONFIG])
-        text = environment[variable]
-        if not text:
-            continue
-        if variable in known:
-            yield known[variable], text
-        elif environment.get(files[variable].variable):
-            raise config_error(f"both {files[variable].variable} and {variable} are set; keep one")
-        else:
-            yield files[variable], _read_secret(variable, text)
-
-
-def _unknown(variable: str, names: list[str]) -> ConfigError:
-    # Without the prefix that all share, or everything would be near to everything.
-    short = {name.removeprefix(PREFIX): name for name in names}
-    near = get_close_matches(variable.removeprefix(PREFIX), short, n=1, cutoff=0.6)
-    hint = f"; did you mean {short[near[0]]}?" if near else "; docs/settings.md lists them all"
-    return config_error(f"{variable} is no setting{hint}")
-
-
-def _read_secret(variable: str, path: str) -> str:
-    try:
-        return Path(path).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        raise config_error(f"{variable} names a file that can't be read") from None
-
-
-def _split(setting: Setting, text: str) -> object:
-    kind = get_args(setting.type)[0] if get_origin(setting.type) is Annotated else setting.type
-    if get_origin(kind) is tuple:
-        return [part.strip() for part in text.split(",") if part.strip()]
-    return text
-
-
-def _name_of(message: str) -> str:
-    """Put the setting's variable where msgspec says a path such as `$.probe.mode`."""
-    for setting in sorted(catalogue(), key=lambda s: -len(s.field)):
-        path = f"$.{setting.section}.{setting.field}" if setting.section else f"$.{setting.field}"
-        if f"`{path}`" in message or f"`{path}[" in message:
-            return f"{setting.variable}: {message}"
-    return message

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from services.runtime.settings_model import Settings
 
 Rule = Callable[["Settings"], Iterator[str]]
-_HINT = "`takedown check-config` shows what is in force"
 
 
-def config_error(problem: str) -> ConfigError:
-    """Make the error of a wrong setting, with the way to look closer."""
-    return ConfigError(f"settings: {problem} ({_HINT})")
+def config_error(*problems: str) -> ConfigError:
+    """Make the error of wrong settings: all of them at once, one a line where there are several."""
+    if len(problems) == 1:
+        return ConfigError(f"settings: {problems[0]}")
+    return ConfigError("\n  ".join([f"{len(problems)} settings are wrong:", *problems]))
 
 
 def files_exist(settings: "Settings") -> Iterator[str]:
@@ -121,6 +122,21 @@ def split_nameserver(text: str) -> tuple[str, int]:
         return str(ipaddress.ip_address(parts.hostname or "")), parts.port or 53
 
 
+def simulation_has_a_resolver(settings: "Settings") -> Iterator[str]:
+    """Refuse a simulation that would ask the real name servers, or those of another machine."""
+    if settings.probe.mode != "simulated":
+        return
+    try:
+        addresses = [split_nameserver(server)[0] for server in settings.probe.nameservers]
+    except ValueError:
+        return  # another rule's to say
+    if not addresses or not all(ipaddress.ip_address(a).is_loopback for a in addresses):
+        yield (
+            "TAKEDOWN_PROBE_MODE=simulated needs TAKEDOWN_PROBE_NAMESERVERS on loopback: the name "
+            "server that `python -m services.simulation.internet` prints when it serves"
+        )
+
+
 def ports_can_be_asked(settings: "Settings") -> Iterator[str]:
     """Refuse port 0."""
     if 0 in settings.probe.ports:
@@ -195,6 +211,7 @@ RULES: tuple[Rule, ...] = (
     tls_has_a_use,
     public_probing_is_answered_for,
     nameservers_are_addresses,
+    simulation_has_a_resolver,
     ports_can_be_asked,
     denied_networks_are_networks,
     egress_is_possible,

@@ -25,6 +25,7 @@ from services.runtime.endpoints import (
     with_addresses,
     write_endpoints,
 )
+from services.runtime.keeper import Keeper
 from services.runtime.keys import ensure_keys, load_keyring
 from services.runtime.role_children import RoleChildren
 from services.runtime.roles import default_roles, refuse_to_start
@@ -72,6 +73,7 @@ class Installation:
         self._backoff = backoff
         self._say = say
         self._children: RoleChildren | None = None
+        self._keepers: list[Keeper] = []
         self._stack = contextlib.AsyncExitStack()
 
     def __repr__(self) -> str:
@@ -134,8 +136,14 @@ class Installation:
         await self.children.ready(within_seconds)
 
     async def failed(self) -> None:
-        """Return never, or raise once a role can't run at all."""
-        await self.children.failed()
+        """Return never, or raise once a role or a server can't run at all."""
+        works = [asyncio.ensure_future(self.children.failed()), *(k.lost for k in self._keepers)]
+        try:
+            done, _ = await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            works[0].cancel()
+        for work in done:
+            work.result()
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         data = self.settings.data_path
@@ -147,12 +155,22 @@ class Installation:
         await self._start_servers(stack)
         await prepare_topics(self.settings)
         await prepare_database(self.settings)
+        self._keep(stack)
         self._children = RoleChildren(
             self.settings, self.roles, self._environments, self._backoff, self._say
         )
         self._publish(stack)
         stack.push_async_callback(self._children.stop)
         await self._children.start()
+
+    def _keep(self, stack: contextlib.AsyncExitStack) -> None:
+        """Watch over the servers that were started here, from when they are in use until they are stopped."""
+        started = (("Kafka", self.kafka), ("PostgreSQL", self.postgres))
+        self._keepers = [
+            Keeper(name, server, self._say, self._backoff) for name, server in started if server
+        ]
+        for keeper in self._keepers:
+            stack.push_async_callback(keeper.stop)
 
     def _have_keys(self) -> None:
         self.keys_file, made = ensure_keys(self.settings)

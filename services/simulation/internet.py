@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
 from types import TracebackType
 from typing import Any, Self
@@ -28,6 +29,7 @@ from services.simulation.weather import ABROAD, HOME, Block, Loss, Weather, Wind
 from services.simulation.world import CANARY_ADDRESS, World
 
 PORT_TRIES = 50
+_NEW_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
 def free_port(scenario: Scenario) -> int:
@@ -193,6 +195,8 @@ def _instant(context: click.Context, option: click.Parameter, text: str | None) 
 @click.option("--canary-down", multiple=True, callback=_window, help="FROM:TO, the canary fails.")
 @click.option("--loss", multiple=True, callback=_loss, help="FROM:TO:SHARE of packets is lost.")
 @click.option("--block", multiple=True, callback=_block, help="FROM:TO:VANTAGE is kept out.")
+@click.option("--urls", type=_NEW_FILE, help="Write the made-up URLs here, one a line.")
+@click.option("--provider-map", type=_NEW_FILE, help="Write who answers for which addresses here.")
 @click.option("--until-eof", is_flag=True, help="End when standard input closes.")
 def main(
     *,
@@ -222,10 +226,17 @@ class Serving:
     start: datetime
     port: int
     dns_port: int
+    urls: Path | None
+    provider_map: Path | None
 
 
 async def _serve(scenario: Scenario, serving: Serving, until_eof: bool) -> None:
     world = build(scenario, seed=serving.seed, start=serving.start, port=serving.port)
+    if serving.urls is not None:
+        # Of reserved names: what is made up may stand in a file.
+        serving.urls.write_text("".join(f"{case.url.href}\n" for case in world.cases), "utf-8")
+    if serving.provider_map is not None:
+        serving.provider_map.write_text(world.provider_map_toml(), "utf-8")
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

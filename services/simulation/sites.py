@@ -167,7 +167,8 @@ class _Visitor(asyncio.Protocol):
         """Reset the connection."""
         if self._transport is not None:
             sock = self._transport.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
+            if sock is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
             self._transport.abort()
 
     def _answer_all(self) -> None:

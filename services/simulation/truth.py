@@ -45,7 +45,8 @@ def check(
         found = sorted(by_case.pop(truth.case_id, []), key=lambda spell: spell.number)
         examiner.examine(truth, found)
     for case_id in by_case:
-        examiner.fail(case_id, 0, "unknown_case", "the ledger holds a case that was never reported")
+        told = "the ledger holds a case that was never reported"
+        examiner.failures.append(Failure(case_id, 0, "unknown_case", told))
     return examiner.verification()
 
 
@@ -64,10 +65,12 @@ class _Examiner:
         self.figures: dict[str, ProviderFigures] = defaultdict(ProviderFigures)
         self.cases = self.spells = self.expected = self.found = self.missed_returns = 0
         self.unseen = 0
+        self._story = ""
 
     def fail(self, case_id: str, spell: int, kind: str, detail: str) -> None:
         """Note a contradiction."""
-        self.failures.append(Failure(case_id, spell, kind, detail))
+        told = f"{detail} ({self._story})" if self._story else detail
+        self.failures.append(Failure(case_id, spell, kind, told))
 
     def _contradict(self, spell: Measured, kind: str, detail: str) -> None:
         self.fail(spell.case_id, spell.number, kind, detail)
@@ -89,6 +92,7 @@ class _Examiner:
 
     def examine(self, truth: Truth, spells: Sequence[Measured]) -> None:
         """Check one case: its spells in order against the providers that really had it."""
+        self._story = truth.story
         self.cases += 1
         self.spells += len(spells)
         if not spells:

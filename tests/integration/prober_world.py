@@ -69,12 +69,10 @@ class ScriptedLooker:
         self.hang: set[str] = set()
         self.broken: set[str] = set()
         self.seen: list[Target] = []
-        self.begun: list[float] = []
 
     async def look(self, target: Target, tick: datetime) -> LookMade:
         """Look."""
         self.seen.append(target)
-        self.begun.append(asyncio.get_running_loop().time())
         started = clock()
         if target.case_id in self.broken:
             raise RuntimeError("a bug of the looker's")

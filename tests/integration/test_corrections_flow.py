@@ -91,6 +91,7 @@ async def desk(
     monkeypatch.setenv("TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS", kafka_bootstrap)
     # The log of a whole test run is not a command's to redirect.
     monkeypatch.setattr(logging, "configure", lambda *_, **__: None)
+    monkeypatch.setattr(logging, "silence", lambda _: None)
     sealing = {name: key.hex() for name, key in KEYRING.sealing.items()}
     made = keys.KeyFile(naming=KEYRING.naming.hex(), active=KEYRING.active, sealing=sealing)
     keys.write_keys(tmp_path / "data" / "keys.toml", made)
@@ -148,6 +149,8 @@ async def test_a_hold_is_placed_and_lifted(desk: Desk) -> None:
     assert await desk.rows(clock) == [{"clock": "ON_HOLD"}]
     await desk.correct("lift", case_of(1), "--actor", "prosecutor", "--reason", "enquiry over")
     assert await desk.rows(clock) == [{"clock": "RUNNING"}]
+    again = await desk.run("correct", "lift", case_of(1), *WHO, code=1)
+    assert "there is no hold on case" in again.stderr
     shown = await desk.json("case", "show", case_of(1))
     assert [(c["kind"], c["actor"], c["reason"]) for c in shown["corrections"]] == [
         ("hold_placed", "analyst", "provider objected"),
@@ -239,9 +242,61 @@ async def test_a_pack_is_signed_audited_and_the_same_again(desk: Desk) -> None:
     assert "2 entries, unbroken" in (await desk.run("audit", "verify")).stdout
 
 
+async def test_an_unknown_provider_gets_no_pack(desk: Desk) -> None:
+    """A mistyped provider ends in an error with the nearest name: no empty pack, no act in the audit log."""
+    await desk.run("keys", "signing")
+    await desk.told(*story(1))
+    out = desk.folder / "pack.zip"
+    refused = await desk.run("evidence", "gaint", "--out", str(out), code=1)
+    assert "did you mean giant?" in refused.stderr
+    assert "known are" in (await desk.run("evidence", "xyz", "--out", str(out), code=1)).stderr
+    assert not out.exists()
+    assert await desk.rows("SELECT * FROM audit_log") == []
+
+
+async def test_a_list_of_cases_says_what_it_leaves_out(desk: Desk) -> None:
+    """A list that ends early counts what it does not show, and 0 shows all."""
+    await desk.told(*story(1), *story(2), *story(3))
+    cut = await desk.run("case", "list", "--limit", "2")
+    assert "there is 1 more case; --limit 0 lists all" in cut.stderr
+    assert len(cut.stdout.splitlines()) == 3
+    whole = await desk.run("case", "list", "--limit", "0", "--json")
+    assert (len(json.loads(whole.stdout)), whole.stderr) == (3, "")
+    assert (await desk.run("case", "list", "--limit", "3")).stderr == ""
+
+
+async def test_what_one_asks_for_by_a_wrong_id(desk: Desk) -> None:
+    """An id that nothing has ends in status 1, whatever it is of."""
+    for words in (("case", "show", "f" * 32), ("dead-letters", "show", "nothing/0/0")):
+        await desk.run(*words, code=1)
+    await desk.run("dead-letters", "retry", "nothing/0/0", code=1)
+    await desk.run("replay", "drop", "nothing", code=1)
+
+
+async def test_acts_on_one_thing_as_json(desk: Desk) -> None:
+    """A program reads what was opened and what was sent back; people read no lists of Python."""
+    await desk.told(report(1))
+    revealed = await desk.json("case", "reveal", case_of(1), "--purpose", "enquiry 7")
+    assert revealed["case_id"] == case_of(1)
+    assert revealed["defanged_url"].startswith("hxxp://host1[.]example")
+    headers = [("ce_type", b"x"), ("trace", b"y")]
+    await desk.ledger.produce_raw([(topics.REPORTS.name, b"k", b"{}", headers)])
+    await desk.ledger.drained()
+    (letter,) = await desk.json("dead-letters", "list")
+    shown = (await desk.run("dead-letters", "show", letter["id"])).stdout
+    assert "headers   ce_type, trace\n" in shown
+    assert "retried   no\n" in shown
+    said = (await desk.run("dead-letters", "retry", letter["id"], "--json")).stdout
+    # The ledger that runs beside the command here may log that it refused the record again.
+    sent, _ = json.JSONDecoder().raw_decode(said[said.index("{") :])
+    assert sent == {"sent_back": 1, "sent_back_before": 0}
+    desk.ledger.sent += 1
+
+
 async def test_a_pack_is_never_written_over(desk: Desk) -> None:
     """What exists stays as it is, and a failure leaves nothing behind."""
     await desk.run("keys", "signing")
+    await desk.told(*story(1))
     out = await desk.pack()
     held = sorted(path.name for path in desk.folder.iterdir())
     await desk.run("evidence", "giant", "--out", str(out), code=2)

@@ -71,7 +71,7 @@ async def test_reports_reach_the_ledger_and_stay(settings, tmp_path):
     async with Installation(settings, durable=False, fetch=False, backoff=QUICK) as running:
         await running.ready()
         said = await command(settings, "submit", "-", "--wait", stdin=report(1))
-        assert said == "1 events in the ledger\n"
+        assert said == "1 event in the ledger\n"
         before = running.children["ledger"].pid
         await running.kill("ledger")
 
@@ -80,7 +80,7 @@ async def test_reports_reach_the_ledger_and_stay(settings, tmp_path):
 
         await eventually("the ledger is started again", restarted)
         said = await command(settings, "submit", "-", "--wait", stdin=report(2))
-        assert said == "1 events in the ledger\n"
+        assert said == "1 event in the ledger\n"
         await running.restart("relay")
         await running.ready()
         rows = json.loads(await command(settings, "case", "list", "--json"))

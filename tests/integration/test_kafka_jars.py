@@ -95,6 +95,17 @@ async def test_tampered_folder_runs_nothing(jars: Path, tmp_path: Path, which: s
     assert not (tmp_path / "data").exists()
 
 
+def test_an_empty_folder_is_told_shortly(tmp_path: Path) -> None:
+    """Where jars are just missing the error counts them, names the first, and suspects nobody."""
+    (tmp_path / "jars").mkdir()
+    with pytest.raises(
+        JarsTampered, match=r"lacks (\d+) of Kafka's \1 jars: .* and \d+ more"
+    ) as told:
+        have_jars(JarSources(cache=tmp_path, folder=tmp_path / "jars"))
+    assert "who changed it" not in str(told.value)
+    assert len(str(told.value).replace(str(tmp_path), "")) < 400
+
+
 def test_tampered_cache_is_refused(jars: Path, tmp_path: Path) -> None:
     """The cache is hashed at each start, like any folder."""
     cached = shutil.copytree(jars, tmp_path / jars.name)

@@ -80,7 +80,7 @@ async def test_reports_reach_the_ledger_through_tls_and_a_login(
             kafka = msgspec.structs.replace(known.kafka, sasl_mechanism=mechanism)
             asked = msgspec.structs.replace(known, kafka=kafka)
             done = await takedown(asked, "submit", "-", "--wait", stdin=report(mechanism))
-            assert (done.status, done.out) == (0, "1 events in the ledger\n"), done.err
+            assert (done.status, done.out) == (0, "1 event in the ledger\n"), done.err
             said.append(done.err)
         await eventually("the relay publishes", lambda: outbox_is_empty(monitor.dsn))
         shown = await takedown(known, "check-config")

@@ -131,22 +131,34 @@ async def test_a_login_is_a_block(lab: Lab, place: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "header"),
-    [(403, "cf_mitigated"), (503, "x_datadome"), (429, "x_amzn_waf_action"), (202, "x_datadome")],
+    ("status", "headers"),
+    [
+        (200, {"cf_mitigated": "challenge"}),
+        (404, {"cf_mitigated": "challenge"}),
+        (202, {"x_amzn_waf_action": "challenge"}),
+        (405, {"x_amzn_waf_action": "captcha"}),
+        (429, {"x_vercel_mitigated": "challenge"}),
+        (404, {"x_vercel_mitigated": "deny"}),
+        (403, {"x_datadome": "protected"}),
+        (503, {"x_sucuri_block": "1"}),
+    ],
 )
-async def test_challenges_by_their_headers(lab: Lab, status: int, header: str) -> None:
-    """The header of a known challenge beside a status that fits is a block, also where the status says more."""
-    site = await lab.site(x=answer(status, **{header: "challenge"}))
-    assert (await lab.look(f"http://a.example:{site.port}/x")).reason == "blocked_challenge"
+async def test_challenges(lab: Lab, status: int, headers: dict[str, str]) -> None:
+    """What says in a header that it kept a machine out is a block, whatever the status, and is not asked again."""
+    site = await lab.site(x=answer(status, **headers))
+    made = await lab.look(f"http://a.example:{site.port}/x", known_online=True)
+    assert (made.verdict, made.reason) == ("undetermined", "blocked_challenge")
+    assert site.methods("/x") == ["HEAD"]
 
 
-async def test_a_challenge_served_as_a_page_is_a_block(lab: Lab) -> None:
-    """A challenge in 200 is known by its header; the same header of a protector that lets pass is nothing."""
+async def test_a_protector_that_lets_pass_is_no_block(lab: Lab) -> None:
+    """Some headers of protectors are in every answer: beside a plain status they mean nothing."""
     site = await lab.site(
-        x=answer(200, cf_mitigated="challenge"), y=answer(200, x_datadome="protected")
+        x=answer(200, x_datadome="protected"),
+        y=answer(404, x_datadome="protected", cf_mitigated="none"),
     )
-    assert (await lab.look(f"http://a.example:{site.port}/x")).reason == "blocked_challenge"
-    assert (await lab.look(f"http://a.example:{site.port}/y")).verdict == "online"
+    assert (await lab.look(f"http://a.example:{site.port}/x")).verdict == "online"
+    assert (await lab.look(f"http://a.example:{site.port}/y")).verdict == "removed"
 
 
 # -- dark hosts ------------------------------------------------------------------------------------

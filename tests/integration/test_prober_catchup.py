@@ -7,19 +7,19 @@ from bisect import bisect_right
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 
-import msgspec
 import pytest
 
 from schemas.events import LookMade, LookMissed
-from tests.integration.prober_world import SETTINGS, ScriptedLooker, World, clock, running, world
+from tests.integration.prober_world import SETTINGS, World, clock, running, world
 from tests.integration.test_prober import assert_no_tick_is_lost, total
 from tests.servers import REPOSITORY, eventually
 
 SECOND = timedelta(seconds=1)
 CASES = 30
-# The cases make 30 looks a second; unpaced, the second after a pause would see those and 30 of the backlog.
-PACE = 40.0
-MOST = round(PACE * 1.25) + 1
+# The cases make 30 looks a second; unpaced, the half second after a pause would see 15 of those and 30 of the backlog.
+PACE = 34.0
+# What the pace allows in half a second, its burst, and as many again that a busy machine held up.
+MOST = round(PACE * (0.5 + 0.25 + 0.25))
 
 
 @pytest.fixture
@@ -30,10 +30,10 @@ async def here(kafka_bootstrap: str) -> AsyncIterator[World]:
         yield made
 
 
-def most_in_a_second(begun: Sequence[float]) -> int:
-    """Count the looks of the second that saw most of them."""
+def densest(begun: Sequence[float]) -> int:
+    """Count the looks of the half second that saw most of them."""
     instants = sorted(begun)
-    return max(bisect_right(instants, at + 1.0) - n for n, at in enumerate(instants))
+    return max(bisect_right(instants, at + 0.5) - n for n, at in enumerate(instants))
 
 
 async def test_a_process_that_stood_still_catches_up_at_its_pace(here: World) -> None:
@@ -61,7 +61,7 @@ async def test_a_process_that_stood_still_catches_up_at_its_pace(here: World) ->
     await assert_no_tick_is_lost(here, resumed + 3 * SECOND)
     looks = [look for look in await here.seen() if isinstance(look, LookMade)]
     after = [look.started_at.timestamp() for look in looks if look.started_at > resumed]
-    assert most_in_a_second(after) <= MOST
+    assert densest(after) <= MOST
     pause = (stopped + SECOND, resumed - 2 * SECOND)
     assert_missed(await here.seen(), pause)
 
@@ -76,15 +76,13 @@ def assert_missed(seen: Sequence[LookMade | LookMissed], pause: tuple[datetime, 
 
 
 async def test_a_restart_after_minutes_owes_one_look_a_case(here: World) -> None:
-    """Ten minutes later each case has one look, at the set pace, and its 600 ticks in between are missed once."""
+    """Ten minutes later each case has one late look, and its 600 ticks in between are missed once."""
     async with running(here.prober()):
         await eventually("looks", lambda: total(here, 2 * CASES))
-    later, looker = timedelta(minutes=10), ScriptedLooker(here.vantage)
-    settings = msgspec.structs.replace(SETTINGS, looks_per_second=PACE)
+    later = timedelta(minutes=10)
     restarted = clock() + later
-    async with running(here.prober(looker, settings, clock=lambda: clock() + later)):
+    async with running(here.prober(clock=lambda: clock() + later)):
         await eventually("progress", lambda: here.done_until(restarted + 3 * SECOND), seconds=40)
-    assert most_in_a_second(looker.begun) <= MOST
     await assert_no_tick_is_lost(here, restarted + 3 * SECOND)
     for made, missed in (await here.ticks_by_case()).values():
         assert max(made.values()) == 1, "a clean stop leaves no crash window"

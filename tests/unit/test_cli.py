@@ -1,23 +1,26 @@
 """The command line without servers: help, errors, exit statuses, keys, names of cases, checks of input."""
 
+import gc
 import importlib
 import json
-import os
+import logging as stdlog
+from datetime import UTC, datetime
 
 import click
 import pytest
 from aiokafka.errors import KafkaConnectionError
 from asyncpg import InvalidPasswordError
-from click.testing import CliRunner
 
 from schemas.urls import canonical
-from services.cli import app, submit
+from services.cli import app, submit, support
 from services.cli.case import defanged
 from services.cli.lines import Refusal, read_lines
 from services.cli.support import cell, unreachable
 from services.cli.up import without_password
-from services.runtime import keys, logging
+from services.runtime import keys
+from services.runtime.logging import silence
 
+NOW = datetime(2025, 2, 1, tzinfo=UTC)
 URL = "https://marker-host.example/page"
 REPORT = {
     "type": "takedown.report.filed.v1",
@@ -32,23 +35,10 @@ NOTICE = {
 }
 
 
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Run a command on an empty data directory, with no other setting."""
-    for name in list(os.environ):
-        if name.startswith("TAKEDOWN_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("TAKEDOWN_DATA_DIR", str(tmp_path))
-    # The log of a whole test run is not a command's to redirect.
-    monkeypatch.setattr(logging, "configure", lambda *_, **__: None)
-    return lambda *arguments, **more: CliRunner().invoke(app.cli, arguments, **more)
-
-
-@pytest.fixture
-def keyring(tmp_path):
-    """Keys where the commands look for them."""
-    keys.write_keys(tmp_path / "keys.toml", keys.new_keys())
-    return keys.read_keys(tmp_path / "keys.toml").keyring()
+SIMULATED = {
+    "TAKEDOWN_PROBE_MODE": "simulated",
+    "TAKEDOWN_PROBE_NAMESERVERS": "127.0.0.1:5353",
+}
 
 
 @pytest.mark.parametrize("name", app.COMMANDS)
@@ -57,6 +47,26 @@ def test_every_command_has_help(run, name):
     result = run(name, "--help")
     assert result.exit_code == 0
     assert result.output.startswith("Usage: ")
+
+
+def test_no_help_shows_an_escape():
+    """Lists in a help text stand as they were written: click took the mark that says so."""
+    shown = [
+        command.get_help(click.Context(command, info_name=name)) for name, command in _commands()
+    ]
+    assert len(shown) > 40
+    assert not [text for text in shown if "\\b" in text]
+    assert "\n  relay     publishes" in next(text for text in shown if "Usage: run " in text)
+
+
+def _commands():
+    for name, (module, _) in app.COMMANDS.items():
+        waiting = [(name, importlib.import_module(module).command)]
+        while waiting:
+            name_, found = waiting.pop()
+            yield name_, found
+            if isinstance(found, click.Group):
+                waiting += [(f"{name_} {inner}", one) for inner, one in found.commands.items()]
 
 
 @pytest.mark.parametrize("name", app.COMMANDS)
@@ -76,6 +86,13 @@ def test_help_documents_the_exit_statuses(run):
 def test_version(run):
     """The version is that of the distribution."""
     assert run("--version").output.startswith("takedown, version ")
+
+
+def test_two_addresses_are_not_set(run):
+    """The error of what is missing is a sentence, whatever is missing."""
+    both = run("submit", "-", "--wait", input="").stderr
+    assert "TAKEDOWN_DATABASE_URL and TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS are not set" in both
+    assert "TAKEDOWN_DATABASE_URL is not set" in run("case", "list").stderr
 
 
 def test_unknown_command(run):
@@ -114,9 +131,28 @@ def test_probing_is_off_by_default(run):
 
 def test_prober_needs_a_canary_where_the_methodology_asks_for_one(run):
     """A prober whose every removal would be refused does not start."""
-    result = run("run", "prober", env={"TAKEDOWN_PROBE_MODE": "simulated"})
+    result = run("run", "prober", env=SIMULATED)
     assert result.exit_code == 2
     assert "TAKEDOWN_CANARY_URL" in result.stderr
+
+
+def test_check_config_tells_everything_at_once(run, tmp_path, keyring):
+    """Names, values, and the files that settings name: one run shows all that is to be mended."""
+    (tmp_path / "map.toml").write_text("[[provider]]\n")
+    (tmp_path / "keys.toml").write_text("naming = 3\n")
+    wrong = {
+        "TAKEDOWN_PROBE_MODE": "publik",
+        "TAKEDOWN_HTTP_PORT": "99999",
+        "TAKEDOWN_DATABSE_URL": "x",
+        "TAKEDOWN_PROVIDER_MAP": str(tmp_path / "map.toml"),
+    }
+    result = run("check-config", env=wrong)
+    assert result.exit_code == 2
+    head, *told = result.stderr.splitlines()
+    assert head == "error: 5 settings are wrong:"
+    for word in (*list(wrong)[:3], "keys.toml", "map.toml"):
+        assert [line for line in told if word in line], word
+    assert "check-config" not in result.output
 
 
 def test_check_config_hides_secrets(run):
@@ -142,13 +178,17 @@ def test_keys_new_makes_them_once(run, tmp_path):
     assert secrets.naming not in result.output + run("keys", "show").output
 
 
-def test_keys_rotate(run, tmp_path):
-    """A rotation makes another key active and keeps the old one."""
+def test_keys_rotate_in_two_steps(run, tmp_path):
+    """A rotation adds a key that nothing is sealed with until it is activated."""
     run("keys", "new")
+    before = json.loads(run("keys", "show", "--json").stdout)
     assert run("keys", "rotate").exit_code == 0
-    shown = json.loads(run("keys", "show", "--json").stdout)
-    assert len(shown["sealing"]) == 2
-    assert shown["active"] in shown["sealing"]
+    added = json.loads(run("keys", "show", "--json").stdout)
+    (name,) = set(added["sealing"]) - set(before["sealing"])
+    assert added["active"] == before["active"]
+    assert run("keys", "activate", name).exit_code == 0
+    assert json.loads(run("keys", "show", "--json").stdout)["active"] == name
+    assert run("keys", "activate", "k-nosuch").exit_code == 2
 
 
 def test_case_id_reads_urls_from_standard_input(run, keyring):
@@ -160,10 +200,16 @@ def test_case_id_reads_urls_from_standard_input(run, keyring):
 
 def test_case_id_of_no_url(run, keyring):
     """What is no URL is refused by its line, and not repeated."""
-    result = run("case", "id", input=f"{URL}\nmarker-without-scheme\n")
+    text = f"{URL}\n\nmarker-without-scheme\n{URL}\n"
+    result = run("case", "id", input=text)
+    named = keyring.case_id(canonical(URL))
     assert result.exit_code == 4
-    assert "line 2" in result.stderr
+    assert result.stdout.split() == [named, "-", named]
+    assert result.stderr.startswith("line 3: ")
+    assert "error: 1 of 3 lines name no case" in result.stderr
     assert "marker-without" not in result.stderr
+    rows = json.loads(run("case", "id", "--json", input=text).stdout)
+    assert [(row["line"], row["case_id"]) for row in rows] == [(1, named), (3, None), (4, named)]
 
 
 def test_a_url_in_the_place_of_a_case_id_is_not_repeated(run):
@@ -204,6 +250,20 @@ REFUSED = {
     "no time": ({k: v for k, v in REPORT.items() if k != "time"}, "time"),
     "wrong type": (REPORT | {"data": {"reporter": 3, "url": URL}}, "reporter"),
     "unknown event": (REPORT | {"type": "takedown.report.filed.v9"}, "unknown_type"),
+    "version of CloudEvents": (REPORT | {"specversion": "0.3"}, '`specversion` must be "1.0"'),
+    "in the future": (REPORT | {"time": "2199-01-01T00:00:00Z"}, "bad_time"),
+    "misspelt type": (
+        REPORT | {"type": "report.filled"},
+        "did you mean takedown.report.filed.v1?",
+    ),
+    "nearest field": (
+        REPORT | {"data": {"reporter": "x", "ulr": URL}},
+        "`data.ulr` (did you mean `url`?)",
+    ),
+    "misspelt field that must be": (
+        REPORT | {"data": {"reportr": "x", "url": URL}},
+        "`data.reportr` (did you mean `reporter`?)",
+    ),
     "no case": ({k: v for k, v in NOTICE.items() if k != "subject"}, "no_case"),
     "another case": (REPORT | {"subject": "ab" * 16}, "wrong_case"),
     "no URL": (REPORT | {"data": {"reporter": "x", "url": "marker-host.example"}}, "bad_url"),
@@ -233,6 +293,49 @@ def test_bad_line_is_refused_with_its_number(run, keyring, event, said):
     assert "marker-host" not in result.output
 
 
+def test_refused_lines_as_json(run, keyring):
+    """A program reads on standard output which lines were refused, and why."""
+    lines_ = lines(NOTICE, REPORT | {"time": "now"})
+    result = run("submit", "-", "--dry-run", "--json", input=lines_)
+    told = json.loads(result.stdout)
+    assert result.exit_code == 4
+    assert (told["events"], told["refused"], told["sent"]) == (1, 1, False)
+    (refusal,) = told["refusals"]
+    assert (refusal["line"], refusal["reason"]) == (2, "bad_time")
+    assert result.stderr == "error: 1 of 2 lines refused; nothing was sent\n"
+
+
+def test_byte_order_mark_is_accepted(run, keyring):
+    """A file written on Windows is read; a mark anywhere else is no JSON."""
+    result = run("submit", "-", "--dry-run", input="\ufeff" + lines(REPORT))
+    assert (result.exit_code, result.stdout) == (0, "1 event checked\n")
+    assert (
+        run("submit", "-", "--dry-run", input=lines(REPORT) + "\ufeff" + lines(REPORT)).exit_code
+        == 4
+    )
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_broker_that_went_away_is_one_line(run, keyring, monkeypatch, caplog):
+    """Where no broker answers, one line says so: no log of the client, and no producer left open."""
+    monkeypatch.setattr(support, "_knock", lambda _: None)
+    environment = {"TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    result = run("submit", "-", input=lines(REPORT), env=environment)
+    gc.collect()
+    assert result.exit_code == 3
+    assert result.stderr.startswith("error: no broker of Kafka can be reached")
+    assert result.stderr.count("\n") == 1
+    assert not [record for record in caplog.records if "nclosed" in record.getMessage()]
+
+
+def test_a_library_can_be_silenced(monkeypatch):
+    """What a command says itself, its client does not say too."""
+    logger = stdlog.getLogger("aiokafka")
+    monkeypatch.setattr(logger, "level", logger.level)
+    silence("aiokafka")
+    assert not logger.isEnabledFor(stdlog.ERROR)
+
+
 def test_a_url_in_the_place_of_a_field_is_not_repeated(run, keyring):
     """Not even an unknown field's name is repeated where it is no name."""
     event = REPORT | {"data": REPORT["data"] | {URL: 1}}
@@ -249,7 +352,7 @@ def test_many_bad_lines_are_not_all_shown(run, keyring):
 def test_what_leaves_is_sealed(keyring):
     """The event of a report holds its URL sealed only, and the same line gives the same event."""
     line = json.dumps(REPORT).encode()
-    first, second = read_lines([line, b" \n", line], keyring)
+    first, second = read_lines([line, b" \n", line], keyring, NOW)
     assert first == second
     assert not isinstance(first, Refusal)
     assert first.data.url is None

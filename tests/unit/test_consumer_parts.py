@@ -45,6 +45,15 @@ def test_a_run_trips_the_brake() -> None:
         brake.unusable("bad_json")
 
 
+def test_a_flood_names_the_first_record_and_what_to_do() -> None:
+    """The batch is in no dead letter: the error itself says where the first record stands, and why."""
+    brake = FloodBrake(consecutive=1)
+    with pytest.raises(FloodOfUnusable) as told:
+        brake.unusable("bad_json", "topic t, partition 3, offset 7: bad_json, not JSON")
+    assert "Its first is topic t, partition 3, offset 7: bad_json, not JSON." in str(told.value)
+    assert "TAKEDOWN_LEDGER_FLOOD_BRAKE=false" in str(told.value)
+
+
 def test_a_ratio_trips_the_brake_once_the_window_is_full() -> None:
     """More than half of a full window stops the line; a short history says nothing yet."""
     brake = FloodBrake(ratio=0.5, window=20, consecutive=10)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from consumers.admission import Admission
 from schemas import codec, topics
-from schemas.codec import decode, decode_structured, encode, encode_data
+from schemas.codec import decode, decode_structured, encode, encode_data, payload
 from schemas.errors import UnusableEvent
 from schemas.events import TYPES, Event
 from schemas.sealing import Keyring
@@ -67,11 +67,17 @@ def test_golden_messages_fit_their_json_schema(path: Path) -> None:
 def test_both_modes_say_the_same(path: Path) -> None:
     """Binary and structured mode of one event decode to the same."""
     value, headers, _ = records(path)
+    assert decode(*structured(value, headers)) == decode(value, headers)
+
+
+def structured(
+    value: bytes, headers: list[tuple[str, bytes]]
+) -> tuple[bytes, list[tuple[str, bytes]]]:
+    """Write a record in binary mode anew, in structured mode."""
     found = {name: text.decode() for name, text in headers}
     outer = {name[3:]: text for name, text in found.items() if name.startswith("ce_")}
-    structured = json.dumps({**outer, "data": json.loads(value)}).encode()
-    kind = [("content-type", codec.STRUCTURED)]
-    assert decode(structured, kind) == decode(value, headers)
+    line = json.dumps({**outer, "data": json.loads(value)}).encode()
+    return line, [("content-type", codec.STRUCTURED)]
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda p: p.stem)
@@ -123,6 +129,30 @@ def test_any_bytes_end_in_a_reason(value: bytes, change: dict[str, bytes]) -> No
     """Whatever bytes come, the codec decodes them or raises its own error, and nothing else."""
     with contextlib.suppress(UnusableEvent):
         decode(value, list((HEADERS | change).items()))
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda p: p.stem)
+def test_the_short_way_reads_the_same_data(path: Path) -> None:
+    """`payload` gives what `decode` gives, in both modes, and refuses what stands on the wrong topic."""
+    value, headers, _ = records(path)
+    for topic in topics.TOPICS:
+        for body, head in ((value, headers), structured(value, headers)):
+            if TYPES[path.stem] in topic.carries:
+                assert decode(body, head, topic).data == payload(body, head, topic)
+            else:
+                with pytest.raises(UnusableEvent, match="another topic"):
+                    payload(body, head, topic)
+
+
+@given(
+    st.binary(max_size=200) | st.just(records(GOLDEN[0])[0]),
+    st.dictionaries(st.sampled_from(list(HEADERS)), st.none() | st.binary(max_size=40)),
+)
+def test_the_short_way_ends_in_a_reason_too(value: bytes, change: dict[str, bytes | None]) -> None:
+    """Whatever bytes come, `payload` raises `UnusableEvent` or gives data of the topic, and nothing else."""
+    with contextlib.suppress(UnusableEvent):
+        found = payload(value, list((HEADERS | change).items()), topics.REPORTS)  # type: ignore[arg-type]
+        assert type(found) in topics.REPORTS.carries
 
 
 def test_a_tombstone_is_no_event() -> None:

@@ -53,7 +53,7 @@ def test_an_outage_at_the_first_vantage_is_no_dispute() -> None:
 
 
 def test_a_second_vantage_that_was_kept_out_dates_the_removal_itself() -> None:
-    """Where it is heard only after more than two confirmation spans, what it would have seen meanwhile is unknown."""
+    """Where it is heard only after more than four confirmation spans, what it would have seen meanwhile is unknown."""
     last = abroad(9, "removed")
     found = spell(online(2), *gone(5), *(abroad(h, "undetermined") for h in (6, 7, 8)), last)
     assert (found.disputed, found.removals[0].upper) == (False, last.time)

@@ -131,6 +131,12 @@ def test_the_second_notice_starts_the_clock_when_the_first_failed() -> None:
     assert spell(report(), notice(1), bounced, notice(5, name="n2")).clock_started_at == at(5)
 
 
+def test_a_notice_without_a_report_charges_nobody() -> None:
+    """A notice to a case that nobody reported (a mistyped id) starts no clock; a late report does."""
+    assert stands(folded(notice(1), online(30))) == "not_started"
+    assert stands(folded(notice(1), online(30), report(0.5))) == "certain_breaches"
+
+
 def test_delivery_may_start_the_clock() -> None:
     """Under a methodology that says so, the clock starts at the delivery."""
     method = ev.msgspec.structs.replace(NL, clock_start="notice_delivered")

@@ -40,10 +40,13 @@ def test_keys_are_never_overwritten(tmp_path):
 def test_rotation_keeps_names_and_opens_old_seals():
     """After a rotation a case has the same id, and what was sealed before still opens."""
     old = k.new_keys()
-    new = k.rotated(old)
+    added = k.rotated(old)
+    (name,) = set(added.sealing) - set(old.sealing)
+    new = k.activated(added, name)
     case = old.keyring().case_id(URL)
     assert new.keyring().case_id(URL) == case
-    assert new.active != old.active
+    assert added.active == old.active
+    assert new.active == name
     assert new.keyring().open(old.keyring().seal(URL), case) == URL
 
 

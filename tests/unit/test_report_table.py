@@ -21,7 +21,7 @@ from services.core.case import Case
 from services.core.fold import fold
 from services.reports import html, public, sheet, text
 from services.reports.cohorts import Segment
-from services.reports.figures import Row, Table, Warning
+from services.reports.figures import Quantile, Row, Table, Warning
 from services.reports.table import Builder, Choice, build
 from services.reports.warned import load_warnings, warning
 from tests.strategies import START, event, look
@@ -186,10 +186,49 @@ def test_a_table_is_a_function_of_the_set_of_cases(cases: list[Case], table: Tab
 # -- forms ---------------------------------------------------------------------------------------
 
 
-def written(table: Table, most: int | None = None) -> str:
-    console = Console(width=170, file=io.StringIO())
+def written(table: Table, most: int | None = None, width: int = 170) -> str:
+    console = Console(width=width, file=io.StringIO())
     text.write(table, console, most)
     return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_narrow_terminal_shows_every_column(table: Table) -> None:
+    """At 80 columns nothing is cut: what does not fit beside the names stands in a table below."""
+    wide, narrow = written(table), written(table, width=80)
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert "\u2026" not in narrow
+    for head in (*text._BOUNDS, "median h", "90 % gone h", *text._STOCK):
+        assert head in wide
+        assert head in narrow
+    for cell in ("0.7500", "120", "5.0-5.1", "too few"):
+        assert cell in narrow
+    assert narrow.count("\n slow ") > wide.count("\n slow ") >= 2
+
+
+@pytest.mark.parametrize(
+    ("norm", "unit", "median"),
+    [("48s", "s", "18000.0-"), ("1h", "min", "300.0-"), ("24h", "h", "5.0-")],
+)
+def test_times_are_told_in_the_unit_of_the_norm(
+    table: Table, norm: str, unit: str, median: str
+) -> None:
+    """A norm of seconds has medians in seconds, in the text, on the page and beside its curves."""
+    gone = Quantile(reached=True, lower_hours=5.0, upper_hours=5.1)
+    giant = msgspec.structs.replace(row_of(table, "giant"), median=gone)
+    other = msgspec.structs.replace(table, norm=norm, providers=[giant])
+    shown, page = written(other), html.page(other)
+    assert f"median {unit} " in shown
+    assert f"90 % gone {unit} " in shown
+    assert median in shown
+    assert f"median, {unit}<" in page
+    assert median in page
+
+
+def test_pooled_rows_have_a_least_number_too(cases: list[Case]) -> None:
+    """A ledger with a handful of spells publishes no share at all, in no row."""
+    few = written(build(cases[177:], NL, CUTOFF))
+    line = next(line for line in few.splitlines() if line.startswith(" all "))
+    assert line.split()[:6] == ["all", "3", "too", "few", "too", "few"]
 
 
 def test_the_text_names_definition_cutoff_and_exclusions(table: Table) -> None:

@@ -11,7 +11,7 @@ from schemas.events import WatchEntry
 from schemas.methodology import shipped
 from services.core.cadence import next_look, plan_of, ticks_between, watched
 from services.core.instants import micros, moment
-from services.probing.scheduler import Progress, Schedule, Work, latest_tick
+from services.probing.scheduler import Progress, Schedule, Work
 
 METHODS = shipped()
 METHOD = METHODS["nl-24h"]
@@ -326,7 +326,7 @@ def test_the_latest_tick_is_the_last_of_them_all(days: int, seconds: int, remove
     case = entry(removed_at=START + HOUR if removed else None, deadline=START + 24 * HOUR)
     walked = list(ticks_between(case, CASE, METHOD, START - HOUR, now))
     plan = plan_of(METHOD)
-    found = latest_tick(plan, watched(case, CASE, plan), micros(now))
+    found = plan.latest_tick(watched(case, CASE, plan), micros(now))
     assert (walked[-1] if walked else None) == (None if found is None else moment(found))
 
 

@@ -138,6 +138,10 @@ RULE_BROKEN = {
         "TAKEDOWN_PROBE_LEGAL_BASIS",
     ),
     "nameservers_are_addresses": ({"TAKEDOWN_PROBE_NAMESERVERS": "dns.example"}, "dns.example"),
+    "simulation_has_a_resolver": (
+        {"TAKEDOWN_PROBE_MODE": "simulated"},
+        "TAKEDOWN_PROBE_NAMESERVERS",
+    ),
     "ports_can_be_asked": ({"TAKEDOWN_PROBE_PORTS": "80,0"}, "TAKEDOWN_PROBE_PORTS"),
     "denied_networks_are_networks": (
         {"TAKEDOWN_PROBE_DENIED_NETWORKS": "10.0.0.1/8"},
@@ -177,6 +181,7 @@ def test_broken_rule_is_refused(environment, said):
             {
                 "TAKEDOWN_PROBE_EGRESS_PROXY": "socks5://u:hunter2@proxy.example:1080",
                 "TAKEDOWN_PROBE_MODE": "simulated",
+                "TAKEDOWN_PROBE_NAMESERVERS": "127.0.0.1:5353",
             },
             "a simulation leaves this machine for nobody",
         ),
@@ -189,6 +194,14 @@ def test_a_way_out_that_leads_nowhere_is_refused(environment, said):
     assert "hunter2" not in str(refused.value)
 
 
+def test_a_simulation_asks_no_name_server_elsewhere():
+    """The name server of a simulation is on loopback."""
+    simulated = {"TAKEDOWN_PROBE_MODE": "simulated"}
+    assert s.load(simulated | {"TAKEDOWN_PROBE_NAMESERVERS": "127.0.0.1:5353,::1"})
+    with pytest.raises(ConfigError, match="on loopback"):
+        s.load(simulated | {"TAKEDOWN_PROBE_NAMESERVERS": "127.0.0.1:5353,192.0.2.1"})
+
+
 def test_every_rule_has_an_invalid_example():
     """No rule stands without a test."""
     assert {rule.__name__ for rule in RULES} == RULE_BROKEN.keys()
@@ -196,8 +209,41 @@ def test_every_rule_has_an_invalid_example():
 
 def test_all_problems_are_named_at_once():
     """Whoever mends a configuration sees everything that is wrong."""
-    with pytest.raises(ConfigError, match=r"CANARY_URL.*; .*METHODOLOGY"):
-        s.load({"TAKEDOWN_METHODOLOGY": "x", "TAKEDOWN_CANARY_URL": "nothing"})
+    wrong = {
+        "TAKEDOWN_METHODOLOGY": "x",
+        "TAKEDOWN_PROBE_MODE": "publik",
+        "TAKEDOWN_HTTP_PORT": "99999",
+        "TAKEDOWN_DATABSE_URL": "x",
+    }
+    with pytest.raises(ConfigError) as caught:
+        s.load(wrong)
+    head, *lines = str(caught.value).splitlines()
+    assert head == "4 settings are wrong:"
+    assert [line.split()[0].split("=")[0].rstrip(":") for line in lines] == sorted(
+        wrong, key=lambda name: (name == "TAKEDOWN_METHODOLOGY", name)
+    )
+    assert "did you mean TAKEDOWN_DATABASE_URL?" in lines[0]
+    assert "none of off, simulated, public; did you mean public?" in lines[2]
+
+
+def test_a_value_that_is_not_read_breaks_no_rule():
+    """What follows from a wrong value alone is not told as another problem."""
+    with pytest.raises(ConfigError) as caught:
+        s.load({**SASL, "TAKEDOWN_KAFKA_SECURITY_PROTOCOL": "SASL-SSL"})
+    assert str(caught.value).startswith("settings: TAKEDOWN_KAFKA_SECURITY_PROTOCOL: 'SASL-SSL'")
+
+
+def test_faults_of_the_file_are_named_with_their_lines(tmp_path):
+    """File, line and the nearest name, for all faults at once."""
+    file = tmp_path / "takedown.toml"
+    file.write_text('[prob]\nmode = "x"\n[http]\nprot = 3\n[topics]\npartitions = 0\n')
+    with pytest.raises(ConfigError) as caught:
+        s.load({"TAKEDOWN_CONFIG": str(file)})
+    assert str(caught.value).splitlines()[1:] == [
+        f"  {file}, line 1: [prob] is no setting; did you mean [probe]?",
+        f"  {file}, line 4: [http] has no prot; did you mean port?",
+        f"  {file}, line 6: topics.partitions: Expected `int` >= 1",
+    ]
 
 
 def test_secret_twice_is_refused(tmp_path):

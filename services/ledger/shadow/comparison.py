@@ -24,7 +24,7 @@ from services.core.compare import (
 from services.core.digest import Combining, case_digest
 from services.ledger import rows
 from services.ledger.shadow import schema
-from services.ledger.shadow.schema import BadReplay, Identity, statement
+from services.ledger.shadow.schema import BadReplay, Identity, NoReplay, statement
 
 LIVE = "live"
 _CHUNK = 500
@@ -271,7 +271,7 @@ async def side_of(session: asyncpg.Connection, name: str, methods: Sequence[Meth
                 raise BadReplay(f"replay {name} is not complete; run it to its end first")
             live = found.state == "before"
             return Side(name=name, schema=found.schema, identity=found.identity, live=live)
-    raise BadReplay(f"there is no replay {name}; see `takedown replay list`")
+    raise NoReplay(f"there is no replay {name}; see `takedown replay list`")
 
 
 async def _live_side(session: asyncpg.Connection, methods: Sequence[Methodology]) -> Side:

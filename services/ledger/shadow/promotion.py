@@ -22,7 +22,15 @@ from services.ledger import changes, rows
 from services.ledger.changes import Change
 from services.ledger.shadow import schema
 from services.ledger.shadow.comparison import Side, reading_of, side_of
-from services.ledger.shadow.schema import BadReplay, Entry, Identity, Ranges, quoted, statement
+from services.ledger.shadow.schema import (
+    BadReplay,
+    Entry,
+    Identity,
+    NoReplay,
+    Ranges,
+    quoted,
+    statement,
+)
 from services.ledger.shadow.writing import Folded, UnitWriter
 
 _MOVED = ("cases", "spells", "transitions", "ledger_methodology")
@@ -67,7 +75,7 @@ class Promotion:
         """Make a replay live; raises `BehindLive` where live has gone on and `follow` is not asked for."""
         entry = await schema.find(self._session, schema.schema_of(name))
         if entry is None:
-            raise BadReplay(f"there is no replay {name}; see `takedown replay list`")
+            raise NoReplay(f"there is no replay {name}; see `takedown replay list`")
         goes_to = schema.schema_of(name, schema.BEFORE)
         return await self._exchange(entry, goes_to, follow, ("replay.promote", actor))
 
@@ -75,14 +83,14 @@ class Promotion:
         """Make live again what a replay replaced; the replay's ledger becomes a shadow again."""
         entry = await schema.find(self._session, schema.schema_of(name, schema.BEFORE))
         if entry is None:
-            raise BadReplay(f"nothing was replaced by {name}; see `takedown replay list`")
+            raise NoReplay(f"nothing was replaced by {name}; see `takedown replay list`")
         return await self._exchange(entry, schema.schema_of(name), follow, ("replay.back", actor))
 
     async def follow(self, name: str) -> int:
         """Fold again, in a shadow, the cases that live has new evidence of; return how many."""
         entry = await schema.find(self._session, schema.schema_of(name))
         if entry is None:
-            raise BadReplay(f"there is no replay {name}; see `takedown replay list`")
+            raise NoReplay(f"there is no replay {name}; see `takedown replay list`")
         self._check_whole(entry, await schema.ranges_of(self._session, entry.schema))
         async with self._session.transaction(isolation="repeatable_read"):
             await self._session.execute(_NO_LIMITS)

@@ -28,6 +28,12 @@ class BadReplay(TakedownError):
     exit_code = 2
 
 
+class NoReplay(BadReplay):
+    """There is no replay of that name."""
+
+    exit_code = 1
+
+
 class Identity(Struct, frozen=True, kw_only=True):
     """What a shadow is a fold of, beside its ranges: the same identity and ranges, the same digest.
 

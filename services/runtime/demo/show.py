@@ -16,7 +16,7 @@ _SHOWN_FAILURES = 12
 
 def live(moment: Moment) -> Group:
     """Lay out the state of the ledger while the demo runs."""
-    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0))
     for number, head in enumerate(_LIVE):
         grid.add_column(head, justify="left" if number == 0 else "right")
     table = moment.table
@@ -30,9 +30,8 @@ def line(moment: Moment) -> str:
     """Write the same in one line, for what is no terminal."""
     row = moment.table.pooled
     return (
-        f"{moment.elapsed:5.1f}/{moment.total:.0f} s  cases {moment.table.cases}  "
-        f"within {row.within}  breached {row.certain_breaches}  undecided {row.undecided}  "
-        f"online {row.still_online}  looks {row.looks}"
+        f"{moment.elapsed:3.0f}/{moment.total:.0f} s {moment.table.cases} cases: {row.within} within, "
+        f"{row.certain_breaches} breached, {row.undecided} undecided, {row.still_online} online"
     )
 
 

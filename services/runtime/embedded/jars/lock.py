@@ -13,6 +13,10 @@ class JarsTampered(TakedownError):
     """A folder doesn't hold exactly the jars that the lock names."""
 
 
+class JarsMissing(JarsTampered):
+    """A folder lacks jars; what it holds is right."""
+
+
 @dataclass(frozen=True, slots=True)
 class Jar:
     """One line of the lock."""
@@ -34,12 +38,23 @@ def verify(folder: Path, jars: tuple[Jar, ...]) -> None:
     present = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
     wrong = sorted(name for name, path in present.items() if wanted.get(name) != sha256_of(path))
     missing = sorted(wanted.keys() - present.keys())
-    if wrong or missing:
+    if wrong:
         raise JarsTampered(
-            f"{folder} doesn't hold exactly Kafka's jars as {LOCK_FILE.name} names them: "
-            f"wrong or unknown: {', '.join(wrong) or 'none'}; missing: {', '.join(missing) or 'none'}. "
-            "Nothing of it was run. Find out who changed it, remove the folder, and fetch again."
+            f"{folder} doesn't hold exactly Kafka's jars as {LOCK_FILE.name} names them: wrong or "
+            f"unknown: {_first(wrong)}. Nothing of it was run. Find out who changed it, remove the "
+            "folder, and fetch again."
         )
+    if missing:
+        raise JarsMissing(
+            f"{folder} lacks {len(missing)} of Kafka's {len(wanted)} jars: {_first(missing)}. "
+            "Remove it and start with a network, or copy the whole folder that `python -m "
+            "services.runtime.embedded.jars fetch` prints on a machine with one."
+        )
+
+
+def _first(names: list[str], most: int = 3) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def sha256_of(path: Path) -> str:

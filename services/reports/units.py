@@ -1,0 +1,38 @@
+"""The unit in which times are written: hours for a norm of a day, seconds for the demo's norm of 48 of them."""
+
+from typing import NamedTuple
+
+from schemas.methodology import seconds
+from services.reports.figures import Quantile, Table
+
+
+class Unit(NamedTuple):
+    """A unit of time: how it is written, in one letter or so and as a word."""
+
+    short: str
+    word: str
+    per_hour: float
+
+
+SECONDS, MINUTES, HOURS = (
+    Unit("s", "seconds", 3600.0),
+    Unit("min", "minutes", 60.0),
+    Unit("h", "hours", 1.0),
+)
+# A norm below two of a unit is told in the next smaller one: the times of interest lie around the norm.
+_LEAST_NORM = ((HOURS, 7200.0), (MINUTES, 120.0))
+
+
+def unit_of(table: Table) -> Unit:
+    """Choose the unit by the norm."""
+    norm = seconds(table.norm)
+    return next((unit for unit, least in _LEAST_NORM if norm >= least), SECONDS)
+
+
+def duration(found: Quantile | None, unit: Unit) -> str:
+    """Write a quantile as an interval, or that it was not reached."""
+    if found is None:
+        return "-"
+    if not found.reached or found.lower_hours is None or found.upper_hours is None:
+        return "not reached"
+    return f"{found.lower_hours * unit.per_hour:.1f}-{found.upper_hours * unit.per_hour:.1f}"

@@ -1,0 +1,15 @@
+"""How long a name server may keep a look waiting follows from how long a look may take."""
+
+import pytest
+
+from services.runtime.looking import _resolving
+from services.runtime.settings_model import Probe
+
+
+@pytest.mark.parametrize(
+    ("look", "one_try", "total"), [(20.0, 2.0, 6.0), (60.0, 2.0, 6.0), (2.0, 0.4, 1.2)]
+)
+def test_a_lost_datagram_does_not_end_a_look(look: float, one_try: float, total: float) -> None:
+    """A try takes a fifth of a look at most, all of them three fifths, and never more than by default."""
+    limits = _resolving(Probe(timeout_seconds=look))
+    assert (limits.try_seconds, limits.total_seconds) == pytest.approx((one_try, total))
