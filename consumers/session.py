@@ -222,9 +222,20 @@ class Session(Generic[B]):
 
     async def _paused(self, work: "asyncio.Future[Any]", generation: int) -> bool:
         """Wait for work with everything paused; False where a rebalance or the stop came first."""
+        if generation != self._rebalances.generation:
+            return False
         paused = tuple(self._consumer.assignment())
         self._consumer.pause(*paused)
         log.warning("consumer.paused", consumer=self._name, partitions=len(paused))
+        try:
+            return await self._waited(work, generation)
+        finally:
+            # Also after a rebalance: a partition that came back paused would stand still for ever.
+            self._consumer.resume(*self._consumer.assignment().intersection(paused))
+            log.info("consumer.resumed", consumer=self._name)
+
+    async def _waited(self, work: "asyncio.Future[Any]", generation: int) -> bool:
+        """Poll until work is done; False where a rebalance or the stop came first."""
         while not work.done():
             self._health.turned(self._name)
             if generation != self._rebalances.generation:
@@ -235,11 +246,7 @@ class Session(Generic[B]):
             await asyncio.wait({work, polling}, timeout=1.0)
             if not polling.cancel() and not polling.cancelled():
                 polling.result()  # what the client raises ends the session, as in any other turn
-        if generation != self._rebalances.generation:
-            return False
-        self._consumer.resume(*paused)
-        log.info("consumer.resumed", consumer=self._name)
-        return True
+        return generation == self._rebalances.generation
 
     async def _drained(self, work: "asyncio.Future[Any]") -> bool:
         """Give work its last seconds; none where it waits for something that is away."""

@@ -54,12 +54,12 @@ COMMANDS = {
 _STATUSES = """\b
 Exit status:
   0    done
-  1    it failed; the line on standard error says why and what to do
+  1    it failed; standard error says why and what to do
   2    a wrong setting, option or argument
   3    a server can't be reached, or no `takedown up` runs
   4    some of the input was refused
-  5    a check failed (doctor, topics verify, migrate status, reconcile, replay --compare, and
-       verify of evidence, audit and archive)
+  5    a check failed (doctor, topics verify, migrate status, reconcile,
+       replay --compare, and verify of evidence, audit and archive)
   130  interrupted
 """
 

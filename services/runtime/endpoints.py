@@ -54,7 +54,7 @@ def read_endpoints(data_dir: Path) -> Endpoints | None:
     """Return the addresses of the installation that runs on a data directory; None: none runs."""
     try:
         body = (data_dir / _NAME).read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise ConfigError(f"{data_dir / _NAME} can't be read ({error.strerror})") from None

@@ -98,7 +98,8 @@ class Probe(Section, frozen=True, kw_only=True):
     mode: Annotated[
         Literal["off", "simulated", "public"],
         _about(
-            "`simulated` looks at loopback alone; `public` needs operator, contact, legal basis."
+            "`simulated` looks at loopback alone and needs nameservers there; `public` needs "
+            "operator, contact, legal basis."
         ),
     ] = "off"
     operator: Annotated[str | None, _about("Organisation that answers for the probing.")] = None

@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 from schemas.sealing import Keyring
+from services.runtime import datadir
 from services.runtime.embedded import EmbeddedKafka, EmbeddedPostgres, JarSources
 from services.runtime.embedded.process import DataDirLock
 from services.runtime.endpoints import (
@@ -147,7 +148,7 @@ class Installation:
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         data = self.settings.data_path
-        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        datadir.prepare(data)
         lock = DataDirLock(data / LOCK_NAME)
         await lock.acquire()
         stack.callback(lock.release)

@@ -32,7 +32,6 @@ STEPS = (556.0, 1111.0, 1667.0, 2222.0, 3333.0, 4444.0)
 # Ticks of the last seconds may rightly wait when the prober is stopped; they are left out.
 _TAIL = timedelta(seconds=5)
 _BEHIND = 10.0
-_SETTLE_SECONDS = 10.0
 TABLE = ROOT / "build" / "bench_scale.md"
 
 
@@ -48,6 +47,7 @@ class Measured(NamedTuple):
     seconds: float
     loaded: float
     load_cpu: float
+    caught_up: float
     first_look: float
     memory: float
     peak: float
@@ -58,6 +58,7 @@ class Measured(NamedTuple):
     p50: float
     p99: float
     worst: float
+    tenths: list[float]
 
     @property
     def holds(self) -> bool:
@@ -100,7 +101,7 @@ async def measure(
 
 
 async def at_rate(made: World, rate: float, seconds: float, processes: int = 1) -> Measured:
-    """Start the prober as after a restart, let it settle, and watch it for so many seconds."""
+    """Start the prober as after a restart, let it catch up, and watch it for so many seconds."""
     vantage = f"bench-{rate:g}-{processes}"
     await commit_progress(made, vantage)
     since = await ends(made)
@@ -110,7 +111,7 @@ async def at_rate(made: World, rate: float, seconds: float, processes: int = 1) 
     try:
         loaded = max([await role.at_work() for role in roles])
         load_cpu = sum(role.cpu_seconds() for role in roles)
-        await asyncio.sleep(_SETTLE_SECONDS)
+        caught_up = max([await role.caught_up() for role in roles])
         used, begun = sum(role.cpu_seconds() for role in roles), datetime.now(UTC)
         await asyncio.sleep(seconds)
         used, ended = sum(role.cpu_seconds() for role in roles) - used, datetime.now(UTC)
@@ -123,13 +124,15 @@ async def at_rate(made: World, rate: float, seconds: float, processes: int = 1) 
         raise RuntimeError(f"no look was made; {len(missed)} were missed, see the prober's log")
     watermark = min(done.watermark for done in (await stored(made, vantage)))
     window, took = (begun, min(ended - _TAIL, watermark)), (ended - begun).total_seconds()
-    late = lateness(within(looks, window))
+    looks_due = within(looks, window)
+    late = lateness(looks_due)
     return Measured(
         processes=processes,
         rate=rate,
         seconds=took,
         loaded=loaded,
         load_cpu=load_cpu,
+        caught_up=caught_up,
         first_look=min(look.started_at for look in looks).timestamp() - roles[0].begun,
         memory=memory,
         peak=peak,
@@ -140,7 +143,17 @@ async def at_rate(made: World, rate: float, seconds: float, processes: int = 1) 
         p50=quantile(late, 0.5),
         p99=quantile(late, 0.99),
         worst=quantile(late, 1.0),
+        tenths=tenths(looks_due, window),
     )
+
+
+def tenths(
+    looks: Sequence[LookMade | LookMissed], window: tuple[datetime, datetime]
+) -> list[float]:
+    """Give the p99 of each tenth of a window: one bad minute must be told from many."""
+    step = (window[1] - window[0]) / 10
+    parts = [(window[0] + n * step, window[0] + (n + 1) * step) for n in range(10)]
+    return [quantile(lateness(within(looks, part)), 0.99) for part in parts]
 
 
 async def stored(made: World, vantage: str) -> list[Progress]:
@@ -210,13 +223,18 @@ def table(measured: Sequence[Measured], cases: int) -> str:
         f" load average at the end {os.getloadavg()[0]:.1f}.",
         "",
         "| processes | looks/s | made | missed | watermark behind | p50 late | p99 late | worst | CPU, cores"
-        " | RSS (peak), MB | first look | all read (CPU) |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        " | RSS (peak), MB | first look | all read (CPU) | caught up |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     lines += [
         f"| {m.processes} | {m.rate:,.0f} | {m.made:,} | {m.missed:,} | {m.behind:.1f} s | {m.p50:.2f} s"
         f" | {m.p99:.2f} s | {m.worst:.2f} s | {m.cpu:.2f} | {m.memory:.0f} ({m.peak:.0f})"
-        f" | {m.first_look:.1f} s | {m.loaded:.1f} s ({m.load_cpu:.1f} s) |"
+        f" | {m.first_look:.1f} s | {m.loaded:.1f} s ({m.load_cpu:.1f} s) | {m.caught_up:.1f} s |"
+        for m in measured
+    ]
+    lines += ["", "p99 lateness by tenths of the window, in seconds:", ""]
+    lines += [
+        f"- {m.processes} x {m.rate:,.0f}: {', '.join(f'{late:.2f}' for late in m.tenths)}"
         for m in measured
     ]
     return "\n".join(lines) + "\n"
@@ -232,6 +250,7 @@ def figures(measured: Sequence[Measured]) -> list[Figure]:
         figure("first look after a start, 1M cases", base.first_look, "s", at_most=15),
         figure("1M cases read and planned", base.loaded, "s"),
         figure("1M cases read and planned, CPU", base.load_cpu, "CPU-s"),
+        figure("caught up with after a start, 1M cases", base.caught_up, "s"),
         figure(f"p50 lateness, 278 looks/s, {minutes}", base.p50, "s"),
         figure(f"p99 lateness, 278 looks/s, {minutes}", base.p99, "s", at_most=5),
         figure("looks missed at 278 looks/s", base.missed, "looks", at_most=0),

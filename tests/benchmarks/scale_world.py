@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -44,6 +45,7 @@ _ANSWER = (
 )
 _MISSING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 _BATCH_BYTES = 256 * 1024
+_CAUGHT_UP_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,9 +240,20 @@ class Role:
             await asyncio.sleep(0.05)
         return time.time() - self.begun
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
-        self._process.send_signal(number)
+    async def caught_up(self, within: float = 180.0) -> float:
+        """Wait until what came due during the start is looked at; gives the seconds since the start."""
+        while time.time() - self.begun < within:
+            if time.time() - await asyncio.to_thread(self._watermark) <= _CAUGHT_UP_SECONDS:
+                break
+            await asyncio.sleep(0.5)
+        return time.time() - self.begun
+
+    def _watermark(self) -> float:
+        address = f"http://127.0.0.1:{self._environment['TAKEDOWN_HTTP_PORT']}/metrics"
+        with urllib.request.urlopen(address, timeout=30) as answer:
+            lines = answer.read().decode().splitlines()
+        name = "takedown_prober_watermark_timestamp_seconds{"
+        return float(next((line.split()[-1] for line in lines if line.startswith(name)), 0))
 
     async def stop(self) -> None:
         """Stop it in order."""

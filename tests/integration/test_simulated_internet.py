@@ -15,6 +15,7 @@ import dns.rdatatype
 import pytest
 
 from schemas.urls import canonical
+from services.attribution.providermap import ProviderMap
 from services.simulation.behaviours import BLOCKS, NATURE, Behaviour, Shows
 from services.simulation.builder import build
 from services.simulation.internet import SimulatedInternet, free_port
@@ -438,10 +439,12 @@ async def test_all_cases_answer_as_their_plan_says():
                 assert (case.index, found) == (case.index, expected)
 
 
-async def test_own_process_serves_the_world_and_ends_with_its_parent():
-    """As a process of its own it says where it serves, and ends when its input closes."""
+async def test_own_process_serves_the_world_and_ends_with_its_parent(tmp_path):
+    """As a process of its own it says where it serves and what, and ends when its input closes."""
     port = free_port(demo())
+    urls, providers = tmp_path / "urls.txt", tmp_path / "providers.toml"
     command = ("-m", "services.simulation.internet", "--cases", "20", "--port", str(port))
+    command += ("--urls", str(urls), "--provider-map", str(providers))
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *command,
@@ -453,6 +456,8 @@ async def test_own_process_serves_the_world_and_ends_with_its_parent():
         ready = json.loads(await asyncio.wait_for(process.stdout.readline(), 20))
         start = datetime.fromisoformat(ready["start"])
         world = build(demo(cases=20), seed=1, start=start, port=ready["port"])
+        assert urls.read_text().split() == [c.url.href for c in world.cases]
+        assert len(ProviderMap.load(providers).providers) == len(world.scenario.providers)
         case = next(c for c in world.cases if c.story is Story.NEVER or c.story is Story.PROMPT)
         async with aiohttp.ClientSession() as session:
             url = f"http://{case.plan.at(0).addresses[0]}:{port}{case.target}"

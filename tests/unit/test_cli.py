@@ -12,13 +12,15 @@ from aiokafka.errors import KafkaConnectionError
 from asyncpg import InvalidPasswordError
 
 from schemas.urls import canonical
-from services.cli import app, submit, support
+from services.cli import app, submit, support, up
 from services.cli.case import defanged
 from services.cli.lines import Refusal, read_lines
 from services.cli.support import cell, unreachable
 from services.cli.up import without_password
-from services.runtime import keys
+from services.runtime import keys, logging
 from services.runtime.logging import silence
+from services.runtime.settings import Settings
+from services.runtime.settings_model import Log
 
 NOW = datetime(2025, 2, 1, tzinfo=UTC)
 URL = "https://marker-host.example/page"
@@ -359,6 +361,17 @@ def test_what_leaves_is_sealed(keyring):
     assert keyring.open(first.data.sealed_url, first.case_id) == canonical(URL)
 
 
+@pytest.mark.parametrize(("level", "silenced"), [("info", True), ("debug", False)])
+def test_up_says_what_happens_once(monkeypatch, level, silenced):
+    """What `up` says in prose it does not log as well, unless it is asked for everything."""
+    configured, quiet = [], []
+    monkeypatch.setattr(logging, "configure", lambda log, *_, **__: configured.append(log.level))
+    monkeypatch.setattr(logging, "silence", quiet.append)
+    up._log(Settings(log=Log(level=level)))
+    assert configured == ["error" if silenced else "info"]
+    assert ("services" in quiet) is silenced
+
+
 @pytest.mark.parametrize(
     "dsn",
     [
@@ -417,6 +430,15 @@ def test_doctor_finds_open_keys(run, tmp_path, keyring):
     assert result.exit_code == 5
     assert found["keys"]["state"] == "failed"
     assert "chmod 600" in found["keys"]["said"]
+
+
+def test_doctor_finds_a_file_where_the_data_should_be(run, tmp_path):
+    """What `up` would fail at, the doctor says before."""
+    (tmp_path / "file").touch()
+    result = run("doctor", "--json", env={"TAKEDOWN_DATA_DIR": str(tmp_path / "file")})
+    found = {f["check"]: f for f in json.loads(result.stdout)}
+    assert found["data directory"]["state"] == "failed"
+    assert "is no folder; set TAKEDOWN_DATA_DIR" in found["data directory"]["said"]
 
 
 def test_doctor_passes_on_a_fresh_machine(run):
