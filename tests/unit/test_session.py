@@ -60,7 +60,9 @@ async def test_a_rebalance_during_the_pause_resumes_what_came_back() -> None:
     """Partitions that are ours again after a rebalance are not left paused."""
     client, rebalances = Client(), Rebalances()
     work: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-    waiting = asyncio.ensure_future(session(client, rebalances)._paused(work, rebalances.generation))
+    waiting = asyncio.ensure_future(
+        session(client, rebalances)._paused(work, rebalances.generation)
+    )
     while not client.paused:
         await asyncio.sleep(0)
     rebalances.generation += 1
@@ -72,7 +74,9 @@ async def test_a_slow_batch_ends_with_everything_resumed() -> None:
     """Once the batch is written, the partitions are read again."""
     client, rebalances = Client(), Rebalances()
     work: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-    waiting = asyncio.ensure_future(session(client, rebalances)._paused(work, rebalances.generation))
+    waiting = asyncio.ensure_future(
+        session(client, rebalances)._paused(work, rebalances.generation)
+    )
     while not client.paused:
         await asyncio.sleep(0)
     work.set_result(True)
