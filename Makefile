@@ -32,7 +32,9 @@ gauntlet: servers ## The demo's worst day, under each of five conditions: about 
 	@$(BIN)/python -m tests.acceptance.gauntlet
 
 test: servers tools ## Run every test on real Kafka, Postgres and Prometheus
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	@# The long tests first: they would make the end wait for them.
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=12 \
+	    tests/acceptance tests/operations tests/integration tests/contract tests/unit
 
 check: $(VENV)/.ready ## Lint, types, imports and unit tests: under a minute, no server
 	@$(MAKE) --no-print-directory lint types unit

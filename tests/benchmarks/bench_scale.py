@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,8 +29,6 @@ from tests.benchmarks.scale_world import ROOT, Role, World, commit_progress, wor
 CASES = 1_000_000
 RATE = 278.0
 STEPS = (556.0, 1111.0, 1667.0, 2222.0, 3333.0, 4444.0)
-# Ticks of the last seconds may rightly wait when the prober is stopped; they are left out.
-_TAIL = timedelta(seconds=5)
 _BEHIND = 10.0
 TABLE = ROOT / "build" / "bench_scale.md"
 
@@ -38,8 +36,9 @@ TABLE = ROOT / "build" / "bench_scale.md"
 class Measured(NamedTuple):
     """One run of the prober at one rate; seconds, MB (2**20), cores.
 
-    `made` and `missed` count the ticks of the window; `behind` is how far the watermark trailed its end when the
-    prober was stopped: what lies between was neither made nor missed yet.
+    `made` counts the looks that began in the window, `missed` its ticks that none was made for; `behind` is how far
+    the watermark trailed its end when the prober was stopped: what lies between was neither made nor missed yet.
+    `idle` is what the machine had to spare.
     """
 
     processes: int
@@ -52,6 +51,7 @@ class Measured(NamedTuple):
     memory: float
     peak: float
     cpu: float
+    idle: float
     made: int
     missed: int
     behind: float
@@ -112,9 +112,11 @@ async def at_rate(made: World, rate: float, seconds: float, processes: int = 1) 
         loaded = max([await role.at_work() for role in roles])
         load_cpu = sum(role.cpu_seconds() for role in roles)
         caught_up = max([await role.caught_up() for role in roles])
-        used, begun = sum(role.cpu_seconds() for role in roles), datetime.now(UTC)
+        used, idled = sum(role.cpu_seconds() for role in roles), idle_seconds()
+        begun = datetime.now(UTC)
         await asyncio.sleep(seconds)
-        used, ended = sum(role.cpu_seconds() for role in roles) - used, datetime.now(UTC)
+        ended, idled = datetime.now(UTC), idle_seconds() - idled
+        used = sum(role.cpu_seconds() for role in roles) - used
         memory, peak = (max(role.memory(what) for role in roles) for what in ("VmRSS", "VmHWM"))
     finally:
         for role in roles:
@@ -123,9 +125,8 @@ async def at_rate(made: World, rate: float, seconds: float, processes: int = 1) 
     if not looks:
         raise RuntimeError(f"no look was made; {len(missed)} were missed, see the prober's log")
     watermark = min(done.watermark for done in (await stored(made, vantage)))
-    window, took = (begun, min(ended - _TAIL, watermark)), (ended - begun).total_seconds()
-    looks_due = within(looks, window)
-    late = lateness(looks_due)
+    window, took = (begun, ended), (ended - begun).total_seconds()
+    late = lateness(looks, window)
     return Measured(
         processes=processes,
         rate=rate,
@@ -137,23 +138,22 @@ async def at_rate(made: World, rate: float, seconds: float, processes: int = 1) 
         memory=memory,
         peak=peak,
         cpu=used / took,
+        idle=idled / took,
         made=len(late),
-        missed=len(within(missed, window)),
+        missed=sum(window[0] <= miss.tick < window[1] for miss in missed),
         behind=max((ended - watermark).total_seconds(), 0.0),
         p50=quantile(late, 0.5),
         p99=quantile(late, 0.99),
         worst=quantile(late, 1.0),
-        tenths=tenths(looks_due, window),
+        tenths=tenths(looks, window),
     )
 
 
-def tenths(
-    looks: Sequence[LookMade | LookMissed], window: tuple[datetime, datetime]
-) -> list[float]:
+def tenths(looks: Sequence[LookMade], window: tuple[datetime, datetime]) -> list[float]:
     """Give the p99 of each tenth of a window: one bad minute must be told from many."""
     step = (window[1] - window[0]) / 10
     parts = [(window[0] + n * step, window[0] + (n + 1) * step) for n in range(10)]
-    return [quantile(lateness(within(looks, part)), 0.99) for part in parts]
+    return [quantile(lateness(looks, part), 0.99) for part in parts]
 
 
 async def stored(made: World, vantage: str) -> list[Progress]:
@@ -164,22 +164,21 @@ async def stored(made: World, vantage: str) -> list[Progress]:
     return [progress for progress in found.values() if progress is not None]
 
 
-def lateness(looks: Sequence[LookMade | LookMissed]) -> list[float]:
-    """Give how late each look began, sorted."""
-    made = (look for look in looks if isinstance(look, LookMade))
+def lateness(looks: Sequence[LookMade], window: tuple[datetime, datetime]) -> list[float]:
+    """Give how late each look began that began in a window, sorted."""
+    made = (look for look in looks if window[0] <= look.started_at < window[1])
     return sorted(max((look.started_at - look.tick).total_seconds(), 0.0) for look in made)
+
+
+def idle_seconds() -> float:
+    """Give the processor time that nobody has used since the machine started."""
+    fields = Path("/proc/stat").read_text("ascii").split()
+    return (int(fields[4]) + int(fields[5])) / os.sysconf("SC_CLK_TCK")
 
 
 def quantile(late: Sequence[float], share: float) -> float:
     """Take a quantile of sorted figures; infinity where no look was made."""
     return late[min(int(share * len(late)), len(late) - 1)] if late else float("inf")
-
-
-def within(
-    looks: Sequence[LookMade | LookMissed], window: tuple[datetime, datetime]
-) -> list[LookMade | LookMissed]:
-    """Take the looks whose tick lies in a window."""
-    return [look for look in looks if window[0] <= look.tick < window[1]]
 
 
 async def ends(made: World) -> dict[TopicPartition, int]:
@@ -222,13 +221,14 @@ def table(measured: Sequence[Measured], cases: int) -> str:
         f"{cases:,} open cases; {os.cpu_count()} cores shared by the prober, the sites and Kafka;"
         f" load average at the end {os.getloadavg()[0]:.1f}.",
         "",
-        "| processes | looks/s | made | missed | watermark behind | p50 late | p99 late | worst | CPU, cores"
+        "| processes | looks/s wanted | made | missed | watermark behind | p50 late | p99 late "
+        "| worst | CPU (idle), cores"
         " | RSS (peak), MB | first look | all read (CPU) | caught up |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     lines += [
-        f"| {m.processes} | {m.rate:,.0f} | {m.made:,} | {m.missed:,} | {m.behind:.1f} s | {m.p50:.2f} s"
-        f" | {m.p99:.2f} s | {m.worst:.2f} s | {m.cpu:.2f} | {m.memory:.0f} ({m.peak:.0f})"
+        f"| {m.processes} | {m.rate:,.0f} | {m.made / m.seconds:,.0f} | {m.missed:,} | {m.behind:.1f} s | {m.p50:.2f} s"
+        f" | {m.p99:.2f} s | {m.worst:.2f} s | {m.cpu:.2f} ({m.idle:.2f}) | {m.memory:.0f} ({m.peak:.0f})"
         f" | {m.first_look:.1f} s | {m.loaded:.1f} s ({m.load_cpu:.1f} s) | {m.caught_up:.1f} s |"
         for m in measured
     ]
