@@ -36,18 +36,31 @@ def line(made: Figure) -> str:
     return text.rstrip()
 
 
-def main(names: list[str]) -> None:
-    """Measure the named benchmarks, or all."""
+def main(names: list[str]) -> int:
+    """Measure the named benchmarks, or all; what was measured is written even where one fails."""
     figures: list[Figure] = []
+    failed: list[str] = []
     for name in names or NAMES:
-        for made in measure(name):
-            figures.append(made)
+        try:
+            measured = measure(name)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            print(f"{name}: NOT MEASURED ({type(error).__name__})", flush=True)
+            failed.append(name)
+            continue
+        figures += measured
+        for made in measured:
             print(line(made), flush=True)
+        write(figures)
+    print(f"written: build/bench.json ({len(figures)} figures)")
+    return 1 if failed else 0
+
+
+def write(figures: list[Figure]) -> None:
+    """Write what was measured so far."""
     build = ROOT / "build"
     build.mkdir(exist_ok=True)
     (build / "bench.json").write_text(json.dumps(figures, indent=1) + "\n")
-    print(f"written: build/bench.json ({len(figures)} figures)")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

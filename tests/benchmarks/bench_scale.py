@@ -222,8 +222,8 @@ def table(measured: Sequence[Measured], cases: int) -> str:
         f" load average at the end {os.getloadavg()[0]:.1f}.",
         "",
         "| processes | looks/s wanted | made | missed | watermark behind | p50 late | p99 late "
-        "| worst | CPU (idle), cores"
-        " | RSS (peak), MB | first look | all read (CPU) | caught up |",
+        "| worst"
+        " | CPU (idle), cores | RSS (peak), MB | first look | all read (CPU) | caught up |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     lines += [

@@ -243,6 +243,8 @@ class Role:
     async def caught_up(self, within: float = 180.0) -> float:
         """Wait until what came due during the start is looked at; gives the seconds since the start."""
         while time.time() - self.begun < within:
+            if self._process.poll() is not None:
+                raise RuntimeError(f"the prober ended:\n{self._log.read_text()[-3000:]}")
             if time.time() - await asyncio.to_thread(self._watermark) <= _CAUGHT_UP_SECONDS:
                 break
             await asyncio.sleep(0.5)
