@@ -187,9 +187,7 @@ _HANDLERS: dict[type[ev.Payload], Callable[[Pass, Event], None]] = {
     ev.LookMade: looks.made,
     ev.LookMissed: looks.missed,
 }
-FOLDED = frozenset(_HANDLERS)
 __all__ = [
-    "FOLDED",
     "UNKNOWN_CATEGORY",
     "extend",
     "fold",

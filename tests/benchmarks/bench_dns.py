@@ -5,11 +5,9 @@ rounds alternate, medians count. The cached figure is that of a name that is rem
 """
 
 import asyncio
-import contextlib
-import multiprocessing
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -18,6 +16,7 @@ import uvloop
 
 from services.probing.guard import Guard
 from services.probing.resolver import Resolver
+from tests.benchmarks.apart import apart
 from tests.benchmarks.figures import Figure, figure
 
 CONCURRENCY = 50
@@ -48,26 +47,6 @@ async def _serve(pipe: Connection) -> None:
     transport, _ = await loop.create_datagram_endpoint(_Responder, local_addr=("127.0.0.1", 0))
     pipe.send(transport.get_extra_info("sockname")[1])
     await asyncio.Event().wait()
-
-
-def _process(pipe: Connection) -> None:
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_serve(pipe))
-
-
-@contextlib.contextmanager
-def responder() -> Iterator[int]:
-    """Run the responder in another process; yield its port."""
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(
-        target=_process, args=(theirs,), daemon=True
-    )
-    process.start()
-    try:
-        yield ours.recv()
-    finally:
-        process.terminate()
-        process.join()
 
 
 async def _round(count: int, ask: Callable[[int], Awaitable[None]]) -> float:
@@ -115,7 +94,7 @@ async def _measure(port: int) -> dict[str, float]:
 
 def run() -> list[Figure]:
     """Measure; two rows."""
-    with responder() as port, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with apart(_serve) as port, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         found = runner.run(_measure(port))
     base = found["dnspython"]
     return [

@@ -4,12 +4,10 @@ Both ask one kept-alive loopback site in another process, by uvloop, 50 at a tim
 """
 
 import asyncio
-import contextlib
 import json
-import multiprocessing
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from typing import Any
@@ -23,6 +21,7 @@ from services.probing.guard import Guard
 from services.probing.look import Looker, LookLimits, Target
 from services.probing.politeness import PolitenessLimits
 from services.probing.resolver import Resolver
+from tests.benchmarks.apart import apart
 from tests.benchmarks.figures import Figure, figure
 from tests.integration.looksites import NameServer
 
@@ -51,26 +50,6 @@ async def _serve(pipe: Connection) -> None:
     server = await asyncio.get_running_loop().create_server(_Site, "127.0.0.1", 0)
     pipe.send(server.sockets[0].getsockname()[1])
     await server.serve_forever()
-
-
-def _site_process(pipe: Connection) -> None:
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_serve(pipe))
-
-
-@contextlib.contextmanager
-def site() -> Iterator[int]:
-    """Run the site in another process; yield its port."""
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(
-        target=_site_process, args=(theirs,), daemon=True
-    )
-    process.start()
-    try:
-        yield ours.recv()
-    finally:
-        process.terminate()
-        process.join()
 
 
 async def _round(ask: Callable[[int], Awaitable[None]]) -> float:
@@ -135,7 +114,7 @@ async def _measure(port: int) -> tuple[list[float], list[float]]:
 
 def run() -> list[Figure]:
     """Measure; one row."""
-    with site() as port, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with apart(_serve) as port, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         looks, bare = runner.run(_measure(port))
     value, baseline = statistics.median(looks), statistics.median(bare)
     return [
