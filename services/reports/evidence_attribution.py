@@ -3,8 +3,6 @@
 import ipaddress
 from collections.abc import Callable
 
-from msgspec import Struct
-
 from schemas import events as ev
 from schemas.events import Event, Served
 from schemas.ids import instant
@@ -12,24 +10,6 @@ from services.reports.evidence_rows import AttributionRow
 
 # What is believed first where several name the same provider.
 _STRENGTH = ("correction", "look", "notice", "report")
-
-
-class _Found(Struct, kw_only=True):
-    """A row that may still grow by later looks."""
-
-    case_id: str
-    spell: int
-    source: str
-    provider: str | None
-    role: str
-    method: str
-    address: str | None
-    online: bool | None
-    first_at: str
-    last_at: str
-    looks: int
-    first_event: str
-    last_event: str
 
 
 class Attributions:
@@ -41,8 +21,8 @@ class Attributions:
     def __init__(self, provider: str, clean: Callable[[str], str]) -> None:
         self.clean = clean
         self._provider = provider
-        self._found: list[_Found] = []
-        self._open: dict[tuple[int, Served], _Found] = {}
+        self._found: list[AttributionRow] = []
+        self._open: dict[tuple[int, Served], AttributionRow] = {}
 
     def add(self, event: Event, spell: int, *, leaving: bool) -> None:
         """Take what an event says about who answers; `leaving`: it shows that the case left the spell."""
@@ -57,7 +37,7 @@ class Attributions:
             self._look(event, spell, data.served, leaving)
 
     def _look(self, event: Event, spell: int, served: tuple[Served, ...], leaving: bool) -> None:
-        still: dict[tuple[int, Served], _Found] = {}
+        still: dict[tuple[int, Served], AttributionRow] = {}
         for one in served:
             key = spell, one
             row = self._open.get(key) or still.get(key)
@@ -75,9 +55,9 @@ class Attributions:
 
     def _say(
         self, event: Event, spell: int, source: str, provider: str | None, method: str
-    ) -> _Found:
+    ) -> AttributionRow:
         at, name = instant(event.time), str(event.id)
-        row = _Found(
+        row = AttributionRow(
             case_id=event.case_id,
             spell=spell,
             source=source,
@@ -104,11 +84,11 @@ class Attributions:
         ]
         if not mine:
             return None
-        return _row(min(mine, key=lambda row: (_STRENGTH.index(row.source), row.first_at)))
+        return min(mine, key=lambda row: (_STRENGTH.index(row.source), row.first_at))
 
     def rows(self) -> list[AttributionRow]:
         """Give all rows in the order in which they were first said."""
-        return [_row(found) for found in self._found]
+        return list(self._found)
 
 
 def _address(text: str) -> str | None:
@@ -117,7 +97,3 @@ def _address(text: str) -> str | None:
         return str(ipaddress.ip_address(text))
     except ValueError:
         return None
-
-
-def _row(found: _Found) -> AttributionRow:
-    return AttributionRow(**{name: getattr(found, name) for name in found.__struct_fields__})

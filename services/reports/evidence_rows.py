@@ -99,8 +99,10 @@ class TransitionRow(Struct, frozen=True, kw_only=True):
     detail: str | None
 
 
-class AttributionRow(Struct, frozen=True, kw_only=True):
+class AttributionRow(Struct, kw_only=True):
     """Who was named for a case, by what source, and for how long looks in a row found the same.
+
+    Not frozen: later looks make a row longer while a pack is collected.
 
     The address is left out where the look showed that the case had gone to another provider.
     """
