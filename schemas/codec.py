@@ -4,6 +4,7 @@ Source: CloudEvents Kafka protocol binding 1.0.2. Decoding is by hand and never 
 a deserializer that raises there wedges its partition for ever.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
@@ -17,8 +18,13 @@ from schemas.events import TYPES, Event, Payload
 from schemas.topics import Topic
 
 Headers = Sequence[tuple[str, bytes]]
+HEADERS = (
+    "ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "ce_subject", "content-type",
+)  # fmt: skip
+"""The headers of a record in binary mode, in the order in which they are written."""
 STRUCTURED = b"application/cloudevents+json"
 
+_QUOTED = re.compile(r"^(Invalid [a-z ]*value) .*(?= - at `)", re.DOTALL)
 _encoder = msgspec.json.Encoder()
 _decoders = {name: msgspec.json.Decoder(struct) for name, struct in TYPES.items()}
 _of_type = {name.encode(): (_decoders[name], struct) for name, struct in TYPES.items()}
@@ -56,16 +62,17 @@ _structured = msgspec.json.Decoder(Structured)
 
 def encode(event: Event) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
     """Write an event as (key, value, headers) of a Kafka record in binary mode."""
-    headers = [
-        ("ce_specversion", b"1.0"),
-        ("ce_id", str(event.id).encode()),
-        ("ce_source", event.source.encode()),
-        ("ce_type", event.type.encode()),
-        ("ce_time", ids.instant(event.time).encode()),
-        ("ce_subject", event.case_id.encode()),
-        ("content-type", b"application/json"),
-    ]
-    return event.case_id.encode(), encode_data(event.data), headers
+    case_id = event.case_id.encode()
+    values = (
+        b"1.0",
+        str(event.id).encode(),
+        event.source.encode(),
+        event.type.encode(),
+        ids.instant(event.time).encode(),
+        case_id,
+        b"application/json",
+    )
+    return case_id, encode_data(event.data), list(zip(HEADERS, values, strict=True))
 
 
 def encode_data(data: Payload) -> bytes:
@@ -181,8 +188,8 @@ def _time(text: str) -> datetime:
 
 
 def _redacted(error: Exception) -> str:
-    """Keep the path and the expectation of a validation error; msgspec never quotes the value."""
-    return str(error)[:300]
+    """Keep the path and the expectation of a validation error; of a wrong choice msgspec quotes the value too."""
+    return _QUOTED.sub(r"\1", str(error))[:300]
 
 
 def dead_letter_headers(

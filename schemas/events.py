@@ -4,6 +4,7 @@ A type's name is `takedown.<noun>.<past participle>.v<version>`; its struct is t
 Times are UTC instants. No struct but `ReportFiled`, on the inbound topic, can hold an unsealed URL.
 """
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -16,7 +17,26 @@ CaseId = Annotated[
 ]
 Instant = Annotated[datetime, Meta(tz=True, description="UTC instant.")]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
-Slug = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_.:/-]{0,119}$")]
+# Python's `$` lets a line end pass.
+_SLUG = r"^[a-z0-9][a-z0-9_.:/-]{0,119}$(?!\n)"
+Slug = Annotated[str, Meta(pattern=_SLUG)]
+# A `Slug` in what comes by the million: a pattern takes msgspec longer than all the rest of a text, and there
+# are few different ones, so that the struct holds it by `_held`.
+_Common = Annotated[str, Meta(extra_json_schema={"pattern": _SLUG})]
+_slug = re.compile(_SLUG).search
+_MANY = 10_000
+_held: set[str] = set()
+
+
+def _hold(text: str) -> None:
+    """Remember a slug; raises `ValueError`, which msgspec makes its own, without the text."""
+    if not _slug(text):
+        raise ValueError(
+            "Expected a name of 1 to 120 characters: a to z, 0 to 9 and _.:/-, a letter or digit first"
+        )
+    if len(_held) < _MANY:
+        _held.add(text)
+
 
 Verdict = Literal["online", "removed", "undetermined"]
 Layer = Literal["content", "account", "host", "domain", "network"]
@@ -125,10 +145,17 @@ class Served(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One address that was asked: who answers for it, as of the look, and whether it served the URL."""
 
     address: str
-    provider: Slug | None = None
+    provider: _Common | None = None
     role: Role = "hosting"
-    method: Slug = "map"
+    method: _Common = "map"
     online: bool = False
+
+    def __post_init__(self) -> None:
+        """Hold what the annotations say."""
+        if self.method not in _held:
+            _hold(self.method)
+        if self.provider not in _held and self.provider is not None:
+            _hold(self.provider)
 
 
 class Fingerprint(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -151,12 +178,12 @@ class LookMade(Payload, frozen=True, kw_only=True):
     `phases` are seconds. `canary_at` is the last instant at which the vantage's canary was seen.
     """
 
-    vantage: Slug
+    vantage: _Common
     tick: Instant
     started_at: Instant
     finished_at: Instant
     verdict: Verdict
-    reason: Slug
+    reason: _Common
     layer: Layer | None = None
     method: Literal["HEAD", "GET", "DNS", "IMPORT"] = "HEAD"
     agent: Agent = "identified"
@@ -165,6 +192,13 @@ class LookMade(Payload, frozen=True, kw_only=True):
     canary_at: Instant | None = None
     phases: dict[str, float] = {}
     imputed: bool = False
+
+    def __post_init__(self) -> None:
+        """Hold what the annotations say."""
+        if self.vantage not in _held:
+            _hold(self.vantage)
+        if self.reason not in _held:
+            _hold(self.reason)
 
 
 class LookMissed(Payload, frozen=True, kw_only=True):
@@ -186,8 +220,8 @@ class WatchEntry(Payload, frozen=True, kw_only=True):
     """
 
     sealed_url: str
-    category: Slug
-    methodology: Slug
+    category: _Common
+    methodology: _Common
     watch_from: Instant
     clock_started_at: Instant | None = None
     deadline: Instant | None = None
@@ -198,6 +232,13 @@ class WatchEntry(Payload, frozen=True, kw_only=True):
     known_online: bool = False
     baseline: Fingerprint | None = None
     host_dark: bool = False
+
+    def __post_init__(self) -> None:
+        """Hold what the annotations say."""
+        if self.category not in _held:
+            _hold(self.category)
+        if self.methodology not in _held:
+            _hold(self.methodology)
 
 
 class Outcome(Payload, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ _CASE_ID = re.compile(r"[0-9a-f]{32}")
 
 def case_id(key: bytes, canonical_href: str) -> str:
     """Name a canonical URL: the first 128 bits of HMAC-SHA256, as 32 hex digits."""
-    return hmac.new(key, canonical_href.encode(), hashlib.sha256).hexdigest()[:32]
+    return hmac.digest(key, canonical_href.encode(), "sha256").hex()[:32]
 
 
 def is_case_id(text: str) -> bool:

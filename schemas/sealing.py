@@ -6,10 +6,10 @@ With 96-bit nonces of HMAC-SHA256 the risk that two different contents share one
 """
 
 import base64
-import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -19,6 +19,12 @@ from schemas.errors import BadSeal, ConfigError
 from schemas.urls import CanonicalUrl, canonical
 
 _VERSION = "s1"
+
+
+@lru_cache(maxsize=64)
+def _box(key: bytes) -> AESGCM:
+    """Make a key ready once: that takes longer than to open a URL."""
+    return AESGCM(key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +60,8 @@ class Keyring:
         """Seal a URL under the active key, bound to its case id."""
         case = self.case_id(url)
         key = self.sealing[self.active]
-        nonce = hmac.new(key, f"nonce|{case}|{url.href}".encode(), hashlib.sha256).digest()[:12]
-        box = AESGCM(key).encrypt(nonce, url.href.encode(), case.encode())
+        nonce = hmac.digest(key, f"nonce|{case}|{url.href}".encode(), "sha256")[:12]
+        box = _box(key).encrypt(nonce, url.href.encode(), case.encode())
         return f"{_VERSION}.{self.active}.{base64.urlsafe_b64encode(nonce + box).decode()}"
 
     def open(self, sealed: str, case: str) -> CanonicalUrl:
@@ -68,7 +74,7 @@ class Keyring:
             )
         try:
             raw = base64.urlsafe_b64decode(body)
-            plain = AESGCM(self.sealing[key_id]).decrypt(raw[:12], raw[12:], case.encode())
+            plain = _box(self.sealing[key_id]).decrypt(raw[:12], raw[12:], case.encode())
         except (ValueError, InvalidTag):
             raise BadSeal("a sealed URL is damaged or belongs to another case") from None
         return canonical(plain.decode())

@@ -20,6 +20,9 @@ _DEFANGED = (
     (re.compile(r"\[\.\]|\(\.\)|\[dot\]", re.I), "."),
 )
 
+# Scheme and authority, defanged or not.
+_HEAD = re.compile(r"[a-z][a-z0-9+.-]*(?:\[:\]//|\[://\]|:[/\\]*)[^/?#\\]*", re.I)
+
 NotMeasurable = Literal["onion", "scheme", "credentials"]
 
 
@@ -42,7 +45,15 @@ class CanonicalUrl:
 
 
 def refang(text: str) -> str:
-    """Undo the usual ways of writing a URL so that it can't be clicked (`hxxp`, `[.]`)."""
+    """Undo the usual ways of writing a URL so that it can't be clicked (`hxxp`, `[.]`).
+
+    Only where scheme or host are written so: a path that holds `(.)` by itself is another path without it.
+    """
+    head = _HEAD.match(text)
+    if head is not None and not any(pattern.search(head[0]) for pattern, _ in _DEFANGED):
+        return text
+    if "[" not in text and "(" not in text and text[:4].lower() != "hxxp":
+        return text
     for pattern, replacement in _DEFANGED:
         text = pattern.sub(replacement, text)
     return text
@@ -62,7 +73,7 @@ def canonical(text: str) -> CanonicalUrl:
         raise BadUrl("a URL with white space or control characters; send it percent-encoded")
     try:
         parsed = can_ada.parse(text)
-    except ValueError:
+    except (ValueError, TypeError):  # TypeError: bytes that were no UTF-8, carried as surrogates
         raise BadUrl(
             "not an absolute URL by the WHATWG rules; send scheme, host and path"
         ) from None

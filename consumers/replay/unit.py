@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from consumers.admission import EARLIEST, LATEST, MAX_SOURCE_LENGTH, MAX_VALUE_BYTES, Admission
 from consumers.replay.source import Raw
-from schemas import ids, topics
+from schemas import codec, ids, topics
 from schemas.errors import UnusableEvent
 from schemas.events import TYPE_OF, Event, LookMade
 from schemas.methodology import Methodology
@@ -39,13 +39,18 @@ _JSON = b"application/json"
 _MANY_SOURCES = 10_000
 _ID_LENGTH = 36
 _TIME_LENGTH = len("2026-01-01T00:00:00.000000Z")
-_HEX, _CLOCK = b"0123456789abcdef", b"0123456789-:.TZ"
+_QUOTE, _BACKSLASH, _T, _Z = b'"\\TZ'
+_ID_IN, _TIME_IN, _BODY_IN = slice(2, 38), slice(41, 68), slice(70, -1)
 _decode = msgspec.json.Decoder(tuple[UUID, datetime, LookMade]).decode
+_LOOK = b""
+_WRITTEN = codec.HEADERS
 _SKIP: list[Any] = []
 _STRAY: list[Any] = []
 
 Item = tuple[Any, ...]
-"""(topic, partition, offset, type, id, time, source, value) of a usual record, or (…, None, event)."""
+"""(topic, partition, offset) and then: (type, id, time, source, value) of a record; or (_LOOK, source, text) of a
+usual look, its id, time and body in one JSON text; or (None, event).
+"""
 
 
 class Rules(Struct, frozen=True, kw_only=True):
@@ -88,7 +93,7 @@ class Gathering:
         self._admission = admission
         self._partitions = partitions
         self._only = only
-        self._sources: dict[bytes, bytes] = {}
+        self._sources: dict[bytes, str] = {}
         self._places: dict[str, list[Item]] = {}
         self.strays: list[Row] = []
         self.refused: list[Row] = []
@@ -97,18 +102,17 @@ class Gathering:
         """Take records of one partition, in their order."""
         carried, places, sources = _CARRIED[records[0].topic], self._places, self._sources
         for record in records:
-            found = dict(record.headers)
-            subject, type_ = found.get("ce_subject"), found.get("ce_type")
-            name, time, source = found.get("ce_id"), found.get("ce_time"), found.get("ce_source")
+            name, source, type_, time, subject, content = _named(record.headers)
+            value = record.value
             if (
                 type_ not in carried
-                or found.get("content-type") != _JSON
+                or content != _JSON
                 or subject is None
                 or len(subject) != 32
                 or name is None
                 or time is None
                 or source is None
-                or record.value is None
+                or value is None
             ):
                 self._unusual(record)
                 continue
@@ -118,15 +122,23 @@ class Gathering:
                 place = self._decide(case_id)
             if place is _SKIP:
                 continue
-            kept = sources.get(source) or self._keep(source)
             where = (record.topic, record.partition, record.offset)
-            self._put(place, case_id, (*where, type_, name, time, kept, record.value))
+            text = _joined(name, time, value) if type_ == _LOOK_HEADER else None
+            kept = sources.get(source) or self._keep(source)
+            if text is None or kept is None:
+                item: Item = (*where, type_, name, time, source, value)
+            else:
+                item = (*where, _LOOK, kept, text)
+            self._put(place, case_id, item)
 
-    def _keep(self, source: bytes) -> bytes:
-        """Keep one copy of each source's name."""
+    def _keep(self, source: bytes) -> str | None:
+        """Keep one copy of each usual source; None where it is out of the ordinary."""
+        if not 0 < len(source) <= MAX_SOURCE_LENGTH or not source.isascii() or b"\x00" in source:
+            return None
+        kept = source.decode()
         if len(self._sources) < _MANY_SOURCES:
-            self._sources[source] = source
-        return source
+            self._sources[source] = kept
+        return kept
 
     def _unusual(self, record: Any) -> None:
         place = record.topic, record.partition, record.offset
@@ -193,6 +205,16 @@ class Gathering:
                 yield case_id, items
 
 
+def _named(headers: Sequence[tuple[str, Any]]) -> Sequence[Any]:
+    """Pick the headers all but the first, in the order of `_WRITTEN`, in which this program's own stand anyway."""
+    if len(headers) == len(_WRITTEN):
+        (a, _), (b, name), (c, source), (d, type_), (e, time), (f, subject), (g, content) = headers
+        if (a, b, c, d, e, f, g) == _WRITTEN:
+            return name, source, type_, time, subject, content
+    found = dict(headers)
+    return [found.get(name) for name in _WRITTEN[1:]]
+
+
 def refusal(item: Item, error: UnusableEvent) -> Row:
     """Give a row of `replay_refused`."""
     return *place_of(item), error.reason, str(error)
@@ -203,39 +225,44 @@ def admit(item: Item, case_id: str, admission: Admission) -> Event:
     if item[3] is None:
         event: Event = item[4]
         return event
-    usual = item[3] == _LOOK_HEADER and ids.is_case_id(case_id)
-    found = _look(case_id, *item[4:]) if usual else None
+    found = _look(case_id, item[4], item[5]) if item[3] is _LOOK else None
     return found or admission.admit(_record(item, case_id))
 
 
-def _look(case_id: str, name: bytes, time: bytes, source: bytes, value: bytes) -> Event | None:
-    """Decode a look by the short way; None where anything in it is out of the ordinary.
+def _joined(name: bytes, time: bytes, value: bytes) -> bytes | None:
+    """Put id and time before the body as JSON, to be decoded in one call; None where one is out of the ordinary.
 
-    Id and time are put before the body as JSON and decoded together with it: one call instead of four.
-    Texts of just these lengths without quotes can't reach beyond their place.
+    Texts of just these lengths without quotes can't reach beyond their place; an escape may hide a NUL.
     """
-    if len(name) != _ID_LENGTH or len(time) != _TIME_LENGTH or not _plain(name, time):
+    if len(name) != _ID_LENGTH or len(time) != _TIME_LENGTH or len(value) > MAX_VALUE_BYTES:
         return None
-    if len(value) > MAX_VALUE_BYTES or b"\\u0000" in value or not source.isascii():
+    if time[10] != _T or time[-1] != _Z or name.find(_QUOTE) >= 0 or time.find(_QUOTE) >= 0:
         return None
+    text = b'["%b","%b",%b]' % (name, time, value)
+    return None if text.find(_BACKSLASH) >= 0 else text
+
+
+def _look(case_id: str, source: str, text: bytes) -> Event | None:
+    """Decode a look by the short way; None where anything in it is out of the ordinary."""
     try:
-        event_id, at, data = _decode(b'["%b","%b",%b]' % (name, time, value))
+        event_id, at, data = _decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     if data.finished_at != at or data.started_at > at or not EARLIEST <= at < LATEST:
         return None
-    if not 0 < len(source) <= MAX_SOURCE_LENGTH or b"\x00" in source or at.tzinfo is not UTC:
+    if at.tzinfo is not UTC:
         return None
-    return Event(id=event_id, time=at, source=source.decode(), case_id=case_id, data=data)
-
-
-def _plain(name: bytes, time: bytes) -> bool:
-    return name.translate(None, _HEX) == b"----" and time.translate(None, _CLOCK) == b""
+    return Event(id=event_id, time=at, source=source, case_id=case_id, data=data)
 
 
 def _record(item: Item, case_id: str) -> Raw:
-    """Put a usual record together again."""
-    topic, partition, offset, type_, name, time, source, value = item
+    """Put a record together again."""
+    topic, partition, offset, type_, *rest = item
+    if type_ is _LOOK:
+        source, text = rest
+        rest = [text[_ID_IN], text[_TIME_IN], source.encode(), text[_BODY_IN]]
+        type_ = _LOOK_HEADER
+    name, time, source, value = rest
     headers = [
         ("ce_type", type_),
         ("ce_id", name),
@@ -253,14 +280,17 @@ class Folding:
     def __init__(self, rules: Rules, admission: Admission) -> None:
         self._rules = rules
         self._admission = admission
+        self._bounded = rules.event_from is not None or rules.event_to is not None
         self.outside = 0
         self.refused: list[Row] = []
 
     def fold(self, case_id: str, items: Sequence[Item]) -> Folded | None:
         """Fold one case; None where none of its records can be used, or none is within the asked times."""
-        unique, duplicates = self._unique(case_id, items)
-        events = [event for event, _ in unique.values() if not self._rules.outside(event.time)]
-        self.outside += len(unique) - len(events)
+        unique, kept, duplicates = self._unique(case_id, items)
+        events = list(unique.values())
+        if self._bounded:
+            events = [event for event in events if not self._rules.outside(event.time)]
+            self.outside += len(unique) - len(events)
         if self._rules.providers is not None:
             events = [reattributed(event, self._rules.providers) for event in events]
         if not events:
@@ -268,30 +298,38 @@ class Folding:
         try:
             case, moved = fold_unique(events, self._rules.methodology)
         except Exception:
-            events, case, moved = self._isolate(events, lambda event: unique[event.id.int][1])
+            item_of = dict(zip(unique, kept, strict=True))
+            events, case, moved = self._isolate(events, lambda event: item_of[event.id.int])
         concluded = outcomes(case, moved, self._rules.methodology)
         return Folded(case, moved, concluded, events, duplicates)
 
     def _unique(
         self, case_id: str, items: Sequence[Item]
-    ) -> tuple[dict[int, tuple[Event, Item]], int]:
-        """Admit records; the first of an id holds, an equal one is a duplicate, another a contradiction."""
-        unique: dict[int, tuple[Event, Item]] = {}
-        duplicates = 0
+    ) -> tuple[dict[int, Event], list[Item], int]:
+        """Admit records; the first of an id holds, an equal one is a duplicate, another a contradiction.
+
+        Gives events by id, the record of each, and how many duplicates there were.
+        """
+        unique: dict[int, Event] = {}
+        kept: list[Item] = []
+        duplicates, usual = 0, ids.is_case_id(case_id)
         for item in items:
             try:
-                event = admit(item, case_id, self._admission)
+                if usual:
+                    event = admit(item, case_id, self._admission)
+                else:
+                    event = self._admission.admit(_record(item, case_id))
             except UnusableEvent as error:
                 self.refused.append(refusal(item, error))
                 continue
-            known, _ = unique.setdefault(event.id.int, (event, item))
+            known = unique.setdefault(event.id.int, event)
             if known is event:
-                continue
-            if changes.same_fact(known, event):
+                kept.append(item)
+            elif changes.same_fact(known, event):
                 duplicates += 1
             else:
                 self.refused.append(refusal(item, _conflict()))
-        return unique, duplicates
+        return unique, kept, duplicates
 
     def _isolate(
         self, events: Sequence[Event], item_of: Callable[[Event], Item]

@@ -91,7 +91,9 @@ def extend(case: Case, event: Event, methodology: Methodology) -> list[Transitio
 
 def _facts(ordered: list[Event]) -> Case:
     case = Case(case_id=ordered[0].case_id, category=UNKNOWN_CATEGORY, spells=[])
-    filed = [(e.time, e.data) for e in ordered if isinstance(e.data, ev.ReportFiled)]
+    # Nearly all are looks, and no look reaches back.
+    said = [event for event in ordered if not isinstance(event.data, _LOOKS)]
+    filed = [(e.time, e.data) for e in said if isinstance(e.data, ev.ReportFiled)]
     if filed:
         case.reported_at, case.category = filed[0][0], filed[0][1].category
         case.reports = len(filed)
@@ -100,8 +102,8 @@ def _facts(ordered: list[Event]) -> Case:
         case.sealed_url = case.sealed_url or data.sealed_url
         case.not_measurable = case.not_measurable or data.not_measurable
     case.reporters = list(dict.fromkeys(data.reporter for _, data in filed))
-    case.failed_notices = {e.data.notice_id for e in ordered if isinstance(e.data, ev.NoticeFailed)}
-    corrections = [found for event in ordered if (found := _correction(event)) is not None]
+    case.failed_notices = {e.data.notice_id for e in said if isinstance(e.data, ev.NoticeFailed)}
+    corrections = [found for event in said if (found := _correction(event)) is not None]
     case.corrections = sorted(
         corrections, key=lambda c: (c.effective_from, c.stated_at, c.event_id)
     )

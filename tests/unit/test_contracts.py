@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.admission import Admission
-from schemas import codec, topics
+from schemas import codec, events, topics
 from schemas.codec import decode, decode_structured, encode, encode_data, payload
 from schemas.errors import UnusableEvent
-from schemas.events import TYPES, Event
+from schemas.events import TYPES, Event, Served
 from schemas.sealing import Keyring
 from scripts import write_artefacts
 
@@ -217,3 +218,52 @@ def test_encoding_leaves_defaults_out() -> None:
     """Data is compact: an absent field is its default, so adding one changes no old message."""
     lifted = TYPES["takedown.hold.lifted.v1"](actor="a")  # type: ignore[call-arg]
     assert encode_data(lifted) == b'{"actor":"a"}'
+
+
+def _texts(schema: object, trail: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Name every place of a golden message that holds a text."""
+    if isinstance(schema, str):
+        yield trail
+    elif isinstance(schema, dict | list):
+        pairs = schema.items() if isinstance(schema, dict) else enumerate(schema)
+        for key, inner in pairs:
+            yield from _texts(inner, (*trail, key))
+
+
+def _with(value: object, trail: tuple[str | int, ...], text: str) -> object:
+    if not trail:
+        return text
+    copy = dict(value) if isinstance(value, dict) else list(value)  # type: ignore[call-overload]
+    copy[trail[0]] = _with(copy[trail[0]], trail[1:], text)
+    return copy
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "text", ["V 1", "v1\n", "", "a" * 121, "über", "http://a.example/ - at `$.x`"]
+)
+def test_structs_and_json_schemas_refuse_the_same_names(path: Path, text: str) -> None:
+    """Where a JSON Schema refuses a text for its form, the struct does too, by whatever means, and quotes nothing."""
+    _, headers, golden = records(path)
+    schema = json.loads(
+        (Path(write_artefacts.HERE) / "jsonschema" / f"{path.stem}.json").read_text()
+    )
+    for trail in _texts(golden["value"]):
+        changed = _with(golden["value"], trail, text)
+        faults = list(jsonschema.Draft202012Validator(schema).iter_errors(changed))
+        if any("pattern" in str(fault.schema_path) or fault.context for fault in faults):
+            with pytest.raises(UnusableEvent) as caught:
+                decode(json.dumps(changed).encode(), headers)
+            assert not text or text not in str(caught.value)
+
+
+def test_few_names_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names that a stream invents fill no memory, and a name past the limit is held all the same."""
+    held: set[str] = set()
+    monkeypatch.setattr(events, "_held", held)
+    monkeypatch.setattr(events, "_MANY", 3)
+    for number in range(9):
+        Served(address="192.0.2.1", method=f"m{number}")
+    assert len(held) == 3
+    with pytest.raises(ValueError, match="Expected a name"):
+        Served(address="192.0.2.1", method="M 1")

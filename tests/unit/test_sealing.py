@@ -17,6 +17,9 @@ URL = canonical("https://pics.example/a//b/./c?b=2&a=1#part")
     [
         ("hxxp://pics[.]example/x", "http://pics.example/x"),
         ("hxxps[:]//pics(.)example/x", "https://pics.example/x"),
+        ("hxxp://pics[.]example/x[.]jpg", "http://pics.example/x.jpg"),
+        ("http://pics.example/a(.)b[dot]c", "http://pics.example/a(.)b[dot]c"),
+        ("http://pics.example/?u=hxxp://a[.]b", "http://pics.example/?u=hxxp://a[.]b"),
         ("http://0x7f.1/", "http://127.0.0.1/"),
         ("http://①②⑦.⓪.⓪.①/", "http://127.0.0.1/"),
         ("HTTP://PICS.example:80/A#frag", "http://pics.example/A"),
@@ -25,12 +28,16 @@ URL = canonical("https://pics.example/a//b/./c?b=2&a=1#part")
     ],
 )
 def test_one_canonical_form(text: str, href: str) -> None:
-    """Refanged, WHATWG-parsed, without fragment; order and slashes stay."""
+    """Refanged where the host was defanged, WHATWG-parsed, without fragment; order and slashes stay."""
     assert canonical(text).href == href
 
 
 @pytest.mark.parametrize(
-    "text", ["", "pics.example/x", "http://a b/", "http://a\tb/", "mailto:x@y", "http://"]
+    "text",
+    [
+        *("", "pics.example/x", "http://a b/", "http://a\tb/", "mailto:x@y", "http://"),
+        *("http://a.example/\udcff", "http://\udcff.example/", "\udcff", "http://a.example/\x00"),
+    ],
 )
 def test_what_is_no_url_is_refused(text: str) -> None:
     """A text that no browser would open is refused, and not repeated in the message."""
