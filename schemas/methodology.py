@@ -29,6 +29,16 @@ Duration = Annotated[str, Meta(pattern=r"^-?\d+(\.\d+)?[smhd]$")]
 CanaryAge = Annotated[str, Meta(pattern=r"^(none|\d+(\.\d+)?[smhd])$")]
 
 
+# A clock's deadline stays in the calendar's years, whatever the norm.
+_LONGEST = 3660 * _DURATION["d"]
+# Texts, and what is no duration; `business` holds times of day.
+_NO_DURATIONS = (
+    "id", "title", "source", "clock_start", "calendar", "time_zone", "business", "exclude",
+    "return_before_deadline",
+)  # fmt: skip
+_CATEGORY = re.compile(r"[a-z0-9][a-z0-9_.:/-]{0,119}\Z")
+
+
 def seconds(text: str) -> float:
     """Read a duration such as `24h`, `15m` or `-15m` as seconds."""
     return float(text[:-1]) * _DURATION[text[-1]]
@@ -38,6 +48,8 @@ class Confirmation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """When a run of removal-class looks confirms a removal (law 3).
 
     A run that says no more than that the whole host is dark needs a longer span, and so many vantages.
+    Where more than one vantage is asked for, `blocked_looks` in a row that meet a block at the first one call the
+    others: one 429, 503 or reset passes by itself, two at the cadence's distance are a wall.
     """
 
     looks: Annotated[int, Meta(ge=1)] = 3
@@ -46,6 +58,7 @@ class Confirmation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     canary_max_age: CanaryAge = "15m"
     host_dark_span: Duration = "48h"
     host_dark_vantages: Annotated[int, Meta(ge=1)] = 2
+    blocked_looks: Annotated[int, Meta(ge=1)] = 2
 
 
 class Step(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -181,6 +194,7 @@ _Problem = tuple[str, str]
 
 
 def _contradictions(method: Methodology) -> Iterator[_Problem]:
+    yield from _too_long(method)
     yield from _bad_norms(method)
     yield from _bad_calendar(method)
     yield from _bad_confirmation(method)
@@ -189,7 +203,33 @@ def _contradictions(method: Methodology) -> Iterator[_Problem]:
         yield "exclude", "exclude names a reason twice"
 
 
+def _too_long(method: Methodology) -> Iterator[_Problem]:
+    """Refuse what no instant can be told from: a deadline has to lie within the calendar."""
+    for path, value in _durations("", method):
+        if value != "none" and abs(seconds(value)) > _LONGEST:
+            yield path, f"{path} is longer than {_LONGEST // _DURATION['d']} days"
+
+
+def _durations(path: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Find every duration of a definition, by its path."""
+    if isinstance(value, Struct):
+        names = [name for name in value.__struct_fields__ if name not in _NO_DURATIONS]
+        for name in names:
+            yield from _durations(f"{path}.{name}".lstrip("."), getattr(value, name))
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _durations(f"{path}.{name}", inner)
+    elif isinstance(value, tuple):
+        for number, inner in enumerate(value):
+            yield from _durations(f"{path}[{number}]", inner)
+    elif isinstance(value, str):
+        yield path, value
+
+
 def _bad_norms(method: Methodology) -> Iterator[_Problem]:
+    for category in method.norms:
+        if not _CATEGORY.match(category):
+            yield "norms", f"norms: {category!r} is no category; one is a slug such as csam"
     norms = {"norm": method.norm} | {f"norms.{k}": v for k, v in method.norms.items()}
     for path, text in norms.items():
         if seconds(text) <= 0:
@@ -207,7 +247,7 @@ def _bad_calendar(method: Methodology) -> Iterator[_Problem]:
     business = method.business
     if (method.calendar == "business") is (business is None):
         yield (
-            "calendar",
+            "calendar" if business is None else "business",
             'calendar = "business" and a table [business] go together; drop or add one',
         )
     if business is None:

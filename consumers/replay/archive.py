@@ -144,8 +144,13 @@ class _Writer:
         if not lines:
             path.unlink()
             return None
-        plan = msgspec.json.decode(lines[0], type=_Plan)
-        files = [msgspec.json.decode(line, type=Written) for line in lines[1:]]
+        try:
+            plan = msgspec.json.decode(lines[0], type=_Plan)
+            files = [msgspec.json.decode(line, type=Written) for line in lines[1:]]
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise BadArchive(
+                f"{path} can't be read, so that nothing tells how far {self._folder} got; name a new folder"
+            ) from None
         _replace(path, whole + b"\n")
         return plan.spans, files
 
@@ -333,6 +338,20 @@ class ArchiveSource:
             chosen = [record for record in records if begins <= record.offset < until]
             if chosen:
                 yield chosen
+
+    async def offsets_at(self, names: Sequence[str], at: datetime) -> dict[Partition, int | None]:
+        """Give the first record that was put on the broker at or after an instant; None: there is none.
+
+        Reads files until it is found in each partition; raises `ArchiveDamaged`.
+        """
+        since = int(at.timestamp() * 1000)
+        found: dict[Partition, int | None] = dict.fromkeys(await self.extents(names))
+        for written in self.manifest.files:
+            place = (written.topic, written.partition)
+            if place in found and found[place] is None:
+                records = read_file(self._folder, written)
+                found[place] = next((r.offset for r in records if r.timestamp >= since), None)
+        return found
 
     async def close(self) -> None:
         """Nothing stays open."""

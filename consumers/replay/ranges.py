@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from consumers.replay.archive import ArchiveSource
 from consumers.replay.source import EVIDENCE, KafkaSource, Source
 from schemas.errors import TakedownError
 from services.ledger.shadow.schema import Partition, Ranges, Unit
@@ -52,7 +53,23 @@ async def resolve(source: Source, bounds: Bounds) -> Ranges:
         begins[place] = max(begins[place], offset)
     for place, offset in bounds.until_offsets.items():
         untils[place] = min(untils[place], offset)
+    _check_order(bounds)
     return {place: (begins[place], max(begins[place], untils[place])) for place in extents}
+
+
+def check_times(since: datetime | None, until: datetime | None, words: str) -> None:
+    """Refuse a stretch of time that ends before it begins; `words` name the two in the error."""
+    if since is not None and until is not None and until <= since:
+        raise BadRange(f"{words}: the end does not lie after the begin, so that nothing is left")
+
+
+def _check_order(bounds: Bounds) -> None:
+    check_times(bounds.recorded_from, bounds.recorded_to, "--recorded-from and --recorded-to")
+    for place, offset in bounds.from_offsets.items():
+        if bounds.until_offsets.get(place, offset + 1) <= offset:
+            raise BadRange(
+                f"offsets of {place[0]}/{place[1]}: the end does not lie after the begin"
+            )
 
 
 def _check_known(extents: Ranges, bounds: Bounds) -> None:
@@ -69,8 +86,8 @@ def _check_known(extents: Ranges, bounds: Bounds) -> None:
 async def _narrow(
     source: Source, bounds: Bounds, begins: dict[Partition, int], untils: dict[Partition, int]
 ) -> None:
-    if not isinstance(source, KafkaSource):
-        raise BadRange("an archive knows no times on the broker; give offsets or event times")
+    if not isinstance(source, KafkaSource | ArchiveSource):
+        raise BadRange("this source knows no times on the broker; give offsets or event times")
     ends = dict(untils)
     if bounds.recorded_from is not None:
         found = await source.offsets_at(EVIDENCE, bounds.recorded_from)

@@ -102,11 +102,6 @@ async def replay(asked: Asked, progress: Progress | None = None) -> Result:
             "TAKEDOWN_DATABASE_URL to the server itself and TAKEDOWN_DATABASE_PGBOUNCER=0"
         )
     told = progress or Progress()
-    if not asked.database.statement_cache:
-        raise BadReplay(
-            "a replay holds a lock on its name, which a pooler in transaction mode gives away: "
-            "point TAKEDOWN_DATABASE_URL at the server itself and set TAKEDOWN_DATABASE_PGBOUNCER=false"
-        )
     session = await asyncpg.connect(**asked.database.options())
     try:
         await migrate.require_current(session)

@@ -117,14 +117,15 @@ async def write(
     """Record the act, then write the tables of a pack into an empty folder."""
     async with session_of(connection) as session:
         if not await concerns_any(session, scope.provider):
-            raise NoProvider(_unknown(scope.provider, await fetch(connection, "known_providers")))
+            raise NoProvider(unknown(scope.provider, await fetch(connection, "known_providers")))
         await audit.record(session, actor, "evidence", None, why)
         with PackWriter(folder, scope, lru_cache(maxsize=10_000)(redact)) as writer:
             await _tables(session, writer, scope)
         return writer
 
 
-def _unknown(provider: str, rows: Sequence[Mapping[str, Any]]) -> str:
+def unknown(provider: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Say that no case concerns a provider, and which name may have been meant."""
     names = [row["provider"] for row in rows]
     near = get_close_matches(provider, names, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known are {_some(names)}"

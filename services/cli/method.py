@@ -7,6 +7,7 @@ from typing import Any
 import click
 import msgspec
 
+from schemas.errors import ConfigError
 from schemas.methodology import Methodology, parse, shipped
 from services.cli.support import cell, json_option, print_json, print_rows
 from services.runtime.methods import methodology
@@ -66,7 +67,11 @@ def diff(one: str, other: str, as_json: bool) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def check(file: Path) -> None:
     """Check a TOML file; a fault is named with its line."""
-    found = parse(file.read_text("utf-8"), file.name)
+    try:
+        text = file.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise ConfigError(f"methodology {file.name}: not UTF-8; save it as UTF-8") from None
+    found = parse(text, file.name)
     click.echo(f"{found.id} version {found.version} is sound; digest {found.digest}")
 
 
@@ -81,7 +86,10 @@ def _flat(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield from _flat(f"{prefix}.{key}" if prefix else str(key), inner)
     elif isinstance(value, list | tuple) and any(isinstance(part, dict) for part in value):
         for number, part in enumerate(value, start=1):
-            yield f"{prefix}[{number}]", " ".join(f"{k}={v}" for k, v in part.items())
+            yield (
+                f"{prefix}[{number}]",
+                " ".join(f"{k}={v}" for k, v in part.items() if v is not None),
+            )
     elif isinstance(value, list | tuple):
         yield prefix, ", ".join(str(part) for part in value) or None
     else:

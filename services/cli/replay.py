@@ -3,13 +3,14 @@
 import asyncio
 import getpass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import click
 
-from consumers.replay.ranges import Bounds, parse_offsets
+from consumers.replay.ranges import Bounds, check_times, parse_offsets
 from consumers.replay.run import Asked, Progress, Result, identity, replay, workers_here
 from schemas.errors import ConfigError
 from schemas.methodology import Methodology
@@ -116,6 +117,7 @@ def command(
         return 0
     settings = client_settings(database=True, kafka=archive is None)
     chosen = methodology(method or settings.methodology)
+    check_times(event_from, event_to, "--from and --to")
     found = identity(
         chosen,
         map_text=_map_text(provider_map),
@@ -139,12 +141,20 @@ def command(
         keyring=load_keyring(settings),
         workers=workers or workers_here(),
     )
+    if compare not in (None, "live", asked.name):
+        run_async(lambda: _in_session(partial(_require, schema.schema_of(compare)), settings))
     with gauge(f"replay {asked.name}") as shown:
         result = run_async(lambda: replay(asked, Told(shown)))
     if compare is None:
         _print_result(asked.database, result, as_json)
         return 0
     return compare_and_show(settings, chosen, result, compare, details, as_json)
+
+
+async def _require(asked: str, session: asyncpg.Connection) -> None:
+    """Refuse what isn't there before hours of folding, not after them."""
+    if await schema.find(session, asked) is None:
+        raise NoReplay(f"there is no {asked}; see `takedown replay list`")
 
 
 def _map_text(path: Path | None) -> str | None:
@@ -230,8 +240,7 @@ def refused(name: str, limit: int, as_json: bool) -> None:
     asked = schema.schema_of(name)
 
     async def work(session: asyncpg.Connection) -> list[Any]:
-        if await schema.find(session, asked) is None:
-            raise NoReplay(f"there is no {asked}; see `takedown replay list`")
+        await _require(asked, session)
         return await schema.refused_of(session, asked, limit)
 
     print_rows(run_async(lambda: _in_session(work)), _REFUSED, as_json=as_json)
@@ -245,8 +254,7 @@ def drop(name: str, before: bool) -> None:
     asked = schema.schema_of(name, schema.BEFORE if before else schema.REPLAY)
 
     async def work(session: asyncpg.Connection) -> None:
-        if await schema.find(session, asked) is None:
-            raise NoReplay(f"there is no {asked}; see `takedown replay list`")
+        await _require(asked, session)
         await schema.drop(session, asked)
 
     run_async(lambda: _in_session(work))

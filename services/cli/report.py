@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 from rich.console import Console
 
 from schemas.errors import ConfigError
@@ -17,7 +18,7 @@ from services.ledger.pool import DatabaseConnection
 from services.reports import html, public, sheet
 from services.reports.cohorts import Segment
 from services.reports.figures import Table, Warning
-from services.reports.reading import folded_cases, stored_cases
+from services.reports.reading import definition, folded_cases, stored_cases
 from services.reports.table import Builder, Choice
 from services.reports.text import write
 from services.reports.warned import DEFAULT_GRACE, load_warnings, warning
@@ -35,6 +36,11 @@ _NEW_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 @click.command()
 @click.option(
     "--cutoff", type=Instant(), help="Count what was known by this instant. Default: now."
+)
+@click.option(
+    "--corrected",
+    is_flag=True,
+    help="With --cutoff: also take retractions and attributions made since, about the time before.",
 )
 @click.option(
     "--methodology",
@@ -62,6 +68,7 @@ _NEW_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 @json_option
 def command(
     cutoff: datetime | None,
+    corrected: bool,
     methods: tuple[str, ...],
     publish: bool,
     csv_file: Path | None,
@@ -73,16 +80,25 @@ def command(
     """Print who removed what in time: counts, and shares as lower and upper bounds.
 
     Every figure is a function of the evidence, the methodology and the cut-off, which it names. With --cutoff or
-    --methodology the evidence is folded anew, case by case; without, the ledger's folded cases are counted.
+    --methodology the evidence is folded anew, case by case; without, the ledger's folded cases are counted, unless
+    they are folded under another definition than the one that is set: then it is applied anew too.
     """
+    if corrected and cutoff is None:
+        raise ConfigError("--corrected needs --cutoff: without one every correction counts")
     settings = client_settings(database=True)
     segments = _segments(methods or (settings.methodology,))
     choice = _choice(settings, segments, asked, curves=html_file is not None)
     connection = database_connection(settings)
-    refold = cutoff is not None or bool(methods)
     at = cutoff or now()
     table = run_async(
-        lambda: count(connection, segments[-1].methodology, at, choice, refold=refold)
+        lambda: _count(
+            connection,
+            segments,
+            at,
+            choice,
+            asked=cutoff is not None or bool(methods),
+            corrected=corrected,
+        )
     )
     if publish:
         table = public.publish(table)
@@ -100,6 +116,26 @@ def _print(table: Table, *, as_json: bool, most: int | None) -> None:
     write(table, Console(width=None if Console().is_terminal else _WIDTH), most)
 
 
+async def _count(
+    connection: DatabaseConnection,
+    segments: Sequence[Segment],
+    cutoff: datetime,
+    choice: Choice,
+    *,
+    asked: bool,
+    corrected: bool,
+) -> Table:
+    """Count under the last methodology; a table never names another one than that of its cases."""
+    method = segments[-1].methodology
+    refold = asked or await definition(connection) not in (None, method.digest)
+    if refold and not asked:
+        click.echo(
+            f"the ledger is folded under another definition than {method.id}; folding its evidence anew",
+            err=True,
+        )
+    return await count(connection, method, cutoff, choice, refold=refold, corrected=corrected)
+
+
 async def count(
     connection: DatabaseConnection,
     method: Methodology,
@@ -107,19 +143,24 @@ async def count(
     choice: Choice | None = None,
     *,
     refold: bool = False,
+    corrected: bool = False,
 ) -> Table:
-    """Count the cases of the ledger, as they stand or folded anew from the evidence up to the cut-off."""
+    """Count the cases of the ledger, as they stand or folded anew from the evidence up to the cut-off.
+
+    `corrected` folds with what was said since about the time before.
+    """
     builder = Builder(method, cutoff, choice)
     if not refold:
         async for case in stored_cases(connection):
             builder.add(case)
         return builder.finish()
     former = [segment.methodology for segment in builder.choice.before]
-    async for folded in folded_cases(connection, [*former, method], cutoff):
+    methods = [*former, method]
+    async for folded in folded_cases(connection, methods, cutoff, corrected=corrected):
         for number, case in enumerate(folded[:-1]):
             builder.add_before(case, number)
         builder.add(folded[-1])
-    return builder.finish()
+    return msgspec.structs.replace(builder.finish(), corrected=corrected)
 
 
 def _segments(methods: Sequence[str]) -> list[Segment]:

@@ -82,6 +82,9 @@ def standing(case: Case, spell: Spell, methodology: Methodology, cutoff: datetim
         return "younger_than_norm"
     if spell.clock is Clock.WITHIN:
         return "within"
+    # Gone before it was owed, under a definition that counts such spells.
+    if reason == "gone_before_notice" and spell.removals[0].upper <= spell.deadline:
+        return "within"
     return "certain_breaches" if spell.clock is Clock.BREACHED else "undecided"
 
 
@@ -100,4 +103,6 @@ def wilson(successes: int, n: int, z: float = 1.959963984540054) -> tuple[float,
     share, square = successes / n, z * z
     centre = (share + square / (2 * n)) / (1 + square / n)
     half = z * sqrt(share * (1 - share) / n + square / (4 * n * n)) / (1 + square / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # At the ends the interval ends there exactly, which floating point misses by a hair.
+    low = max(0.0, centre - half) if successes else 0.0
+    return low, min(1.0, centre + half) if successes < n else 1.0

@@ -35,9 +35,10 @@ def lasting_removal(spell: Spell, methodology: Methodology) -> Removal | None:
 def removal_time(spell: Spell, methodology: Methodology, norm: timedelta) -> Interval | None:
     """Give the removal interval of a spell whose clock started; None for one that never was at risk.
 
-    A spell that was not seen to be removed is open to the right of the last look that saw it online.
+    A spell that was not seen to be removed is open to the right of the last look that saw it online. One that was
+    gone before its notice is open to the left: it took no time at all, where the methodology counts it.
     """
-    if spell.clock_started_at is None or spell.gone_before_notice:
+    if spell.clock_started_at is None or _not_counted(spell, methodology):
         return None
     removal = lasting_removal(spell, methodology)
     last = spell.known_online_at if removal is None else removal.lower
@@ -47,6 +48,10 @@ def removal_time(spell: Spell, methodology: Methodology, norm: timedelta) -> Int
         # Removed while a hold stood: within the norm, however long the hold lasted.
         right = min(right, norm.total_seconds())
     return (left, right) if right is None else (min(left, right), right)
+
+
+def _not_counted(spell: Spell, methodology: Methodology) -> bool:
+    return spell.gone_before_notice and "gone_before_notice" in methodology.exclude
 
 
 def passed(spell: Spell, methodology: Methodology, norm: timedelta, at: datetime) -> float:

@@ -40,6 +40,7 @@ WITH judged AS (
             WHEN s.clock_started_at IS NULL THEN 'not_started'
             WHEN $1::timestamptz < s.deadline THEN 'younger_than_norm'
             WHEN s.clock = 'WITHIN' THEN 'within'
+            WHEN s.excluded = 'gone_before_notice' AND s.removed_upper <= s.deadline THEN 'within'
             WHEN s.clock = 'BREACHED' THEN 'certain_breaches'
             ELSE 'undecided'
         END AS standing,

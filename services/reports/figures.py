@@ -113,13 +113,18 @@ class Warned(Struct, frozen=True, kw_only=True):
 
 
 class Table(Struct, kw_only=True):
-    """A league table with everything that is needed to recompute it."""
+    """A league table with everything that is needed to recompute it.
+
+    `corrected`: corrections made after the cut-off are in it, as far as they speak of the time before.
+    """
 
     methodology: str
     methodology_version: int
     methodology_digest: str
     methodology_title: str
     norm: str
+    norms: dict[str, str]
+    exclude: tuple[str, ...]
     clock_start: str
     calendar: str
     time_zone: str
@@ -127,6 +132,7 @@ class Table(Struct, kw_only=True):
     minimum_n: int
     by: By
     public: bool = False
+    corrected: bool = False
     reports: int
     cases: int
     pooled: Row

@@ -8,7 +8,7 @@ from services.core.hours import WEEKDAYS
 from services.core.incidence import CAUSES
 from services.reports import plots
 from services.reports.figures import HourCell, Month, Row, Table
-from services.reports.text import count, name, notes, share, shares
+from services.reports.text import count, cutoff_words, name, norm_words, notes, share, shares
 from services.reports.units import Unit, duration, unit_of
 
 _PANELS = 12
@@ -68,7 +68,7 @@ def _summary(table: Table) -> str:
     items = "".join(f"<li><b>{escape(a)}</b><span>{escape(b)}</span></li>" for a, b in facts)
     return (
         f"<header><h1>{escape(_title(table))}</h1>"
-        f'<p class="lead">{escape(table.methodology_title)}. Data up to {table.cutoff:%Y-%m-%d %H:%M:%S} UTC. '
+        f'<p class="lead">{escape(table.methodology_title)}. Data up to {cutoff_words(table)}. '
         f"Every share is an interval: the truth lies between lower and upper.</p>"
         f'<ul class="key">{items}</ul></header>'
     )
@@ -303,8 +303,10 @@ def _definition(table: Table) -> str:
         ("methodology", f"{table.methodology}, version {table.methodology_version}"),
         ("digest", table.methodology_digest),
         ("clock starts", table.clock_start.replace("_", " ")),
-        ("norm", f"{table.norm}, {table.calendar} time ({table.time_zone})"),
-        ("cut-off", f"{table.cutoff:%Y-%m-%d %H:%M:%S} UTC"),
+        ("norm", norm_words(table)),
+        ("calendar", f"{table.calendar} time ({table.time_zone})"),
+        ("outside n", ", ".join(table.exclude).replace("_", " ") or "nothing"),
+        ("cut-off", cutoff_words(table)),
         ("too few", f"n below {table.minimum_n}"),
     ]
     listed = "".join(f"<dt>{escape(a)}</dt><dd>{escape(b)}</dd>" for a, b in facts)

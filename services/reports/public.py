@@ -2,8 +2,9 @@
 
 Blanking a cell is not enough: within + certain breaches + undecided = n gives it back, and so does the pooled row.
 So small counts of the bounds are moved to `undecided`, which keeps the sum and only widens the interval; groups below
-five spells are joined in one row, hours below five are left out, and the parts of the pooled rows are rounded down to
-fives; everything else is rounded to a multiple of five.
+five spells are joined in one row, hours below five are left out, and the parts of whatever shares its spells with
+other rows (pooled rows, months, cohorts of a warning) are rounded down to fives; everything else is rounded to a
+multiple of five.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from math import ceil, floor
 
 import msgspec
 
+from services.core.bounds import wilson
 from services.reports.figures import Curve, HourCell, Row, Table
 from services.reports.table import unweighted
 from services.reports.tally import sampling
@@ -37,22 +39,24 @@ def publish(table: Table) -> Table:
     """Give the public form of a table."""
     rows = [_row(row) for row in table.providers if row.n >= LEAST]
     small = [row for row in table.providers if row.n < LEAST]
+    rest, others = _together(small), table.without_largest
+    # Other groups than providers are not what the bootstrap draws.
+    drawn = len(rows) if table.by == "provider" else 2 * LEAST
     rows += [_blank(row) for row in small if row.watched]
-    rest = _together(small)
     return msgspec.structs.replace(
         table,
         public=True,
         reports=_rounded(table.reports),
         cases=_rounded(table.cases),
-        pooled=_total(table.pooled),
-        without_largest=None if table.without_largest is None else _total(table.without_largest),
+        pooled=_pooled(table.pooled, few=drawn < LEAST),
+        without_largest=None if others is None else _pooled(others, few=drawn - 1 < LEAST),
         unweighted=unweighted(rows),
         providers=[*rows, _row(rest)] if rest.n >= LEAST else rows,
         hours=[_cell(cell) for cell in table.hours],
-        trend=[msgspec.structs.replace(month, row=_row(month.row)) for month in table.trend],
+        trend=[msgspec.structs.replace(month, row=_part(month.row)) for month in table.trend],
         warnings=[
             msgspec.structs.replace(
-                w, before=_row(w.before), grace=_row(w.grace), after=_row(w.after)
+                w, before=_part(w.before), grace=_part(w.grace), after=_part(w.after)
             )
             for w in table.warnings
         ],
@@ -112,13 +116,33 @@ def _blank(row: Row) -> Row:
     return Row(provider=row.provider, too_few=True, suppressed=True, watched=row.watched)
 
 
+def _pooled(row: Row, *, few: bool) -> Row:
+    """Give a pooled row; where few groups are drawn from, the bootstrap gives away theirs, and is left out."""
+    made = _total(row)
+    if made.sampling is not None:
+        low, high = made.sampling
+        made.sampling = None if few else (_floor(low), _ceil(high))
+    return made
+
+
+def _part(row: Row) -> Row:
+    """Give a row whose spells stand in another row too: without it, both would give away what this one hides."""
+    if row.n < LEAST:
+        return _blank(row)
+    made = _total(row)
+    if not made.too_few:
+        low, high = wilson(made.within, row.n)[0], wilson(row.n - made.certain_breaches, row.n)[1]
+        made.sampling = _floor(low), _ceil(high)
+    return made
+
+
 def _total(row: Row) -> Row:
     """Round the parts of n down to fives: what the groups' own rows hide does not follow from their sum."""
     made = _rest(row)
     parts = (_down(row.within), _down(row.certain_breaches), _down(row.undecided))
     made.n = sum(parts)
     _judge(made, _Counts(*parts))
-    if row.n:
+    if not row.too_few:
         made.lower = _floor(parts[0] / row.n)
         made.upper = _ceil((row.n - parts[1]) / row.n)
     return made

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
-from schemas.events import Event
+from schemas.events import CaseAttributed, Event
 from schemas.methodology import Methodology
 from schemas.sqlfiles import statements
 from services.core.case import Case
@@ -26,24 +26,50 @@ async def stored_cases(connection: DatabaseConnection) -> AsyncIterator[Case]:
             yield case_of(row["state"], None)
 
 
+async def definition(connection: DatabaseConnection) -> str | None:
+    """Give the digest of the methodology that the ledger's cases are folded under; None where it has none yet."""
+    async with session_of(connection) as session:
+        digest: str | None = await session.fetchval(_statement("report_definition"))
+        return digest
+
+
 async def folded_cases(
-    connection: DatabaseConnection, methodologies: Sequence[Methodology], cutoff: datetime
+    connection: DatabaseConnection,
+    methodologies: Sequence[Methodology],
+    cutoff: datetime,
+    *,
+    corrected: bool = False,
 ) -> AsyncIterator[list[Case]]:
     """Give every case folded anew, once per methodology, from its events up to a cut-off.
 
+    `corrected`: and from the retractions and attributions made since, as far as these speak of the time before.
     A case that has no event by then is not there. Memory holds the events of one case at a time.
     """
-    async for events in _logs(connection, cutoff):
+    statement = _statement("report_events_corrected" if corrected else "report_events")
+    async for log in _logs(connection, statement, cutoff):
+        events = [event for event in log if _speaks_of(event, cutoff)]
+        if all(event.time > cutoff for event in events):
+            continue
         yield [fold(events, methodology)[0] for methodology in methodologies]
 
 
-async def _logs(connection: DatabaseConnection, cutoff: datetime) -> AsyncIterator[list[Event]]:
+def _speaks_of(event: Event, cutoff: datetime) -> bool:
+    """Tell whether an event says something about the time up to a cut-off."""
+    data = event.data
+    if event.time <= cutoff or not isinstance(data, CaseAttributed):
+        return True
+    return data.effective_from is not None and data.effective_from <= cutoff
+
+
+async def _logs(
+    connection: DatabaseConnection, statement: str, cutoff: datetime
+) -> AsyncIterator[list[Event]]:
     async with (
         session_of(connection) as session,
         session.transaction(isolation="repeatable_read", readonly=True),
     ):
         log: list[Event] = []
-        async for row in streamed(session, _statement("report_events"), cutoff):
+        async for row in streamed(session, statement, cutoff):
             if log and log[0].case_id != row["case_id"]:
                 yield log
                 log = []

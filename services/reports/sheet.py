@@ -1,10 +1,17 @@
-"""The league table as CSV: one line per group, with everything that is needed to recompute it on every line."""
+"""The league table as CSV: one line per group, with everything that is needed to recompute it on every line.
+
+`part` says what a line is: a `group`, a `pooled` row, the `unweighted` mean, a cohort of a warning, a `month`, an
+`hour` of the week with any spells, in the methodology's time zone.
+Only the lines of one part may be added up.
+"""
 
 import csv
 import io
+from collections.abc import Iterator
 
+from services.core.hours import WEEKDAYS
 from services.core.incidence import CAUSES
-from services.reports.figures import Quantile, Row, Table
+from services.reports.figures import HourCell, Quantile, Row, Table
 
 _COUNTS = (
     "n",
@@ -30,6 +37,7 @@ _REST = (
 )
 COLUMNS = (
     "group",
+    "part",
     *_COUNTS,
     "sampling_low",
     "sampling_high",
@@ -42,13 +50,17 @@ COLUMNS = (
     "p90_lower_hours",
     "p90_upper_hours",
     *_REST,
+    "incidence_n",
     *(f"{cause}_{side}" for cause in CAUSES for side in ("lower", "upper")),
     "excluded",
+    "minimum_n",
     "methodology",
     "methodology_version",
     "methodology_digest",
     "cutoff",
+    "corrected",
 )
+_OF_MONTH = ("methodology", "methodology_version", "methodology_digest")
 
 
 def sheet(table: Table) -> str:
@@ -56,17 +68,44 @@ def sheet(table: Table) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    for row in (*table.providers, table.pooled, table.without_largest):
-        if row is not None:
-            writer.writerow(_line(row) | _definition(table))
+    for part, row in _parts(table):
+        writer.writerow({"part": part} | _line(row) | _definition(table))
+    if table.unweighted is not None:
+        low, high = table.unweighted
+        mean = {"group": "unweighted", "part": "unweighted", "lower": low, "upper": high}
+        writer.writerow(mean | _definition(table))
+    for month in table.trend:
+        defined = _definition(table) | {name: getattr(month, name) for name in _OF_MONTH}
+        if month.methodology_digest != table.methodology_digest:
+            defined["minimum_n"] = ""
+        writer.writerow({"part": "month"} | _line(month.row) | defined)
+    for cell in table.hours:
+        if cell.n:
+            writer.writerow(_hour(cell) | _definition(table))
     return out.getvalue()
+
+
+def _parts(table: Table) -> Iterator[tuple[str, Row]]:
+    yield from (("group", row) for row in table.providers)
+    yield "pooled", table.pooled
+    if table.without_largest is not None:
+        yield "pooled", table.without_largest
+    for warned in table.warnings:
+        yield f"before {warned.warned_at:%Y-%m-%d}", warned.before
+        yield f"until {warned.grace_ends:%Y-%m-%d}", warned.grace
+        yield f"after {warned.grace_ends:%Y-%m-%d}", warned.after
+
+
+def _hour(cell: HourCell) -> dict[str, object]:
+    at = f"{WEEKDAYS[cell.weekday]} {cell.hour:02d}:00"
+    return {"group": at, "part": "hour", "n": cell.n, "lower": cell.lower, "upper": cell.upper}
 
 
 def _line(row: Row) -> dict[str, object]:
     line: dict[str, object] = {"group": _text(row.provider)}
-    line |= {name: getattr(row, name) for name in (*_COUNTS, *_REST)}
+    line |= {name: getattr(row, name) for name in (*_COUNTS, *_REST, "incidence_n")}
     if row.suppressed:
-        line |= dict.fromkeys((*_COUNTS, *_REST), "") | {"too_few": True}
+        line |= dict.fromkeys((*_COUNTS, *_REST, "incidence_n"), "") | {"too_few": True}
     line |= _pair("sampling", ("low", "high"), row.sampling)
     line |= _pair("estimate", ("low", "high"), row.estimate)
     line |= _quantile("median", row.median) | _quantile("p90", row.p90)
@@ -81,7 +120,9 @@ def _definition(table: Table) -> dict[str, object]:
         "methodology": table.methodology,
         "methodology_version": table.methodology_version,
         "methodology_digest": table.methodology_digest,
+        "minimum_n": table.minimum_n,
         "cutoff": table.cutoff.isoformat(),
+        "corrected": table.corrected,
     }
 
 

@@ -94,6 +94,8 @@ class Builder:
             methodology_digest=method.digest,
             methodology_title=method.title,
             norm=method.norm,
+            norms=method.norms,
+            exclude=method.exclude,
             clock_start=method.clock_start,
             calendar=method.calendar,
             time_zone=method.time_zone,

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from schemas.methodology import Methodology
 from services.core.bounds import Count, standing, wilson
+from services.core.calendar import calendar_of
 from services.core.case import Case, Spell
 from services.core.estimate import INFINITE, Estimate, Interval, outward, turnbull_counted
 from services.core.incidence import Ending, Incidence, ending_of
@@ -21,7 +22,7 @@ _HOUR = 3600.0
 _MICROHOUR = 3_600_000_000
 _NO_MASS = 1e-9
 _JUDGED = ("within", "certain_breaches", "undecided")
-_AT_RISK = (*_JUDGED, "excluded:moved", "excluded:held")
+_AT_RISK = (*_JUDGED, "younger_than_norm", "excluded:moved", "excluded:held")
 _SUMS = (
     "reports_younger_than_norm",
     "gone_before_notice",
@@ -54,7 +55,7 @@ def judge(case: Case, spell: Spell, methodology: Methodology, cutoff: datetime) 
     if stands in (*_JUDGED, "younger_than_norm"):
         interval = removal_time(spell, methodology, norm)
     lower, upper = exposure_hours(spell, cutoff)
-    risk = stands in _AT_RISK and spell.deadline is not None and spell.deadline <= cutoff
+    risk = stands in _AT_RISK and _norm_over(spell, methodology, norm, cutoff)
     return Judged(
         case=case,
         spell=spell,
@@ -65,6 +66,16 @@ def judge(case: Case, spell: Spell, methodology: Methodology, cutoff: datetime) 
         norm_seconds=norm.total_seconds(),
         exposure=(round(lower * _MICROHOUR), round(upper * _MICROHOUR)),
     )
+
+
+def _norm_over(spell: Spell, methodology: Methodology, norm: timedelta, cutoff: datetime) -> bool:
+    """Tell whether a norm lies between a clock's start and the cut-off: a hold is an ending of its own here."""
+    if spell.clock_started_at is None:
+        return False
+    over = (
+        calendar_of(methodology).add(spell.clock_started_at, norm) if spell.held else spell.deadline
+    )
+    return over is not None and over <= cutoff
 
 
 class Tally:

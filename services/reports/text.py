@@ -181,10 +181,23 @@ def _warned(warned: Warned) -> Sheet:
 def title(table: Table) -> str:
     """Name the figures, their definition and their cut-off."""
     return (
-        f"Share gone within the norm of {table.norm}, as an interval [lower, upper]\n"
+        f"Share gone within the norm of {norm_words(table)}, as an interval [lower, upper]\n"
         f"methodology {table.methodology} v{table.methodology_version} "
-        f"({table.methodology_digest[:12]}), cut-off {table.cutoff:%Y-%m-%d %H:%M:%S} UTC"
+        f"({table.methodology_digest[:12]}), cut-off {cutoff_words(table)}"
     )
+
+
+def cutoff_words(table: Table) -> str:
+    """Say up to when evidence was taken."""
+    since = ", with the corrections made since" if table.corrected else ""
+    return f"{table.cutoff:%Y-%m-%d %H:%M:%S} UTC{since}"
+
+
+def norm_words(table: Table) -> str:
+    """Say the norm: of which time, and for which categories it is another one."""
+    own = ", ".join(f"{norm} for {category}" for category, norm in sorted(table.norms.items()))
+    counted = f"{table.norm} of working time" if table.calendar == "business" else table.norm
+    return f"{counted} ({own})" if own else counted
 
 
 def notes(table: Table, hidden: int = 0) -> list[str]:
@@ -208,7 +221,8 @@ def notes(table: Table, hidden: int = 0) -> list[str]:
     if table.public:
         lines.append(
             "public: groups below 5 spells are joined in one row; counts from 1 to 4 are moved to undecided, which "
-            "only widens an interval; the parts of pooled rows are rounded down to fives, other counts to the nearest"
+            "only widens an interval; the parts of pooled rows, months and cohorts are rounded down to fives, other "
+            "counts to the nearest"
         )
     if hidden:
         lines.append(f"{hidden} more groups not shown; --all shows them")

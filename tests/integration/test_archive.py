@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,31 @@ async def test_a_replay_of_an_archive_is_a_replay_of_the_streams(
     assert manifest.digest == ArchiveSource(tmp_path / "a").manifest.digest
 
 
+async def test_times_on_the_broker_bound_an_archive_as_they_bound_the_streams(
+    ledger: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bounds by the records' own times give the offsets that the broker would give, file ends included."""
+    monkeypatch.setattr(archive, "FILE_RECORDS", 20)
+    await ledger.produce(stories(8))
+    await asyncio.sleep(0.05)
+    between = datetime.now(UTC)
+    await asyncio.sleep(0.05)
+    await ledger.produce(stories(3))
+    await archived(ledger, tmp_path / "a")
+    kafka, kept = KafkaSource(ledger.kafka), ArchiveSource(tmp_path / "a")
+    try:
+        for bounds in (
+            Bounds(recorded_from=between),
+            Bounds(recorded_to=between),
+            Bounds(recorded_from=between + timedelta(days=1)),
+        ):
+            assert await resolve(kept, bounds) == await resolve(kafka, bounds)
+    finally:
+        await kafka.close()
+    early = await resolve(kept, Bounds(recorded_to=between))
+    assert 0 < sum(until - begins for begins, until in early.values()) < ledger.sent
+
+
 class Stopping(KafkaSource):
     """Stops in the middle, as a killed process would."""
 
@@ -151,6 +177,10 @@ async def test_a_finished_or_foreign_folder_is_left_alone(ledger: Lab, tmp_path:
     (tmp_path / "b" / "letter").write_text("keep me")
     with pytest.raises(BadArchive, match="not empty"):
         await archived(ledger, tmp_path / "b")
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / archive.PROGRESS).write_text("no plan\n")
+    with pytest.raises(BadArchive, match="can't be read"):
+        await archived(ledger, tmp_path / "c")
 
 
 async def test_a_tampered_archive_is_refused(

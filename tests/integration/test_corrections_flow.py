@@ -347,6 +347,9 @@ async def test_lists_that_agree_exit_with_zero(desk: Desk) -> None:
     sheet = desk.folder / "list.csv"
     sheet.write_text(f"case_id\n{case_of(1)}\n")
     await desk.run("reconcile", "giant", str(sheet), "--cutoff", CUTOFF)
+    # With a name that nobody has, every list would differ and an empty one agree.
+    unknown = await desk.run("reconcile", "gaint", str(sheet), "--cutoff", CUTOFF, code=1)
+    assert "did you mean giant" in unknown.stderr
 
 
 async def test_a_reader_sees_corrections_and_no_bodies(desk: Desk) -> None:

@@ -110,3 +110,13 @@ async def test_wrong_ranges_are_refused_in_words(ledger: Lab, desk: Desk) -> Non
     await desk.run("replay", "--name", "BAD NAME", code=2)
     await desk.run("replay", "--from", "2026-01-01T00:00:00", code=2)
     await desk.run("replay", "--methodology", "none-such", code=2)
+    day, before = "2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"
+    for pair in (("--from", "--to"), ("--recorded-from", "--recorded-to")):
+        backwards = await desk.run("replay", pair[0], day, pair[1], before, code=2)
+        assert "does not lie after" in backwards.output
+    place = "takedown.reports.v1/0"
+    bounds = ("--from-offsets", f"{place}=3", "--until-offsets", f"{place}=3")
+    assert "does not lie after" in (await desk.run("replay", *bounds, code=2)).output
+    # What it is to be compared with is asked for first: nothing was folded in vain.
+    await desk.run("replay", "--compare", "none-such", code=1)
+    assert await desk.json("replay", "list") == []

@@ -4,14 +4,16 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
 import msgspec
 import pytest
 
-from schemas.events import Event
+from schemas.codec import encode_data
+from schemas.events import TYPE_OF, CaseAttributed, Event, NoticeSent, ReportRetracted
+from schemas.ids import content_id
 from schemas.methodology import Methodology, shipped
 from services.cli.app import main
 from services.cli.report import count
@@ -26,6 +28,17 @@ from tests.servers import run_apart
 CUTOFF = START + timedelta(days=30)
 COUNT = 60
 TOLD = stories(COUNT, shuffled=5)
+
+
+def attributed(provider: str, since: datetime | None) -> CaseAttributed:
+    return CaseAttributed(
+        provider=provider, method="manual", actor="ann", reason="wrong map", effective_from=since
+    )
+
+
+def correction(at: datetime, data: CaseAttributed | ReportRetracted, case_id: str) -> Event:
+    name = content_id(TYPE_OF[type(data)], case_id, at, encode_data(data))
+    return Event(id=name, time=at, source="takedown:test", case_id=case_id, data=data)
 
 
 async def never(conflicts: list[int]) -> None:
@@ -80,6 +93,33 @@ async def test_a_cutoff_is_what_was_known_then(ledger: DatabaseConnection) -> No
     late = await count(ledger, METHOD, START + timedelta(hours=13), refold=True)
     assert early.pooled.excluded.get("retracted", 0) == 0
     assert late.pooled.excluded["retracted"] > 0
+
+
+async def test_corrections_made_since_can_be_taken_into_a_table_of_before(
+    ledger: DatabaseConnection, postgres_dsn: str
+) -> None:
+    """With `corrected`, what was later retracted or said to be another's is so at the cut-off; nothing else is."""
+    at, later = START + timedelta(hours=11), START + timedelta(days=40)
+    early = expected(METHOD, at)
+    named = [event.case_id for event in TOLD if isinstance(event.data, NoticeSent)]
+    said = [
+        correction(later, attributed("right-host", START), named[0]),
+        # Without an instant it counts from its own time on, which is after the cut-off.
+        correction(later, attributed("later-host", None), named[1]),
+        correction(later, ReportRetracted(actor="ann", reason="not illegal"), named[2]),
+        correction(later, ReportRetracted(actor="ann", reason="no such case by then"), "f" * 32),
+    ]
+    await fill(postgres_dsn, said)
+    assert await count(ledger, METHOD, at, refold=True) == early
+    made = await count(ledger, METHOD, at, refold=True, corrected=True)
+    assert made.corrected
+    assert made.cases == early.cases
+    names = {row.provider for row in made.providers}
+    assert "right-host" in names
+    assert "later-host" not in names
+    retracted = {e.case_id for e in TOLD if isinstance(e.data, ReportRetracted)} | {named[2]}
+    spells = sum(v for k, v in made.pooled.excluded.items() if k == "retracted")
+    assert spells >= len(retracted - {"f" * 32})
 
 
 async def test_another_definition_is_applied_to_the_same_evidence(
@@ -167,6 +207,23 @@ def test_the_command_counts_as_of_a_cutoff(report: Run) -> None:
     assert plain["pooled"] == json.loads(msgspec.json.encode(table.pooled))
     other = report("--cutoff", at.isoformat(), "--methodology", "receipt-24h")
     assert other["methodology"] == "receipt-24h"
+    assert other["pooled"] != plain["pooled"]
+
+
+def test_the_command_names_the_definition_that_it_counts_under(
+    report: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the ledger is folded under another definition than is set, its evidence is folded anew."""
+    at = datetime.now(UTC)
+    plain = report()
+    monkeypatch.setenv("TAKEDOWN_METHODOLOGY", "receipt-24h")
+    other = report()
+    names = ("n", "within", "certain_breaches", "undecided", "not_started", "excluded")
+    for made, method in ((plain, METHOD), (other, shipped()["receipt-24h"])):
+        assert made["methodology_digest"] == method.digest
+        pooled, row = made["pooled"], expected(method, at).pooled
+        assert isinstance(pooled, dict)
+        assert [pooled[name] for name in names] == [getattr(row, name) for name in names]
     assert other["pooled"] != plain["pooled"]
 
 

@@ -50,6 +50,11 @@ def numbered(text: str, needle: str) -> int:
         ('time_zone = "Europe/Amsterdam"', 'time_zone = "Europe/Rotterdam"', "time_zone"),
         ('clock_start = "notice_sent"', 'clock_start = "dawn"', "clock_start"),
         ("minimum_n = 30", 'minimum_n = 30\ncalendar = "business"', "[business]"),
+        ("[confirmation]", '[business]\nopens = "09:00"\n[confirmation]', "[business]"),
+        ('norm = "24h"', 'norm = "99999999999h"', "longer than 3660 days"),
+        ('every = "30d"', 'every = "9999999d"', "longer than 3660 days"),
+        ('canary_max_age = "15m"', 'canary_max_age = "9999999d"', "longer than 3660 days"),
+        ("terrorist =", '"Terror ist" =', "no category"),
         ('"moved"]', '"moved", "moved"]', "twice"),
         ('jitter = "3m"', 'jitter = "-3m"', "negative"),
         ('confirm_every = "1h"', 'confirm_every = "0h"', "confirm_every"),
@@ -131,6 +136,15 @@ def test_method_check_names_the_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert shipped()["nl-24h"].digest in capsys.readouterr().out
     assert main(["method", "check", str(bad)]) == 2
     assert f"bad.toml, line {numbered(NL, 'looks = 3')}" in capsys.readouterr().err
+
+
+def test_method_check_takes_no_other_bytes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that is not UTF-8 is refused in words."""
+    (tmp_path / "mine.toml").write_bytes(b"\xff\xfe\x00")
+    assert main(["method", "check", str(tmp_path / "mine.toml")]) == 2
+    assert "UTF-8" in capsys.readouterr().err
 
 
 def test_method_diff_shows_only_what_differs(capsys: pytest.CaptureFixture[str]) -> None:

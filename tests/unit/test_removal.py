@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import msgspec
 from hypothesis import given
 
 from schemas import events as ev
@@ -12,6 +13,7 @@ from services.core.fold import fold
 from services.core.incidence import at, ending_of
 from services.core.machines import Clock
 from services.core.removal import lasting_removal, removal_time, resolution
+from services.reports.tally import judge
 from tests.strategies import START, event, histories, methodologies
 from tests.unit.test_fold import NL, gone, notice, online, report
 
@@ -94,6 +96,35 @@ def test_time_on_hold_does_not_count() -> None:
     lift = event(START + 13 * HOUR, ev.HoldLifted(actor="p"))
     assert told(report(), notice(1), hold, online(5), lift, online(16), *gone(17)) == (5, 6)
     assert told(report(), notice(1), hold, lift, online(10)) == (2, None)
+
+
+def test_a_hold_is_an_ending_once_the_norm_is_over() -> None:
+    """As an ending of its own a hold counts from the norm's end on, whatever it does to the deadline."""
+    expires = START + 99 * HOUR
+    hold = event(START + 3 * HOUR, ev.HoldPlaced(actor="p", reason="r", expires_at=expires))
+    case, _ = fold((report(), notice(1), hold, online(5)), NL)
+    (spell,) = case.spells
+    assert spell.clock is Clock.ON_HOLD
+    lift = event(START + 50 * HOUR, ev.HoldLifted(actor="p"))
+    lifted, _ = fold((report(), notice(1), hold, online(5), lift), NL)
+    for told in (case, lifted):
+        for hours, counted in ((24.9, False), (25, True), (60, True), (121, True)):
+            ending = judge(told, told.spell, NL, START + hours * HOUR).ending
+            assert (ending is not None and ending.cause == "held") is counted
+    assert standing(lifted, lifted.spell, NL, START + 60 * HOUR) == "younger_than_norm"
+
+
+def test_what_was_gone_before_counts_as_in_time_where_it_counts() -> None:
+    """A definition that does not exclude it has it within the norm, in no time, and removed."""
+    counting = msgspec.structs.replace(NL, exclude=())
+    case, _ = fold((report(), online(0.5), *gone(1), notice(4)), counting)
+    judged = judge(case, case.spell, counting, START + 100 * HOUR)
+    assert judged.standing == "within"
+    assert judged.interval == (0, 60)
+    assert judged.ending is not None
+    assert at(judged.ending, 24 * 3600)[0] == "removed"
+    late, _ = fold((report(), notice(1), *gone(40)), counting)
+    assert standing(late, late.spell, counting, START + 100 * HOUR) == "undecided"
 
 
 def test_the_resolution_is_a_minute_for_a_day() -> None:

@@ -4,6 +4,7 @@ import colorsys
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -234,16 +235,34 @@ def test_pooled_rows_have_a_least_number_too(cases: list[Case]) -> None:
 def test_the_text_names_definition_cutoff_and_exclusions(table: Table) -> None:
     """A figure without its definition is none."""
     shown = written(table)
-    for words in (NL.digest[:12], "cut-off 2026-04-01", "too few", "0.7500", "warned 2026-01-11"):
+    for words in (
+        NL.digest[:12], "cut-off 2026-04-01", "too few", "0.7500", "warned 2026-01-11",
+        "24h (1h for terrorist)",
+    ):  # fmt: skip
         assert words in shown
     assert "within + certain breaches + undecided = n" in shown
+
+
+def test_a_norm_of_working_time_says_so(table: Table) -> None:
+    """Sixteen hours of working time are two days, and no reader may take them for sixteen hours."""
+    business = msgspec.structs.replace(table, norm="16h", norms={}, calendar="business")
+    assert "within the norm of 16h of working time" in written(business)
+    assert "16h of working time" in html.page(business)
 
 
 def test_the_sheet_has_every_group_with_its_definition(table: Table) -> None:
     """CSV: one line per group and the pooled ones, digest and cut-off on each."""
     rows = list(csv.DictReader(io.StringIO(sheet.sheet(table))))
     assert [row["group"] for row in rows[:2]] == ["giant", "slow"]
-    assert len(rows) == len(table.providers) + 2
+    parts = Counter(row["part"].partition(" ")[0] for row in rows)
+    assert parts == {
+        "group": len(table.providers), "pooled": 2, "unweighted": 1, "month": len(table.trend),
+        "before": 1, "until": 1, "after": 1, "hour": sum(bool(cell.n) for cell in table.hours),
+    }  # fmt: skip
+    counted = [row for row in rows if row["part"] == "group" and row["n"]]
+    assert sum(int(row["n"]) for row in counted) == table.pooled.n
+    mean = next(row for row in rows if row["part"] == "unweighted")
+    assert (float(mean["lower"]), float(mean["upper"])) == table.unweighted
     assert {row["methodology_digest"] for row in rows} == {NL.digest}
     assert rows[0]["lower"] == "0.75"
     assert next(row for row in rows if row["group"] == "few")["lower"] == ""
@@ -354,6 +373,44 @@ def test_public_bounds_only_widen(cases: list[Case]) -> None:
             assert shown.lower is not None and true.lower is not None  # noqa: PT018
             assert shown.upper is not None and true.upper is not None  # noqa: PT018
             assert shown.lower <= true.lower <= true.upper <= shown.upper
+
+
+def test_public_cohorts_give_nothing_away(cases: list[Case]) -> None:
+    """What a month or a cohort hides does not follow from the row of its provider."""
+    days = 27.5
+    warned = Warning(
+        provider="giant",
+        warned_at=START + timedelta(days=days),
+        grace_ends=START + timedelta(days=days + 1),
+    )
+    exact = build(cases, NL, CUTOFF, Choice(warnings=(warned,)))
+    (true,), giant = exact.warnings, row_of(exact, "giant")
+    assert true.grace.n in range(1, 5)
+    made = public.publish(exact)
+    (shown,) = made.warnings
+    assert shown.grace.suppressed
+    parts = (shown.before, shown.after)
+    for name in ("n", "within", "certain_breaches"):
+        left = getattr(giant, name) - sum(getattr(row, name) for row in parts)
+        assert left > getattr(true.grace, name)
+        assert not any(getattr(row, name) % 5 for row in parts)
+    for row, whole in zip(parts, (true.before, true.after), strict=True):
+        assert row.lower is not None and whole.lower is not None  # noqa: PT018
+        assert row.upper is not None and whole.upper is not None  # noqa: PT018
+        assert row.lower <= whole.lower <= whole.upper <= row.upper
+
+
+def test_public_pooled_rows_have_a_least_number_too(cases: list[Case]) -> None:
+    """A public table gives no share that the table itself does not give."""
+    made = public.publish(build(cases[:8], NL, CUTOFF))
+    assert made.pooled.too_few
+    assert (made.pooled.lower, made.pooled.upper) == (None, None)
+
+
+def test_a_public_bootstrap_of_few_groups_is_left_out(table: Table) -> None:
+    """Drawn from two providers its ends are the shares of one of them, hidden counts and all."""
+    assert table.pooled.sampling is not None
+    assert public.publish(table).pooled.sampling is None
 
 
 def test_public_curves_hold_five_spells_a_step(table: Table) -> None:
