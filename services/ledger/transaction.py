@@ -10,6 +10,7 @@ from schemas.events import CaseErased, Event, ReportFiled
 from schemas.methodology import Methodology
 from services.ledger import changes, rows
 from services.ledger.changes import Change, Stored
+from services.ledger.digest import LedgerInconsistent
 from services.ledger.queries import query
 
 # A re-fold reads the whole log of a case: so many cases at a time bound the memory that takes.
@@ -27,6 +28,7 @@ class Batch:
         self._session = session
         self._methodology = methodology
         self._now = now
+        self._places: dict[str, rows.Row] = {}
         self.inserted = 0
         self.refolds = 0
         self.outcomes = 0
@@ -64,6 +66,7 @@ class Batch:
 
     async def _lock(self, names: list[str]) -> dict[str, Stored]:
         found = await self._session.fetch(query("lock_cases"), names)
+        self._places |= {row["case_id"]: row["place"] for row in found}
         return {
             row["case_id"]: Stored(
                 rows.case_of(row["state"], row["sealed_url"]), row["transitions"]
@@ -130,12 +133,24 @@ class Batch:
         await self._write(again, again)
 
     async def _write_cases(self, written: list[Change]) -> None:
-        extended = [rows.extended_row(c.case, c.transitions) for c in written if not c.refolded]
-        if extended:
-            await self._session.execute(query("extend_cases"), *rows.columns(extended, 5))
+        await self._extend_cases([change for change in written if not change.refolded])
         whole = [rows.case_row(c.case, c.transitions) for c in written if c.refolded]
         if whole:
             await self._session.execute(query("update_cases"), *rows.columns(whole, 10))
+
+    async def _extend_cases(self, later: list[Change]) -> None:
+        """Write cases that later looks extended, each to the place where it was locked."""
+        if not later:
+            return
+        places = (self._places[change.case.case_id] for change in later)
+        written = [
+            rows.extended_row(p, c.case, c.transitions) for p, c in zip(places, later, strict=True)
+        ]
+        tag: str = await self._session.execute(query("extend_cases"), *rows.columns(written, 5))
+        if int(tag.rpartition(" ")[2]) != len(written):
+            raise LedgerInconsistent(
+                "a case is not where it was locked: a defect of this program; nothing of the batch stays"
+            )
 
     async def _write(self, written: list[Change], compared: list[Change]) -> None:
         """Write what hangs on cases; the outcomes of `compared` may have been recorded before."""

@@ -19,6 +19,7 @@ from schemas.errors import TakedownError
 from services.attribution.providermap import ProviderMap
 from services.ledger import migrate
 from services.ledger.pool import session_of
+from services.ledger.store import agrees
 from services.runtime import datadir
 from services.runtime.advice import advice
 from services.runtime.connections import database_connection, kafka_connection
@@ -196,6 +197,8 @@ async def _postgres(settings: Settings, clock: Callable[[], datetime]) -> str:
         raise Note("not running: no `takedown up`, and TAKEDOWN_DATABASE_URL is not set")
     async with session_of(database_connection(settings)) as session:
         missing = await migrate.plan(session)
+        if not missing:
+            await agrees(session, methodology(settings.methodology))
         before = clock()
         theirs = await session.fetchval("SELECT clock_timestamp()")
         after = clock()

@@ -9,7 +9,18 @@ from pathlib import Path
 from tests.benchmarks.figures import Figure
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("fold", "schedule", "scale", "looks", "blackbox", "ledger", "report", "replay")
+NAMES = (
+    "fold",
+    "schedule",
+    "scale",
+    "looks",
+    "blackbox",
+    "dns",
+    "ledger",
+    "report",
+    "replay",
+    "size",
+)
 _RUN = (
     "import importlib, json, sys; "
     "made = importlib.import_module('tests.benchmarks.bench_' + sys.argv[1]).run(); "

@@ -21,6 +21,7 @@ from services.runtime.embedded import (
     EmbeddedPostgres,
     ServerError,
 )
+from services.runtime.embedded.postgres_memory import shared_buffers_mb
 from tests.conftest import OwnKafka, OwnPostgres
 from tests.servers import REPOSITORY, eventually
 
@@ -169,6 +170,17 @@ class TestPostgres:
         postgres = await own_postgres(durable=durable)
         assert (await query(postgres.dsn, "SHOW fsync"))[0][0] == expected
         assert (await query(postgres.dsn, "SHOW synchronous_commit"))[0][0] == "on"
+
+    async def test_a_durable_server_is_set_for_a_million_cases(
+        self, own_postgres: OwnPostgres
+    ) -> None:
+        """Checkpoints come by the clock, pages are never written half, and memory follows the machine's."""
+        postgres = await own_postgres(durable=True)
+        names = ("checkpoint_timeout", "max_wal_size", "full_page_writes")
+        shown = [(await query(postgres.dsn, f"SHOW {name}"))[0][0] for name in names]
+        assert shown == ["15min", "6GB", "on"]
+        taken = "SELECT pg_size_bytes(current_setting('shared_buffers')) / 1048576"
+        assert (await query(postgres.dsn, taken))[0][0] == shared_buffers_mb()
 
     async def test_password_is_asked_for(self, own_postgres: OwnPostgres) -> None:
         """A local process without the password gets in neither by TCP nor by the socket."""

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -26,6 +28,8 @@ from services.core.watch import entry_of
 from services.exporter.health import Health
 from services.exporter.metrics import CONSUMER_REBUILDS
 from services.ledger.store import Advance, Fenced, LedgerStore
+from services.runtime.doctor import examine
+from services.runtime.settings_model import Database, Settings
 from tests.conftest import OwnKafka, OwnPostgres
 from tests.integration.ledger_kit import (
     METHOD,
@@ -267,11 +271,22 @@ async def test_lost_evidence_is_an_error(ledger: Lab, kafka_bootstrap: str) -> N
     ledger.running.clear()
 
 
-async def test_another_methodology_is_refused(ledger: Lab) -> None:
-    """A ledger folded under one definition is not continued under another."""
+async def test_another_methodology_is_refused(
+    ledger: Lab, postgres_dsn: str, tmp_path: Path
+) -> None:
+    """A ledger folded under one definition is not continued under another, and `doctor` says so before it starts."""
     await LedgerStore(ledger.pool, METHOD, clock).check_methodology()
     with pytest.raises(ConfigError, match="folded under methodology nl-24h"):
         await LedgerStore(ledger.pool, shipped()["demo"], clock).check_methodology()
+    for name, state in (("nl-24h", "ok"), ("demo", "failed")):
+        settings = Settings(
+            data_dir=str(tmp_path), methodology=name, database=Database(url=postgres_dsn)
+        )
+        (found,) = [
+            f for f in await examine(settings, lambda: datetime.now(UTC)) if f.check == "Postgres"
+        ]
+        assert found.state == state, found
+        assert state == "ok" or "folded under methodology nl-24h" in found.said
 
 
 async def test_a_consumer_that_stands_still_is_built_anew(
