@@ -32,21 +32,21 @@ class Looks(Protocol):
 class Flight:
     """One work under way; `abandon` turns its look into a missed one."""
 
-    __slots__ = ("abandoned", "looking", "schedule", "task", "work")
+    __slots__ = ("abandoned", "looks", "schedule", "task", "work")
 
     def __init__(self, schedule: Schedule, work: Work) -> None:
         self.schedule = schedule
         self.work = work
         self.abandoned: MissedReason | None = None
-        self.looking: asyncio.Task[LookMade] | None = None
+        self.looks = False
         self.task: asyncio.Task[None]
 
     def abandon(self, reason: MissedReason) -> None:
         """Break the look off, if it is not over yet; its tick is recorded as missed."""
         if self.abandoned is None:
             self.abandoned = reason
-            if self.looking is not None:
-                self.looking.cancel()
+            if self.looks:
+                self.task.cancel()
 
 
 class Flights:
@@ -78,6 +78,7 @@ class Flights:
         self._limit_seconds = limit_seconds
         self._landed = landed
         self._flights: set[Flight] = set()
+        self._recording = 0
         self.failure: BaseException | None = None
 
     def __len__(self) -> int:
@@ -90,8 +91,8 @@ class Flights:
 
     @property
     def busy(self) -> int:
-        """How many are not held."""
-        return max(len(self._flights) - self.held, 0)
+        """How many talk to somebody: they are neither held, nor do they wait for the broker."""
+        return max(len(self._flights) - self._recording - self.held, 0)
 
     def launch(self, schedule: Schedule, work: Work) -> None:
         """Begin a work."""
@@ -120,14 +121,8 @@ class Flights:
         return not flights
 
     async def _fly(self, flight: Flight) -> None:
-        work = flight.work
         try:
-            events = [self._missed(miss) for miss in work.missed]
-            if work.tick is not None:
-                events.append(await self._look(flight, work.tick))
-            await self._recorder.record(events)
-            self._count(events)
-            flight.schedule.settle(work, self._clock())
+            await self._do(flight, flight.work)
         except asyncio.CancelledError:
             raise
         except BaseException as error:
@@ -136,7 +131,30 @@ class Flights:
             self._flights.discard(flight)
             self._landed()
 
-    async def _look(self, flight: Flight, tick: datetime) -> Event:
+    async def _do(self, flight: Flight, work: Work) -> None:
+        """Look, record, settle; or put the look off, where politeness forbids it and it can wait."""
+        events = [self._missed(miss) for miss in work.missed]
+        if work.tick is not None:
+            made = await self._look(flight, work.tick)
+            if isinstance(made, float):
+                if events:
+                    await self._record(events)
+                if flight.schedule.put_off(work, made, self._clock()):
+                    return
+                events, made = [], self._missed(Miss(work.case_id, work.tick, "politeness"))
+            events.append(made)
+        await self._record(events)
+        flight.schedule.settle(work, self._clock())
+
+    async def _record(self, events: list[Event]) -> None:
+        self._recording += 1
+        try:
+            await self._recorder.record(events)
+        finally:
+            self._recording -= 1
+        self._count(events)
+
+    async def _look(self, flight: Flight, tick: datetime) -> Event | float:
         case_id = flight.work.case_id
         try:
             url = self._keyring.open(flight.work.sealed_url, case_id)
@@ -144,6 +162,8 @@ class Flights:
             log.error("prober.seal_unreadable", case_id=case_id)
             return self._missed(Miss(case_id, tick, "unreadable"))
         made = await self._made(flight, url, tick)
+        if isinstance(made, float):
+            return made
         if not isinstance(made, LookMade):
             return self._missed(Miss(case_id, tick, made))
         name = ids.look_id(case_id, self._vantage, tick, made.started_at)
@@ -153,34 +173,26 @@ class Flights:
 
     async def _made(
         self, flight: Flight, url: CanonicalUrl, tick: datetime
-    ) -> LookMade | MissedReason:
-        """Make the look; whatever goes wrong in it is one missed look and nothing more."""
+    ) -> LookMade | float | MissedReason:
+        """Make the look, or say for how many seconds politeness forbids it; whatever goes wrong is a missed look."""
         if flight.abandoned is not None:
             return flight.abandoned
-        work = flight.work
-        target = Target(
-            case_id=work.case_id,
-            url=url,
-            confirming=work.confirming,
-            known_online=work.seen.known_online,
-            baseline=work.seen.baseline,
-            host_dark=work.seen.host_dark,
-            worth=work.rank,
-        )
-        flight.looking = asyncio.create_task(self._looker.look(target, tick))
+        flight.looks = True
         try:
             async with asyncio.timeout(self._limit_seconds):
-                return await flight.looking
+                return await self._looker.look(_target(flight.work, url), tick)
         except asyncio.CancelledError:
-            # The look's own cancellation, not this task's.
-            if flight.abandoned is None or not flight.looking.cancelled():
+            # Broken off; but where somebody ends the whole flight, it ends.
+            if flight.abandoned is None or flight.task.uncancel() > 0:
                 raise
             return flight.abandoned
-        except Deferred:
-            return "politeness"
+        except Deferred as deferred:
+            return float(deferred.seconds)
         except Exception as error:
             log.error("prober.look_failed", case_id=flight.work.case_id, error=type(error).__name__)
             return "failed"
+        finally:
+            flight.looks = False
 
     def _missed(self, miss: Miss) -> Event:
         return Event(
@@ -208,3 +220,15 @@ class Flights:
             metrics.CANARY_SEEN_TIMESTAMP_SECONDS.labels(self._vantage).set(
                 look.canary_at.timestamp()
             )
+
+
+def _target(work: Work, url: CanonicalUrl) -> Target:
+    return Target(
+        case_id=work.case_id,
+        url=url,
+        confirming=work.confirming,
+        known_online=work.seen.known_online,
+        baseline=work.seen.baseline,
+        host_dark=work.seen.host_dark,
+        worth=work.rank,
+    )

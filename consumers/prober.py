@@ -30,7 +30,7 @@ from services.probing.scheduler import VantageRole
 log = structlog.get_logger(__name__)
 
 LOOP = "prober"
-_FETCHED_BYTES = 1024 * 1024
+_FETCHED_BYTES = 512 * 1024
 
 
 class LoopHealth(Protocol):

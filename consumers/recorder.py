@@ -52,7 +52,7 @@ class Recorder:
         for event in events:
             key, value, headers = codec.encode(event)
             sent.append(await producer.send(self._topic.name, value, key=key, headers=headers))
-        acknowledged = asyncio.gather(*sent)
+        acknowledged = sent[0] if len(sent) == 1 else asyncio.gather(*sent)
         # A producer that another record found broken is stopped, and never tells what became of this one.
         either: set[asyncio.Future[Any]] = {acknowledged, self._broken}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)

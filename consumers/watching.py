@@ -328,7 +328,8 @@ class Watching(ConsumerRebalanceListener):  # type: ignore[misc]
         working = [owned for owned in self._owned.values() if owned.at_work]
         metrics.WATCHED_CASES.labels(name).set(sum(len(o.schedule) for o in self._owned.values()))
         metrics.LOOKS_IN_FLIGHT.labels(name).set(len(self._flights))
-        metrics.LOOKS_HELD.labels(name).set(self._flights.held)
+        put_off = sum(o.schedule.put_off_count for o in working)
+        metrics.LOOKS_HELD.labels(name).set(self._flights.held + put_off)
         metrics.LOOKS_WAITING.labels(name).set(sum(o.schedule.waiting for o in working))
         if working:
             oldest = min(owned.progress.watermark for owned in working)

@@ -14,15 +14,19 @@ from schemas.methodology import Business, Methodology, shipped
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CASE = "a" * 32
+NL = shipped()["nl-24h"]
 BUSINESS: Methodology = structs.replace(
-    shipped()["nl-24h"],
+    NL,
     id="business",
     norm="8h",
     norms={},
     calendar="business",
     business=Business(holidays=(date(2026, 1, 1),)),
 )
-METHODOLOGIES: tuple[Methodology, ...] = (*shipped().values(), BUSINESS)
+TWO_VANTAGES: Methodology = structs.replace(
+    NL, id="two-vantages", confirmation=structs.replace(NL.confirmation, vantages=2)
+)
+METHODOLOGIES: tuple[Methodology, ...] = (*shipped().values(), BUSINESS, TWO_VANTAGES)
 PROVIDERS = ("giant", "small")
 
 
@@ -44,6 +48,7 @@ def look(
     case: str = CASE,
     layer: ev.Layer | None = None,
     length: int | None = None,
+    reason: str = "test",
 ) -> Event:
     """Make a look that started at `at`."""
     finished = at + timedelta(seconds=took)
@@ -54,7 +59,7 @@ def look(
         started_at=at,
         finished_at=finished,
         verdict=verdict,
-        reason="test",
+        reason=reason,
         served=served if provider else (),
         canary_at=finished if canary else None,
         layer=layer,
@@ -77,6 +82,7 @@ looks = st.builds(
     canary=st.sampled_from([True, True, True, False]),
     layer=st.sampled_from([None, None, "content", "host"]),
     length=st.sampled_from([None, 100, 200]),
+    reason=st.sampled_from(["test", "blocked_legal"]),
 )
 missed = st.builds(
     lambda at: event(at, ev.LookMissed(vantage="v1", tick=at, reason="overload")), minutes

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from schemas.errors import BadUrl
 from schemas.events import Fingerprint, LookMade
-from schemas.urls import CanonicalUrl, canonical
+from schemas.urls import MAX_URL_LENGTH, CanonicalUrl, canonical
 from services.cli.support import Refused, client_settings, json_option, now, print_json, run_async
 from services.core.verdict import REASONS, Answer, judge_answer
 from services.probing.kit import Step, Target
@@ -18,6 +18,8 @@ from services.probing.look import Explained
 from services.runtime.looking import build_looker
 from services.runtime.settings import Settings
 
+# Four bytes a character at most; a longer line is cut, and still too long.
+_LONGEST_LINE = 4 * MAX_URL_LENGTH + 4
 _NAMES = {
     "url": "asked for the URL",
     "sibling": "asked for a path that can't exist",
@@ -77,7 +79,7 @@ def command(confirming: bool, as_json: bool) -> None:
     For cases of your own. The look is the prober's: same guard, same politeness, same refusals; nothing is
     recorded, and neither the URL nor its host is printed. docs/verdicts.md has the table of all verdicts.
     """
-    url = read_url(sys.stdin.readline())
+    url = read_url(sys.stdin.buffer.readline(_LONGEST_LINE))
     settings = client_settings()
     seen = run_async(lambda: _look(settings, url, confirming))
     if as_json:
@@ -87,10 +89,12 @@ def command(confirming: bool, as_json: bool) -> None:
             click.echo(line)
 
 
-def read_url(text: str) -> CanonicalUrl:
+def read_url(line: bytes) -> CanonicalUrl:
     """Read a URL; raises `Refused` that does not repeat it."""
     try:
-        return canonical(text)
+        return canonical(line.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise Refused("standard input: not UTF-8; send the URL percent-encoded") from None
     except BadUrl as error:
         raise Refused(f"standard input: {error}") from None
 

@@ -1,6 +1,7 @@
 """A case and its spells: what folding the events of one canonical URL gives.
 
 These structs are mutable while a fold runs and are what the ledger stores; times are UTC instants.
+What equals its default is left out of bytes and digests, so that a field added later changes no digest of before.
 """
 
 from datetime import datetime
@@ -12,7 +13,7 @@ from schemas.events import DeliveryFailure, Fingerprint, Layer, NotMeasurable
 from services.core.machines import Clock, Presence, Procedure
 
 
-class Notice(Struct, kw_only=True):
+class Notice(Struct, kw_only=True, omit_defaults=True):
     """One notice of one case; `spell` is the number of the spell that it was counted for."""
 
     notice_id: str
@@ -26,7 +27,7 @@ class Notice(Struct, kw_only=True):
     spell: int | None = None
 
 
-class Removal(Struct, kw_only=True):
+class Removal(Struct, kw_only=True, omit_defaults=True):
     """A removal interval (lower, upper]; `lower` is None where it was never seen online before."""
 
     lower: datetime | None
@@ -35,7 +36,7 @@ class Removal(Struct, kw_only=True):
     reason: str
 
 
-class Run(Struct, kw_only=True):
+class Run(Struct, kw_only=True, omit_defaults=True):
     """A run of removal-class looks that has not confirmed a removal yet.
 
     `agreed_at`: the first look by which as many vantages as are needed had found it gone.
@@ -50,16 +51,24 @@ class Run(Struct, kw_only=True):
     agreed_at: datetime | None = None
 
 
-class Hold(Struct, kw_only=True):
-    """A pause of the norm that an authority asked for."""
+class Block(Struct, kw_only=True, omit_defaults=True):
+    """A vantage that is kept out, and how many of its looks in a row met a block; faults between them end no row."""
+
+    vantage: str
+    looks: int
+
+
+class Hold(Struct, kw_only=True, omit_defaults=True):
+    """A pause of the norm that an authority asked for; `owed_at` is the deadline of the paused clock without it."""
 
     placed_at: datetime
     expires_at: datetime
     actor: str
     event_id: UUID
+    owed_at: datetime | None = None
 
 
-class Correction(Struct, frozen=True, kw_only=True):
+class Correction(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who answered for the case in [effective_from, stated_at], by a statement made later."""
 
     provider: str
@@ -68,10 +77,11 @@ class Correction(Struct, frozen=True, kw_only=True):
     event_id: UUID
 
 
-class Spell(Struct, kw_only=True):
+class Spell(Struct, kw_only=True, omit_defaults=True):
     """One case at one provider. `known_online_at` is L; the last removal's `upper` is R.
 
     `baseline` is what its first online look saw; `dark` a run of looks that found the whole host dark.
+    `block`: the vantage that watches is kept out, so that others are asked; it is evidence of nothing.
     `disputed`: one vantage saw it online while another found it gone, so one alone can't date its removal (P3).
     """
 
@@ -94,6 +104,7 @@ class Spell(Struct, kw_only=True):
     breached_at: datetime | None = None
     run: Run | None = None
     dark: Run | None = None
+    block: Block | None = None
     baseline: Fingerprint | None = None
     disputed: bool = False
     removals: list[Removal] = []
@@ -107,7 +118,7 @@ class Spell(Struct, kw_only=True):
     exposure_upper_seconds: float = 0.0
 
 
-class Case(Struct, kw_only=True):
+class Case(Struct, kw_only=True, omit_defaults=True):
     """One canonical URL under watch, folded up to `last` = (event time, event id)."""
 
     case_id: str
@@ -146,7 +157,7 @@ class Case(Struct, kw_only=True):
         return self.spells[-1]
 
 
-class Transition(Struct, frozen=True, kw_only=True):
+class Transition(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One change of one machine of one spell, with the event that caused it."""
 
     spell: int

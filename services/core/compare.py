@@ -13,7 +13,7 @@ from msgspec import Struct
 from schemas.events import Event
 from schemas.methodology import Methodology
 from services.core.bounds import exclusion
-from services.core.case import Case, Spell, Transition
+from services.core.case import Block, Case, Run, Spell, Transition
 from services.core.fold import fold
 
 # What changes nothing in a fold: names, and what the prober or the report alone asks for.
@@ -49,6 +49,14 @@ def _counted_out(fold_: Fold, spell: Spell) -> str | None:
     return reason if reason is not None and (method is None or reason in method.exclude) else None
 
 
+def _run(found: Run | None) -> tuple[Any, ...] | None:
+    return None if found is None else (found.looks, found.vantages, found.agreed_at)
+
+
+def _block(found: Block | None) -> tuple[str, int] | None:
+    return None if found is None else (found.vantage, found.looks)
+
+
 _OF_CASE: Mapping[str, Callable[[Case], Any]] = {
     "category": lambda case: case.category,
     "reported": lambda case: (case.reported_at, case.reports, case.reporters),
@@ -79,8 +87,11 @@ _OF_SPELL: Mapping[str, Callable[[Fold, Spell], Any]] = {
     "excluded": _counted_out,
     "exposure": lambda _, s: (s.exposure_lower_seconds, s.exposure_upper_seconds),
     "looks": lambda _, s: (s.looks, s.undetermined, s.missed),
+    "pending": lambda _, s: (_run(s.run), _run(s.dark), _block(s.block), s.disputed),
 }
 KINDS = (*_OF_CASE, *_OF_SPELL, "transitions")
+# What follows from others, or has no consequence yet.
+_LESSER = ("transitions", "pending")
 
 Key = tuple[str, int | None]
 
@@ -98,11 +109,10 @@ def values(fold_: Fold) -> dict[Key, Any]:
 
 
 def differences(here: Fold, there: Fold) -> list[Difference]:
-    """Say what differs; the list of transitions only where nothing else does."""
+    """Say what differs; the list of transitions, and runs that are not over, only where nothing else does."""
     ours, theirs = values(here), values(there)
     keys = [key for key in dict.fromkeys([*ours, *theirs]) if ours.get(key) != theirs.get(key)]
-    if len(keys) > 1:
-        keys = [key for key in keys if key[0] != "transitions"]
+    keys = [key for key in keys if key[0] not in _LESSER] or keys
     return [
         Difference(
             kind=kind, spell=spell, here=ours.get((kind, spell)), there=theirs.get((kind, spell))

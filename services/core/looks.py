@@ -8,8 +8,9 @@ import msgspec
 from schemas import events as ev
 from schemas.events import Event, LookMade
 from schemas.methodology import Methodology
-from services.core.case import Removal, Run, Spell
+from services.core.case import Block, Removal, Run, Spell
 from services.core.machines import Clock, Presence, Procedure, Trigger
+from services.core.reasons import BLOCKS
 from services.core.spells import Pass
 
 _PATIENCE = 4  # confirmation spans within which the second vantage has to be heard
@@ -28,8 +29,11 @@ def made(run: Pass, event: Event) -> None:
     spell.looks += 1
     if look.verdict == "undetermined" or (look.verdict == "removed" and not _sighted(run, look)):
         spell.undetermined += 1
+        if look.reason in BLOCKS:
+            _kept_out(spell, look)
     elif spell.procedure is not Procedure.CLOSED:
         run.expire_hold()
+        _let_in(run, look)
         _handler(look)(run, look)
 
 
@@ -49,6 +53,10 @@ def _sighted(run: Pass, look: LookMade) -> bool:
 
 def serving(look: LookMade) -> list[str]:
     """Name the providers that served the URL: those that host it, or where none does, those that pass it on."""
+    if len(look.served) == 1:
+        # Nearly every look; the rest of this would give the same.
+        only = look.served[0]
+        return [only.provider] if only.online and only.provider is not None else []
     online = [(s.role, s.provider) for s in look.served if s.online and s.provider is not None]
     hosting = sorted({provider for role, provider in online if role == "hosting"})
     return hosting or sorted({provider for _, provider in online})
@@ -63,6 +71,33 @@ def _answerable(run: Pass, look: LookMade) -> list[str]:
     return found if corrected is None else [corrected]
 
 
+# -- blocks: they move nothing; all that follows from them is that another vantage is asked --------
+
+
+def _kept_out(spell: Spell, look: LookMade) -> None:
+    """Count a block in a row, unless it met a vantage that was only asked because another finds it gone."""
+    block = spell.block
+    if block is not None and block.vantage == look.vantage:
+        block.looks += 1
+    elif block is None and not _gone_elsewhere(spell, look):
+        spell.block = Block(vantage=look.vantage, looks=1)
+
+
+def _let_in(run: Pass, look: LookMade) -> None:
+    """End the row of the vantage that got through; another's only while nobody was asked for its sake."""
+    block = run.case.spell.block
+    if block is not None and (
+        block.vantage == look.vantage or not shut_out(block, run.methodology)
+    ):
+        run.case.spell.block = None
+
+
+def shut_out(block: Block, methodology: Methodology) -> bool:
+    """Tell whether a block lasts, so that what it hides has to be asked elsewhere, if vantages may disagree at all."""
+    asked = methodology.confirmation
+    return asked.vantages > 1 and block.looks >= asked.blocked_looks
+
+
 # -- online --------------------------------------------------------------------------------------
 
 
@@ -72,7 +107,8 @@ def _online(run: Pass, look: LookMade) -> None:
     if spell.presence is Presence.REMOVED and look.started_at <= spell.removals[-1].upper:
         # It began before the removal was first seen, so it is no evidence of a return.
         return
-    spell.disputed = spell.disputed or _disputes(spell, look)
+    # What is online from here while it was gone from elsewhere is blocked there, not removed.
+    spell.disputed = spell.disputed or _gone_elsewhere(spell, look)
     _see(run, spell, look.started_at)
     if spell.baseline is None and look.fingerprint is not None:
         # The age in a cache is not the content's.
@@ -80,8 +116,8 @@ def _online(run: Pass, look: LookMade) -> None:
     _owe_after_sighting(run, spell, look.started_at)
 
 
-def _disputes(spell: Spell, look: LookMade) -> bool:
-    """Tell whether it is online from one vantage while it was gone from others: blocked there, not removed."""
+def _gone_elsewhere(spell: Spell, look: LookMade) -> bool:
+    """Tell whether other vantages found it gone, and this one did not."""
     runs = (found for found in (spell.run, spell.dark) if found is not None)
     return any(look.vantage not in found.vantages for found in runs)
 
@@ -110,6 +146,7 @@ def _owe_after_sighting(run: Pass, spell: Spell, at: datetime) -> None:
         return
     if spell.clock is Clock.WITHIN and at < spell.deadline and _reopens(run):
         run.move_clock(spell, Trigger.REOPEN)
+        run.pause_for_hold(at)
     elif spell.clock in (Clock.RUNNING, Clock.UNDECIDED) and at >= spell.deadline:
         spell.breached_at = at
         run.move_clock(spell, Trigger.SEEN_LATE)
@@ -216,6 +253,7 @@ def _owe_after_removal(run: Pass, spell: Spell, removal: Removal) -> None:
     if spell.clock not in (Clock.RUNNING, Clock.ON_HOLD):
         return
     assert spell.clock_started_at is not None
+    run.settle_hold()
     assert spell.deadline is not None
     if removal.lower is None or removal.upper <= spell.clock_started_at:
         spell.gone_before_notice = True

@@ -156,6 +156,9 @@ REASONS: dict[str, Judgement] = {
 }
 """Every reason code there is, with its verdict, layer and rule."""
 
+BLOCKS = frozenset(reason for reason in REASONS if reason.startswith("blocked_"))
+"""Reasons that keep one vantage out and may let another in (P2, P3)."""
+
 NETWORK_FAULTS = frozenset(
     {
         *("dns_servfail", "dns_timeout", "dns_refused", "connect_refused", "connect_timeout"),

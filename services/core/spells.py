@@ -6,7 +6,7 @@ from uuid import UUID
 from schemas.events import Event
 from schemas.methodology import Methodology
 from services.core.calendar import calendar_of
-from services.core.case import Case, Spell, Transition
+from services.core.case import Case, Hold, Spell, Transition
 from services.core.machines import (
     CLOCK,
     PRESENCE,
@@ -101,25 +101,37 @@ class Pass:
         self.pause_for_hold(at)
 
     def pause_for_hold(self, at: datetime) -> None:
-        """Pause a running clock while a hold is in force."""
-        spell = self.case.spell
-        if self.case.hold is not None and spell.clock is Clock.RUNNING:
-            self.case.hold.placed_at = at
+        """Pause a running clock while a hold is in force; until it ends, it is owed when the hold expires."""
+        hold, spell = self.case.hold, self.case.spell
+        if hold is not None and spell.clock is Clock.RUNNING:
+            hold.placed_at, hold.owed_at = at, spell.deadline
             spell.held = True
             spell.held_at = spell.held_at or at
+            self._stood_until(spell, hold, hold.expires_at)
             self.move_clock(spell, Trigger.HOLD)
 
     def release_hold(self, at: datetime) -> None:
-        """End a hold: the deadline moves by the time, as the calendar counts it, that the clock stood still."""
+        """End a hold, and with it the pause of the clock."""
         hold, spell = self.case.hold, self.case.spell
         self.case.hold = None
-        if hold is None or spell.clock is not Clock.ON_HOLD:
-            return
-        assert spell.deadline is not None
+        if hold is not None and spell.clock is Clock.ON_HOLD:
+            self._stood_until(spell, hold, at)
+            self.move_clock(spell, Trigger.RELEASE)
+
+    def settle_hold(self) -> None:
+        """Say what is owed where the current event ends the spell while its clock stands still."""
+        hold, spell = self.case.hold, self.case.spell
+        if hold is not None and spell.clock is Clock.ON_HOLD:
+            self._stood_until(spell, hold, self.now)
+
+    def _stood_until(self, spell: Spell, hold: Hold, at: datetime) -> None:
+        """Move the deadline by the time, as the calendar counts it, that the clock stood still."""
+        # A case that was stored before holds kept it has not moved its deadline yet.
+        owed_at = hold.owed_at or spell.deadline
+        assert owed_at is not None
         calendar = calendar_of(self.methodology)
         stood = calendar.between(hold.placed_at, min(at, hold.expires_at))
-        spell.deadline = calendar.add(spell.deadline, max(stood, timedelta()))
-        self.move_clock(spell, Trigger.RELEASE)
+        spell.deadline = calendar.add(owed_at, max(stood, timedelta()))
 
     # -- spells ------------------------------------------------------------------------------
 
@@ -129,6 +141,7 @@ class Pass:
         if spell.procedure is Procedure.CLOSED:
             return
         if spell.clock in _RUNNABLE:
+            self.settle_hold()
             late = (
                 spell.clock is Clock.RUNNING
                 and spell.deadline is not None

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from schemas.events import Verdict
 from schemas.methodology import Confirmation
-from services.core.reasons import DARK_FAULTS, NETWORK_FAULTS, REASONS
+from services.core.reasons import BLOCKS, DARK_FAULTS, NETWORK_FAULTS, REASONS
 
 _HEAD = """# Verdicts
 
@@ -54,6 +54,7 @@ A later difference may cost `online`; it never makes a removal by itself.
 _CONTROL = """## The random sibling
 
 A host is asked once a day for a path that can't exist, beside the URL and with its extension (G9).
+Each process does so for itself, from its start on, and remembers the last 20,000 hosts.
 
 | the URL is answered | and | verdict |
 | --- | --- | --- |
@@ -70,7 +71,7 @@ A host is asked once a day for a path that can't exist, beside the URL and with 
 
 def reference() -> str:
     """Write the page as Markdown."""
-    return "\n".join([_HEAD, *_tables(), _BASELINE, _CONTROL, _dark()])
+    return "\n".join([_HEAD, *_tables(), _BASELINE, _CONTROL, _blocks(), _dark()])
 
 
 def _tables() -> Iterator[str]:
@@ -82,13 +83,31 @@ def _tables() -> Iterator[str]:
         yield ""
 
 
+def _blocks() -> str:
+    return f"""## A block at one vantage
+
+{_listed(BLOCKS)}: somebody is kept out, and it may be us alone.
+Such a look moves nothing.
+Where the methodology asks for more than one vantage, {Confirmation().blocked_looks} of them in a row call the others
+(`blocked_looks`): one 429, 503 or reset passes by itself, two at the cadence's distance are a wall.
+Faults between them end no row; a look that sees it online or gone does, and the others go home again.
+
+| at home | elsewhere | what follows |
+| --- | --- | --- |
+| blocked | online | known online: restricted is not removed (P3), and at the deadline it is a certain breach |
+| blocked | gone | suspected; no removal without home, so that the case stays undecided while the block lasts |
+| blocked | blocked | undecided |
+| gone | gone | a removal, as the methodology says |
+"""
+
+
 def _dark() -> str:
     asked = Confirmation()
     return f"""## A dark host
 
 Refused, timed out or 5xx is undetermined: {_listed(DARK_FAULTS)}.
-Where nothing else came from the whole host for six hours, at three looks or more, a look says `host_dark`; of a 5xx
-only if the front page gives one too.
+Where nothing else came from the whole host for an eighth of `host_dark_span`, at three looks or more, a look says
+`host_dark`; of a 5xx only if the front page gives one too.
 A run of such looks is no suspicion and changes no cadence.
 It confirms a removal once it spans `host_dark_span` ({asked.host_dark_span} unless the methodology says otherwise) and
 {asked.host_dark_vantages} vantages (`host_dark_vantages`); the second one is asked at the end alone.

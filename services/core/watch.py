@@ -3,7 +3,7 @@
 from schemas.events import Fingerprint, WatchEntry
 from schemas.methodology import Methodology
 from services.core.case import Case
-from services.core.looks import dark_vantages
+from services.core.looks import dark_vantages, shut_out
 from services.core.machines import Presence, Procedure
 
 
@@ -42,8 +42,13 @@ def _needed(baseline: Fingerprint | None) -> Fingerprint | None:
 
 
 def _second_vantage(case: Case, methodology: Methodology) -> bool:
-    """Ask the other vantages only at the deciding look: cost stays in the order of transitions."""
+    """Ask the other vantages only at the deciding look, so that cost stays in the order of transitions, or in a block.
+
+    A block may last for as long as the case, and meanwhile nobody else can tell what is there.
+    """
     run, dark, asked = case.spell.run, case.spell.dark, methodology.confirmation
+    if case.spell.block is not None and shut_out(case.spell.block, methodology):
+        return True
     if run is not None and asked.vantages > len(run.vantages) and run.looks + 1 >= asked.looks:
         return True
     return (

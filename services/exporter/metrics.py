@@ -153,7 +153,7 @@ LOOKS_HELD = gauge(
     "prober",
     "takedown_looks_held",
     "vantage",
-    "Looks under way that wait for politeness: an address or a network is asked no faster.",
+    "Looks that wait for politeness or were put off for it: an address or a network is asked no faster.",
 )
 LOOKS_WAITING = gauge(
     "prober",

@@ -58,7 +58,9 @@ class Canary:
             seen_at = await self._see(url)
         finally:
             self._flight = None
-        if (seen_at is None) != self.down:
-            log.warning("canary.went_down" if seen_at is None else "canary.came_back")
-        self.down = seen_at is None
+        # Where politeness put the look off there is no new sighting: it neither proves sight nor its loss.
+        down = seen_at is None or (self.down and seen_at == self.seen_at)
+        if down != self.down:
+            log.warning("canary.went_down" if down else "canary.came_back")
+        self.down = down
         self.seen_at = seen_at or self.seen_at

@@ -5,6 +5,11 @@ Pure; time is an argument, in seconds of one monotonic clock. What is forgotten 
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Self
+
+# Six hours of 48: the fold then has seven eighths of its span for the looks that say so.
+_SHARE = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +18,11 @@ class DarknessLimits:
 
     seconds: float = 6 * 3600.0
     looks: int = 3
+
+    @classmethod
+    def within(cls, span: timedelta) -> Self:
+        """Give the limits of a prober whose methodology asks a dark host to stay dark for `span`."""
+        return cls(seconds=span.total_seconds() / _SHARE)
 
 
 class Darkness:

@@ -16,6 +16,7 @@ from schemas.errors import ConfigError, TakedownError
 
 SCHEMES = ("http", "socks5")
 _HEADER_BYTES = 8192
+_SOCKS_LOGIN_BYTES = 255
 _SOCKS_FAULTS = {3: "unreachable", 4: "unreachable", 5: "connect_refused", 6: "connect_timeout"}
 _HTTP_FAULTS = {502: "connect_failed", 503: "connect_failed", 504: "connect_timeout"}
 
@@ -57,7 +58,10 @@ def proxy_of(text: str) -> Proxy:
     if not host or not port or parts.scheme not in SCHEMES or parts.path not in ("", "/"):
         raise ConfigError("a proxy is written http://host:port or socks5://user:password@host:port")
     scheme: Literal["http", "socks5"] = "http" if parts.scheme == "http" else "socks5"
-    return Proxy(scheme, host, port, unquote(parts.username or ""), unquote(parts.password or ""))
+    login = unquote(parts.username or ""), unquote(parts.password or "")
+    if scheme == "socks5" and any(len(part.encode()) > _SOCKS_LOGIN_BYTES for part in login):
+        raise ConfigError("a SOCKS5 login has at most 255 bytes of name and of password (RFC 1929)")
+    return Proxy(scheme, host, port, *login)
 
 
 async def connect_through(

@@ -6,6 +6,7 @@ Whatever aiohttp raises ends here as a reason code: its exceptions repeat the UR
 import asyncio
 import errno
 import hashlib
+import re
 import ssl
 from typing import Literal, cast
 
@@ -28,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 Method = Literal["HEAD", "GET"]
 _HEADER_CHARACTERS = 120
+# Bytes that are no text break the record of the look, control characters a terminal.
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 _ROUTES = 50_000
 _DEFAULT_PORT = {"http": 80, "https": 443}
 # What guards a site against machines says so in a header of its own; by some it is also in answers that let pass.
@@ -125,7 +128,7 @@ class Exchanger:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._connector.close()
+        await self._connector.close(abort_ssl=True)
 
     async def ask(self, method: Method, url: CanonicalUrl, address: str, seconds: float) -> Reply:
         """Make one request to one address and give what its header block said, within so many seconds."""
@@ -219,7 +222,7 @@ def _read(
         challenge=_challenged(status, headers),
         content_type=_content_type(headers.get(hdrs.CONTENT_TYPE)),
         content_length=_length(status, headers),
-        etag_digest=None if etag is None else hashlib.sha256(etag.encode()).hexdigest()[:16],
+        etag_digest=None if etag is None else _digest(etag),
         last_modified=_short(headers.get(hdrs.LAST_MODIFIED)),
         server_class=_server_class(headers.get(hdrs.SERVER)),
         cache_age=_number(headers.get(hdrs.AGE)),
@@ -234,8 +237,12 @@ def _challenged(status: int, headers: CIMultiDictProxy[str]) -> bool:
     return status in _CHALLENGING and any(marker in headers for marker in _PROTECTORS)
 
 
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
 def _content_type(text: str | None) -> str | None:
-    return None if text is None else text.partition(";")[0].strip().lower()[:_HEADER_CHARACTERS]
+    return None if text is None else _short(text.partition(";")[0].strip().lower())
 
 
 def _length(status: int, headers: CIMultiDictProxy[str]) -> int | None:
@@ -246,14 +253,14 @@ def _length(status: int, headers: CIMultiDictProxy[str]) -> int | None:
 
 
 def _short(text: str | None) -> str | None:
-    return None if text is None else text[:_HEADER_CHARACTERS]
+    return None if text is None else _UNPRINTABLE.sub("?", text[:_HEADER_CHARACTERS])
 
 
 def _server_class(text: str | None) -> str | None:
     """Keep the product's name, without version: `nginx`, `cloudflare`."""
     if not text:
         return None
-    return text.split("/", 1)[0].split(" ", 1)[0].lower()[:40]
+    return _UNPRINTABLE.sub("?", text.split("/", 1)[0].split(" ", 1)[0].lower()[:40])
 
 
 def _number(text: str | None) -> int | None:

@@ -1,7 +1,7 @@
 """The one gate for every socket address: resolver answers, redirect hops, and the socket itself.
 
-A custom aiohttp resolver is no gate: it is skipped for address literals, also after a redirect. The hook that
-sees every real socket address is `TCPConnector(socket_factory=...)`, so the gate stands there too.
+A resolver alone is no gate: it is skipped for address literals, also after a redirect. So the gate stands where
+every socket is made too (`wire.guarded_socket`).
 """
 
 import ipaddress

@@ -7,6 +7,7 @@ from datetime import datetime
 from schemas.events import Fingerprint
 from schemas.urls import CanonicalUrl
 from services.core.verdict import Redirect
+from services.probing.backoff import BackOff
 from services.probing.controls import Controls, SharedTargets
 from services.probing.darkness import Darkness, DarknessLimits
 from services.probing.exchange import Exchanger, Reply
@@ -25,6 +26,7 @@ _DARKNESS = DarknessLimits()
 class LookLimits:
     """How long a look may take, and how far it goes.
 
+    `control_retry_seconds` is how long a sibling or a front page that gave no answer is left alone.
     `families` are those that the vantage has a route for; addresses of another one are not asked where the name has
     some of these, so that a place without IPv6 can tell that something is gone.
     """
@@ -38,6 +40,7 @@ class LookLimits:
     keepalive_seconds: float = 30.0
     control_interval_seconds: float = 86_400.0
     front_interval_seconds: float = 3_600.0
+    control_retry_seconds: float = 300.0
     darkness: DarknessLimits = _DARKNESS
     families: Families = BOTH
 
@@ -72,6 +75,7 @@ class Kit:
     guard: Guard
     resolver: Resolver
     gate: Gate
+    backoff: BackOff
     clock: Callable[[], datetime]
     limits: LookLimits
     exchanger: Exchanger

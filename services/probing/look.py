@@ -18,6 +18,7 @@ from services.core.verdict import (
     judge,
     judge_answer,
 )
+from services.probing.backoff import BackOff
 from services.probing.canary import Canary
 from services.probing.caps import DailyCap
 from services.probing.controls import Controls
@@ -35,9 +36,6 @@ from services.probing.selfcheck import SelfCheck
 from services.probing.visit import Visit
 
 __all__ = ["Deferred", "Explained", "LookLimits", "Looker", "Target"]
-
-# A control without an answer holds for so many looks' time: five minutes.
-_CONTROL_RETRY_LOOKS = 15
 
 
 class Explained(NamedTuple):
@@ -180,6 +178,9 @@ class Looker:
         if broken and not await visit.dark_front():
             kit.darkness.alive(host)
             return False
+        # What a blind vantage does not see is not dark: else an outage of ours would count as the host's.
+        if self._blind():
+            return False
         long = kit.darkness.dark(host, kit.gate.now())
         return long or target.host_dark
 
@@ -200,16 +201,17 @@ class Looker:
                 guard=self._guard,
                 resolver=self._resolver,
                 gate=self._gate,
+                backoff=BackOff(self._gate.core.limits),
                 clock=self._clock,
                 limits=limits,
                 exchanger=exchanger,
                 controls=Controls(
                     limits.control_interval_seconds,
-                    retry_seconds=_CONTROL_RETRY_LOOKS * limits.total_seconds,
+                    retry_seconds=limits.control_retry_seconds,
                 ),
-                # That a front page gives nothing is what is asked of it.
                 fronts=Controls(
-                    limits.front_interval_seconds, retry_seconds=limits.front_interval_seconds
+                    limits.front_interval_seconds,
+                    retry_seconds=limits.control_retry_seconds,
                 ),
                 darkness=Darkness(limits.darkness),
             )
@@ -229,9 +231,10 @@ class Looker:
         if evidence.not_measurable is None:
             failed = found.reason in NETWORK_FAULTS or found.reason == "host_dark"
             self._selfcheck.note(registrable_domain(url.host), now, failed=failed)
-        if not (self.canary.down or self._selfcheck.blind(now)):
-            return evidence
-        return msgspec.structs.replace(evidence, blind=True)
+        return msgspec.structs.replace(evidence, blind=True) if self._blind() else evidence
+
+    def _blind(self) -> bool:
+        return self.canary.down or self._selfcheck.blind(self._gate.now())
 
     async def _see(self, url: CanonicalUrl) -> datetime | None:
         """Look at the canary: the instant from which it was seen, or None."""

@@ -25,7 +25,7 @@ class PolitenessLimits:
     """What one address and one network (/24, /48) is asked at most, and all together; rates per second.
 
     `looks_per_day` is the cap of one URL. None: no cap.
-    `Retry-After` is honoured up to its ceiling; without one, each 429 or 503 in a row doubles the back-off.
+    What hosts ask for themselves is honoured up to the ceilings (`BackOff`).
     """
 
     address_per_second: float = 2.0
@@ -44,17 +44,15 @@ class PolitenessLimits:
 
 
 class Account:
-    """What is owed to one address or network: its schedule, its back-off, and who is inside."""
+    """What is owed to one address or network: its schedule, and who is inside."""
 
-    __slots__ = ("blocked_until", "inside", "next_at", "places", "step", "strikes", "tolerance")
+    __slots__ = ("inside", "next_at", "places", "step", "tolerance")
 
     def __init__(self, per_second: float, burst: int, places: int) -> None:
         self.step = 1.0 / per_second
         self.tolerance = (burst - 1) * self.step
         self.places = places
         self.next_at = 0.0
-        self.blocked_until = 0.0
-        self.strikes = 0
         self.inside = 0
 
     def __repr__(self) -> str:
@@ -62,8 +60,7 @@ class Account:
 
     def wait(self, now: float) -> float:
         """Tell for how many seconds the next request has to wait."""
-        scheduled = self.next_at - self.tolerance
-        return (scheduled if scheduled > self.blocked_until else self.blocked_until) - now
+        return self.next_at - self.tolerance - now
 
     def charge(self, at: float) -> None:
         """Count one request at an instant; later ones pay for it."""
@@ -71,7 +68,7 @@ class Account:
 
     def idle(self, now: float) -> bool:
         """Tell whether forgetting the account changes nothing."""
-        return not self.inside and max(self.next_at, self.blocked_until) <= now
+        return not self.inside and self.next_at <= now
 
 
 class Politeness:
@@ -154,22 +151,6 @@ class Politeness:
             account.charge(now)
         if self.limits.total_per_second is not None:
             self.total.charge(now)
-
-    def pushed_back(self, address: str, now: float, retry_after: float | None) -> float:
-        """Put an address off after a 429 or 503; returns the seconds."""
-        limits, account = self.limits, self.accounts(address, now)[0]
-        account.strikes = min(account.strikes + 1, 20)
-        if retry_after is None:
-            asked = limits.backoff_seconds * 2.0 ** (account.strikes - 1)
-            pause = min(asked, limits.backoff_ceiling_seconds)
-        else:
-            pause = min(max(retry_after, 0.0), limits.retry_after_ceiling_seconds)
-        account.blocked_until = max(account.blocked_until, now + pause)
-        return pause
-
-    def answered(self, address: str, now: float) -> None:
-        """Forget the strikes of an address that answers again."""
-        self.accounts(address, now)[0].strikes = 0
 
 
 def network_of(address: str) -> str:

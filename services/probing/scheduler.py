@@ -10,84 +10,42 @@ Laws:
    So the import of old reports misses nothing.
 4. The watermark: every tick at or before it is dealt with, and the broker has the record.
 5. A tick that a new entry puts into the past was never owed: the latest of them is due, the others never were.
+6. A look that politeness forbids is put off until politeness allows it, if that is before the next tick and not
+   `PATIENCE` after its own; else its tick is missed. It waits in its turn again, and holds the watermark meanwhile.
 
 Whose turn it is: a deadline that is near, then a removal being confirmed, then the rest; first come first served.
 """
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
-
-import structlog
 
 from schemas.events import MissedReason, WatchEntry
 from schemas.methodology import Methodology
-from services.core.cadence import Plan, plan_of
-from services.core.instants import micros, moment
-from services.probing.shapes import UNSEEN, Seen
+from services.core.instants import micros, moment, span
+from services.probing.kinds import Kind, Kinds
 from services.probing.wheel import Wheel
 from services.probing.worklist import WorkList
+from services.probing.works import (
+    CONFIRMING,
+    DEADLINE,
+    REST,
+    Miss,
+    Progress,
+    VantageRole,
+    Work,
+)
 
-log = structlog.get_logger(__name__)
+__all__ = ["PATIENCE", "Miss", "Progress", "Schedule", "VantageRole", "Work"]
 
-VantageRole = Literal["first", "second"]
-
-_DEADLINE, _CONFIRMING, _REST = range(3)
+PATIENCE = timedelta(minutes=5)
+"""How long after its tick a look that politeness forbids may still be made: so long it holds the watermark back."""
+_PATIENCE = span(PATIENCE.total_seconds())
 _FRESH, _WAITING, _FLYING = 1, 2, 4
-_SOON_SHARE = 12
 _RERANKED = 64
-_MICROSECOND = timedelta(microseconds=1)
 _SECOND = 1_000_000
 _SLOTS_AT_ONCE = 50_000
 _LAST = 2**31 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Miss:
-    """One tick at which no look was made."""
-
-    case_id: str
-    tick: datetime
-    reason: MissedReason
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What a case is owed now: records of missed ticks and, unless `tick` is None, a look.
-
-    `due` is the slot that holds the watermark back until `Schedule.settle` is told of this work.
-    """
-
-    case_id: str
-    due: int
-    missed: tuple[Miss, ...] = ()
-    tick: datetime | None = None
-    sealed_url: str = ""
-    confirming: bool = False
-    rank: int = _REST
-    seen: Seen = UNSEEN
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a partition is: what is stored beside the committed offset.
-
-    `born` is the first start of the vantage: it owes nothing from before. Records below `offset` are known;
-    of them, every tick at or before `watermark` is dealt with.
-    """
-
-    born: datetime
-    watermark: datetime
-    offset: int
-
-
-class Kind(NamedTuple):
-    """What follows from the shape of a case: its cadence, and how near a deadline comes first, in microseconds."""
-
-    plan: Plan
-    soon: float
 
 
 class Schedule:
@@ -111,10 +69,7 @@ class Schedule:
         role: VantageRole = "first",
         resolution: float = 1.0,
     ) -> None:
-        self._methodologies = methodologies
-        self._default = next(iter(methodologies.values()))
-        self._unknown: set[str] = set()
-        self._kinds: dict[int, Kind] = {}
+        self._kinds = Kinds(methodologies)
         self._begun = micros(now)
         self._stored = progress or Progress(now, now, 0)
         self._known_until = 0 if progress is None else progress.offset
@@ -123,7 +78,8 @@ class Schedule:
         # Slots count from here, so that 32 bits hold decades of them.
         self._zero = self._begun // self._step
         self._list = WorkList()
-        self._wheel = Wheel(self._due, queues=3)
+        self._wheel = Wheel(self._planned_for, queues=3)
+        self._put_off: dict[int, int] = {}
         self._front = (-1, 0)
         self._held: Counter[int] = Counter()
         self._waiting = self._flying = 0
@@ -141,6 +97,11 @@ class Schedule:
     def waiting(self) -> int:
         """How many cases wait for their look."""
         return self._waiting
+
+    @property
+    def put_off_count(self) -> int:
+        """How many of the looks that are owed politeness has put off."""
+        return len(self._put_off)
 
     @property
     def started(self) -> bool:
@@ -165,9 +126,7 @@ class Schedule:
             return
         slot = self._list.find(case_id)
         if slot < 0:
-            slot = self._list.add(case_id, entry)
-            self._wheel.reserve(slot + 1)
-            self._welcome(slot, offset, min(micros(listed_at), micros(now)))
+            slot = self._welcome(case_id, entry, offset, min(micros(listed_at), micros(now)))
         elif self._running(slot):
             self._replace(slot, case_id, entry, micros(now))
         else:
@@ -196,25 +155,28 @@ class Schedule:
     def _running(self, slot: int) -> bool:
         return self._planned is None or slot < self._planned
 
-    def _welcome(self, slot: int, offset: int, listed: int) -> None:
+    def _welcome(self, case_id: str, entry: WatchEntry, offset: int, listed: int) -> int:
         watermark = micros(self._stored.watermark)
         known = offset < self._known_until and listed <= watermark
+        slot = self._list.add(case_id, entry, watermark if known else listed)
         self._list.flags[slot] = 0 if known else _FRESH
-        self._list.done[slot] = watermark if known else listed
+        self._wheel.reserve(slot + 1)
+        return slot
 
     def _replace(self, slot: int, case_id: str, entry: WatchEntry, now: int) -> None:
         """Take a new entry (law 5); what the old one still owed is missed, but for the tick that both name."""
         fresh = self._list.flags[slot] & _FRESH
         old = [] if fresh else self._ticks(slot, now)
+        missed = self._missed(slot, old)
         self._unplan(slot)
         self._list.put(case_id, entry)
         new = [] if fresh else self._ticks(slot, now)
         if new:
-            self._list.done[slot] = new[-1] - 1
-        if lost := [tick for tick in old if tick not in new[-1:]]:
-            due = self._slot(lost[0])
+            self._list.set_done(slot, new[-1] - 1)
+        if lost := tuple(miss for miss in missed if micros(miss.tick) not in new[-1:]):
+            due = self._slot(micros(lost[0].tick))
             self._held[due] += 1
-            self._owed.append(Work(case_id, due, tuple(self._miss(case_id, t) for t in lost)))
+            self._owed.append(Work(case_id, due, lost))
 
     # -- turns -------------------------------------------------------------------------------
 
@@ -229,7 +191,7 @@ class Schedule:
     def peek(self) -> tuple[int, int] | None:
         """Give the rank (lower goes first) and age of the next work, to compare partitions by."""
         if self._owed:
-            return (_DEADLINE, self._zero + self._owed[0].due)
+            return (DEADLINE, self._zero + self._owed[0].due)
         for rank in range(3):
             slot = self._wheel.chains.first(self._wheel.first_queue + rank)
             if slot >= 0:
@@ -249,7 +211,7 @@ class Schedule:
         slot = self._wheel.chains.first(queue)
         ticks = self._ticks(slot, micros(now))
         if ticks:
-            return self._take(slot, ticks, found[0])
+            return self._take(slot, ticks, *found)
         # The clock was set back: it is not due yet after all.
         self._wheel.chains.remove(slot)
         self._wheel.chains.append(queue, slot)
@@ -266,17 +228,42 @@ class Schedule:
             self._list.flags[slot] &= ~_FLYING
             self._plan(slot, micros(now))
 
-    def _take(self, slot: int, ticks: list[int], rank: int) -> Work:
-        case_id, due = self._list.case_id(slot), self._due(slot)
-        self._unplan(slot)
+    def put_off(self, work: Work, seconds: float, now: datetime) -> bool:
+        """Plan a look anew that politeness forbids for so many seconds, in place of `settle` (law 6).
+
+        False where its tick is missed instead: it is to be recorded, and the work to be settled.
+        """
+        slot = -1 if work.tick is None else self._list.find(work.case_id)
+        if slot < 0 or not self._list.flags[slot] & _FLYING:
+            return False
+        tick, again = self._list.done(slot), micros(now) + span(seconds)
+        after = self._next(slot)
+        late = again > tick + _PATIENCE or (after is not None and again >= after)
+        self._list.set_done(slot, tick - 1)
+        if late or moment(tick) != work.tick or self._next(slot) != tick:
+            # A new entry may have come meanwhile, to which it is no tick.
+            self._list.set_done(slot, tick)
+            return False
+        self._put_off[slot] = self._slot(again)
+        self._held[self._due(slot)] += 1
+        self._list.flags[slot] &= ~_FLYING
+        self._wheel.schedule(slot, self._put_off[slot])
+        self._flying -= 1
+        self._release(work.due)
+        return True
+
+    def _take(self, slot: int, ticks: list[int], rank: int, age: int) -> Work:
+        case_id, due = self._list.case_id(slot), age - self._zero
+        missed = self._missed(slot, ticks[:-1])
+        self._unplan(slot, due)
         self._held[due] += 1
         self._flying += 1
         self._list.flags[slot] = _FLYING
-        self._list.done[slot] = ticks[-1]
+        self._list.set_done(slot, ticks[-1])
         return Work(
             case_id,
             due,
-            tuple(self._miss(case_id, tick) for tick in ticks[:-1]),
+            missed,
             moment(ticks[-1]),
             self._list.sealed(slot),
             self._list.suspected(slot),
@@ -289,8 +276,7 @@ class Schedule:
     def _ticks(self, slot: int, now: int) -> list[int]:
         """Give the ticks that are owed: the last one for a look, the others missed."""
         plan = self._kind(slot).plan
-        watched = self._list.watched(slot, plan.jitter)
-        after = self._list.done[slot]
+        watched, after = self._list.watched(slot, plan.jitter)
         if not self._list.flags[slot] & _FRESH:
             return list(plan.ticks(watched, after, now))
         latest = plan.latest_tick(watched, now)
@@ -313,9 +299,9 @@ class Schedule:
 
     def _next(self, slot: int) -> int | None:
         """Give the instant for which a case is planned: a function of its entry, so that no column keeps it."""
-        fresh, done = self._list.flags[slot] & _FRESH, self._list.done[slot]
-        plan = self._kind(slot).plan
-        tick = plan.next_tick(self._list.watched(slot, plan.jitter), 0 if fresh else done)
+        fresh, plan = self._list.flags[slot] & _FRESH, self._kind(slot).plan
+        watched, done = self._list.watched(slot, plan.jitter)
+        tick = plan.next_tick(watched, 0 if fresh else done)
         return max(tick, done) if fresh and tick is not None else tick
 
     def _due(self, slot: int) -> int:
@@ -323,7 +309,12 @@ class Schedule:
         assert tick is not None, "only a case with a tick is planned"
         return self._slot(tick)
 
-    def _unplan(self, slot: int) -> None:
+    def _planned_for(self, slot: int) -> int:
+        again = self._put_off.get(slot)
+        return self._due(slot) if again is None else again
+
+    def _unplan(self, slot: int, due: int | None = None) -> None:
+        """Take a case out of where it waits; `due` is where it holds the watermark, if that is known."""
         if slot == self._front[0]:
             self._front = (-1, 0)
         if slot == self._rerank_at:
@@ -332,9 +323,12 @@ class Schedule:
             self._wheel.chains.remove(slot)
             self._list.flags[slot] &= ~_WAITING
             self._waiting -= 1
-            self._release(self._due(slot))
+            self._release(self._due(slot) if due is None else due)
         elif self._wheel.chains.linked(slot):
             self._wheel.cancel(slot)
+            if slot in self._put_off:
+                self._release(self._due(slot))
+        self._put_off.pop(slot, None)
 
     def _queue(self, slot: int, now: int) -> None:
         self._wheel.chains.append(self._wheel.first_queue + self._rank(slot, now), slot)
@@ -343,7 +337,8 @@ class Schedule:
     def _count_in(self, slot: int) -> None:
         self._list.flags[slot] |= _WAITING
         self._waiting += 1
-        self._held[self._due(slot)] += 1
+        if slot not in self._put_off:
+            self._held[self._due(slot)] += 1
 
     def _release(self, due: int) -> None:
         self._held[due] -= 1
@@ -353,44 +348,37 @@ class Schedule:
     def _rank(self, slot: int, now: int) -> int:
         deadline = self._list.deadline(slot)
         if deadline is not None and abs(deadline - now) <= self._kind(slot).soon:
-            return _DEADLINE
-        return _CONFIRMING if self._list.suspected(slot) else _REST
+            return DEADLINE
+        return CONFIRMING if self._list.suspected(slot) else REST
 
     def _rerank(self, now: int) -> None:
         """Look again at some that wait in the last queue: under overload a deadline comes near meanwhile."""
-        chains, rest = self._wheel.chains, self._wheel.first_queue + _REST
+        chains, rest = self._wheel.chains, self._wheel.first_queue + REST
         for _ in range(_RERANKED):
             slot = self._rerank_at if self._rerank_at >= 0 else chains.first(rest)
             if slot < 0:
                 return
             self._rerank_at = chains.after(slot)
             rank = self._rank(slot, now)
-            if rank != _REST:
+            if rank != REST:
                 chains.remove(slot)
                 chains.append(self._wheel.first_queue + rank, slot)
 
-    def _miss(self, case_id: str, tick: int) -> Miss:
-        reason: MissedReason = "prober_down" if tick <= self._begun else "overload"
-        return Miss(case_id, moment(tick), reason)
+    def _missed(self, slot: int, ticks: list[int]) -> tuple[Miss, ...]:
+        case_id, put_off = self._list.case_id(slot), slot in self._put_off
+        return tuple(
+            Miss(case_id, moment(tick), self._why(tick, put_off and not n))
+            for n, tick in enumerate(ticks)
+        )
+
+    def _why(self, tick: int, put_off: bool) -> MissedReason:
+        if put_off:
+            return "politeness"
+        return "prober_down" if tick <= self._begun else "overload"
 
     def _slot(self, stamp: int) -> int:
         return -(-stamp // self._step) - self._zero
 
     def _kind(self, slot: int) -> Kind:
         number = self._list.kind(slot)
-        found = self._kinds.get(number)
-        if found is None:
-            shape = self._list.shape(slot)
-            method = self._methodology(shape.methodology)
-            soon = method.norm_for(shape.category) / _MICROSECOND / _SOON_SHARE
-            found = self._kinds[number] = Kind(plan_of(method), soon)
-        return found
-
-    def _methodology(self, name: str) -> Methodology:
-        found = self._methodologies.get(name)
-        if found is None:
-            if name not in self._unknown:
-                self._unknown.add(name)
-                log.error("prober.methodology_unknown", methodology=name, used=self._default.id)
-            return self._default
-        return found
+        return self._kinds.known.get(number) or self._kinds.learn(number, self._list.shape(slot))

@@ -16,24 +16,26 @@ from services.core.verdict import (
 from services.probing import redirects
 from services.probing.controls import ControlProbe, HostControl, front_of, is_parked, sibling
 from services.probing.exchange import Method, Reply, target_of
-from services.probing.gate import Deferred, Worth
+from services.probing.gate import Deferred
 from services.probing.kit import Kit
 from services.probing.literals import literal_of
 
+Enter = Callable[[str, str], Awaitable[bool]]
 Request = Callable[[str, Method, CanonicalUrl, str], Awaitable[Reply]]
 _FOLLOWED = frozenset({"same_host", "same_domain", "slash", "https"})
 
 
 class Siblings:
-    """Ask for siblings and front pages on behalf of one visit; `request(what, method, url, address)` asks.
+    """Ask for siblings and front pages on behalf of one visit.
 
+    `request(what, method, url, address)` asks, `enter(address, host)` waits for its turn.
     `parked`: some host that was compared with is parked.
     """
 
-    def __init__(self, kit: Kit, request: Request, worth: Worth) -> None:
+    def __init__(self, kit: Kit, request: Request, enter: Enter) -> None:
         self._kit = kit
         self._request = request
-        self._worth = worth
+        self._enter = enter
         self.parked = False
 
     async def control(
@@ -133,7 +135,7 @@ class Siblings:
     async def _ask(
         self, what: str, url: CanonicalUrl, address: str, method: Method
     ) -> ControlProbe:
-        await self._kit.gate.acquire(address, self._worth)
+        await self._enter(address, url.host)
         try:
             reply = await self._request(what, method, url, address)
         finally:
@@ -147,4 +149,8 @@ class Siblings:
     async def _name_servers(self, host: str) -> tuple[str, ...]:
         if literal_of(host) is not None:
             return ()
-        return await self._kit.resolver.name_servers(redirects.registrable_domain(host))
+        try:
+            async with asyncio.timeout(self._kit.limits.exchange_seconds):
+                return await self._kit.resolver.name_servers(redirects.registrable_domain(host))
+        except TimeoutError:
+            return ()

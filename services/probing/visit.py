@@ -20,7 +20,7 @@ from services.core.verdict import (
 from services.probing import redirects
 from services.probing.controls import is_parked
 from services.probing.exchange import Method, Reply
-from services.probing.gate import REST, Worth
+from services.probing.gate import REST, Deferred, Worth
 from services.probing.kit import Kit, LookLimits, Step
 from services.probing.literals import literal_of
 from services.probing.redirects import Hop
@@ -68,7 +68,7 @@ class Visit:
         self._steps = steps
         self._begun = kit.gate.now()
         self._met: dict[str, Answer] = {}
-        self._siblings = Siblings(kit, self._request, worth)
+        self._siblings = Siblings(kit, self._request, self._enter)
         self.started_at = kit.clock()
         self.asked: dict[str, bool] = {}
         self.phases: dict[str, float] = {}
@@ -166,7 +166,7 @@ class Visit:
     async def _converse(self, url: CanonicalUrl, address: str) -> Reply:
         """Ask one address: HEAD, then GET where HEAD proves nothing."""
         kit = self._kit
-        if not kit.gate.enter(address) and await kit.gate.acquire(address, self._worth):
+        if await self._enter(address, url.host):
             self.started_at = self.started_at if self.asked else kit.clock()
         try:
             self.asked.setdefault(address, False)
@@ -178,8 +178,18 @@ class Visit:
                     reply = await self._again(url, address, reply)
         finally:
             kit.gate.release(address)
-        self._mind(address, reply)
+        self._mind(address, url.host, reply)
         return reply
+
+    async def _enter(self, address: str, host: str) -> bool:
+        """Wait for one's turn at an address; what politeness takes is none of the far side's time."""
+        gate = self._kit.gate
+        if (asked := self._kit.backoff.wait(address, host, gate.now())) > 0:
+            raise Deferred(asked)
+        before = gate.now()
+        waited = not gate.enter(address) and await gate.acquire(address, self._worth)
+        self._begun += gate.now() - before
+        return waited
 
     async def _again(self, url: CanonicalUrl, address: str, head: Reply) -> Reply:
         self._kit.gate.core.charge(address, self._kit.gate.now())
@@ -201,14 +211,14 @@ class Visit:
             self._steps.append(Step(what, address, reply))
         return reply
 
-    def _mind(self, address: str, reply: Reply) -> None:
-        """Keep the far side's wishes: 429 and 503 put its address off."""
-        gate = self._kit.gate
+    def _mind(self, address: str, host: str, reply: Reply) -> None:
+        """Keep the far side's wishes: 429 and 503 put the host off."""
+        kit = self._kit
         if reply.status in _PUSHED_BACK:
-            wish = _seconds(reply.retry_after, self._kit.clock)
-            gate.core.pushed_back(address, gate.now(), wish)
+            wish = _seconds(reply.retry_after, kit.clock)
+            kit.backoff.pushed_back(address, host, kit.gate.now(), wish)
         elif reply.status is not None:
-            gate.core.answered(address, 0.0)
+            kit.backoff.answered(address, host)
 
     # -- redirects ---------------------------------------------------------------------------------
 

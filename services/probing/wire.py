@@ -20,14 +20,12 @@ from typing import Any, cast
 
 import aiohttp
 from aiohttp import ClientRequest
-from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
-from yarl import URL
 
 from schemas.urls import CanonicalUrl
 from services.probing.egress import Egress, connect_through
-from services.probing.guard import Guard, RefusedAddress
+from services.probing.guard import Guard
 
 RECEIVE_BUFFER = 16_384
 HEADER_BYTES = 32_768
@@ -175,17 +173,16 @@ class HeaderHandler(ResponseHandler):
 class Route:
     """What aiohttp's pool has to know of a request: where it goes, and which connections may be shared.
 
-    The host is always an address, so its resolver is never asked; the name is what TLS says (SNI), and part of the
-    key, so that two names at one address share no connection. So is `kept`: a connection that will be cut is never
-    one that was used before, because servers exist that send a body after HEAD, which would be read as the answer.
+    The host is always an address; the name is what TLS says (SNI), and part of the key, so that two names at one
+    address share no connection. So is `kept`: a connection that will be cut is never one that was used before,
+    because servers exist that send a body after HEAD, which would be read as the answer.
     """
 
-    __slots__ = ("connection_key", "port", "server_hostname", "url")
+    __slots__ = ("address", "connection_key", "port", "server_hostname")
     proxy = None
-    ssl = True
 
     def __init__(self, url: CanonicalUrl, address: str, *, kept: bool) -> None:
-        self.url = URL.build(scheme=url.scheme, host=address, port=url.port)
+        self.address = address
         self.port = url.port
         self.server_hostname = url.host.strip("[]")
         self.connection_key = ConnectionKey(
@@ -198,18 +195,6 @@ class Route:
     def is_ssl(self) -> bool:
         """Tell whether the connection is encrypted."""
         return self.connection_key.is_ssl
-
-
-class _LiteralsOnly(AbstractResolver):
-    """Refuse names: addresses come from our own resolver and are pinned."""
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        raise RefusedAddress("name")
-
-    async def close(self) -> None:
-        """Hold nothing."""
 
 
 def tls_context() -> ssl.SSLContext:
@@ -228,18 +213,29 @@ def tls_context() -> ssl.SSLContext:
     return context
 
 
-def guarded_socket(guard: Guard, info: tuple[Any, ...]) -> socket.socket:
+def sockaddr_of(route: Route) -> tuple[Any, ...]:
+    """Give the socket address of a route."""
+    if ":" in route.address:
+        return (route.address, route.port, 0, 0)
+    return (route.address, route.port)
+
+
+def guarded_socket(guard: Guard, sockaddr: tuple[Any, ...]) -> socket.socket:
     """Make the socket for one real socket address, after the guard has seen it."""
-    family, kind, proto, _, sockaddr = info
     guard.check(sockaddr)
-    made = socket.socket(family, kind, proto)
+    family = socket.AF_INET if len(sockaddr) == 2 else socket.AF_INET6
+    made = socket.socket(family, socket.SOCK_STREAM)
     made.setblocking(False)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     return made
 
 
-class GuardedConnector(aiohttp.TCPConnector):
-    """Connect to pinned addresses through the guard; kept-alive, few connections per host."""
+class GuardedConnector(aiohttp.BaseConnector):
+    """Connect to pinned addresses through the guard; kept-alive, few connections per host.
+
+    aiohttp's pool with a way to connect of our own, as its connector for Unix sockets has one: there is no name to
+    resolve and one address to try, and what `TCPConnector` does for several was a third of such a look.
+    """
 
     def __init__(
         self,
@@ -252,19 +248,10 @@ class GuardedConnector(aiohttp.TCPConnector):
         egress = egress or Egress()
         self._guard = guard
         self._proxy = egress.proxy
-        super().__init__(
-            limit=0,
-            limit_per_host=per_host,
-            keepalive_timeout=keepalive_seconds,
-            ssl=tls_context(),
-            resolver=_LiteralsOnly(),
-            use_dns_cache=False,
-            happy_eyeballs_delay=None,
-            socket_factory=partial(guarded_socket, guard),
-            local_addr=None if egress.bind_address is None else (egress.bind_address, 0),
-        )
-        made = partial(HeaderHandler, loop=self._loop)
-        self._factory = cast("partial[ResponseHandler]", made)
+        self._bound = egress.bind_address
+        self._tls = tls_context()
+        super().__init__(limit=0, limit_per_host=per_host, keepalive_timeout=keepalive_seconds)
+        self._handler = partial(HeaderHandler, self._loop)
 
     async def join(
         self,
@@ -274,31 +261,49 @@ class GuardedConnector(aiohttp.TCPConnector):
         """Give a connection of the pool, or a new one."""
         return await self.connect(cast("ClientRequest", route), [], timeout)
 
-    async def _wrap_create_connection(
+    async def _create_connection(
         self,
-        *args: Any,
-        addr_infos: list[Any],
         req: ClientRequest,
+        traces: list[Any],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own
-        client_error: type[Exception] = aiohttp.ClientConnectorError,
-        **kwargs: Any,
-    ) -> tuple[asyncio.Transport, ResponseHandler]:
-        """Go through the proxy, where there is one; the guard sees the address that the proxy is given."""
-        if self._proxy is None:
-            return await super()._wrap_create_connection(
-                *args,
-                addr_infos=addr_infos,
-                req=req,
-                timeout=timeout,
-                client_error=client_error,
-                **kwargs,
-            )
-        sockaddr = addr_infos[0][4]
-        self._guard.check(sockaddr)
-        seconds = timeout.sock_connect or 5.0
-        sock = await connect_through(
-            self._proxy, (sockaddr[0], sockaddr[1]), seconds, RECEIVE_BUFFER
-        )
+    ) -> ResponseHandler:
+        """Open a connection to the address of a route, with TLS where it is encrypted."""
+        route, seconds, sock = cast("Route", req), timeout.sock_connect or 5.0, None
+        if self._proxy is not None:
+            self._guard.check(sockaddr_of(route))
+            at = (route.address, route.port)
+            sock = await connect_through(self._proxy, at, seconds, RECEIVE_BUFFER)
         async with asyncio.timeout(seconds):
-            made = await self._loop.create_connection(*args, **kwargs, sock=sock)
-        return cast("tuple[asyncio.Transport, ResponseHandler]", made)
+            sock = sock or await self._straight(route)
+            return await self._spoken_to(route, sock)
+
+    async def _straight(self, route: Route) -> socket.socket:
+        sockaddr = sockaddr_of(route)
+        sock = guarded_socket(self._guard, sockaddr)
+        try:
+            if self._bound is not None:
+                sock.bind((self._bound, 0))
+            await self._loop.sock_connect(sock, sockaddr)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    async def _spoken_to(self, route: Route, sock: socket.socket) -> ResponseHandler:
+        """Put the protocol, and TLS where it is asked for, on a connected socket; the loop owns it from then on.
+
+        uvloop closes the descriptor of a connection that breaks at once without telling the socket, whose end would
+        then close a number that is another connection's by now (MagicStack/uvloop, issues 653 and 738).
+        """
+        tls = self._tls if route.is_ssl() else None
+        try:
+            _, handler = await self._loop.create_connection(
+                self._handler,
+                sock=sock,
+                ssl=tls,
+                server_hostname=None if tls is None else route.server_hostname.rstrip("."),
+            )
+        finally:
+            if type(self._loop).__module__.startswith("uvloop"):
+                sock.detach()
+        return handler

@@ -1,4 +1,4 @@
-"""The open cases of one partition, in columns: about 130 bytes each with a URL of 45 characters.
+"""The open cases of one partition, in columns: about 125 bytes each with a URL of 45 characters.
 
 One work list per partition: a revoked partition is dropped by dropping its list.
 A sealed URL stays sealed bytes until just before a look; nothing here can open it.
@@ -13,16 +13,11 @@ from schemas.errors import UnusableEvent
 from schemas.events import Fingerprint, WatchEntry
 from services.core.cadence import Watched
 from services.core.instants import micros
+from services.probing.columns import ID, LATEST, SPARE, Blobs, CaseIndex, Instants, widen
 from services.probing.shapes import Seen, Shape, content_of
 
-_ID = 16
-_CHUNK = 1 << 16
-_LONG = 0xFF
-_LONGEST = _CHUNK - 4
-_NOWHERE = 0xFFFFFFFF
-_SPARE = 128
-
-
+_LONGEST = (1 << 16) - 4
+_MOST = 0xFFFFFFFF
 OWN = -(2**63)
 # Working hours and holds make deadlines that no two cases share; past so many shapes such get a column.
 _MANY = 1024
@@ -32,147 +27,13 @@ _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
 
 
-class Blobs:
-    """Byte strings in chunks of 64 KiB; a chunk that is half garbage is written anew.
-
-    `refs[owner]` says where an owner's bytes lie: a byte of length (255: two more follow), then the bytes.
-    The records do not name their owners: that would cost 4 MB per million, and a rewrite can ask `refs`.
-    """
-
-    __slots__ = ("_chunks", "_live", "_open", "refs")
-
-    def __init__(self) -> None:
-        self.refs = array("I")
-        self._chunks: list[bytes | bytearray] = [bytearray()]
-        self._live = [0]
-        self._open = 0
-
-    def put(self, owner: int, data: bytes) -> None:
-        """Store an owner's bytes; an owner that has some frees them first."""
-        record = _measured(data)
-        if len(self._chunks[self._open]) + len(record) > _CHUNK:
-            self._turn_over()
-        chunk = self._chunks[self._open]
-        assert isinstance(chunk, bytearray)
-        self.refs[owner] = self._open << 16 | len(chunk)
-        chunk += record
-        self._live[self._open] += len(record)
-
-    def get(self, owner: int) -> bytes:
-        """Give an owner's bytes."""
-        number, at = self.refs[owner] >> 16, self.refs[owner] & 0xFFFF
-        chunk = self._chunks[number]
-        length, at = chunk[at], at + 1
-        if length == _LONG:
-            length, at = int.from_bytes(chunk[at : at + 2], "little"), at + 2
-        return bytes(chunk[at : at + length])
-
-    def free(self, owner: int) -> None:
-        """Forget an owner's bytes."""
-        number = self.refs[owner] >> 16
-        self._live[number] -= len(_measured(self.get(owner)))
-        self.refs[owner] = _NOWHERE
-        chunk = self._chunks[number]
-        if number != self._open and 2 * self._live[number] < len(chunk):
-            self._rewrite(number)
-
-    def _turn_over(self) -> None:
-        self._chunks[self._open] = bytes(self._chunks[self._open])
-        empty = next((n for n, chunk in enumerate(self._chunks) if not chunk), None)
-        self._open = len(self._chunks) if empty is None else empty
-        if empty is None:
-            self._chunks.append(b"")
-            self._live.append(0)
-        self._chunks[self._open] = bytearray()
-
-    def _rewrite(self, number: int) -> None:
-        owners = [owner for owner, ref in enumerate(self.refs) if ref >> 16 == number]
-        kept = [(owner, self.get(owner)) for owner in owners]
-        self._chunks[number], self._live[number] = b"", 0
-        for owner, data in kept:
-            self.put(owner, data)
-
-
-def _measured(data: bytes) -> bytes:
-    if len(data) < _LONG:
-        return bytes((len(data),)) + data
-    return bytes((_LONG,)) + len(data).to_bytes(2, "little") + data
-
-
-class CaseIndex:
-    """Case id to slot: open addressing over an array; the ids are HMACs, so they hash themselves."""
-
-    __slots__ = ("_ids", "_mask", "_slots", "_used")
-
-    def __init__(self, ids: bytearray) -> None:
-        self._ids = ids
-        self._mask = 63
-        self._slots = array("I", [0]) * 64
-        self._used = 0
-
-    def find(self, case: bytes) -> int:
-        """Give the slot of a case, or -1."""
-        return self._slots[self._position(case)] - 1
-
-    def add(self, case: bytes, slot: int) -> None:
-        """Enter a case that is not in."""
-        if 3 * self._used > 2 * self._mask:
-            self._grow()
-        self._slots[self._position(case)] = slot + 1
-        self._used += 1
-
-    def discard(self, case: bytes) -> None:
-        """Take a case out, and close the gap so that no probe run is cut."""
-        gap = self._position(case)
-        if not self._slots[gap]:
-            return
-        self._used -= 1
-        at = gap
-        while True:
-            self._slots[gap] = 0
-            while True:
-                at = (at + 1) & self._mask
-                if not self._slots[at]:
-                    return
-                home = self._home(self._id_of(self._slots[at] - 1))
-                if (at - home) & self._mask >= (at - gap) & self._mask:
-                    break
-            self._slots[gap] = self._slots[at]
-            gap = at
-
-    def _home(self, case: bytes | bytearray) -> int:
-        return int.from_bytes(case[:8], "little") & self._mask
-
-    def _id_of(self, slot: int) -> bytearray:
-        return self._ids[slot * _ID : slot * _ID + _ID]
-
-    def _position(self, case: bytes) -> int:
-        at, slots, ids = self._home(case), self._slots, self._ids
-        while (slot := slots[at]) and ids[slot * _ID - _ID : slot * _ID] != case:
-            at = (at + 1) & self._mask
-        return at
-
-    def _grow(self) -> None:
-        old = self._slots
-        self._mask = 2 * self._mask + 1
-        self._slots = array("I", [0]) * (self._mask + 1)
-        for slot in old:
-            if slot:
-                at = self._home(self._id_of(slot - 1))
-                while self._slots[at]:
-                    at = (at + 1) & self._mask
-                self._slots[at] = slot
-
-
 class WorkList:
     """Watch entries by case, each in a slot (a small integer that stays its own until it is removed).
 
-    `done` is the owner's column: microseconds until which a case's ticks are dealt with.
-    `flags` is the owner's too.
+    `done` is the owner's: microseconds until which a case's ticks are dealt with. `flags` is too.
     """
 
     __slots__ = (
-        "_base",
         "_blobs",
         "_deadline",
         "_free",
@@ -183,7 +44,7 @@ class WorkList:
         "_shape",
         "_shapes",
         "_suspected",
-        "done",
+        "_times",
         "flags",
     )
 
@@ -191,7 +52,7 @@ class WorkList:
         self._ids = bytearray()
         self._index = CaseIndex(self._ids)
         self._blobs = Blobs()
-        self._base = array("q")
+        self._times = Instants()  # the start of the watch, and `done`
         self._shape = array("H")
         self._shapes = [Shape("", "", False, False, None, None)]  # nobody's
         self._numbers: dict[Shape, int] = {}
@@ -199,19 +60,18 @@ class WorkList:
         self._deadline = array("q")
         self._length = array("I")
         self._free = array("I")
-        self.done = array("q")
         self.flags = bytearray()
 
     def __repr__(self) -> str:
         return f"<WorkList {len(self)} cases>"
 
     def __len__(self) -> int:
-        return len(self._base) - len(self._free)
+        return len(self._shape) - len(self._free)
 
     @property
     def capacity(self) -> int:
         """One more than the highest slot ever used."""
-        return len(self._base)
+        return len(self._shape)
 
     def find(self, case_id: str) -> int:
         """Give the slot of a case, or -1."""
@@ -219,7 +79,7 @@ class WorkList:
 
     def case_id(self, slot: int) -> str:
         """Give the case in a slot."""
-        return self._ids[slot * _ID : slot * _ID + _ID].hex()
+        return self._ids[slot * ID : slot * ID + ID].hex()
 
     def shape(self, slot: int) -> Shape:
         """Give what the case in a slot shares with others."""
@@ -238,32 +98,38 @@ class WorkList:
         after = self._shapes[self._shape[slot]].deadline_after
         if after is None:
             return None
-        return self._deadline[slot] if after == OWN else self._base[slot] + after
+        return self._deadline[slot] if after == OWN else self._times.pair(slot)[0] + after
+
+    def done(self, slot: int) -> int:
+        """Give the instant until which the ticks of the case in a slot are dealt with."""
+        return self._times.pair(slot)[1]
+
+    def set_done(self, slot: int, until: int) -> None:
+        """Note until which instant they are; no case has a tick before 1970."""
+        self._times.put(slot, self._times.pair(slot)[0], max(until, 0))
 
     def put(self, case_id: str, entry: WatchEntry) -> int:
         """Take in a case or its new entry; gives its slot. Raises `UnusableEvent` and changes nothing."""
         slot = self.find(case_id)
         if slot < 0:
             return self.add(case_id, entry)
-        seal, sealed = _unpack(entry.sealed_url)
-        if self._blobs.get(slot) != sealed:
-            self._blobs.free(slot)
-            self._blobs.put(slot, sealed)
-        self._write(slot, entry, seal)
+        base, (seal, sealed) = _base(entry), _unpack(entry.sealed_url)
+        if self._blobs[slot] != sealed:
+            self._blobs[slot] = sealed
+        self._write(slot, entry, seal, base, self.done(slot))
         return slot
 
-    def add(self, case_id: str, entry: WatchEntry) -> int:
-        """Take in a case that is not in; as `put`."""
-        seal, sealed = _unpack(entry.sealed_url)
-        slot = self._enter(bytes.fromhex(case_id))
-        self._blobs.put(slot, sealed)
-        self._write(slot, entry, seal)
+    def add(self, case_id: str, entry: WatchEntry, done: int = 0) -> int:
+        """Take in a case that is not in, with `done`; else as `put`."""
+        base, (seal, sealed) = _base(entry), _unpack(entry.sealed_url)
+        slot = self._enter(bytes.fromhex(case_id), sealed)
+        self._write(slot, entry, seal, base, max(done, 0))
         return slot
 
     def remove(self, slot: int) -> None:
         """Forget the case in a slot."""
-        self._index.discard(bytes(self._ids[slot * _ID : slot * _ID + _ID]))
-        self._blobs.free(slot)
+        self._index.discard(bytes(self._ids[slot * ID : slot * ID + ID]))
+        self._blobs[slot] = b""
         self._suspected.pop(slot, None)
         self._shape[slot] = _NOBODY
         self._free.append(slot)
@@ -272,16 +138,15 @@ class WorkList:
         """Tell whether a slot holds a case."""
         return self._shape[slot] != _NOBODY
 
-    def watched(self, slot: int, longest_jitter: int) -> Watched:
-        """Give what the cadence asks for, the case's share of the jitter included (`Plan.jitter_of`)."""
-        at = slot * _ID
-        return Watched(
-            self._base[slot],
-            self.deadline(slot),
-            self._suspected.get(slot),
-            self._shapes[self._shape[slot]].removed,
-            longest_jitter * int.from_bytes(self._ids[at : at + 4], "big") >> 32,
-        )
+    def watched(self, slot: int, longest_jitter: int) -> tuple[Watched, int]:
+        """Give what the cadence asks for, the case's share of the jitter included (`Plan.jitter_of`), and `done`."""
+        at, shape = slot * ID, self._shapes[self._shape[slot]]
+        (base, done), deadline = self._times.pair(slot), shape.deadline_after
+        if deadline is not None:
+            deadline = self._deadline[slot] if deadline == OWN else base + deadline
+        jitter = longest_jitter * int.from_bytes(self._ids[at : at + 4], "big") >> 32
+        suspected = self._suspected.get(slot)
+        return Watched(base, deadline, suspected, shape.removed, jitter), done
 
     def seen(self, slot: int) -> Seen:
         """Give what looks of before saw."""
@@ -296,32 +161,30 @@ class WorkList:
 
     def sealed(self, slot: int) -> str:
         """Give the sealed URL as it came."""
-        seal, data = self.shape(slot).seal, self._blobs.get(slot)
+        seal, data = self.shape(slot).seal, self._blobs[slot]
         return data.decode() if seal is None else f"{seal}.{_urlsafe(data).decode()}"
 
-    def _enter(self, case: bytes) -> int:
+    def _enter(self, case: bytes, sealed: bytes) -> int:
         if self._free:
             slot = self._free.pop()
-            self._ids[slot * _ID : slot * _ID + _ID] = case
-            self.done[slot] = self.flags[slot] = 0
+            self._blobs[slot] = sealed
+            self.flags[slot] = 0
         else:
-            slot = len(self._base)
-            if len(self._ids) <= slot * _ID:
-                # A bytearray that grows by itself keeps an eighth to spare.
-                self._ids += bytes(_ID * (1 + slot // _SPARE))
-            self._ids[slot * _ID : slot * _ID + _ID] = case
-            for column in (self._base, self._shape, self._blobs.refs, self.done, self.flags):
-                column.append(0)
+            slot = len(self._shape)
+            self._shape.append(_NOBODY)
+            self._blobs.append(sealed)
+            self.flags.append(0)
+        widen(self._ids, ID, slot)
+        self._ids[slot * ID : slot * ID + ID] = case
         self._index.add(case, slot)
         return slot
 
-    def _write(self, slot: int, entry: WatchEntry, seal: str | None) -> None:
+    def _write(self, slot: int, entry: WatchEntry, seal: str | None, base: int, done: int) -> None:
         removed = entry.removed_at
-        base = micros(entry.watch_from if removed is None else removed)
         owed = None
         if removed is None and entry.deadline is not None:
             owed = micros(entry.deadline) - base
-        self._base[slot] = base
+        self._times.put(slot, base, done)
         self._shape[slot] = self._number(entry, owed, seal)
         if self._shapes[self._shape[slot]].deadline_after == OWN:
             self._own_deadline(slot, base + (owed or 0))
@@ -361,14 +224,22 @@ class WorkList:
         if length is None and missing > 0:
             return
         if missing > 0:
-            self._length.extend(array("I", [0]) * (missing + slot // _SPARE))
-        self._length[slot] = 0 if length is None else min(length + 1, _NOWHERE)
+            self._length.extend(array("I", [0]) * (missing + slot // SPARE))
+        self._length[slot] = 0 if length is None else min(length + 1, _MOST)
 
     def _own_deadline(self, slot: int, deadline: int) -> None:
         missing = slot + 1 - len(self._deadline)
         if missing > 0:
-            self._deadline.extend(array("q", [0]) * (missing + slot // _SPARE))
+            self._deadline.extend(array("q", [0]) * (missing + slot // SPARE))
         self._deadline[slot] = deadline
+
+
+def _base(entry: WatchEntry) -> int:
+    """Give the instant from which a case's ticks are counted."""
+    base = micros(entry.watch_from if entry.removed_at is None else entry.removed_at)
+    if not 0 < base <= LATEST:
+        raise UnusableEvent("bad_time", "a watch begins after 1970 and before 2112; set its clock")
+    return base
 
 
 def _urlsafe(raw: bytes) -> bytes:

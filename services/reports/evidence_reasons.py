@@ -86,13 +86,21 @@ def _undecided(spell: Spell, deadline: datetime) -> tuple[str, str]:
     if spell.clock is Clock.RUNNING:
         return "overdue_unverified", (
             f"the deadline {instant(deadline)} is over, but no look at or after it saw it online, "
-            "and no removal is confirmed"
+            f"and no removal is confirmed{_walled(spell)}"
         )
     late = next((r for r in spell.removals if r.upper > deadline), None)
     if spell.clock is Clock.UNDECIDED and late is not None:
         return "straddles_deadline", _straddle(late, deadline)
     why = spell.closed_reason or ("gone_before_notice" if spell.gone_before_notice else "left")
     return f"ended_{why}", f"the spell ended ({why}) without a look that decides"
+
+
+def _walled(spell: Spell) -> str:
+    """Name the block behind which nobody at home can tell what is there."""
+    block = spell.block
+    if block is None:
+        return ""
+    return f"; vantage {block.vantage} is kept out: looks that met a block, in a row: {block.looks}"
 
 
 def _straddle(removal: Removal, deadline: datetime) -> str:

@@ -1,5 +1,6 @@
 """Build the prober: guard, resolver, looker, work list."""
 
+import ipaddress
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -11,11 +12,12 @@ import dns.resolver
 from consumers.prober import Prober
 from consumers.watching import ProberSettings
 from schemas.errors import ConfigError
-from schemas.methodology import Methodology, shipped
+from schemas.methodology import Methodology, seconds, shipped
 from schemas.urls import canonical
 from services.attribution.providermap import ProviderMap
 from services.exporter.health import Health
 from services.exporter.metrics import prepare_vantage
+from services.probing.darkness import DarknessLimits
 from services.probing.egress import Egress, proxy_of
 from services.probing.families import BOTH, Families, routed_families
 from services.probing.guard import WEB_PORTS, Guard
@@ -67,7 +69,7 @@ def build_looker(settings: Settings, clock: Callable[[], datetime]) -> Looker:
         canary_interval_seconds=probe.canary_interval_seconds,
         agent=_agent(probe),
         agent_kind=probe.agent,
-        limits=_limits(probe),
+        limits=_limits(probe, methodology(settings.methodology)),
         politeness=_politeness(probe),
         egress=_egress(probe),
     )
@@ -99,7 +101,16 @@ def _own_listeners(settings: Settings) -> list[tuple[str, int]]:
         proxy = proxy_of(settings.probe.egress_proxy)
         addresses.append(f"{proxy.host}:{proxy.port}")
     split = [address.strip().rpartition(":") for address in addresses if address]
-    return [(host.strip("[]"), int(port)) for host, _, port in split]
+    listeners = [(_anywhere(host.strip("[]"), int(port)), int(port)) for host, _, port in split]
+    return listeners + (_nameservers(settings.probe) if settings.probe.nameservers else [])
+
+
+def _anywhere(host: str, port: int) -> str:
+    """Keep a listener's address; one that has a name is refused wherever that may lead, but for the web's ports."""
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return host if port in WEB_PORTS else ""
 
 
 def _nameservers(probe: Probe) -> list[tuple[str, int]]:
@@ -135,13 +146,23 @@ def _resolving(probe: Probe) -> ResolverLimits:
     )
 
 
-def _limits(probe: Probe) -> LookLimits:
+def _limits(probe: Probe, method: Methodology) -> LookLimits:
     return LookLimits(
         total_seconds=probe.timeout_seconds,
         exchange_seconds=min(LookLimits().exchange_seconds, probe.timeout_seconds),
         connect_seconds=min(probe.connect_seconds, probe.timeout_seconds),
+        # Whom politeness let in must not wait once more for a connection, and be told that there was none in time.
+        connections_per_host=max(probe.address_concurrency // probe.processes, 1),
+        darkness=DarknessLimits.within(method.host_dark_span),
+        control_retry_seconds=_retry(method),
         families=families_of(probe),
     )
+
+
+def _retry(method: Methodology) -> float:
+    """Let the first look that confirms ask again for what got lost at the look that it confirms."""
+    first = [seconds(text) for text in method.cadence.confirm[:1]]
+    return min(first, default=LookLimits().control_retry_seconds)
 
 
 def families_of(probe: Probe, routed: Callable[[], Families] = routed_families) -> Families:
@@ -159,15 +180,21 @@ def _egress(probe: Probe) -> Egress:
 
 
 def _politeness(probe: Probe) -> PolitenessLimits:
+    """Give one process its part of what an address, a network and all together may be asked.
+
+    Partitions are by case, so that every process of a vantage meets the same hosts.
+    """
+    share = probe.processes
     return PolitenessLimits(
-        address_per_second=probe.address_per_second,
-        address_burst=probe.address_burst,
-        address_concurrency=probe.address_concurrency,
-        network_per_second=probe.network_per_second,
-        network_burst=probe.network_burst,
-        network_concurrency=probe.network_concurrency,
+        address_per_second=probe.address_per_second / share,
+        address_burst=max(probe.address_burst // share, 1),
+        address_concurrency=max(probe.address_concurrency // share, 1),
+        network_per_second=probe.network_per_second / share,
+        network_burst=max(probe.network_burst // share, 1),
+        network_concurrency=max(probe.network_concurrency // share, 1),
         max_wait_seconds=probe.max_wait_seconds,
-        total_per_second=probe.requests_per_second,
+        backoff_ceiling_seconds=probe.backoff_ceiling_seconds,
+        total_per_second=probe.requests_per_second / share,
         # A simulation may pack weeks into a day.
         looks_per_day=probe.looks_per_day if probe.mode == "public" else None,
     )
@@ -182,7 +209,7 @@ def _methodologies(settings: Settings) -> dict[str, Methodology]:
 def _prober_settings(settings: Settings) -> ProberSettings:
     return ProberSettings(
         concurrency=settings.probe.concurrency,
-        looks_per_second=settings.probe.looks_per_second,
+        looks_per_second=settings.probe.looks_per_second / settings.probe.processes,
         resolution=settings.probe.resolution_seconds,
         drain_seconds=min(ProberSettings().drain_seconds, settings.stop_seconds / 2),
     )

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import io
 import os
+import resource
 import signal
 import sys
 import threading
@@ -24,14 +25,25 @@ Work = Callable[[asyncio.Event], Awaitable[None]]
 _ORPHAN_SECONDS = 5.0
 LEFTOVERS = 1
 """Exit status where something had to be cancelled."""
+OPEN_FILES = 65_536
+"""As in deploy/systemd; more would only cost those who walk through all of them."""
 UNREACHABLE = 3
 """Exit status where a server can't be used; the log says what to do."""
 
 
 def run_process(work: Work, *, stop_seconds: float, with_parent: bool = False) -> int:
     """Run `work(stop)` until it returns or a signal stops it; return the exit status."""
+    raise_open_files()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_guarded(work, stop_seconds, with_parent))
+
+
+def raise_open_files() -> None:
+    """Allow thousands of kept-alive connections, as far as the system does: a shell gives 1,024 files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _guarded(work: Work, stop_seconds: float, with_parent: bool) -> int:

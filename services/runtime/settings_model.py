@@ -115,13 +115,23 @@ class Probe(Section, frozen=True, kw_only=True):
         tuple[str, ...], _about("Networks never asked, such as your own: 192.0.2.0/24.")
     ] = ()
     processes: Annotated[
-        Count, _about("Prober processes that `up` runs; they share the partitions.")
+        Count,
+        _about(
+            "Prober processes of this vantage; `up` starts them. They share the partitions; each takes "
+            "an equal part of every rate, and of the places at an address, of these at least one."
+        ),
     ] = 1
     concurrency: Annotated[Count, _about("Most looks in flight in one process.")] = 200
     looks_per_second: Annotated[
-        Seconds, _about("Most looks that one process begins in a second, also after a pause.")
+        Seconds,
+        _about("Most looks begun in a second, by all processes together, also after a pause."),
     ] = 1000.0
-    timeout_seconds: Annotated[Seconds, _about("How long one look may take.")] = 20.0
+    timeout_seconds: Annotated[
+        Seconds,
+        _about(
+            "How long one visit may take; a look that finds it gone by a remembered DNS answer makes two."
+        ),
+    ] = 20.0
     connect_seconds: Annotated[Seconds, _about("How long one connection may take.")] = 5.0
     resolution_seconds: Annotated[
         Seconds, _about("A look may be this late; compressed time needs it smaller.")
@@ -144,10 +154,17 @@ class Probe(Section, frozen=True, kw_only=True):
         16
     )
     max_wait_seconds: Annotated[
-        Seconds, _about("A look that politeness holds up longer is recorded as missed.")
+        Seconds,
+        _about(
+            "A look that politeness holds up longer is put off, for five minutes at most; then it is missed."
+        ),
     ] = 30.0
+    backoff_ceiling_seconds: Annotated[
+        Seconds,
+        _about("Longest pause at a host after 429s and 503s in a row without `Retry-After`."),
+    ] = 900.0
     requests_per_second: Annotated[
-        Seconds, _about("Most requests of one process to all addresses together.")
+        Seconds, _about("Most requests per second to all addresses, by all processes together.")
     ] = 1000.0
     looks_per_day: Annotated[
         Count, _about("Most looks at one URL in a day, from one process; only where `public`.")

@@ -1,4 +1,4 @@
-"""What a host can do to a look, as data: nearly fifty behaviours and what each says about the material.
+"""What a host can do to a look, as data: more than fifty behaviours and what each says about the material.
 
 `shows` is the truth's side of a behaviour: ABSENT means that the material is gone, PRESENT that it is served, and
 HIDDEN that nobody can tell from outside; the plan of the case says what is true meanwhile.
@@ -34,6 +34,7 @@ class Behaviour(StrEnum):
     OK_ONE_GONE = "ok_one_gone"
     OK_ONE_RESET = "ok_one_reset"
     OK_TLS = "ok_tls"
+    OK_TLS_ASKS = "ok_tls_asks"
     GONE_404 = "gone_404"
     GONE_410 = "gone_410"
     SOFT_ROOT = "soft_root"
@@ -43,7 +44,9 @@ class Behaviour(StrEnum):
     PARKED_CNAME = "parked_cname"
     PLACEHOLDER = "placeholder"
     GEO_404 = "geo_404"
+    GEO_403 = "geo_403"
     GEO_451 = "geo_451"
+    WALLED_404 = "walled_404"
     LOGIN_302 = "login_302"
     LOGIN_401 = "login_401"
     BLOCK_403 = "block_403"
@@ -64,6 +67,8 @@ class Behaviour(StrEnum):
     RESET = "reset"
     TARPIT = "tarpit"
     TLS_CUT = "tls_cut"
+    TLS_STALL = "tls_stall"
+    TLS_RENEGOTIATE = "tls_renegotiate"
     REFUSE = "refuse"
     NXDOMAIN = "nxdomain"
     NODATA = "nodata"
@@ -83,7 +88,7 @@ def _nature(behaviour: Behaviour) -> Nature:
     name = behaviour.value
     if behaviour in _DNS:
         return Nature("dns", Shows.ABSENT if behaviour is Behaviour.NXDOMAIN else Shows.HIDDEN)
-    if behaviour in (Behaviour.REFUSE, Behaviour.TLS_CUT):
+    if behaviour in _TCP:
         return Nature("tcp", Shows.HIDDEN)
     if name.startswith("ok"):
         return Nature("http", Shows.PRESENT)
@@ -92,6 +97,9 @@ def _nature(behaviour: Behaviour) -> Nature:
 
 
 _DNS = frozenset({Behaviour.NXDOMAIN, Behaviour.NODATA, Behaviour.SERVFAIL, Behaviour.DNS_SILENT})
+_TCP = frozenset(
+    {Behaviour.REFUSE, Behaviour.TLS_CUT, Behaviour.TLS_STALL, Behaviour.TLS_RENEGOTIATE}
+)
 NATURE: dict[Behaviour, Nature] = {behaviour: _nature(behaviour) for behaviour in Behaviour}
 
 REMOVALS = (Behaviour.GONE_404, Behaviour.GONE_404, Behaviour.GONE_404, Behaviour.GONE_410)
@@ -145,11 +153,35 @@ HOSTILE = (
 WALLS = (*BLOCKS, Behaviour.PROXY_407, Behaviour.LOGIN_302)
 """Every way to keep us out."""
 
-GEO = {Behaviour.GEO_404: Behaviour.GONE_404, Behaviour.GEO_451: Behaviour.LEGAL_451}
+GEO = {
+    Behaviour.GEO_404: Behaviour.GONE_404,
+    Behaviour.GEO_403: Behaviour.BLOCK_403,
+    Behaviour.GEO_451: Behaviour.LEGAL_451,
+}
 """Served to whoever looks from abroad; at home, this."""
+
+AT_HOME = GEO | {Behaviour.WALLED_404: Behaviour.LEGAL_451}
+ABROAD_TOO = dict.fromkeys(GEO, Behaviour.OK) | {Behaviour.WALLED_404: Behaviour.GONE_404}
+"""What depends on who looks: a wall at home, and abroad what is behind it."""
+
+TLS_TROUBLE = (Behaviour.TLS_CUT, Behaviour.TLS_STALL, Behaviour.TLS_RENEGOTIATE)
+"""Handshakes that lead nowhere."""
+
+DARK = frozenset(
+    {
+        *(Behaviour.REFUSE, Behaviour.TARPIT, Behaviour.ERROR_500, Behaviour.GATEWAY_502),
+        *(Behaviour.GATEWAY_504, Behaviour.TLS_STALL),
+    }
+)
+"""Nothing at all comes from the host: a removal once it has lasted for very long, and from two vantages."""
 
 PARTIAL = {Behaviour.OK_ONE_GONE: Behaviour.GONE_404, Behaviour.OK_ONE_RESET: Behaviour.RESET}
 """Served by all addresses but the first, which does this."""
 
-HUSHED = (Behaviour.PARKED_302, Behaviour.PARKED_CNAME, Behaviour.PLACEHOLDER)
+HUSHED = (
+    Behaviour.PARKED_302,
+    Behaviour.PARKED_CNAME,
+    Behaviour.PLACEHOLDER,
+    Behaviour.WALLED_404,
+)
 """Removed in a way that proves nothing to whoever looks from outside."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from itertools import islice
 from random import Random
 from typing import TypeVar
@@ -14,6 +14,8 @@ from services.simulation.behaviours import Behaviour
 from services.simulation.notices import Form, NoticePlan, Postman
 from services.simulation.plan import Plan, rounded
 from services.simulation.scenarios import (
+    APART,
+    IPV6_NETWORK,
     OWN_HOST,
     SOFT,
     TROUBLE,
@@ -33,6 +35,8 @@ from services.simulation.world import (
 )
 
 K = TypeVar("K")
+IPV6 = str(IPv6Network(IPV6_NETWORK)[0])
+_ALONE_IN_A_NETWORK = 200
 REPORTERS = ("Meldpunt Voorbeeld", "Hotline Exempel", "Trusted Flagger Muster")
 
 
@@ -68,9 +72,8 @@ def apportion(total: int, weights: Mapping[K, float]) -> dict[K, int]:
 
 def networks(script: ProviderScript) -> list[IPv4Network]:
     """Name the first /24 networks of a provider's prefixes."""
-    return [
-        net for p in script.prefixes for net in islice(IPv4Network(p).subnets(new_prefix=24), 64)
-    ]
+    prefixes = (IPv4Network(p) for p in script.prefixes if p != IPV6_NETWORK)
+    return [net for p in prefixes for net in islice(p.subnets(new_prefix=24), 64)]
 
 
 def pool(script: ProviderScript) -> list[str]:
@@ -92,6 +95,7 @@ class _Shop:
     scenario: Scenario
     troubled: int = 0
     refusing: int = 0
+    alone: int = 0
 
     def trouble(self) -> str:
         """Give an address for a host in trouble: what it does to us must not touch the looks at others."""
@@ -103,6 +107,22 @@ class _Shop:
         """Give an address that nobody else has."""
         self.refusing += 1
         return self._apart(200 + self.refusing)
+
+    def own(self) -> str:
+        """Give an address that nobody else has, to a host of which the whole address is in trouble."""
+        network, number = divmod(self.alone, _ALONE_IN_A_NETWORK)
+        self.alone += 1
+        return self._apart(1 + number, self.scenario.trouble_networks + network)
+
+    def place(self, story: Story, rng: Random) -> tuple[str, ...]:
+        """Give the addresses of a host of its own name; of two families either may be the one that fails."""
+        if story is Story.IPV6:
+            return (IPV6,)
+        if story is Story.DUAL:
+            return tuple(rng.sample((IPV6, self.trouble()), 2))
+        if story is Story.ODD:
+            return (self.trouble(), self.trouble())
+        return (self.trouble(),) if story in TROUBLE else (rng.choice(self.addresses),)
 
     def _apart(self, number: int, network: int = 0) -> str:
         nets = networks(self.script)
@@ -251,11 +271,9 @@ class _Builder:
         name = f"www.pics{draft.index}.example"
         if draft.story is Story.FLAPPING and shop.refusing < self.scenario.refusing_hosts:
             return name, (shop.refusal(),), True
-        if draft.story is Story.ODD:
-            return name, (shop.trouble(), shop.trouble()), False
-        if draft.story in TROUBLE:
-            return name, (shop.trouble(),), False
-        return name, (draft.rng.choice(shop.addresses),), False
+        if draft.story in APART:
+            return name, (shop.own(),), True
+        return name, shop.place(draft.story, draft.rng), False
 
     def _other_place(self, draft: _Draft) -> Place:
         others = [

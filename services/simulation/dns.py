@@ -102,8 +102,11 @@ class NameServer:
             link = dns.rrset.from_text(owner, ttl, "IN", "CNAME", alias + ".")
             answer.answer.append(link)
             owner = link[0].target
-        if question.rdtype == dns.rdatatype.A:
-            answer.answer.append(dns.rrset.from_text(owner, ttl, "IN", "A", *found.addresses))
+        if question.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA):
+            kind = dns.rdatatype.to_text(question.rdtype)
+            fit = [a for a in found.addresses if (":" in a) is (kind == "AAAA")]
+            if fit:
+                answer.answer.append(dns.rrset.from_text(owner, ttl, "IN", kind, *fit))
 
 
 class _Datagrams(asyncio.DatagramProtocol):

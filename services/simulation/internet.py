@@ -21,9 +21,9 @@ from typing import Any, Self
 import click
 
 from schemas.errors import ConfigError
-from services.simulation.builder import build, pool
+from services.simulation.builder import IPV6, build, pool
 from services.simulation.dns import ADDRESS, NameServer
-from services.simulation.scenarios import SCENARIOS, Scenario, Story
+from services.simulation.scenarios import IPV6_NETWORK, SCENARIOS, Scenario, Story
 from services.simulation.sites import Sites
 from services.simulation.weather import ABROAD, HOME, Block, Loss, Weather, Window
 from services.simulation.world import CANARY_ADDRESS, World
@@ -35,6 +35,8 @@ _NEW_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 def free_port(scenario: Scenario) -> int:
     """Find a port that is free on the scenario's addresses, and the next one for TLS; either may still get lost."""
     addresses = [address for script in scenario.providers for address in pool(script)]
+    if any(IPV6_NETWORK in script.prefixes for script in scenario.providers):
+        addresses.append(_ipv6())
     for _ in range(PORT_TRIES):
         with socket.socket() as first:
             first.bind((CANARY_ADDRESS, 0))
@@ -44,8 +46,19 @@ def free_port(scenario: Scenario) -> int:
     raise ConfigError("no port is free on all addresses of the simulation; name one with --port")
 
 
+def _ipv6() -> str:
+    """Give the loopback address of IPv6; a machine that has none can't play what happens there."""
+    if not _can_bind(IPV6, 0):
+        raise ConfigError(
+            "this scenario needs the IPv6 loopback address ::1; allow it (sysctl -w "
+            "net.ipv6.conf.lo.disable_ipv6=0), or leave out the stories ipv6 and dual"
+        )
+    return IPV6
+
+
 def _can_bind(address: str, port: int) -> bool:
-    with socket.socket() as probe:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
         try:
             probe.bind((address, port))
         except OSError:

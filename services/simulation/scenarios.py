@@ -13,6 +13,9 @@ from schemas.errors import ConfigError
 from services.simulation.behaviours import BLOCKS, FAULTS, HOSTILE, REMOVALS, WALLS, Behaviour
 from services.simulation.weather import Block, Loss, Window
 
+# Loopback has one address of that family: all hosts of a world share it.
+IPV6_NETWORK = "::1/128"
+
 
 class Story(StrEnum):
     """What happens to one URL after its report."""
@@ -35,11 +38,19 @@ class Story(StrEnum):
     GEO = "geo"
     HUSHED = "hushed"
     DARK = "dark"
+    OUTAGE = "outage"
+    GONE_DARK = "gone_dark"
+    IPV6 = "ipv6"
+    DUAL = "dual"
 
 
-TROUBLE = frozenset(
-    {Story.FLAPPING, Story.BLOCKED, Story.ODD, Story.TLS, Story.GEO, Story.HUSHED, Story.DARK}
-)
+APART = frozenset({Story.TLS, Story.OUTAGE, Story.GONE_DARK})
+"""What happens to a whole address, which nobody else has."""
+
+TROUBLE = APART | {
+    *(Story.FLAPPING, Story.BLOCKED, Story.ODD, Story.GEO, Story.HUSHED, Story.DARK),
+    *(Story.IPV6, Story.DUAL),
+}
 SOFT = frozenset({Story.SOFT_REDIRECT, Story.SOFT_SAME})
 OWN_HOST = TROUBLE | SOFT | {Story.DOMAIN, Story.MOVED}
 
@@ -72,6 +83,7 @@ class Scenario:
     `blackouts` and `canary_downs` are (from, to) in seconds after the start, `losses` (from, to, share of the packets),
     `blocks` (from, to, the vantage that every host keeps out). `trouble_addresses` are those of hosts that misbehave,
     per network; `refusing_hosts` have an address of their own, which nobody listens on at times.
+    `dark_hours` is how long a host must have been dark before that alone shows that it is gone.
     """
 
     name: str
@@ -82,6 +94,7 @@ class Scenario:
     arrival_hours: float = 8.0
     watch_hours: float = 47.0
     settle_hours: float = 6.5
+    dark_hours: float = 60.0
     form_addresses: int = 5
     form_window_hours: float = 8.0
     sealed_share: float = 0.5
@@ -206,24 +219,28 @@ def demo(
 
 
 _HARD_MIX = {
-    Story.PROMPT: 0.12,
+    Story.PROMPT: 0.08,
     Story.CLOSE: 0.01,
-    Story.LATE: 0.05,
+    Story.LATE: 0.04,
     Story.NEVER: 0.03,
     Story.GONE_BEFORE: 0.02,
-    Story.SOFT_REDIRECT: 0.04,
+    Story.SOFT_REDIRECT: 0.03,
     Story.SOFT_SAME: 0.03,
     Story.DOMAIN: 0.03,
-    Story.FLAPPING: 0.20,
-    Story.BLOCKED: 0.12,
+    Story.FLAPPING: 0.16,
+    Story.BLOCKED: 0.10,
     Story.RETURNED: 0.03,
     Story.RETURNED_LATE: 0.02,
     Story.MOVED: 0.03,
-    Story.ODD: 0.11,
-    Story.TLS: 0.04,
-    Story.GEO: 0.04,
+    Story.ODD: 0.10,
+    Story.TLS: 0.05,
+    Story.GEO: 0.05,
     Story.HUSHED: 0.04,
-    Story.DARK: 0.04,
+    Story.DARK: 0.03,
+    Story.OUTAGE: 0.03,
+    Story.GONE_DARK: 0.03,
+    Story.IPV6: 0.03,
+    Story.DUAL: 0.03,
 }
 
 
@@ -234,21 +251,24 @@ def gauntlet(
 
     A removal may wait for a canary or a vantage that is down for hours, so it has longer to be found.
     """
-    hard = (
-        replace(script, mix=_HARD_MIX) if script.id == "giant" else script for script in PROVIDERS
-    )
+    hard = (_hardened(script) if script.id == "giant" else script for script in PROVIDERS)
     return Scenario(
         name="gauntlet",
         providers=tuple(_without(script, without) for script in hard),
         cases=cases,
         hour_seconds=hour_seconds,
         settle_hours=12.0,
+        dark_hours=12.0,
         faults=HOSTILE,
         walls=WALLS,
         refusing_hosts=8,
         trouble_networks=6,
         trouble_addresses=32,
     )
+
+
+def _hardened(script: ProviderScript) -> ProviderScript:
+    return replace(script, mix=_HARD_MIX, prefixes=(*script.prefixes, IPV6_NETWORK))
 
 
 def _without(script: ProviderScript, stories: frozenset[Story]) -> ProviderScript:

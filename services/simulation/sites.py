@@ -6,11 +6,13 @@ import socket
 import struct
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
-from services.simulation.behaviours import BLOCKS, GEO, Behaviour
-from services.simulation.certificate import careless_context
+from services.simulation.behaviours import ABROAD_TOO, AT_HOME, BLOCKS, Behaviour
+from services.simulation.certificate import careless_context, careless_pair
+from services.simulation.renegotiation import Asking
 from services.simulation.replies import Reply, Request, Then, reply
 from services.simulation.weather import ABROAD, HOME, Weather
 from services.simulation.world import CANARY_HOST, FRONT, World
@@ -23,8 +25,17 @@ _LINGER_RESET = struct.pack("ii", 1, 0)
 _INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
+class _Place(NamedTuple):
+    """Where a server listens."""
+
+    address: str
+    port: int
+
+
 class Sites:
     """Listens on every address of the world, each bound by itself: never on more than loopback.
+
+    Where a world speaks TLS, it does so with a certificate that nobody should trust.
 
     `served` counts answers by behaviour, for tests and benchmarks; the truth needs no log.
     """
@@ -33,14 +44,14 @@ class Sites:
         self.world, self.weather, self.now = world, weather, now
         self.served: Counter[Behaviour] = Counter()
         self.visitors: dict[str, set[_Visitor]] = {a: set() for a in world.addresses}
-        self._listeners: dict[str, asyncio.Server] = {}
-        self._tls: list[asyncio.Server] = []
+        self._listeners: dict[_Place, tuple[Behaviour | None, asyncio.Server]] = {}
+        self._pair = careless_pair()
+        self._context = careless_context(self._handshakes, self._pair)
         self._attendant: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Listen, and keep opening and closing the addresses that refuse for a while."""
+        """Listen, and keep opening and closing the addresses whose doors change."""
         await self.refresh()
-        await self._open_tls()
         self._attendant = asyncio.create_task(self._attend(), name="simulation-attendant")
 
     async def stop(self) -> None:
@@ -49,11 +60,8 @@ class Sites:
             self._attendant.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._attendant
-        for address in list(self._listeners):
-            await self._close(address)
-        for server in self._tls:
-            server.close()
-            await server.wait_closed()
+        for place in list(self._listeners):
+            await self._close(place)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -68,47 +76,51 @@ class Sites:
         await self.stop()
 
     async def refresh(self) -> None:
-        """Open and close listeners so that exactly the addresses that refuse now are closed."""
-        offset = self.now()
-        for address in self.visitors:
-            refusing = self.world.refusing(address, offset)
-            if refusing and address in self._listeners:
-                await self._close(address)
-            elif not refusing and address not in self._listeners:
-                await self._open(address)
+        """Open and close listeners so that every address has the door that it has now."""
+        doors = self.world.doors(self.now())
+        places = [_Place(address, self.world.port) for address in self.visitors]
+        places += [_Place(address, self.world.tls_port) for address in self.world.tls_addresses]
+        for place in places:
+            door = doors.get(place.address)
+            if place.port != self.world.tls_port and door is not Behaviour.REFUSE:
+                door = None
+            if place in self._listeners and self._listeners[place][0] is not door:
+                await self._close(place)
+            if place not in self._listeners and door is not Behaviour.REFUSE:
+                self._listeners[place] = (door, await self._open(place, door))
 
-    async def _open(self, address: str) -> None:
+    async def _open(self, place: "_Place", door: Behaviour | None) -> asyncio.Server:
         loop = asyncio.get_running_loop()
-        self._listeners[address] = await loop.create_server(
-            lambda: _Visitor(self, address), address, self.world.port, backlog=1024
+        plain = place.port != self.world.tls_port or door is not None
+        return await loop.create_server(
+            partial(self._visitor, door, place.address),
+            place.address,
+            place.port,
+            ssl=None if plain else self._context,
+            backlog=1024,
         )
 
-    async def _open_tls(self) -> None:
-        """Speak TLS where a world does, with a certificate that nobody should trust."""
-        addresses = self.world.tls_addresses
-        if not addresses:
-            return
-        context = careless_context(lambda name: self.world.handshakes(name, self.now()))
-        loop = asyncio.get_running_loop()
-        for address in addresses:
-            self._tls.append(
-                await loop.create_server(
-                    lambda address=address: _Visitor(self, address),  # type: ignore[misc]
-                    address,
-                    self.world.tls_port,
-                    ssl=context,
-                )
-            )
+    def _visitor(self, door: Behaviour | None, address: str) -> asyncio.Protocol:
+        """Make what takes a connection; in place of a TLS server one that is silent, or one that asks."""
+        if door is None:
+            return _Visitor(self, address)
+        if door is Behaviour.TLS_STALL:
+            return _Silent(self, address)
+        insists = door is Behaviour.TLS_RENEGOTIATE
+        return Asking(self._pair, partial(_Visitor, self, address), insists=insists)
 
-    async def _close(self, address: str) -> None:
-        listener = self._listeners.pop(address)
+    def _handshakes(self, name: str) -> bool:
+        return self.world.handshakes(name, self.now())
+
+    async def _close(self, place: "_Place") -> None:
+        _, listener = self._listeners.pop(place)
         listener.close()
-        for visitor in list(self.visitors[address]):
+        for visitor in list(self.visitors[place.address]):
             visitor.abort()
         await listener.wait_closed()
 
     async def _attend(self) -> None:
-        for offset, _ in self.world.refusals():
+        for offset in self.world.door_changes():
             wait = offset - self.now()
             while wait > 0:
                 # In slices, because the clock of a test may jump.
@@ -134,9 +146,7 @@ class Sites:
         vantage = ABROAD if request.abroad else HOME
         if request.host != CANARY_HOST and self.weather.blocked(offset, vantage):
             return BLOCKS[sum(request.host.encode()) % len(BLOCKS)]
-        if behaviour in GEO:
-            return Behaviour.OK if request.abroad else GEO[behaviour]
-        return behaviour
+        return (ABROAD_TOO if request.abroad else AT_HOME).get(behaviour, behaviour)
 
 
 class _Visitor(asyncio.Protocol):
@@ -230,6 +240,13 @@ class _Visitor(asyncio.Protocol):
             return
         self._transport.write(data)
         self._later(DRIP_SECONDS, self._drip, data, remaining - 1)
+
+
+class _Silent(_Visitor):
+    """One connection that is taken and never answered."""
+
+    def data_received(self, data: bytes) -> None:
+        """Let it wait."""
 
 
 def _parse(head: bytes, port: int) -> Request | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
-from services.simulation.behaviours import GEO, HUSHED, ODD, Behaviour
+from services.simulation.behaviours import GEO, HUSHED, ODD, PARTIAL, TLS_TROUBLE, Behaviour
 from services.simulation.plan import BEGINNING, Phase, Plan, rounded
 from services.simulation.scenarios import Scenario, Story
 
@@ -180,24 +180,22 @@ def _odd(t: _Teller) -> None:
 
 
 def _tls(t: _Teller) -> None:
-    """Served under a certificate that nobody should trust, with an outage of TLS itself."""
-    t.begin(Behaviour.OK_TLS)
+    """Served under a certificate that nobody should trust, with an outage of TLS itself; some end in silence."""
+    served = t.rng.choice((Behaviour.OK_TLS, Behaviour.OK_TLS_ASKS))
+    t.begin(served)
     start = t.hours(2, 5)
-    t.say(start, Behaviour.TLS_CUT, there=True)
-    t.say(t.later(start, 1.5, 3.5), Behaviour.OK_TLS, there=True)
-    if t.rng.random() < 0.7:
+    t.say(start, t.rng.choice(TLS_TROUBLE), there=True)
+    back, fate = t.later(start, 1.5, 3.5), t.rng.random()
+    t.say(back, served, there=True)
+    if fate < 0.2:
+        t.remove(t.later(back, 1, 2), Behaviour.TLS_STALL)
+    elif fate < 0.8:
         t.remove(t.hours(12, t.norm - 2))
 
 
 def _geo(t: _Teller) -> None:
-    """Hidden at home and served abroad; then removed in time, or not at all.
-
-    A 451 ends before the deadline: while it lasts nothing is decided, for the second vantage is asked about a removal.
-    """
-    start, how = t.hours(3, 6), t.rng.choice(list(GEO))
-    t.say(start, how, there=True)
-    if how is Behaviour.GEO_451:
-        t.say(t.later(start, 3, 6), Behaviour.OK, there=True)
+    """Hidden or blocked at home for good, and served abroad; then removed in time, or not at all."""
+    t.say(t.hours(3, 6), t.rng.choice(list(GEO)), there=True)
     if t.rng.random() < 0.6:
         t.remove(t.hours(14, t.norm - 4))
 
@@ -206,7 +204,8 @@ def _hushed(t: _Teller) -> None:
     """Removed so that nothing proves it, until hours later a status code or the name does."""
     away, how = t.hours(4, 12), t.rng.choice(HUSHED)
     t.remove(away, how)
-    proof = Behaviour.GONE_404 if how is Behaviour.PLACEHOLDER else Behaviour.NXDOMAIN
+    parked = how in (Behaviour.PARKED_302, Behaviour.PARKED_CNAME)
+    proof = Behaviour.NXDOMAIN if parked else Behaviour.GONE_404
     t.remove(t.later(away, 3, 5), proof)
 
 
@@ -217,6 +216,45 @@ def _dark(t: _Teller) -> None:
     t.remove(t.later(away, 3, 5), Behaviour.NXDOMAIN)
 
 
+def _outage(t: _Teller) -> None:
+    """The whole host is dark for long, and back with all that it had; then removed in time, or not at all."""
+    start = t.hours(2, 5)
+    t.say(start, t.rng.choice(_NIGHTS), there=True)
+    t.say(t.later(start, 4.5, 6.5), Behaviour.OK, there=True)
+    if t.rng.random() < 0.6:
+        t.remove(t.hours(15, t.norm - 2))
+
+
+def _gone_dark(t: _Teller) -> None:
+    """The whole host goes dark for good, and nothing else ever says so."""
+    t.remove(t.hours(4, 8), t.rng.choice(_NIGHTS))
+
+
+def _ipv6(t: _Teller) -> None:
+    """Served over IPv6 alone, with an outage; then removed in time, or not at all."""
+    start = t.hours(2, 4)
+    t.say(start, t.rng.choice(_QUICK_FAULTS), there=True)
+    t.say(t.later(start, 1.5, 3.5), Behaviour.OK, there=True)
+    if t.rng.random() < 0.6:
+        t.remove(t.hours(10, t.norm - 2))
+
+
+def _dual(t: _Teller) -> None:
+    """Served over both families, then over one of them; then removed from that one too, or not at all."""
+    t.say(t.hours(1, 4), t.rng.choice(list(PARTIAL)), there=True)
+    if t.rng.random() < 0.6:
+        t.remove(t.hours(8, t.norm - 2))
+
+
+# At the one address of the family others wait behind whoever is slow.
+_QUICK_FAULTS = (Behaviour.ERROR_500, Behaviour.RESET, Behaviour.EMPTY, Behaviour.TRUNCATED)
+_NIGHTS = (
+    Behaviour.REFUSE,
+    Behaviour.TARPIT,
+    Behaviour.ERROR_500,
+    Behaviour.GATEWAY_502,
+    Behaviour.GATEWAY_504,
+)
 _DARKNESS = (Behaviour.TARPIT, Behaviour.GATEWAY_502, Behaviour.DNS_SILENT, Behaviour.RESET)
 MOVE_HOURS = (6, 8)
 _REFUSE = Behaviour.REFUSE
@@ -239,4 +277,8 @@ _STORIES: dict[Story, Callable[[_Teller], None]] = {
     Story.GEO: _geo,
     Story.HUSHED: _hushed,
     Story.DARK: _dark,
+    Story.OUTAGE: _outage,
+    Story.GONE_DARK: _gone_dark,
+    Story.IPV6: _ipv6,
+    Story.DUAL: _dual,
 }

@@ -3,10 +3,19 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from schemas.urls import CanonicalUrl
-from services.simulation.behaviours import NATURE, PARTIAL, Behaviour, Shows
+from services.simulation.behaviours import (
+    AT_HOME,
+    DARK,
+    NATURE,
+    PARTIAL,
+    TLS_TROUBLE,
+    Behaviour,
+    Shows,
+)
 from services.simulation.facts import SpellTruth, Stay, Truth
 from services.simulation.notices import NoticePlan
 from services.simulation.plan import Phase, Plan, Presence
@@ -22,7 +31,8 @@ PARKING_ALIAS = (
 )
 FRONT_PAGES = frozenset({"/", "/404.html", "/login", CANARY_TARGET})
 MIRROR = "/mirror"
-_OWN_ONLY = (Behaviour.GEO_404, Behaviour.GEO_451, Behaviour.PLACEHOLDER)
+_OWN_ONLY = (*AT_HOME, Behaviour.PLACEHOLDER)
+_DOORS = frozenset({Behaviour.REFUSE, *TLS_TROUBLE, Behaviour.OK_TLS_ASKS} - {Behaviour.TLS_CUT})
 
 
 class Page(NamedTuple):
@@ -145,7 +155,7 @@ class World:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Every address that a server of this world listens on, all inside `NETWORK`."""
+        """Every address that a server of this world listens on, all inside `NETWORK` or `IPV6_NETWORK`."""
         found: set[str] = set()
         for host in self.hosts.values():
             found.update(host.addresses if host.own is None else host.own.plan.addresses())
@@ -219,22 +229,22 @@ class World:
         host = self.hosts.get(name)
         if host is None or host.own is None:
             return True
-        return host.own.plan.at(offset).behaviour is not Behaviour.TLS_CUT
+        return host.own.plan.at(offset).behaviour not in TLS_TROUBLE
 
-    def refusing(self, address: str, offset: float) -> bool:
-        """Tell whether nothing listens on an address."""
+    def doors(self, offset: float) -> dict[str, Behaviour]:
+        """Name the addresses where something other than a usual server takes connections, or nothing does."""
         own = (h.own for h in self.hosts.values() if h.own is not None)
         phases = (case.plan.at(offset) for case in own)
-        return any(p.behaviour is Behaviour.REFUSE and address in p.addresses for p in phases)
+        return {a: p.behaviour for p in phases if p.behaviour in _DOORS for a in p.addresses}
 
-    def refusals(self) -> list[tuple[float, str]]:
-        """Name every (offset, address) at which an address may start or stop to refuse."""
-        found: set[tuple[float, str]] = set()
-        for case in self.cases:
-            for before, after in zip(case.plan.phases, case.plan.phases[1:], strict=False):
-                if Behaviour.REFUSE in (before.behaviour, after.behaviour):
-                    found.update((after.offset, address) for address in case.plan.addresses())
-        return sorted(found)
+    def door_changes(self) -> list[float]:
+        """Name every offset at which a door may change."""
+        return sorted(
+            after.offset
+            for case in self.cases
+            for before, after in pairwise(case.plan.phases)
+            if not _DOORS.isdisjoint((before.behaviour, after.behaviour))
+        )
 
     # -- truth ---------------------------------------------------------------------------------
 
@@ -273,13 +283,17 @@ class World:
 
     def _shown(self, plan: Plan, removed: float) -> datetime | None:
         """Find the instant from which a removal shows to whoever looks from outside."""
-        later = (p for p in plan.phases if p.offset >= removed)
-        for phase in later:
+        dark_since, lasts = None, self.scenario.seconds(self.scenario.dark_hours)
+        for phase in (p for p in plan.phases if p.offset >= removed):
+            if dark_since is not None and phase.offset - dark_since >= lasts:
+                break
             if phase.there:
                 return None
             if NATURE[phase.behaviour].shows is Shows.ABSENT:
                 return self.instant(phase.offset)
-        return None
+            dark = phase.behaviour in DARK
+            dark_since = (phase.offset if dark_since is None else dark_since) if dark else None
+        return None if dark_since is None else self.instant(dark_since + lasts)
 
     def _stay(self, presence: Presence) -> Stay:
         until = None if presence.until is None else self.instant(presence.until)

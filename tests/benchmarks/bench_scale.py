@@ -22,13 +22,16 @@ from consumers.progress import read_progress
 from schemas.codec import decode
 from schemas.events import LookMade, LookMissed
 from schemas.topics import DEFAULT_PARTITIONS, OBSERVATIONS, WATCHLIST
+from services.probing.caps import DailyCap
 from services.probing.scheduler import Progress
 from tests.benchmarks.figures import Figure, figure
 from tests.benchmarks.scale_world import ROOT, Role, World, commit_progress, world
 
 CASES = 1_000_000
 RATE = 278.0
-STEPS = (556.0, 1111.0, 1667.0, 2222.0, 3333.0, 4444.0)
+STEPS = (556.0, 1111.0, 1667.0, 2222.0, 2778.0, 3333.0, 4444.0)
+# A simulated prober has no cap on looks at one URL, a public one has: its counters are added to what is measured.
+CAP_MB = DailyCap(200).size / 2**20
 _BEHIND = 10.0
 TABLE = ROOT / "build" / "bench_scale.md"
 
@@ -219,7 +222,8 @@ def table(measured: Sequence[Measured], cases: int) -> str:
     """Write the runs for people."""
     lines = [
         f"{cases:,} open cases; {os.cpu_count()} cores shared by the prober, the sites and Kafka;"
-        f" load average at the end {os.getloadavg()[0]:.1f}.",
+        f" load average at the end {os.getloadavg()[0]:.1f}."
+        f" The {CAP_MB:.0f} MB of the daily cap of a public prober are in no row.",
         "",
         "| processes | looks/s wanted | made | missed | watermark behind | p50 late | p99 late "
         "| worst"
@@ -246,7 +250,16 @@ def figures(measured: Sequence[Measured]) -> list[Figure]:
     held = max((m.rate for m in measured if m.holds and m.p99 <= 5 and m.processes == 1), default=0)
     minutes = f"{base.seconds / 60:.0f} min"
     return [
-        figure("prober memory, 1M cases", base.memory, "MB", at_most=200),
+        figure(
+            "prober memory, 1M cases, daily cap included", base.memory + CAP_MB, "MB", at_most=200
+        ),
+        figure("prober memory at its peak, 1M cases", base.peak + CAP_MB, "MB", at_most=200),
+        figure(
+            "prober memory at its peak, at any rate",
+            max(m.peak for m in measured) + CAP_MB,
+            "MB",
+            at_most=200,
+        ),
         figure("first look after a start, 1M cases", base.first_look, "s", at_most=15),
         figure("1M cases read and planned", base.loaded, "s"),
         figure("1M cases read and planned, CPU", base.load_cpu, "CPU-s"),

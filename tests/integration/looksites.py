@@ -66,7 +66,8 @@ class Site:
             pass
         finally:
             self.tasks.discard(task)
-            with contextlib.suppress(OSError, RuntimeError):
+            # A transport that a script has reset has no loop any more.
+            with contextlib.suppress(OSError, RuntimeError, AttributeError):
                 writer.transport.abort()
 
     def _script(self, asked: Asked) -> Script:

@@ -182,7 +182,10 @@ async def test_a_bound_address_is_where_requests_come_from(lab: Lab) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["127.0.0.1:1080", "http:hid", "socks4://h:1", "http://hid", "http://hid:x", "http://hid:1/p"],
+    [
+        *("127.0.0.1:1080", "http:hid", "socks4://h:1", "http://hid", "http://hid:x"),
+        *("http://hid:1/p", f"socks5://{'hid' * 86}:x@h:1", f"socks5://u:{'hid' * 86}@h:1"),
+    ],
 )
 def test_what_is_no_proxy_is_refused(text: str) -> None:
     """A proxy needs a known scheme, a host and a port; the message repeats nothing."""

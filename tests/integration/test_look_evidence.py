@@ -70,6 +70,20 @@ async def test_a_wall_around_the_whole_host_is_no_removal(lab: Lab) -> None:
     assert site.methods("/") == ["HEAD"]
 
 
+async def test_a_front_page_that_said_nothing_is_asked_again(lab: Lab) -> None:
+    """Its silence holds a removal up for minutes, not for the hour for which an answer is remembered."""
+    site = await lab.site()
+    site.missing, site.scripts["/"] = answer(200, **PAGE), reset
+    looker = lab.looker()
+    url = f"http://a.example:{site.port}/x"
+    assert (await lab.look(url, looker, known_online=True)).reason == "suspected_wall"
+    begun = looker._gate.now
+    looker._gate.now = lambda: begun() + LookLimits().control_retry_seconds
+    site.scripts["/"] = answer(200, content_type="text/html", content_length="40000")
+    made = await lab.look(url, looker, known_online=True)
+    assert (made.verdict, made.reason) == ("removed", "soft_404_control")
+
+
 async def test_a_soft_404_beside_a_front_page_is_a_removal(lab: Lab) -> None:
     """Where the front page is answered otherwise, the host does tell paths apart."""
     site = await lab.site()

@@ -21,7 +21,7 @@ from services.probing.politeness import PolitenessLimits
 from services.probing.resolver import Resolver
 from services.probing.selfcheck import SelfCheck
 from tests.integration.certificates import self_signed
-from tests.integration.lab import Lab
+from tests.integration.lab import FAST, Lab
 from tests.integration.looksites import (
     NameServer,
     Site,
@@ -281,6 +281,34 @@ async def test_parked_name(lab: Lab) -> None:
     lab.names.name_servers["a.example"] = ["ns1.sedoparking.com"]
     site = await lab.site(x=answer(200))
     assert (await lab.look(f"http://a.example:{site.port}/x")).reason == "parked"
+
+
+async def test_parked_by_alias(lab: Lab) -> None:
+    """A name that is an alias into a parking service is not online, whatever is served there."""
+    lab.names.names |= {
+        "gone.example": ("landing.sedoparking.com",),
+        "landing.sedoparking.com": ["127.0.0.1"],
+    }
+    site = await lab.site(x=answer(200))
+    assert (await lab.look(f"http://gone.example:{site.port}/x")).reason == "parked"
+
+
+async def test_name_servers_that_stall_do_not_hold_up_a_look(lab: Lab) -> None:
+    """Who answers for a name is asked beside the sibling, for as long as one exchange may take."""
+    lab.names.names["a.example"] = ["127.0.0.1"]
+    plain = lab.names.datagram_received
+
+    def slow(data: bytes, addr: tuple) -> None:
+        if data[12:].find(b"\x00\x00\x02\x00\x01") >= 0:
+            return  # an NS question
+        plain(data, addr)
+
+    lab.names.datagram_received = slow
+    site = await lab.site(x=answer(200))
+    looker = lab.looker(resolver=lab.resolver(try_seconds=5.0))
+    begun = time.monotonic()
+    assert (await lab.look(f"http://a.example:{site.port}/x", looker)).verdict == "online"
+    assert time.monotonic() - begun < FAST.total_seconds
 
 
 # -- hostile servers -------------------------------------------------------------------------------

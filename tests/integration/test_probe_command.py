@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.lab import Lab
-from tests.integration.looksites import answer
+from tests.integration.looksites import Asked, answer
+from tests.integration.proxies import ScriptedProxy
 from tests.servers import REPOSITORY
 
 
@@ -24,20 +25,21 @@ def environment(tmp_path: Path, lab: Lab, **more: str) -> dict[str, str]:
 
 
 async def probe(
-    lab: Lab, tmp_path: Path, url: str, *arguments: str, **more: str
+    lab: Lab, tmp_path: Path, url: str | bytes, *arguments: str, **more: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own, while the lab's sites go on here."""
-    return await asyncio.to_thread(
+    done = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "services.cli", "probe", *arguments],
-        input=url + "\n",
+        input=(url.encode() if isinstance(url, str) else url) + b"\n",
         env=environment(tmp_path, lab, **more),
         cwd=REPOSITORY,
         capture_output=True,
-        text=True,
         check=False,
         timeout=60,
     )
+    out, err = done.stdout.decode(), done.stderr.decode()
+    return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 
 
 async def test_it_says_what_was_seen_and_why(lab: Lab, tmp_path: Path) -> None:
@@ -110,3 +112,97 @@ async def test_the_guard_holds_here_too(lab: Lab, tmp_path: Path) -> None:
     done = await probe(lab, tmp_path, "http://marker.onion/x")
     assert "reason not_measurable" in done.stdout
     assert "marker" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "said"),
+    [
+        ("http://us:marker@127.0.0.1:{}/x", 0, "reason not_measurable"),
+        ("http://evil.example:80@127.0.0.1:{}/marker", 0, "reason not_measurable"),
+        ("http://2130706433:22/marker", 0, "reason address_refused"),
+        ("http://0177.0.0.1:22/marker", 0, "reason address_refused"),
+        ("http://0x7f.1:22/marker", 0, "reason address_refused"),
+        ("http://127.1:22/marker", 0, "reason address_refused"),
+        ("http://0:22/marker", 0, "reason address_refused"),
+        ("http://①②⑦.⓪.⓪.①:22/marker", 0, "reason address_refused"),
+        ("http://[::ffff:7f00:1]:{}/marker", 0, "reason address_refused"),
+        ("http://[::7f00:1]:{}/marker", 0, "reason address_refused"),
+        ("http://[2002:7f00:1::]:{}/marker", 0, "reason address_refused"),
+        ("http://[64:ff9b::7f00:1]:{}/marker", 0, "reason address_refused"),
+        ("http://[2001:0:4136:e378:8000:63bf:80ff:fffe]:{}/marker", 0, "reason address_refused"),
+        ("http://169.254.169.254/marker", 0, "reason address_refused"),
+        ("http://a.example:22/marker", 0, "reason address_refused"),
+        ("http://a.example:{}/inward", 0, "reason redirect_other_domain"),
+        ("http://a.example:{}/forbidden", 0, "reason redirect_refused"),
+        ("http://bücher.example:{}/marker", 0, "reason nxdomain"),
+        ("gopher://a.example/marker", 0, "reason not_measurable"),
+        ("http://a.example:{}/x#marker", 0, "reason served"),
+        ("hxxp://a[.]example:{}/x", 0, "reason served"),
+        ("http://a.example:0{}/x", 0, "reason served"),
+        ("http://a.example:{}/x\nhttp://marker.example/", 0, "reason served"),
+        ("http://a.example:{}/marker\x00", 4, "control characters"),
+        ("http://a.example:{}/mar ker", 4, "control characters"),
+        ("http://a.example:{}/marker\t", 0, "reason not_found"),
+        ("http://a.example\t:{}/marker", 4, "control characters"),
+        ("http://127.0.0.1%00.marker.example/", 4, "not an absolute URL"),
+        ("http://[fe80::1%25lo]:{}/marker", 4, "not an absolute URL"),
+        ("http://a.example:99999/marker", 4, "not an absolute URL"),
+        ("javascript:alert('marker')", 4, "without a host"),
+        ("http://a.example/" + "marker" * 20_000, 4, "8192 characters"),
+        (b"http://a.example/marker\xff", 4, "not UTF-8"),
+        (b"\xff\xfemarker", 4, "not UTF-8"),
+    ],
+)
+async def test_hostile_input_ends_in_one_clear_answer(
+    lab: Lab, tmp_path: Path, url: str | bytes, status: int, said: str
+) -> None:
+    """Every spelling of a URL that is meant to harm: refused or judged, and repeated nowhere."""
+    site = await lab.site(
+        x=answer(200),
+        inward=answer(302, location="http://127.0.0.1:22/marker"),
+        forbidden=answer(302, location="//a.example:22/marker"),
+    )
+    written = url.replace("{}", str(site.port)) if isinstance(url, str) else url
+    done = await probe(lab, tmp_path, written, TAKEDOWN_PROBE_PORTS=f"{site.port},80")
+    assert done.returncode == status, done.stderr
+    assert said in (done.stdout if status == 0 else done.stderr)
+    assert (done.stdout == "") == (status != 0)
+    everything = (done.stdout + done.stderr).lower()
+    assert "marker" not in everything
+    assert "a.example" not in everything
+    assert "Traceback" not in done.stderr
+    assert {asked.target for asked in site.asked if "marker" in asked.target} <= {"/marker"}
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+async def test_it_leaves_by_the_proxy_and_the_guard_stands_before_it(
+    lab: Lab, tmp_path: Path, scheme: str
+) -> None:
+    """A proxy from the settings is given the address that we resolved, never a name and never a refused address."""
+    proxy = await ScriptedProxy(scheme).start()
+    site = await lab.site(x=answer(200))
+    way = {"TAKEDOWN_PROBE_EGRESS_PROXY": f"{scheme}://127.0.0.1:{proxy.port}"}
+    done = await probe(lab, tmp_path, f"http://a.example:{site.port}/x", **way)
+    assert "reason served" in done.stdout, done.stderr
+    assert set(proxy.asked) == {("127.0.0.1", site.port)}
+    refused = await probe(lab, tmp_path, f"http://[::ffff:7f00:1]:{site.port}/x", **way)
+    itself = await probe(lab, tmp_path, f"http://127.0.0.1:{proxy.port}/x", **way)
+    assert "reason address_refused" in refused.stdout
+    assert "reason address_refused" in itself.stdout
+    assert set(proxy.asked) == {("127.0.0.1", site.port)}
+    await proxy.stop()
+
+
+async def test_it_leaves_from_the_bound_address(lab: Lab, tmp_path: Path) -> None:
+    """The site sees the address that the settings name."""
+    peers: set[str] = set()
+
+    async def script(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        peers.add(writer.get_extra_info("peername")[0])
+        await answer(200)(asked, writer)
+
+    site = await lab.site(x=script)
+    url = f"http://a.example:{site.port}/x"
+    done = await probe(lab, tmp_path, url, TAKEDOWN_PROBE_BIND_ADDRESS="127.0.0.9")
+    assert "reason served" in done.stdout, done.stderr
+    assert peers == {"127.0.0.9"}

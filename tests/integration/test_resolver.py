@@ -259,3 +259,42 @@ async def test_caches_have_bounds_and_negative_answers_are_apart(names: NameServ
         await made.resolve(f"n{n}.example")
     assert repr(made) == "<Resolver 1 servers, 10 known, 5 negative>"
     await made.close()
+
+
+@pytest.mark.parametrize(("ttl", "held"), [(0, 1.0), (1, 1.0), (60, 60.0), (2**31 - 1, 300.0)])
+async def test_a_ttl_has_bounds(
+    names: NameServer, resolver: Resolver, clock: Clock, ttl: int, held: float
+) -> None:
+    """TTL 0 does not make every look a query, and no TTL holds a name to an address for longer than minutes."""
+    names.ttl = ttl
+    assert (await resolver.resolve("a.example")).ttl == held
+    clock.now += 2 * held + 1
+    assert resolver.known("a.example") is None
+    await settled(resolver)
+
+
+@pytest.mark.parametrize("said", ["NXDOMAIN", []])
+async def test_a_negative_answer_holds_for_seconds(
+    names: NameServer, resolver: Resolver, clock: Clock, said: object
+) -> None:
+    """What does not exist now may exist in half a minute, whatever its zone says."""
+    names.names["n.example"] = said
+    found = await resolver.resolve("n.example")
+    assert 1.0 <= found.ttl <= 30.0
+    assert resolver.known("n.example") is not None
+    clock.now += 31
+    assert resolver.known("n.example") is None
+
+
+async def test_a_failure_is_remembered_for_a_moment(
+    names: NameServer, resolver: Resolver, clock: Clock
+) -> None:
+    """A name server that fails is not asked anew by each of a thousand looks, and is soon."""
+    names.names["n.example"] = "SERVFAIL"
+    await resolver.resolve("n.example")
+    count = len(names.asked)
+    assert (await resolver.resolve("n.example")).status == "servfail"
+    assert len(names.asked) == count
+    clock.now += 3
+    await resolver.resolve("n.example")
+    assert len(names.asked) > count

@@ -1,6 +1,7 @@
 """What the gauntlet adds to the simulated internet: two vantages, lost packets, TLS, parking, half a host gone."""
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -13,10 +14,12 @@ import dns.message
 import dns.rdatatype
 import pytest
 
+from services.probing.exchange import Exchanger
+from services.probing.guard import Guard
 from services.simulation.behaviours import Behaviour
 from services.simulation.builder import build
 from services.simulation.internet import SimulatedInternet, free_port
-from services.simulation.scenarios import gauntlet
+from services.simulation.scenarios import Story, gauntlet
 from services.simulation.weather import ABROAD, HOME, Weather
 from services.simulation.world import CANARY_ADDRESS, CANARY_HOST, PARKING_ALIAS, Case, World
 
@@ -31,9 +34,9 @@ class Hard:
         self.world, self.offset = world, 0.0
         self.internet = SimulatedInternet(world, lambda: START + timedelta(seconds=self.offset))
 
-    def met(self, behaviour: Behaviour) -> Case:
-        """Find a case that meets a behaviour, and move the clock there."""
-        for case in self.world.cases:
+    def met(self, behaviour: Behaviour, story: Story | None = None) -> Case:
+        """Find a case (of a story) that meets a behaviour, and move the clock there."""
+        for case in (c for c in self.world.cases if story in (None, c.story)):
             for phase in case.plan.phases:
                 if phase.behaviour is behaviour:
                     self.offset = max(phase.offset, 0.0) + 0.001
@@ -46,7 +49,8 @@ class Hard:
         return await self.ask(address, case.url.host, case.target, agent)
 
     async def ask(self, address: str, host: str, target: str, agent: str = "test") -> int:
-        url = f"http://{address}:{self.world.port}{target}"
+        place = f"[{address}]" if ":" in address else address
+        url = f"http://{place}:{self.world.port}{target}"
         headers = {"Host": f"{host}:{self.world.port}", "User-Agent": agent}
         async with aiohttp.ClientSession(timeout=QUICK) as session:
             answer = await session.head(url, headers=headers, allow_redirects=False)
@@ -62,7 +66,8 @@ async def hard() -> AsyncIterator[Hard]:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "home"), [(Behaviour.GEO_404, 404), (Behaviour.GEO_451, 451)]
+    ("behaviour", "home"),
+    [(Behaviour.GEO_404, 404), (Behaviour.GEO_403, 403), (Behaviour.GEO_451, 451)],
 )
 async def test_what_is_hidden_at_home_is_served_abroad(
     hard: Hard, behaviour: Behaviour, home: int
@@ -70,6 +75,12 @@ async def test_what_is_hidden_at_home_is_served_abroad(
     """Who looks from abroad says so in the User-Agent, and sees what is hidden at home."""
     case = hard.met(behaviour)
     assert (await hard.status(case), await hard.status(case, "x (abroad)")) == (home, 200)
+
+
+async def test_what_is_gone_behind_a_wall_shows_abroad_alone(hard: Hard) -> None:
+    """At home it is blocked as before, abroad it is gone."""
+    case = hard.met(Behaviour.WALLED_404)
+    assert (await hard.status(case), await hard.status(case, "x (abroad)")) == (451, 404)
 
 
 @pytest.mark.parametrize(("vantage", "other"), [(HOME, ABROAD), (ABROAD, HOME)])
@@ -85,13 +96,30 @@ async def test_a_blocked_vantage_is_kept_out_everywhere(
     assert await hard.ask(CANARY_ADDRESS, CANARY_HOST, "/canary", vantage) == 200
 
 
-async def test_half_a_host_may_be_gone(hard: Hard) -> None:
-    """One address answers 404 or resets, the other still serves."""
-    assert await hard.status(hard.met(Behaviour.OK_ONE_GONE)) == 404
-    assert await hard.status(hard.met(Behaviour.OK_ONE_GONE), which=1) == 200
+@pytest.mark.parametrize("story", [Story.ODD, Story.DUAL])
+async def test_half_a_host_may_be_gone(hard: Hard, story: Story) -> None:
+    """Of two addresses, of one family or of both, one answers 404 or resets, the other still serves."""
+    assert await hard.status(hard.met(Behaviour.OK_ONE_GONE, story)) == 404
+    assert await hard.status(hard.met(Behaviour.OK_ONE_GONE, story), which=1) == 200
     with pytest.raises(aiohttp.ClientOSError):
-        await hard.status(hard.met(Behaviour.OK_ONE_RESET))
-    assert await hard.status(hard.met(Behaviour.OK_ONE_RESET), which=1) == 200
+        await hard.status(hard.met(Behaviour.OK_ONE_RESET, story))
+    assert await hard.status(hard.met(Behaviour.OK_ONE_RESET, story), which=1) == 200
+
+
+async def test_a_host_may_have_ipv6_alone_or_both_families(hard: Hard) -> None:
+    """The name server says so by what it answers to A and to AAAA; either family of two may be the one that fails."""
+    alone = next(case for case in hard.world.cases if case.story is Story.IPV6)
+    assert await _addresses(hard, alone.url.host) == ["::1"]
+    both = [case for case in hard.world.cases if case.story is Story.DUAL]
+    found = await _addresses(hard, both[0].url.host)
+    assert [":" in address for address in found] == [False, True]
+    assert {":" in case.plan.phases[0].addresses[0] for case in both} == {False, True}
+
+
+async def _addresses(hard: Hard, name: str) -> list[str]:
+    """Ask for both families, IPv4 first."""
+    answers = [await _query(hard, name, kind) for kind in ("A", "AAAA")]
+    return [record.address for answer in answers for rrset in answer.answer for record in rrset]
 
 
 async def test_a_parked_name_leads_to_a_parking_service(hard: Hard) -> None:
@@ -114,10 +142,48 @@ async def test_tls_with_a_careless_certificate(hard: Hard) -> None:
     """A host behind TLS serves under a certificate of another name, and cuts handshakes in its outage."""
     case = hard.met(Behaviour.TLS_CUT)
     address = case.plan.phases[0].addresses[0]
+    await hard.internet.sites.refresh()
     with pytest.raises((ssl.SSLError, ConnectionError)):
         await _handshake(hard, address, case.url.host)
-    hard.offset = 0.0
+    case = hard.met(Behaviour.OK_TLS)
+    await hard.internet.sites.refresh()
+    address = case.plan.phases[0].addresses[0]
     assert await _handshake(hard, address, case.url.host) == "TLSv1.3"
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "fault", "status"),
+    [
+        (Behaviour.TLS_STALL, "tls_timeout", None),
+        (Behaviour.TLS_RENEGOTIATE, "response_timeout", None),
+        (Behaviour.OK_TLS_ASKS, None, 200),
+    ],
+)
+async def test_a_handshake_that_leads_nowhere_ends_in_a_reason(
+    hard: Hard, behaviour: Behaviour, fault: str | None, status: int | None
+) -> None:
+    """A server that is silent, one that asks to begin anew without end, and one that takes no for an answer."""
+    case = hard.met(behaviour)
+    await hard.internet.sites.refresh()
+    asked = Exchanger(Guard("simulated", None), agent="test")
+    try:
+        reply = await asked.ask("HEAD", case.url, case.plan.phases[0].addresses[0], 0.5)
+    finally:
+        await asked.close()
+    assert (reply.fault, reply.status) == (fault, status)
+
+
+async def test_a_server_that_asks_cuts_whoever_speaks_no_tls(hard: Hard) -> None:
+    """Bytes that are no handshake end the connection, and no error comes of them."""
+    case = hard.met(Behaviour.OK_TLS_ASKS)
+    await hard.internet.sites.refresh()
+    address = case.plan.phases[0].addresses[0]
+    reader, writer = await asyncio.open_connection(address, hard.world.tls_port)
+    writer.write(b"\x16\x03\x01\x00\x06\x10\x00\x00\x02\x01\x00")
+    async with asyncio.timeout(2):
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+    writer.close()
 
 
 async def _handshake(hard: Hard, address: str, host: str) -> str | None:
@@ -132,9 +198,10 @@ async def _handshake(hard: Hard, address: str, host: str) -> str | None:
     return version
 
 
-async def _query(hard: Hard, name: str) -> dns.message.Message:
+async def _query(hard: Hard, name: str, kind: str = "A") -> dns.message.Message:
     server, port = hard.internet.nameserver
-    return await dns.asyncquery.udp(dns.message.make_query(name, "A"), server, port=port, timeout=1)
+    query = dns.message.make_query(name, kind)
+    return await dns.asyncquery.udp(query, server, port=port, timeout=1)
 
 
 def test_loss_is_a_share_of_the_packets_in_its_window() -> None:

@@ -258,6 +258,30 @@ def test_a_hold_expires_by_itself() -> None:
     assert found.clock is Clock.BREACHED
 
 
+def test_while_a_hold_stands_nothing_is_owed_yet() -> None:
+    """Until it is lifted, a clock that stands still is owed when its hold expires; what ends it says what was owed."""
+    hold = event(at(2), ev.HoldPlaced(actor="police", reason="case", expires_at=at(100)))
+    held = folded(report(), notice(1), hold, online(30))
+    assert held.spell.deadline == at(123)
+    assert standing(held, held.spell, NL, at(122)) == "younger_than_norm"
+    gone_meanwhile = folded(report(), notice(1), hold, online(30), *gone(40))
+    assert gone_meanwhile.spell.clock is Clock.WITHIN
+    assert gone_meanwhile.spell.deadline is not None
+    assert at(63) <= gone_meanwhile.spell.deadline < at(64)
+    moved = spell(report(), notice(1), hold, online(30, "giant"), online(31, "small"))
+    assert moved.number == 2
+
+
+def test_a_clock_that_a_return_reopens_stands_still_under_the_hold() -> None:
+    """What comes back while an authority holds it is on hold, not owed."""
+    hold = event(at(2), ev.HoldPlaced(actor="police", reason="case", expires_at=at(100)))
+    back = spell(report(), notice(1), hold, online(30), *gone(40), online(50))
+    assert back.clock is Clock.ON_HOLD
+    lift = event(at(60), ev.HoldLifted(actor="police"))
+    lifted = spell(report(), notice(1), hold, online(30), *gone(40), online(50), lift, online(61))
+    assert lifted.clock is Clock.RUNNING
+
+
 def test_a_retraction_takes_the_case_out_of_all_counts() -> None:
     """A report that was wrong counts nowhere, and says so (P21)."""
     wrong = event(at(3), ev.ReportRetracted(actor="hotline", reason="legal"))

@@ -1,6 +1,8 @@
 """How the settings become a looker: families, way out, politeness, and what no look may reach."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.errors import ConfigError
 from services.probing.families import BOTH
@@ -80,3 +82,75 @@ def test_nobody_looks_at_public_addresses_anonymously(missing: str) -> None:
     rest = {name: value for name, value in PUBLIC.items() if not name.endswith(missing)}
     with pytest.raises(ConfigError, match=missing):
         loaded(rest)
+
+
+@given(st.integers(1, 8), st.floats(0.1, 50.0), st.integers(1, 40))
+def test_processes_share_the_rates(processes: int, rate: float, burst: int) -> None:
+    """Partitions are by case and not by host: what all processes may ask together is what is set for one."""
+    names = [f"TAKEDOWN_PROBE_{who}_PER_SECOND" for who in ("ADDRESS", "NETWORK", "REQUESTS")]
+    names.append("TAKEDOWN_PROBE_LOOKS_PER_SECOND")
+    given_ = dict.fromkeys(names, str(rate))
+    for who in ("ADDRESS", "NETWORK"):
+        given_ |= {f"TAKEDOWN_PROBE_{who}_{what}": str(burst) for what in ("BURST", "CONCURRENCY")}
+    settings = loaded(SIMULATED, given_, {"TAKEDOWN_PROBE_PROCESSES": str(processes)})
+    one = looking._politeness(settings.probe)
+    rates = [one.address_per_second, one.network_per_second, one.total_per_second]
+    rates.append(looking._prober_settings(settings).looks_per_second)
+    assert rates == pytest.approx([rate / processes] * 4)
+    for places in (
+        one.address_burst,
+        one.address_concurrency,
+        one.network_burst,
+        one.network_concurrency,
+    ):
+        assert places == max(burst // processes, 1)
+        assert places * processes <= max(burst, processes)
+
+
+def test_what_has_a_name_is_refused_wherever_it_leads(tmp_path) -> None:
+    """A Kafka that is set by name, and our own name servers, are no targets either."""
+    settings = loaded(
+        SIMULATED,
+        {
+            "TAKEDOWN_DATA_DIR": str(tmp_path),
+            "TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS": "kafka-1.hotline.example:9092,[::1]:9093",
+        },
+    )
+    guard = looking._guard(settings)
+    for port in (9092, 9093, 5353):
+        assert guard.reason(("127.0.0.1", port)) == "own_listener"
+    public = loaded(
+        PUBLIC,
+        {
+            "TAKEDOWN_DATA_DIR": str(tmp_path),
+            "TAKEDOWN_PROBE_PORTS": "443,9092",
+            "TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS": "kafka-1.hotline.example:9092,k2.example:443",
+        },
+    )
+    guard = looking._guard(public)
+    assert guard.reason(("8.8.8.8", 9092)) == "own_listener"
+    assert guard.reason(("8.8.8.8", 443)) is None
+
+
+def test_the_ceiling_of_the_back_off_is_a_setting() -> None:
+    """A quarter of an hour unless set; compressed time needs it shorter."""
+    assert looking._politeness(loaded(SIMULATED).probe).backoff_ceiling_seconds == 900.0
+    shorter = loaded(SIMULATED, {"TAKEDOWN_PROBE_BACKOFF_CEILING_SECONDS": "2"})
+    assert looking._politeness(shorter.probe).backoff_ceiling_seconds == 2.0
+
+
+@pytest.mark.parametrize(
+    ("places", "processes", "most"), [(2, 1, 2), (9, 1, 9), (9, 3, 3), (1, 4, 1)]
+)
+async def test_the_pool_has_a_connection_for_everybody_who_was_let_in(
+    places: int, processes: int, most: int
+) -> None:
+    """Who has a place at an address never waits for a connection, which would look like one that times out."""
+    many = {
+        "TAKEDOWN_PROBE_ADDRESS_CONCURRENCY": str(places),
+        "TAKEDOWN_PROBE_PROCESSES": str(processes),
+    }
+    made = looking.build_looker(loaded(SIMULATED, many), lambda: None)  # type: ignore[arg-type,return-value]
+    assert made._limits.connections_per_host == most
+    assert made._gate.core.limits.address_concurrency == most
+    await made.close()

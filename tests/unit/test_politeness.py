@@ -1,6 +1,7 @@
 """Politeness, self-check and identity: pure decisions with time as an argument."""
 
 import asyncio
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import ConfigError
+from services.probing import backoff
+from services.probing.backoff import BackOff
 from services.probing.caps import DailyCap
 from services.probing.families import BOTH, routed_families
 from services.probing.gate import CONFIRMING, DEADLINE, REST, Deferred, Gate
@@ -86,19 +89,42 @@ def test_no_window_holds_more_than_the_rate_and_a_burst(steps, burst: int) -> No
 
 def test_retry_after_has_a_ceiling() -> None:
     """A wish for a day is honoured for an hour; a negative one for nothing."""
-    core = Politeness(LIMITS)
-    assert core.pushed_back("192.0.2.1", 0.0, 86_400.0) == 3600.0
-    assert core.pushed_back("192.0.2.2", 0.0, -5.0) == 0.0
+    asked = BackOff(LIMITS)
+    assert asked.pushed_back("192.0.2.1", "a.example", 0.0, 86_400.0) == 3600.0
+    assert asked.pushed_back("192.0.2.2", "a.example", 0.0, -5.0) == 0.0
 
 
 def test_back_off_doubles_until_an_answer() -> None:
-    """Without a wish, each 429 in a row doubles the pause, up to its ceiling."""
-    core = Politeness(LIMITS)
-    pauses = [core.pushed_back("192.0.2.1", 0.0, None) for _ in range(10)]
+    """Without a wish, each 429 in a row doubles the pause, up to its ceiling; those of one burst are no row."""
+    asked, now, pauses = BackOff(LIMITS), 0.0, []
+    for _ in range(10):
+        pauses.append(asked.pushed_back("192.0.2.1", "a.example", now, None))
+        assert asked.pushed_back("192.0.2.1", "a.example", now + 1.0, None) == pauses[-1]
+        now += pauses[-1] + 1.0
     assert pauses[:4] == [5.0, 10.0, 20.0, 40.0]
     assert pauses[-1] == 900.0
-    core.answered("192.0.2.1", 0.0)
-    assert core.pushed_back("192.0.2.1", 0.0, None) == 5.0
+    asked.answered("192.0.2.1", "a.example")
+    assert asked.pushed_back("192.0.2.1", "a.example", now, None) == 5.0
+
+
+def test_a_host_that_pushes_back_hides_no_neighbour() -> None:
+    """Others at its address are asked as before: one answer of one site must not blind a prober to a whole server."""
+    asked = BackOff(LIMITS)
+    asked.pushed_back("192.0.2.1", "a.example", 0.0, 3600.0)
+    assert asked.wait("192.0.2.1", "a.example", 1.0) == 3599.0
+    assert asked.wait("192.0.2.1", "b.example", 1.0) <= 0
+    assert asked.wait("192.0.2.2", "a.example", 1.0) <= 0
+
+
+def test_a_host_of_many_names_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many names are remembered and no more; whose time is over goes first, then the oldest."""
+    monkeypatch.setattr(backoff, "_REMEMBERED", 3)
+    asked = BackOff(LIMITS)
+    for number, seconds in enumerate((1.0, 600.0, 600.0, 600.0, 600.0)):
+        asked.pushed_back("192.0.2.1", f"h{number}.example", 2.0 * number, seconds)
+    assert len(asked) == 3
+    waits = [asked.wait("192.0.2.1", f"h{number}.example", 10.0) > 0 for number in range(5)]
+    assert waits == [False, False, True, True, True]
 
 
 def test_network_of() -> None:
@@ -250,11 +276,12 @@ def test_a_url_has_its_share_of_the_day() -> None:
 
 async def test_too_long_a_wait_is_deferred() -> None:
     """A look that would wait longer than allowed is told so at once."""
-    gate = Gate(LIMITS, monotonic=lambda: 0.0)
-    gate.core.pushed_back("192.0.2.1", 0.0, 600.0)
+    gate = Gate(dataclasses.replace(LIMITS, address_per_second=0.001), monotonic=lambda: 0.0)
+    while gate.enter("192.0.2.1"):
+        gate.release("192.0.2.1")
     with pytest.raises(Deferred) as deferred:
         await gate.acquire("192.0.2.1")
-    assert deferred.value.seconds == 600.0
+    assert deferred.value.seconds == pytest.approx(1000.0)
 
 
 # -- self-check ------------------------------------------------------------------------------------

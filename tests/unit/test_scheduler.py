@@ -353,6 +353,15 @@ class World:
             self.unstored += [work.tick] if work.tick else []
         settle(self.plan, works, self.now)
 
+    def defer(self) -> None:
+        """Take what is due; politeness forbids it for two minutes."""
+        for work in turn(self.plan, self.now):
+            self.missed += [miss.tick for miss in work.missed]
+            if not self.plan.put_off(work, 120.0, self.now):
+                self.missed += [work.tick] if work.tick else []
+                self.unstored += [work.tick] if work.tick else []
+                self.plan.settle(work, self.now)
+
     def store(self) -> None:
         """Store the progress."""
         self.stored = self.plan.progress(1)
@@ -371,8 +380,8 @@ class World:
 @given(
     steps=st.lists(
         st.tuples(
-            st.sampled_from(["look", "look", "store", "kill", "fly", "fly and store"]),
-            st.integers(1, 8 * 3600),
+            st.sampled_from(["look", "look", "defer", "store", "kill", "fly", "fly and store"]),
+            st.integers(1, 8 * 3600) | st.integers(1, 300),
         ),
         min_size=1,
         max_size=40,
@@ -398,6 +407,8 @@ def test_every_tick_is_made_or_missed_whatever_happens(
             world.kill()
         else:
             getattr(world, what)()
+    # What politeness put off comes back within this.
+    world.now += 5 * MINUTE
     world.look()
     ticks = set(ticks_between(world.watched, CASE, METHOD, START - SECOND, world.now))
     assert ticks == {*world.made, *world.missed}

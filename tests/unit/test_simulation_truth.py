@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from msgspec import structs
 
+from schemas.methodology import parse
 from services.simulation.builder import build
 from services.simulation.facts import SpellTruth, Stay
-from services.simulation.scenarios import Story, demo
+from services.simulation.scenarios import Story, demo, gauntlet
 from services.simulation.truth import Measured, Truth, check, measured
 from tests.unit.simulation_play import watched
 from tests.unit.test_simulation_world import KEYS, START
@@ -15,6 +18,8 @@ from tests.unit.test_simulation_world import KEYS, START
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 CASE = "a" * 32
 SETTLE = timedelta(seconds=13)
+GAUNTLET = Path(__file__).parents[1] / "acceptance" / "gauntlet-2v.toml"
+TWO_VANTAGES = parse(GAUNTLET.read_text("utf-8"), GAUNTLET.name)
 
 
 def at(seconds: float) -> datetime:
@@ -240,6 +245,30 @@ def test_false_move_is_found():
 def honest(request):
     world = build(demo(cases=150), seed=request.param, start=START, port=18080, keyring=KEYS)
     return world, [spell for case in watched(world) for spell in measured(case)]
+
+
+def test_two_ideal_vantages_and_the_core_pass_the_gauntlet():
+    """Walls, dark hosts and outages among them, the real core contradicts the truth nowhere and decides nearly all."""
+    world = build(gauntlet(cases=150), seed=1, start=START, port=18080, keyring=KEYS)
+    spells = [spell for case in watched(world, TWO_VANTAGES) for spell in measured(case)]
+    outcome = check(world.truths(), spells, until=world.end, settle=world.settle)
+    assert outcome.failures == ()
+    assert outcome.expected_removals == outcome.found_removals > 70
+    assert outcome.undecided_share <= 0.01
+    gone = {truth.case_id for truth in world.truths() if truth.story == Story.GONE_DARK.value}
+    assert len(gone) > 2
+    assert all(len(spell.removals) == 1 for spell in spells if spell.case_id in gone)
+
+
+def test_without_the_second_vantage_walls_stay_undecided():
+    """The same world where nobody is called for a block: what is served behind a wall is never decided."""
+    alone = structs.replace(TWO_VANTAGES.confirmation, blocked_looks=1000)
+    method = structs.replace(TWO_VANTAGES, confirmation=alone)
+    world = build(gauntlet(cases=150), seed=1, start=START, port=18080, keyring=KEYS)
+    spells = [spell for case in watched(world, method) for spell in measured(case)]
+    outcome = check(world.truths(), spells, until=world.end, settle=world.settle)
+    assert outcome.failures == ()
+    assert outcome.undecided_share > 0.01
 
 
 def test_ideal_prober_and_the_core_pass(honest):

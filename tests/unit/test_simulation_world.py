@@ -12,10 +12,11 @@ import pytest
 from schemas.errors import ConfigError
 from schemas.sealing import Keyring
 from schemas.urls import canonical
-from services.simulation.behaviours import NATURE, Behaviour, Shows
+from services.simulation import internet
+from services.simulation.behaviours import DARK, NATURE, Behaviour, Shows
 from services.simulation.builder import apportion, build
 from services.simulation.plan import Phase, Plan
-from services.simulation.scenarios import Story, demo, gauntlet
+from services.simulation.scenarios import APART, Story, demo, gauntlet
 from services.simulation.world import NETWORK, World
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -75,10 +76,10 @@ def test_every_story_is_told(world):
 
 
 def test_gauntlet_runs_through_nearly_every_behaviour():
-    """At least 40 of the behaviours of hosts stand in the plans of the gauntlet, and nothing comes after its end."""
+    """At least 50 of the behaviours of hosts stand in the plans of the gauntlet, and nothing comes after its end."""
     hard = build(gauntlet(), seed=1, start=START, port=18080)
     phases = [phase for case in hard.cases for phase in case.plan.phases]
-    assert len({phase.behaviour for phase in phases}) >= 40
+    assert len({phase.behaviour for phase in phases}) >= 50
     assert max(phase.offset for phase in phases) < hard.offset(hard.end)
 
 
@@ -91,6 +92,56 @@ def test_what_proves_nothing_shows_later():
         assert removed < spell.shows_at(removed)
         if spell.deadline is not None:
             assert spell.shows_at(removed) < spell.deadline
+
+
+def test_a_dark_host_shows_after_its_time():
+    """A host that goes dark for good shows that it is gone when it has been dark for long; an outage is no removal."""
+    hard = build(gauntlet(), seed=1, start=START, port=18080)
+    lasts = timedelta(seconds=hard.scenario.seconds(hard.scenario.dark_hours))
+    for index in of_story(hard, Story.GONE_DARK):
+        (spell,) = hard.truth(index).spells
+        (removed,) = spell.removals
+        assert spell.shows_at(removed) == removed + lasts
+    for index in of_story(hard, Story.OUTAGE):
+        (night,) = [p for p in hard.cases[index].plan.phases if p.behaviour in DARK]
+        assert night.there
+        assert len(hard.truth(index).spells[0].stays) == 1
+
+
+def test_what_happens_to_an_address_happens_to_nobody_else():
+    """Hosts that close, silence or change their whole address have it to themselves."""
+    hard = build(gauntlet(), seed=1, start=START, port=18080)
+    apart = [case for case in hard.cases if case.story in APART]
+    owned = [address for case in apart for address in case.plan.addresses()]
+    others = {a for c in hard.cases if c.story not in APART for a in c.plan.addresses()}
+    assert len(owned) == len(set(owned)) == len(apart) > 20
+    assert not others & set(owned)
+    assert {b for at in hard.door_changes() for b in hard.doors(at).values()} == {
+        *(Behaviour.REFUSE, Behaviour.TLS_STALL, Behaviour.TLS_RENEGOTIATE, Behaviour.OK_TLS_ASKS)
+    }
+
+
+def test_both_families_belong_to_their_provider():
+    """Hosts of IPv6 alone and of both families are the largest provider's, as its map says."""
+    hard = build(gauntlet(), seed=1, start=START, port=18080)
+    (giant,) = [
+        p for p in tomllib.loads(hard.provider_map_toml())["provider"] if p["id"] == "giant"
+    ]
+    assert "::1/128" in [prefix["cidr"] for prefix in giant["prefix"]]
+    assert "::1" in hard.addresses
+    families = {
+        story: {":" in a for i in of_story(hard, story) for a in hard.cases[i].plan.addresses()}
+        for story in (Story.IPV6, Story.DUAL)
+    }
+    assert families == {Story.IPV6: {True}, Story.DUAL: {True, False}}
+
+
+def test_a_machine_without_ipv6_is_told_so(monkeypatch):
+    """The gauntlet is refused where loopback has no IPv6, with what to do; the demo never asks for it."""
+    monkeypatch.setattr(internet, "_can_bind", lambda address, port: ":" not in address)
+    assert internet.free_port(demo()) > 0
+    with pytest.raises(ConfigError, match="disable_ipv6"):
+        internet.free_port(gauntlet())
 
 
 def test_a_story_can_be_left_out():

@@ -74,6 +74,7 @@ def settings_for(chosen: Stage, start: datetime, folder: Path) -> Settings:
             address_per_second=30.0,
             network_concurrency=32,
             network_per_second=90.0,
+            backoff_ceiling_seconds=2.0,
             canary_url=world.canary_url,
             canary_interval_seconds=1.0,
         ),

@@ -1,0 +1,40 @@
+"""What the process of a role does without: five megabytes of it, of the 200 that a prober with a million cases has.
+
+Two libraries load what they find, whether anybody wants it or not.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+
+def spare(arguments: Sequence[str]) -> None:
+    """Keep out of `takedown run` what none of its roles uses; to be called before anything else is imported.
+
+    structlog takes rich for its tracebacks (3 MB), ours are text before it sees them. aiohttp reads the system's
+    certificates when it is imported (2.5 MB), for sessions of its own, of which no role opens one; a context that
+    anybody makes later reads them as ever.
+    """
+    if list(arguments[:1]) != ["run"]:
+        return
+    if "rich" not in sys.modules:
+        sys.modules["rich"] = None  # type: ignore[assignment]  # whoever imports it is told that there is none
+    with _no_certificates():
+        importlib.import_module("aiohttp")
+
+
+@contextmanager
+def _no_certificates() -> Iterator[None]:
+    """Have OpenSSL find no certificates for the length of a block."""
+    names = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, os.devnull))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
