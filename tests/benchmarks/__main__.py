@@ -32,7 +32,7 @@ def measure(name: str) -> list[Figure]:
     """Run one benchmark in a fresh process, so that none warms or fattens another."""
     with tempfile.NamedTemporaryFile(suffix=".json") as out:
         command = [sys.executable, "-c", _RUN, name, out.name]
-        subprocess.run(command, cwd=ROOT, check=True, timeout=1800)
+        subprocess.run(command, cwd=ROOT, check=True, timeout=3600)
         made: list[Figure] = json.loads(Path(out.name).read_text())
     return made
 
