@@ -25,6 +25,8 @@ HEADERS = (
 STRUCTURED = b"application/cloudevents+json"
 
 _QUOTED = re.compile(r"^(Invalid [a-z ]*value) .*(?= - at `)", re.DOTALL)
+# Lists within lists end the decoder's patience, and must not end the reader.
+_NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _encoder = msgspec.json.Encoder()
 _decoders = {name: msgspec.json.Decoder(struct) for name, struct in TYPES.items()}
 _of_type = {name.encode(): (_decoders[name], struct) for name, struct in TYPES.items()}
@@ -93,7 +95,7 @@ def decode_data(type_: str, body: bytes) -> Payload:
         raise UnusableEvent(
             "bad_data", f"data does not fit its schema: {_redacted(error)}"
         ) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _NO_JSON:
         raise UnusableEvent("bad_json", "data is not JSON in UTF-8") from None
 
 
@@ -129,7 +131,7 @@ def payload(value: bytes, headers: Headers, topic: Topic) -> Payload:
         return decode(value, headers, topic).data
     try:
         return decoder.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _NO_JSON:
         return decode(value, headers, topic).data
 
 
@@ -139,7 +141,7 @@ def decode_structured(line: bytes) -> Incoming:
         outer = _structured.decode(line)
     except msgspec.ValidationError as error:
         raise UnusableEvent("not_cloudevent", f"not a CloudEvent: {_redacted(error)}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _NO_JSON:
         raise UnusableEvent("bad_json", "not JSON in UTF-8") from None
     data = decode_data(outer.type, bytes(outer.data))
     if outer.time is None:

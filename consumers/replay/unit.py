@@ -246,7 +246,7 @@ def _look(case_id: str, source: str, text: bytes) -> Event | None:
     """Decode a look by the short way; None where anything in it is out of the ordinary."""
     try:
         event_id, at, data = _decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if data.finished_at != at or data.started_at > at or not EARLIEST <= at < LATEST:
         return None

@@ -7,7 +7,7 @@ What equals its default is left out of bytes and digests, so that a field added 
 from datetime import datetime
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from schemas.events import DeliveryFailure, Fingerprint, Layer, NotMeasurable
 from services.core.machines import Clock, Presence, Procedure
@@ -114,8 +114,9 @@ class Spell(Struct, kw_only=True, omit_defaults=True):
     missed: int = 0
     online_from: datetime | None = None
     maybe_online_from: datetime | None = None
-    exposure_lower_seconds: float = 0.0
-    exposure_upper_seconds: float = 0.0
+    # Always written: a sum that comes to nothing is another object than the default, which msgspec goes by.
+    exposure_lower_seconds: float = field(default_factory=float)
+    exposure_upper_seconds: float = field(default_factory=float)
 
 
 class Case(Struct, kw_only=True, omit_defaults=True):

@@ -253,7 +253,6 @@ def _owe_after_removal(run: Pass, spell: Spell, removal: Removal) -> None:
     if spell.clock not in (Clock.RUNNING, Clock.ON_HOLD):
         return
     assert spell.clock_started_at is not None
-    run.settle_hold()
     assert spell.deadline is not None
     if removal.lower is None or removal.upper <= spell.clock_started_at:
         spell.gone_before_notice = True

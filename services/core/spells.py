@@ -104,25 +104,31 @@ class Pass:
         """Pause a running clock while a hold is in force; until it ends, it is owed when the hold expires."""
         hold, spell = self.case.hold, self.case.spell
         if hold is not None and spell.clock is Clock.RUNNING:
-            hold.placed_at, hold.owed_at = at, spell.deadline
-            spell.held = True
-            spell.held_at = spell.held_at or at
-            self._stood_until(spell, hold, hold.expires_at)
+            if hold.owed_at is None:
+                hold.placed_at, hold.owed_at = at, spell.deadline
+                spell.held = True
+                spell.held_at = spell.held_at or at
+                self._stood_until(spell, hold, hold.expires_at)
             self.move_clock(spell, Trigger.HOLD)
 
     def release_hold(self, at: datetime) -> None:
         """End a hold, and with it the pause of the clock."""
         hold, spell = self.case.hold, self.case.spell
         self.case.hold = None
-        if hold is not None and spell.clock is Clock.ON_HOLD:
+        if hold is None:
+            return
+        # Gone while it stood, a spell may come back before it is owed: that moves with the hold all the same.
+        if hold.owed_at is not None or spell.clock is Clock.ON_HOLD:
             self._stood_until(spell, hold, at)
+        if spell.clock is Clock.ON_HOLD:
             self.move_clock(spell, Trigger.RELEASE)
 
-    def settle_hold(self) -> None:
-        """Say what is owed where the current event ends the spell while its clock stands still."""
+    def _settle_hold(self) -> None:
+        """Say what was owed where the spell ends under a hold, which from now on pauses another's clock."""
         hold, spell = self.case.hold, self.case.spell
-        if hold is not None and spell.clock is Clock.ON_HOLD:
+        if hold is not None and (hold.owed_at is not None or spell.clock is Clock.ON_HOLD):
             self._stood_until(spell, hold, self.now)
+            hold.owed_at = None
 
     def _stood_until(self, spell: Spell, hold: Hold, at: datetime) -> None:
         """Move the deadline by the time, as the calendar counts it, that the clock stood still."""
@@ -140,8 +146,8 @@ class Pass:
         spell = self.case.spell
         if spell.procedure is Procedure.CLOSED:
             return
+        self._settle_hold()
         if spell.clock in _RUNNABLE:
-            self.settle_hold()
             late = (
                 spell.clock is Clock.RUNNING
                 and spell.deadline is not None

@@ -53,7 +53,7 @@ class BackOff:
         while len(self._hosts) >= _REMEMBERED:
             del self._hosts[next(iter(self._hosts))]
 
-    def answered(self, address: str, host: str) -> None:
-        """Forget a host that answers again."""
-        if self._hosts:
+    def answered(self, address: str, host: str, now: float) -> None:
+        """Forget a host that answers again; what was asked before it pushed back takes nothing of its wish."""
+        if self._hosts and self.wait(address, host, now) <= 0:
             self._hosts.pop((address, host), None)

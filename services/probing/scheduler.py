@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from schemas.errors import UnusableEvent
 from schemas.events import MissedReason, WatchEntry
 from schemas.methodology import Methodology
 from services.core.instants import micros, moment, span
@@ -79,7 +80,7 @@ class Schedule:
         self._zero = self._begun // self._step
         self._list = WorkList()
         self._wheel = Wheel(self._planned_for, queues=3)
-        self._put_off: dict[int, int] = {}
+        self._put_off: dict[int, tuple[int, int]] = {}
         self._front = (-1, 0)
         self._held: Counter[int] = Counter()
         self._waiting = self._flying = 0
@@ -169,7 +170,13 @@ class Schedule:
         old = [] if fresh else self._ticks(slot, now)
         missed = self._missed(slot, old)
         self._unplan(slot)
-        self._list.put(case_id, entry)
+        try:
+            self._list.put(case_id, entry)
+        except UnusableEvent:
+            # The entry of before holds, and its looks go on.
+            if self._running(slot):
+                self._plan(slot, now)
+            raise
         new = [] if fresh else self._ticks(slot, now)
         if new:
             self._list.set_done(slot, new[-1] - 1)
@@ -196,7 +203,7 @@ class Schedule:
             slot = self._wheel.chains.first(self._wheel.first_queue + rank)
             if slot >= 0:
                 if slot != self._front[0]:
-                    self._front = (slot, self._due(slot))
+                    self._front = (slot, self._holds(slot))
                 return (rank, self._zero + self._front[1])
         return None
 
@@ -238,18 +245,19 @@ class Schedule:
             return False
         tick, again = self._list.done(slot), micros(now) + span(seconds)
         after = self._next(slot)
-        late = again > tick + _PATIENCE or (after is not None and again >= after)
+        # A case that was listed after its tick was due when it was listed.
+        since = max(tick, (work.due + self._zero - 1) * self._step)
+        late = again > since + _PATIENCE or (after is not None and again >= after)
         self._list.set_done(slot, tick - 1)
         if late or moment(tick) != work.tick or self._next(slot) != tick:
             # A new entry may have come meanwhile, to which it is no tick.
             self._list.set_done(slot, tick)
             return False
-        self._put_off[slot] = self._slot(again)
-        self._held[self._due(slot)] += 1
+        # The work's hold on the watermark goes on.
+        self._put_off[slot] = (self._slot(again), work.due)
         self._list.flags[slot] &= ~_FLYING
-        self._wheel.schedule(slot, self._put_off[slot])
+        self._wheel.schedule(slot, self._put_off[slot][0])
         self._flying -= 1
-        self._release(work.due)
         return True
 
     def _take(self, slot: int, ticks: list[int], rank: int, age: int) -> Work:
@@ -310,8 +318,13 @@ class Schedule:
         return self._slot(tick)
 
     def _planned_for(self, slot: int) -> int:
-        again = self._put_off.get(slot)
-        return self._due(slot) if again is None else again
+        found = self._put_off.get(slot)
+        return self._due(slot) if found is None else found[0]
+
+    def _holds(self, slot: int) -> int:
+        """Give the slot at which a planned case holds the watermark."""
+        found = self._put_off.get(slot)
+        return self._due(slot) if found is None else found[1]
 
     def _unplan(self, slot: int, due: int | None = None) -> None:
         """Take a case out of where it waits; `due` is where it holds the watermark, if that is known."""
@@ -323,11 +336,11 @@ class Schedule:
             self._wheel.chains.remove(slot)
             self._list.flags[slot] &= ~_WAITING
             self._waiting -= 1
-            self._release(self._due(slot) if due is None else due)
+            self._release(self._holds(slot) if due is None else due)
         elif self._wheel.chains.linked(slot):
             self._wheel.cancel(slot)
             if slot in self._put_off:
-                self._release(self._due(slot))
+                self._release(self._holds(slot))
         self._put_off.pop(slot, None)
 
     def _queue(self, slot: int, now: int) -> None:

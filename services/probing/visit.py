@@ -67,6 +67,7 @@ class Visit:
         self._worth = worth
         self._steps = steps
         self._begun = kit.gate.now()
+        self._waited = 0.0
         self._met: dict[str, Answer] = {}
         self._siblings = Siblings(kit, self._request, self._enter)
         self.started_at = kit.clock()
@@ -176,20 +177,38 @@ class Visit:
                 reply = await self._request("url", "HEAD", url, address)
                 if reply.status in _ASK_AGAIN and not reply.challenge:
                     reply = await self._again(url, address, reply)
+            # Before the next in line is let in.
+            self._mind(address, url.host, reply)
         finally:
             kit.gate.release(address)
-        self._mind(address, url.host, reply)
         return reply
 
     async def _enter(self, address: str, host: str) -> bool:
         """Wait for one's turn at an address; what politeness takes is none of the far side's time."""
-        gate = self._kit.gate
-        if (asked := self._kit.backoff.wait(address, host, gate.now())) > 0:
-            raise Deferred(asked)
+        gate, most = self._kit.gate, self._kit.gate.core.limits.max_wait_seconds
+        self._heed(address, host)
         before = gate.now()
-        waited = not gate.enter(address) and await gate.acquire(address, self._worth)
-        self._begun += gate.now() - before
+        try:
+            waited = not gate.enter(address) and await gate.acquire(address, self._worth)
+        finally:
+            took = gate.now() - before
+            self._begun += took
+            self._waited += took
+        try:
+            if waited:
+                self._heed(address, host)
+            if self._waited > most:
+                raise Deferred(most)
+        except Deferred:
+            gate.release(address)
+            raise
         return waited
+
+    def _heed(self, address: str, host: str) -> None:
+        """Leave a host alone that asked for it, also where it did so while this look waited in line."""
+        kit = self._kit
+        if (asked := kit.backoff.wait(address, host, kit.gate.now())) > 0:
+            raise Deferred(asked)
 
     async def _again(self, url: CanonicalUrl, address: str, head: Reply) -> Reply:
         self._kit.gate.core.charge(address, self._kit.gate.now())
@@ -218,7 +237,7 @@ class Visit:
             wish = _seconds(reply.retry_after, kit.clock)
             kit.backoff.pushed_back(address, host, kit.gate.now(), wish)
         elif reply.status is not None:
-            kit.backoff.answered(address, host)
+            kit.backoff.answered(address, host, kit.gate.now())
 
     # -- redirects ---------------------------------------------------------------------------------
 

@@ -131,7 +131,8 @@ def _part(row: Row) -> Row:
         return _blank(row)
     made = _total(row)
     if not made.too_few:
-        low, high = wilson(made.within, row.n)[0], wilson(row.n - made.certain_breaches, row.n)[1]
+        n = _up(row.n)
+        low, high = wilson(made.within, n)[0], wilson(n - made.certain_breaches, n)[1]
         made.sampling = _floor(low), _ceil(high)
     return made
 
@@ -143,8 +144,9 @@ def _total(row: Row) -> Row:
     made.n = sum(parts)
     _judge(made, _Counts(*parts))
     if not row.too_few:
-        made.lower = _floor(parts[0] / row.n)
-        made.upper = _ceil((row.n - parts[1]) / row.n)
+        # Over n itself, a share would tell n, and n what the hidden groups have.
+        made.lower = _floor(parts[0] / _up(row.n))
+        made.upper = _ceil(1 - parts[1] / _up(row.n))
     return made
 
 
@@ -180,7 +182,7 @@ def _bounds(pair: tuple[float, float], n: int) -> tuple[float, float]:
         high = n
     elif high in range(1, LEAST):
         high = LEAST
-    return _floor(max(low, 0) / n), _ceil(high / n)
+    return _floor(max(low, 0) / _up(n)), _ceil(1 - (n - high) / _up(n))
 
 
 def _cell(cell: HourCell) -> HourCell:
@@ -228,6 +230,10 @@ def _ceil(share: float) -> float:
 
 def _down(count: int) -> int:
     return count // LEAST * LEAST
+
+
+def _up(count: int) -> int:
+    return -(-count // LEAST) * LEAST
 
 
 def _rounded(count: int) -> int:

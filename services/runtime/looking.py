@@ -195,6 +195,7 @@ def _politeness(probe: Probe) -> PolitenessLimits:
         max_wait_seconds=probe.max_wait_seconds,
         backoff_ceiling_seconds=probe.backoff_ceiling_seconds,
         total_per_second=probe.requests_per_second / share,
+        total_burst=max(PolitenessLimits().total_burst // share, 1),
         # A simulation may pack weeks into a day.
         looks_per_day=probe.looks_per_day if probe.mode == "public" else None,
     )

@@ -727,6 +727,23 @@ async def test_politeness_defers(lab: Lab) -> None:
     assert len(site.asked) == 1
 
 
+async def test_who_waits_in_line_hears_the_push_back_too(lab: Lab) -> None:
+    """Of many looks at one host, none is sent any more once it has asked to be left alone; a neighbour's are."""
+    lab.names.names["b.example"] = ["127.0.0.1"]
+    site = await lab.site(x=answer(429, retry_after="3600"), y=answer(200))
+    polite = PolitenessLimits(
+        address_concurrency=2, address_per_second=50.0, network_per_second=50.0
+    )
+    looker = lab.looker(politeness=polite)
+    many = (
+        lab.look(f"http://a.example:{site.port}/x", looker, case_id=f"{n:032x}") for n in range(20)
+    )
+    found = await asyncio.gather(*many, return_exceptions=True)
+    assert sum(isinstance(one, Deferred) for one in found) >= 16
+    assert len(site.asked) <= 4
+    assert (await lab.look(f"http://b.example:{site.port}/y", looker)).verdict == "online"
+
+
 @pytest.mark.parametrize("url", ["http://x.onion/", "ftp://a.example/x", "http://u:p@a.example/x"])
 async def test_not_measurable_is_never_probed(lab: Lab, url: str) -> None:
     """Onion services, other schemes and credentials are counted and never asked (G17)."""

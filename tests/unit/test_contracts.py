@@ -267,3 +267,14 @@ def test_few_names_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(held) == 3
     with pytest.raises(ValueError, match="Expected a name"):
         Served(address="192.0.2.1", method="M 1")
+
+
+def test_lists_within_lists_are_no_json() -> None:
+    """What is nested deeper than any reader follows is refused like other broken data, and ends nobody."""
+    deep = b"[" * 5000 + b"]" * 5000
+    value, headers, _ = records(GOLDEN[0])
+    for body in (value[:-1] + b',"zz":' + deep + b"}", deep):
+        with pytest.raises(UnusableEvent):
+            decode(body, headers)
+        with pytest.raises(UnusableEvent):
+            decode_structured(body)

@@ -10,9 +10,11 @@ from schemas.events import Event
 from schemas.methodology import Methodology, parse, shipped
 from services.core.bounds import Count, standing, wilson
 from services.core.case import Case, Spell
+from services.core.digest import case_digest
 from services.core.fold import fold
 from services.core.machines import Clock, Presence, Procedure
 from services.core.outcomes import outcomes, voided
+from services.core.state import decode_case, encode_case
 from services.core.watch import entry_of
 from tests.strategies import START, event, look
 
@@ -266,8 +268,11 @@ def test_while_a_hold_stands_nothing_is_owed_yet() -> None:
     assert standing(held, held.spell, NL, at(122)) == "younger_than_norm"
     gone_meanwhile = folded(report(), notice(1), hold, online(30), *gone(40))
     assert gone_meanwhile.spell.clock is Clock.WITHIN
-    assert gone_meanwhile.spell.deadline is not None
-    assert at(63) <= gone_meanwhile.spell.deadline < at(64)
+    assert standing(gone_meanwhile, gone_meanwhile.spell, NL, at(122)) == "younger_than_norm"
+    assert standing(gone_meanwhile, gone_meanwhile.spell, NL, at(123)) == "within"
+    lift = event(at(60), ev.HoldLifted(actor="police"))
+    lifted = folded(report(), notice(1), hold, online(30), *gone(40), lift)
+    assert lifted.spell.deadline == at(83)
     moved = spell(report(), notice(1), hold, online(30, "giant"), online(31, "small"))
     assert moved.number == 2
 
@@ -280,6 +285,9 @@ def test_a_clock_that_a_return_reopens_stands_still_under_the_hold() -> None:
     lift = event(at(60), ev.HoldLifted(actor="police"))
     lifted = spell(report(), notice(1), hold, online(30), *gone(40), online(50), lift, online(61))
     assert lifted.clock is Clock.RUNNING
+    assert lifted.deadline == at(83)
+    still = spell(report(), notice(1), hold, online(30), *gone(40), online(50), online(124))
+    assert still.clock is Clock.BREACHED
 
 
 def test_a_retraction_takes_the_case_out_of_all_counts() -> None:
@@ -475,3 +483,15 @@ def test_a_sign_of_life_ends_the_dark() -> None:
     answered = folded(report(), notice(1), online(2), dark(5), gone(30)[0])
     assert answered.spell.dark is None
     assert answered.spell.presence is Presence.SUSPECTED
+
+
+def test_a_stored_case_of_before_has_the_digest_of_its_fold() -> None:
+    """Bytes that were written with every default have the digest of a fold of today."""
+    events = (report(), notice(1), online(2), online(3))
+    case, moved = fold(events, NL)
+    whole = {name: getattr(case.spell, name) for name in case.spell.__struct_fields__}
+    told = ev.msgspec.msgpack.decode(encode_case(case))
+    told["spells"] = [ev.msgspec.to_builtins(whole, builtin_types=(datetime,)) | {"block": None}]
+    stored = decode_case(ev.msgspec.msgpack.encode(told))
+    assert stored == case
+    assert case_digest(stored, moved) == case_digest(case, moved)

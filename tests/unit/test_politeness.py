@@ -103,7 +103,11 @@ def test_back_off_doubles_until_an_answer() -> None:
         now += pauses[-1] + 1.0
     assert pauses[:4] == [5.0, 10.0, 20.0, 40.0]
     assert pauses[-1] == 900.0
-    asked.answered("192.0.2.1", "a.example")
+    asked.answered("192.0.2.1", "a.example", now - 10.0)
+    assert asked.wait("192.0.2.1", "a.example", now - 10.0) > 0, (
+        "a late answer takes nothing of the wish"
+    )
+    asked.answered("192.0.2.1", "a.example", now)
     assert asked.pushed_back("192.0.2.1", "a.example", now, None) == 5.0
 
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from schemas.errors import UnusableEvent
 from schemas.events import WatchEntry
 from schemas.methodology import shipped
 from services.probing.scheduler import PATIENCE, Schedule, Work
@@ -162,3 +163,31 @@ def test_a_look_that_is_put_off_far_ahead_survives_the_coarse_ring() -> None:
     assert turn(plan, START + 289 * SECOND) == []
     (again,) = turn(plan, START + 291 * SECOND)
     assert again.tick == START
+
+
+def test_a_case_that_was_listed_after_its_tick_is_put_off_too() -> None:
+    """Its patience begins when it was listed: many reports of one host at once are looked at, not missed."""
+    plan = Schedule(METHODS, now=START)
+    assert plan.start(START)
+    listed = START + 37 * MINUTE
+    put(plan, entry(), listed)
+    (work,) = turn(plan, listed + SECOND)
+    assert work.tick == START
+    assert plan.put_off(work, 40.0, listed + SECOND)
+    plan.advance(listed + 20 * SECOND)
+    assert START < plan.progress(1).watermark < listed + SECOND
+    (again,) = turn(plan, listed + 50 * SECOND)
+    assert (again.tick, again.missed) == (START, ())
+    plan.settle(again, listed + 50 * SECOND)
+    assert plan.progress(1).watermark == listed + 50 * SECOND
+
+
+def test_an_entry_that_cannot_be_used_ends_no_watch() -> None:
+    """The entry of before holds: its looks go on."""
+    plan = schedule()
+    (work,) = turn(plan, START)
+    plan.settle(work, START)
+    with pytest.raises(UnusableEvent):
+        put(plan, entry(watch_from=datetime(1970, 1, 1, tzinfo=UTC)), START + MINUTE)
+    (later,) = turn(plan, START + HOUR)
+    assert (later.tick, later.missed) == (START + HOUR, ())

@@ -446,3 +446,16 @@ def test_a_wrong_file_of_warnings_names_the_line(tmp_path: Path) -> None:
     file.write_text('[[warning]]\nprovider = "giant"\nwarned_at = 2020-07-01T00:00:00\n')
     with pytest.raises(ConfigError, match="line 3"):
         load_warnings(file)
+
+
+def test_a_public_share_tells_no_exact_n() -> None:
+    """Pooled shares are the same for every n that rounds up to one number, so that none tells what is hidden."""
+    told = set()
+    for n in range(101, 106):
+        row = Row(provider="all", n=n, within=99, certain_breaches=2, undecided=n - 101)
+        row.lower, row.upper = 99 / n, (n - 2) / n
+        made = public._total(row)
+        told.add((made.lower, made.upper))
+        assert made.lower is not None
+        assert made.lower <= row.lower
+    assert len(told) == 1
