@@ -28,9 +28,14 @@ _MANY = 10_000
 _held: set[str] = set()
 
 
+def is_slug(text: str) -> bool:
+    """Tell whether a text has the form of a `Slug`."""
+    return _slug(text) is not None
+
+
 def _hold(text: str) -> None:
     """Remember a slug; raises `ValueError`, which msgspec makes its own, without the text."""
-    if not _slug(text):
+    if not is_slug(text):
         raise ValueError(
             "Expected a name of 1 to 120 characters: a to z, 0 to 9 and _.:/-, a letter or digit first"
         )

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from schemas.errors import ConfigError
+from schemas.events import is_slug
 from schemas.tomllines import line_of
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -36,7 +37,6 @@ _NO_DURATIONS = (
     "id", "title", "source", "clock_start", "calendar", "time_zone", "business", "exclude",
     "return_before_deadline",
 )  # fmt: skip
-_CATEGORY = re.compile(r"[a-z0-9][a-z0-9_.:/-]{0,119}\Z")
 
 
 def seconds(text: str) -> float:
@@ -228,7 +228,7 @@ def _durations(path: str, value: Any) -> Iterator[tuple[str, str]]:
 
 def _bad_norms(method: Methodology) -> Iterator[_Problem]:
     for category in method.norms:
-        if not _CATEGORY.match(category):
+        if not is_slug(category):
             yield "norms", f"norms: {category!r} is no category; one is a slug such as csam"
     norms = {"norm": method.norm} | {f"norms.{k}": v for k, v in method.norms.items()}
     for path, text in norms.items():

@@ -5,8 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from consumers.replay.archive import ArchiveSource
-from consumers.replay.source import EVIDENCE, KafkaSource, Source
+from consumers.replay.source import EVIDENCE, Source
 from schemas.errors import TakedownError
 from services.ledger.shadow.schema import Partition, Ranges, Unit
 
@@ -86,8 +85,6 @@ def _check_known(extents: Ranges, bounds: Bounds) -> None:
 async def _narrow(
     source: Source, bounds: Bounds, begins: dict[Partition, int], untils: dict[Partition, int]
 ) -> None:
-    if not isinstance(source, KafkaSource | ArchiveSource):
-        raise BadRange("this source knows no times on the broker; give offsets or event times")
     ends = dict(untils)
     if bounds.recorded_from is not None:
         found = await source.offsets_at(EVIDENCE, bounds.recorded_from)

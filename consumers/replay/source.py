@@ -45,6 +45,10 @@ class Source(Protocol):
         """Give the first offset and the one after the last, by topic and partition."""
         ...
 
+    async def offsets_at(self, names: Sequence[str], at: datetime) -> dict[Partition, int | None]:
+        """Give the first record that was put on the broker at or after an instant; None: there is none."""
+        ...
+
     def read(self, place: Partition, begins: int, until: int) -> AsyncIterator[Sequence[Any]]:
         """Give the records in order, some at a time."""
         ...

@@ -116,15 +116,22 @@ async def write(
 ) -> PackWriter:
     """Record the act, then write the tables of a pack into an empty folder."""
     async with session_of(connection) as session:
-        if not await concerns_any(session, scope.provider):
-            raise NoProvider(unknown(scope.provider, await fetch(connection, "known_providers")))
+        await require_known(session, connection, scope.provider)
         await audit.record(session, actor, "evidence", None, why)
         with PackWriter(folder, scope, lru_cache(maxsize=10_000)(redact)) as writer:
             await _tables(session, writer, scope)
         return writer
 
 
-def unknown(provider: str, rows: Sequence[Mapping[str, Any]]) -> str:
+async def require_known(
+    session: asyncpg.Connection, connection: DatabaseConnection, provider: str
+) -> None:
+    """Refuse a provider that no case concerns; raises `NoProvider`."""
+    if not await concerns_any(session, provider):
+        raise NoProvider(_unknown(provider, await fetch(connection, "known_providers")))
+
+
+def _unknown(provider: str, rows: Sequence[Mapping[str, Any]]) -> str:
     """Say that no case concerns a provider, and which name may have been meant."""
     names = [row["provider"] for row in rows]
     near = get_close_matches(provider, names, n=3)

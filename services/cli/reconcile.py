@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 
 from schemas.methodology import seconds
-from services.cli.case import fetch
-from services.cli.evidence import NoProvider, unknown
+from services.cli.evidence import require_known
 from services.cli.instants import Instant
 from services.cli.support import (
     CHECK_FAILED,
@@ -24,7 +23,7 @@ from services.cli.support import (
 )
 from services.ledger.pool import DatabaseConnection, session_of
 from services.reports.evidence_case import Scope
-from services.reports.evidence_log import concerns_any, evidence
+from services.reports.evidence_log import evidence
 from services.reports.reconcile import Detail, Ours, Reconciliation, our_side, reconcile
 from services.reports.reconcile_list import read_list
 from services.runtime.connections import database_connection
@@ -130,8 +129,7 @@ def command(
 async def read_ours(connection: DatabaseConnection, scope: Scope) -> list[Ours]:
     """Read our side from the log."""
     async with session_of(connection) as session:
-        if not await concerns_any(session, scope.provider):
-            raise NoProvider(unknown(scope.provider, await fetch(connection, "known_providers")))
+        await require_known(session, connection, scope.provider)
         found: list[Ours] = []
         async for case in evidence(session, scope.provider, scope.cutoff):
             found += our_side(case, scope)

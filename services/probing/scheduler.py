@@ -174,8 +174,7 @@ class Schedule:
             self._list.put(case_id, entry)
         except UnusableEvent:
             # The entry of before holds, and its looks go on.
-            if self._running(slot):
-                self._plan(slot, now)
+            self._plan(slot, now)
             raise
         new = [] if fresh else self._ticks(slot, now)
         if new:

@@ -185,8 +185,9 @@ class Visit:
 
     async def _enter(self, address: str, host: str) -> bool:
         """Wait for one's turn at an address; what politeness takes is none of the far side's time."""
-        gate, most = self._kit.gate, self._kit.gate.core.limits.max_wait_seconds
-        self._heed(address, host)
+        gate = self._kit.gate
+        if (seconds := self._forbidden(address, host)) > 0:
+            raise Deferred(seconds)
         before = gate.now()
         try:
             waited = not gate.enter(address) and await gate.acquire(address, self._worth)
@@ -194,21 +195,17 @@ class Visit:
             took = gate.now() - before
             self._begun += took
             self._waited += took
-        try:
-            if waited:
-                self._heed(address, host)
-            if self._waited > most:
-                raise Deferred(most)
-        except Deferred:
+        # Meanwhile the host may have asked to be left alone.
+        if waited and (seconds := self._forbidden(address, host)) > 0:
             gate.release(address)
-            raise
+            raise Deferred(seconds)
         return waited
 
-    def _heed(self, address: str, host: str) -> None:
-        """Leave a host alone that asked for it, also where it did so while this look waited in line."""
-        kit = self._kit
-        if (asked := kit.backoff.wait(address, host, kit.gate.now())) > 0:
-            raise Deferred(asked)
+    def _forbidden(self, address: str, host: str) -> float:
+        """Tell for how many seconds a host is to be left alone: by its own wish, or this look has waited enough."""
+        kit, most = self._kit, self._kit.gate.core.limits.max_wait_seconds
+        asked = kit.backoff.wait(address, host, kit.gate.now())
+        return most if asked <= 0 and self._waited > most else asked
 
     async def _again(self, url: CanonicalUrl, address: str, head: Reply) -> Reply:
         self._kit.gate.core.charge(address, self._kit.gate.now())

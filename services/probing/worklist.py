@@ -95,10 +95,13 @@ class WorkList:
 
     def deadline(self, slot: int) -> int | None:
         """Give the deadline in microseconds, if one is still ahead of a removal."""
+        return self._owed(slot, self._times.pair(slot)[0])
+
+    def _owed(self, slot: int, base: int) -> int | None:
         after = self._shapes[self._shape[slot]].deadline_after
         if after is None:
             return None
-        return self._deadline[slot] if after == OWN else self._times.pair(slot)[0] + after
+        return self._deadline[slot] if after == OWN else base + after
 
     def done(self, slot: int) -> int:
         """Give the instant until which the ticks of the case in a slot are dealt with."""
@@ -140,13 +143,11 @@ class WorkList:
 
     def watched(self, slot: int, longest_jitter: int) -> tuple[Watched, int]:
         """Give what the cadence asks for, the case's share of the jitter included (`Plan.jitter_of`), and `done`."""
-        at, shape = slot * ID, self._shapes[self._shape[slot]]
-        (base, done), deadline = self._times.pair(slot), shape.deadline_after
-        if deadline is not None:
-            deadline = self._deadline[slot] if deadline == OWN else base + deadline
+        at, removed = slot * ID, self._shapes[self._shape[slot]].removed
+        base, done = self._times.pair(slot)
         jitter = longest_jitter * int.from_bytes(self._ids[at : at + 4], "big") >> 32
         suspected = self._suspected.get(slot)
-        return Watched(base, deadline, suspected, shape.removed, jitter), done
+        return Watched(base, self._owed(slot, base), suspected, removed, jitter), done
 
     def seen(self, slot: int) -> Seen:
         """Give what looks of before saw."""

@@ -4,10 +4,6 @@
 -- The folded cases, as they stand.
 SELECT state FROM cases ORDER BY case_id;
 
--- name: report_definition
--- The definition under which the cases are folded; no row where the ledger has none yet.
-SELECT digest FROM ledger_methodology;
-
 -- name: report_events
 -- The evidence up to an instant, case by case: the primary key's own order, so that nothing is sorted.
 SELECT case_id, event_id, event_time, type, source, body

@@ -9,6 +9,7 @@ from schemas.sqlfiles import statements
 from services.core.case import Case
 from services.core.fold import fold
 from services.ledger.pool import DatabaseConnection, session_of, streamed
+from services.ledger.queries import query
 from services.ledger.rows import case_of, event_of
 
 
@@ -29,8 +30,8 @@ async def stored_cases(connection: DatabaseConnection) -> AsyncIterator[Case]:
 async def definition(connection: DatabaseConnection) -> str | None:
     """Give the digest of the methodology that the ledger's cases are folded under; None where it has none yet."""
     async with session_of(connection) as session:
-        digest: str | None = await session.fetchval(_statement("report_definition"))
-        return digest
+        found = await session.fetchrow(query("methodology"))
+        return None if found is None else found["digest"]
 
 
 async def folded_cases(

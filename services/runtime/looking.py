@@ -152,7 +152,7 @@ def _limits(probe: Probe, method: Methodology) -> LookLimits:
         exchange_seconds=min(LookLimits().exchange_seconds, probe.timeout_seconds),
         connect_seconds=min(probe.connect_seconds, probe.timeout_seconds),
         # Whom politeness let in must not wait once more for a connection, and be told that there was none in time.
-        connections_per_host=max(probe.address_concurrency // probe.processes, 1),
+        connections_per_host=_share(probe, probe.address_concurrency),
         darkness=DarknessLimits.within(method.host_dark_span),
         control_retry_seconds=_retry(method),
         families=families_of(probe),
@@ -184,21 +184,26 @@ def _politeness(probe: Probe) -> PolitenessLimits:
 
     Partitions are by case, so that every process of a vantage meets the same hosts.
     """
-    share = probe.processes
+    processes = probe.processes
     return PolitenessLimits(
-        address_per_second=probe.address_per_second / share,
-        address_burst=max(probe.address_burst // share, 1),
-        address_concurrency=max(probe.address_concurrency // share, 1),
-        network_per_second=probe.network_per_second / share,
-        network_burst=max(probe.network_burst // share, 1),
-        network_concurrency=max(probe.network_concurrency // share, 1),
+        address_per_second=probe.address_per_second / processes,
+        address_burst=_share(probe, probe.address_burst),
+        address_concurrency=_share(probe, probe.address_concurrency),
+        network_per_second=probe.network_per_second / processes,
+        network_burst=_share(probe, probe.network_burst),
+        network_concurrency=_share(probe, probe.network_concurrency),
         max_wait_seconds=probe.max_wait_seconds,
         backoff_ceiling_seconds=probe.backoff_ceiling_seconds,
-        total_per_second=probe.requests_per_second / share,
-        total_burst=max(PolitenessLimits().total_burst // share, 1),
+        total_per_second=probe.requests_per_second / processes,
+        total_burst=_share(probe, PolitenessLimits().total_burst),
         # A simulation may pack weeks into a day.
         looks_per_day=probe.looks_per_day if probe.mode == "public" else None,
     )
+
+
+def _share(probe: Probe, whole: int) -> int:
+    """Give one process its part of what is counted in whole pieces: at least one."""
+    return max(whole // probe.processes, 1)
 
 
 def _methodologies(settings: Settings) -> dict[str, Methodology]:

@@ -1,6 +1,6 @@
 """The stories as plans: from what happens to a URL to who answers how from which instant on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -196,8 +196,7 @@ def _tls(t: _Teller) -> None:
 def _geo(t: _Teller) -> None:
     """Hidden or blocked at home for good, and served abroad; then removed in time, or not at all."""
     t.say(t.hours(3, 6), t.rng.choice(list(GEO)), there=True)
-    if t.rng.random() < 0.6:
-        t.remove(t.hours(14, t.norm - 4))
+    _perhaps_removed(t, 14, spare=4)
 
 
 def _hushed(t: _Teller) -> None:
@@ -218,11 +217,25 @@ def _dark(t: _Teller) -> None:
 
 def _outage(t: _Teller) -> None:
     """The whole host is dark for long, and back with all that it had; then removed in time, or not at all."""
-    start = t.hours(2, 5)
-    t.say(start, t.rng.choice(_NIGHTS), there=True)
-    t.say(t.later(start, 4.5, 6.5), Behaviour.OK, there=True)
+    _broken_for_a_while(t, (2, 5), _NIGHTS, (4.5, 6.5))
+    _perhaps_removed(t, 15)
+
+
+def _broken_for_a_while(
+    t: _Teller,
+    start: tuple[float, float],
+    how: Sequence[Behaviour],
+    lasts: tuple[float, float],
+) -> None:
+    begins = t.hours(*start)
+    t.say(begins, t.rng.choice(how), there=True)
+    t.say(t.later(begins, *lasts), Behaviour.OK, there=True)
+
+
+def _perhaps_removed(t: _Teller, earliest: float, spare: float = 2) -> None:
+    """Remove it with so many hours to spare, or leave it where it is."""
     if t.rng.random() < 0.6:
-        t.remove(t.hours(15, t.norm - 2))
+        t.remove(t.hours(earliest, t.norm - spare))
 
 
 def _gone_dark(t: _Teller) -> None:
@@ -232,18 +245,14 @@ def _gone_dark(t: _Teller) -> None:
 
 def _ipv6(t: _Teller) -> None:
     """Served over IPv6 alone, with an outage; then removed in time, or not at all."""
-    start = t.hours(2, 4)
-    t.say(start, t.rng.choice(_QUICK_FAULTS), there=True)
-    t.say(t.later(start, 1.5, 3.5), Behaviour.OK, there=True)
-    if t.rng.random() < 0.6:
-        t.remove(t.hours(10, t.norm - 2))
+    _broken_for_a_while(t, (2, 4), _QUICK_FAULTS, (1.5, 3.5))
+    _perhaps_removed(t, 10)
 
 
 def _dual(t: _Teller) -> None:
     """Served over both families, then over one of them; then removed from that one too, or not at all."""
     t.say(t.hours(1, 4), t.rng.choice(list(PARTIAL)), there=True)
-    if t.rng.random() < 0.6:
-        t.remove(t.hours(8, t.norm - 2))
+    _perhaps_removed(t, 8)
 
 
 # At the one address of the family others wait behind whoever is slow.

@@ -18,8 +18,8 @@ def _process(serve: Serve, pipe: Connection) -> None:
 
 
 @contextlib.contextmanager
-def apart(serve: Serve) -> Iterator[int]:
-    """Run `serve` in another process; yield the port that it sends through its pipe."""
+def apart(serve: Serve) -> Iterator[Any]:
+    """Run `serve` in another process; yield what it sends through its pipe: where it listens."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(
         target=_process, args=(serve, theirs), daemon=True

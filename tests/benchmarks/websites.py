@@ -1,16 +1,14 @@
 """Fast sites for the benchmarks, in a process of their own: keeping connections, closing them, and behind TLS."""
 
 import asyncio
-import contextlib
-import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-import uvloop
-
 from services.simulation.certificate import careless_context
+from tests.benchmarks.apart import apart
 
 KEEPING, CLOSING, TLS = "keeping", "closing", "tls"
 _HEAD = (
@@ -50,21 +48,6 @@ async def _serve(addresses: Sequence[str], pipe: Connection) -> None:
     await asyncio.Event().wait()
 
 
-def _process(addresses: Sequence[str], pipe: Connection) -> None:
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_serve(addresses, pipe))
-
-
-@contextlib.contextmanager
-def websites(addresses: Sequence[str]) -> Iterator[dict[str, int]]:
+def websites(addresses: Sequence[str]) -> AbstractContextManager[dict[str, int]]:
     """Serve at every address; yield the port of each kind."""
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(
-        target=_process, args=(addresses, theirs), daemon=True
-    )
-    process.start()
-    try:
-        yield ours.recv()
-    finally:
-        process.terminate()
-        process.join()
+    return apart(partial(_serve, addresses))

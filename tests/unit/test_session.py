@@ -47,6 +47,18 @@ def session(client: Client, rebalances: Rebalances) -> Session[object]:
     )
 
 
+async def paused() -> tuple["Client", Rebalances, "asyncio.Future[bool]", "asyncio.Future[bool]"]:
+    """Begin to wait for work that takes long, and give all that there is once the partitions are paused."""
+    client, rebalances = Client(), Rebalances()
+    work: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    waiting = asyncio.ensure_future(
+        session(client, rebalances)._paused(work, rebalances.generation)
+    )
+    while not client.paused:
+        await asyncio.sleep(0)
+    return client, rebalances, work, waiting
+
+
 async def test_a_rebalance_before_the_pause_pauses_nothing() -> None:
     """Where the partitions were handed out anew before the wait began, none is paused: none would be resumed."""
     client, rebalances = Client(), Rebalances()
@@ -58,13 +70,7 @@ async def test_a_rebalance_before_the_pause_pauses_nothing() -> None:
 
 async def test_a_rebalance_during_the_pause_resumes_what_came_back() -> None:
     """Partitions that are ours again after a rebalance are not left paused."""
-    client, rebalances = Client(), Rebalances()
-    work: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-    waiting = asyncio.ensure_future(
-        session(client, rebalances)._paused(work, rebalances.generation)
-    )
-    while not client.paused:
-        await asyncio.sleep(0)
+    client, rebalances, _, waiting = await paused()
     rebalances.generation += 1
     assert await waiting is False
     assert client.paused == set()
@@ -72,13 +78,7 @@ async def test_a_rebalance_during_the_pause_resumes_what_came_back() -> None:
 
 async def test_a_slow_batch_ends_with_everything_resumed() -> None:
     """Once the batch is written, the partitions are read again."""
-    client, rebalances = Client(), Rebalances()
-    work: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-    waiting = asyncio.ensure_future(
-        session(client, rebalances)._paused(work, rebalances.generation)
-    )
-    while not client.paused:
-        await asyncio.sleep(0)
+    client, _, work, waiting = await paused()
     work.set_result(True)
     assert await waiting is True
     assert client.paused == set()
