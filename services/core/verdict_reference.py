@@ -55,6 +55,10 @@ _CONTROL = """## The random sibling
 
 A host is asked once a day for a path that can't exist, beside the URL and with its extension (G9).
 Each process does so for itself, from its start on, and remembers the last 20,000 hosts.
+A sibling that gave no answer, or met what may be a block (any `blocked_` reason, a 5xx), is asked again as soon as a
+removal could be confirmed; each time it meets the same again it is left alone for twice as long, up to a day.
+Nothing is compared with silence, a challenge, 429 or 5xx; with any other block it is, for as long as it is believed.
+The front page likewise, for at most an hour: while it tells nothing, what was seen served is not said to be gone by it.
 
 | the URL is answered | and | verdict |
 | --- | --- | --- |

@@ -42,8 +42,9 @@ PARKING = frozenset(
 
 
 class ControlProbe(Struct, frozen=True):
-    """How a host answered a path that nobody reported (no fingerprint: not at all, with the fault).
+    """How a host answered a path that nobody reported; without a fingerprint it gave nothing to compare with.
 
+    `fault` is the reason to believe it for minutes only: it may have been a block or a fault, which passes.
     `parked`: its name is; `sent_to` is the digest of where it was sent.
     """
 
@@ -58,12 +59,14 @@ class HostControl:
 
     `told_apart`: some URL of the host was served in another way, so it is no wall around the whole host.
     `walled`: a URL that was served before was answered like it, and so was the front page.
+    `seconds` is how long it is believed.
     """
 
-    __slots__ = ("at", "probe", "told_apart", "walled")
+    __slots__ = ("at", "probe", "seconds", "told_apart", "walled")
 
-    def __init__(self, at: float, before: "HostControl | None") -> None:
+    def __init__(self, at: float, seconds: float, before: "HostControl | None") -> None:
         self.at = at
+        self.seconds = seconds
         self.probe: asyncio.Future[ControlProbe] = asyncio.get_running_loop().create_future()
         self.told_apart = self.walled = False
         if before is not None and before.told_apart and not before.walled:
@@ -77,6 +80,10 @@ class HostControl:
         same = (old.fingerprint, old.sent_to) == (new.fingerprint, new.sent_to)
         self.told_apart = self.told_apart or (same and new.fingerprint is not None)
 
+    def met(self, fault: str) -> bool:
+        """Tell whether it met this block or fault."""
+        return self.probe.done() and self.probe.result().fault == fault
+
     @property
     def result(self) -> ControlProbe:
         """The probe, once it is over."""
@@ -86,7 +93,9 @@ class HostControl:
 class Controls:
     """Remember the control of each host; concurrent looks at one host share the probe.
 
-    One that got no answer, such as that of a look whose time was up, is asked again after `retry_seconds`.
+    One that got no answer, such as that of a look whose time was up, or that met what may be a block, is asked again
+    after `retry_seconds`; each time that it meets the same again it is believed for twice as long, so that hosts that
+    forbid what they don't have are left alone as well.
     """
 
     def __init__(
@@ -103,7 +112,7 @@ class Controls:
     def known(self, url: CanonicalUrl, now: float) -> HostControl | None:
         """Give the control of a URL's host, if there is one that is not too old."""
         known = self._known.get((url.scheme, url.host, url.port))
-        if known is None or now - known.at >= self._interval or not known.probe.done():
+        if known is None or now - known.at >= known.seconds or not known.probe.done():
             return None
         return known
 
@@ -113,18 +122,22 @@ class Controls:
         """Give the control of a URL's host, asking if the last one is too old."""
         key = (url.scheme, url.host, url.port)
         known = self._known.get(key)
-        if known is not None and now - known.at < self._interval:
+        if known is not None and now - known.at < known.seconds:
             await asyncio.shield(known.probe)
             return known
-        made = self._known[key] = HostControl(now, known)
+        made = self._known[key] = HostControl(now, self._interval, known)
         self._known.move_to_end(key)
         while len(self._known) > self._most:
             self._known.popitem(last=False)
-        await self._fill(key, made, ask)
+        await self._fill(key, made, known, ask)
         return made
 
     async def _fill(
-        self, key: HostKey, made: HostControl, ask: Callable[[], Awaitable[ControlProbe]]
+        self,
+        key: HostKey,
+        made: HostControl,
+        before: HostControl | None,
+        ask: Callable[[], Awaitable[ControlProbe]],
     ) -> None:
         """Let every waiter have the result; a probe that was not made is not remembered."""
         try:
@@ -133,8 +146,10 @@ class Controls:
             self._known.pop(key, None)
             made.probe.set_result(ControlProbe())
             raise
-        if found.fingerprint is None:
-            made.at -= self._interval - self._retry
+        if found.fault is not None:
+            made.seconds = self._retry
+            if before is not None and before.met(found.fault):
+                made.seconds = min(2 * before.seconds, self._interval)
         made.probe.set_result(found)
 
 

@@ -6,13 +6,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from schemas.urls import CanonicalUrl
-from services.core.verdict import (
-    DARK_FAULTS,
-    Control,
-    Redirect,
-    compare,
-    reason_of_status,
-)
+from services.core.reasons import BLOCKS, DARK_FAULTS
+from services.core.verdict import Control, Redirect, compare, reason_of_status
 from services.probing import redirects
 from services.probing.controls import ControlProbe, HostControl, front_of, is_parked, sibling
 from services.probing.exchange import Method, Reply, target_of
@@ -23,6 +18,10 @@ from services.probing.literals import literal_of
 Enter = Callable[[str, str], Awaitable[bool]]
 Request = Callable[[str, Method, CanonicalUrl, str], Awaitable[Reply]]
 _FOLLOWED = frozenset({"same_host", "same_domain", "slash", "https"})
+# What says nothing about the path that was asked for; any other block a host may give for all it doesn't have.
+_TRANSIENT = frozenset(
+    {"blocked_challenge", "blocked_rate_limited", "blocked_unavailable", "server_error"}
+)
 
 
 class Siblings:
@@ -85,7 +84,9 @@ class Siblings:
         if not was_served:
             return "same"
         front = await self.front(url, address, reply.method)
-        if front is not None and compare(front.fingerprint, found.result.fingerprint) == "differs":
+        if front is None or front.fingerprint is None:
+            return "everything"
+        if compare(front.fingerprint, found.result.fingerprint) == "differs":
             return "same"
         found.walled = True
         return "everything"
@@ -95,11 +96,7 @@ class Siblings:
         if target_of(url) == "/":
             return True
         front = await self.front(url, address, method)
-        if front is None:
-            return False
-        if front.fingerprint is None:
-            return front.fault in DARK_FAULTS
-        return reason_of_status(front.fingerprint.status) in DARK_FAULTS
+        return front is not None and front.fault in DARK_FAULTS
 
     async def front(self, url: CanonicalUrl, address: str, method: Method) -> ControlProbe | None:
         """Give what the front page said lately; None where politeness forbids to ask."""
@@ -140,11 +137,12 @@ class Siblings:
             reply = await self._request(what, method, url, address)
         finally:
             self._kit.gate.release(address)
-        if reply.status not in redirects.STATUSES:
-            return ControlProbe(reply.fingerprint(None), fault=reply.fault)
+        if reply.status not in redirects.STATUSES or reply.challenge:
+            return _answered(reply)
         hop = redirects.hop(url, reply.location)
         sent_to = None if hop.url is None else redirects.digest_of(hop.url)
-        return ControlProbe(reply.fingerprint(hop.kind), sent_to=sent_to)
+        fault = "blocked_login" if hop.kind == "login" else None
+        return ControlProbe(reply.fingerprint(hop.kind), sent_to=sent_to, fault=fault)
 
     async def _name_servers(self, host: str) -> tuple[str, ...]:
         if literal_of(host) is not None:
@@ -154,3 +152,13 @@ class Siblings:
                 return await self._kit.resolver.name_servers(redirects.registrable_domain(host))
         except TimeoutError:
             return ()
+
+
+def _answered(reply: Reply) -> ControlProbe:
+    """Make a control of an answer, unless it is of the moment; a block is one that may not last."""
+    reason = reply.fault or (
+        "blocked_challenge" if reply.challenge else reason_of_status(reply.status)
+    )
+    if reply.fault is not None or reason in _TRANSIENT:
+        return ControlProbe(fault=reason)
+    return ControlProbe(reply.fingerprint(None), fault=reason if reason in BLOCKS else None)

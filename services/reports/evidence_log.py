@@ -1,6 +1,6 @@
 """Read the evidence about one provider from the log, case by case, in one snapshot and without any sealed URL."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from itertools import groupby
 
@@ -29,8 +29,16 @@ async def evidence(
     async with session.transaction(isolation="repeatable_read", readonly=True):
         found = await session.fetch(_statement("cases_of_provider"), provider)
         names = [row["case_id"] for row in found]
-        for start in range(0, len(names), _CHUNK):
-            chunk = names[start : start + _CHUNK]
-            logged = await session.fetch(_statement("log_until"), chunk, cutoff)
-            for _, log in groupby(logged, key=lambda row: row["case_id"]):
-                yield [rows.event_of(row) for row in log]
+        async for log in logs(session, names, cutoff):
+            yield log
+
+
+async def logs(
+    session: asyncpg.Connection, case_ids: Sequence[str], cutoff: datetime
+) -> AsyncIterator[list[Event]]:
+    """Give the events of each of some cases, up to a cut-off, each case's in order of their time."""
+    for start in range(0, len(case_ids), _CHUNK):
+        chunk = case_ids[start : start + _CHUNK]
+        logged = await session.fetch(_statement("log_until"), chunk, cutoff)
+        for _, log in groupby(logged, key=lambda row: row["case_id"]):
+            yield [rows.event_of(row) for row in log]

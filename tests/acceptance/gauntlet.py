@@ -3,6 +3,7 @@
 `python -m tests.acceptance.gauntlet [CONDITION...]` runs each condition by itself, about two minutes each.
 """
 
+import argparse
 import asyncio
 import sys
 import tempfile
@@ -83,17 +84,33 @@ def good(result: Result) -> bool:
     return result.ok and result.verification.undecided_share <= MOST_UNDECIDED
 
 
-def main(names: list[str]) -> int:
+def main(words: list[str]) -> int:
     """Run the named conditions, or all."""
+    parser = argparse.ArgumentParser(prog="python -m tests.acceptance.gauntlet")
+    parser.add_argument("conditions", nargs="*", metavar="CONDITION", help=", ".join(CONDITIONS))
+    parser.add_argument("--seed", type=int, default=SEED, help="another world of the same kind")
+    parser.add_argument("--cases", type=int, default=300)
+    chosen = parser.parse_args(words)
+    if unknown := set(chosen.conditions) - set(CONDITIONS):
+        parser.error(
+            f"no condition {', '.join(sorted(unknown))}; there are {', '.join(CONDITIONS)}"
+        )
     bad = 0
-    for name in names or CONDITIONS:
+    for name in chosen.conditions or CONDITIONS:
         with tempfile.TemporaryDirectory(prefix="takedown-gauntlet-") as folder:
-            result = asyncio.run(run(name, Path(folder)))
-        print(line(name, result), flush=True)
-        for failure in result.verification.failures:
-            print(f"  WRONG {failure.kind} case {failure.case_id}: {failure.detail}")
+            playing = run(name, Path(folder), seed=chosen.seed, cases=chosen.cases)
+            result = asyncio.run(playing)
+        _tell(name, result)
         bad += not good(result)
     return 1 if bad else 0
+
+
+def _tell(name: str, result: Result) -> None:
+    print(line(name, result), flush=True)
+    for failure in result.verification.failures:
+        print(f"  WRONG {failure.kind} case {failure.case_id}: {failure.detail}")
+        for heard in result.logs[failure.case_id]:
+            print(f"    {heard}")
 
 
 if __name__ == "__main__":

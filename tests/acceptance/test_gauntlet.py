@@ -20,7 +20,7 @@ async def test_nothing_fools_the_monitor(jars: Path, tmp_path: Path) -> None:
     """With 5 % loss, the canary down and each vantage blocked for hours: nothing false, every removal found."""
     result = await gauntlet.run("all", tmp_path)
     found = result.verification
-    assert found.failures == ()
+    assert found.failures == (), result.logs
     assert found.found_removals == found.expected_removals > found.cases / 2
     assert found.total.breached > found.cases / 10
     assert result.breaches_metric == result.breaches_ledger

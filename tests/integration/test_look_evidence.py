@@ -84,6 +84,31 @@ async def test_a_front_page_that_said_nothing_is_asked_again(lab: Lab) -> None:
     assert (made.verdict, made.reason) == ("removed", "soft_404_control")
 
 
+@pytest.mark.parametrize("block", [403, 429, 503, 500])
+async def test_a_sibling_that_met_a_block_is_compared_with_for_minutes(
+    lab: Lab, block: int
+) -> None:
+    """A block that began between a URL and its sibling must not make the URL online, or hide a removal, for a day."""
+    site = await lab.site(x=answer(200, **IMAGE))
+    site.missing = answer(block, **PAGE)
+    looker, url = lab.looker(), f"http://a.example:{site.port}/x"
+    assert (await lab.look(url, looker)).verdict == "online"
+    site.missing = site.scripts["/x"] = answer(200, **PAGE)
+    site.scripts["/"] = answer(200, content_type="text/html", content_length="40000")
+    begun = looker._gate.now
+    looker._gate.now = lambda: begun() + LookLimits().control_retry_seconds
+    made = await lab.look(url, looker, known_online=True, baseline=BASELINE)
+    assert (made.verdict, made.reason) == ("removed", "soft_404_control")
+
+
+async def test_a_front_page_that_is_out_of_order_tells_nothing_apart(lab: Lab) -> None:
+    """A 503 in place of the front page says nothing of the one page that everything else is answered with."""
+    site = await lab.site()
+    site.missing, site.scripts["/"] = answer(200, **PAGE), answer(503)
+    made = await lab.look(f"http://a.example:{site.port}/x", known_online=True)
+    assert (made.verdict, made.reason) == ("undetermined", "suspected_wall")
+
+
 async def test_a_soft_404_beside_a_front_page_is_a_removal(lab: Lab) -> None:
     """Where the front page is answered otherwise, the host does tell paths apart."""
     site = await lab.site()

@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
 import asyncpg
+import msgspec
 from aiokafka import AIOKafkaProducer
 from msgspec import Struct
 from prometheus_client.parser import text_string_to_metric_families
@@ -22,13 +23,14 @@ from services.core.machines import Clock
 from services.ledger.digest import cases as ledger_cases
 from services.ledger.digest import ledger_digest
 from services.ledger.pool import open_pool
+from services.reports import evidence_log
 from services.reports.table import Table, build
 from services.runtime.connections import database_connection, kafka_connection
 from services.runtime.demo.stage import Stage, serving, settings_for
 from services.runtime.methods import methodology
 from services.runtime.up import Installation
 from services.simulation import driver, truth
-from services.simulation.facts import Verification
+from services.simulation.facts import Failure, Verification
 
 _LEAD = timedelta(seconds=4)
 _REFRESH_SECONDS = 1.0
@@ -36,7 +38,10 @@ BREACHES, VOIDED = "takedown_breaches_total", "takedown_breaches_voided_total"
 
 
 class Result(Struct, kw_only=True):
-    """What a demo found: the league table beside the truth, the metric beside the ledger."""
+    """What a demo found: the league table beside the truth, the metric beside the ledger.
+
+    `logs` tells, of each case that contradicts the truth, what the ledger has heard of it: a line per event.
+    """
 
     table: Table
     verification: Verification
@@ -44,6 +49,7 @@ class Result(Struct, kw_only=True):
     breaches_ledger: int
     digest: str
     seconds: float
+    logs: dict[str, list[str]]
 
     @property
     def ok(self) -> bool:
@@ -125,11 +131,12 @@ class Show:
         async with self._pool() as pool:
             cases = await _cases(pool)
             digest = await ledger_digest(pool)
+            measured = [spell for case in cases for spell in truth.measured(case)]
+            verification = truth.check(
+                self.world.truths(), measured, until=until, settle=self.world.settle
+            )
+            logs = await _told(pool, verification.failures)
         breaches = sum(spell.clock is Clock.BREACHED for case in cases for spell in case.spells)
-        measured = [spell for case in cases for spell in truth.measured(case)]
-        verification = truth.check(
-            self.world.truths(), measured, until=until, settle=self.world.settle
-        )
         return Result(
             table=build(cases, self.method, until),
             verification=verification,
@@ -137,6 +144,7 @@ class Show:
             breaches_ledger=breaches,
             digest=digest,
             seconds=(_now() - began).total_seconds(),
+            logs=logs,
         )
 
     async def _breaches_metric(self, expected: int) -> float:
@@ -186,6 +194,19 @@ class Show:
 
 async def _cases(pool: asyncpg.Pool) -> list[Case]:
     return [case async for case, _ in ledger_cases(pool)]
+
+
+async def _told(pool: asyncpg.Pool, failures: Iterable[Failure]) -> dict[str, list[str]]:
+    """Write down what the ledger has heard of the cases that contradict the truth."""
+    case_ids = sorted({failure.case_id for failure in failures})
+    async with pool.acquire() as session:
+        logs = [log async for log in evidence_log.logs(session, case_ids, _now())]
+    return {log[0].case_id: [_line(event) for event in log] for log in logs}
+
+
+def _line(event: Event) -> str:
+    data = msgspec.json.encode(event.data).decode()
+    return f"{event.time:%H:%M:%S.%f} {event.type} {event.source} {data}"
 
 
 def _total(exposition: str) -> float:
