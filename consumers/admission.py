@@ -6,6 +6,7 @@ Model: "first ask whose fault it is"; everything refused here is the producer's.
 
 import re
 from datetime import UTC, datetime
+from typing import Any, Protocol
 
 from aiokafka import ConsumerRecord
 from msgspec import structs
@@ -28,11 +29,23 @@ LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
-class Admission:
-    """Decodes records and names their cases with the operator's keys."""
+class Admits(Protocol):
+    """Makes events of records, or refuses them."""
 
-    def __init__(self, keyring: Keyring) -> None:
+    def admit(self, record: Any) -> Event:
+        """Give the event of a record; raises `UnusableEvent`, never anything else."""
+        ...
+
+
+class Admission:
+    """Decodes records and names their cases with the operator's keys.
+
+    `erased`: URLs were cut out of the records, so that a report may have none.
+    """
+
+    def __init__(self, keyring: Keyring, *, erased: bool = False) -> None:
         self._keyring = keyring
+        self._erased = erased
 
     def admit(self, record: "ConsumerRecord[bytes, bytes]") -> Event:
         """Give the event of a record, its URL sealed; raises `UnusableEvent`, never anything else."""
@@ -61,6 +74,8 @@ class Admission:
         return _event(incoming, incoming.subject, incoming.data)
 
     def _report(self, incoming: Incoming, report: ReportFiled) -> Event:
+        if self._erased and report.url is None and report.sealed_url is None:
+            return self._without_url(incoming, report)
         if (report.url is None) == (report.sealed_url is None):
             raise UnusableEvent("bad_data", "a report has exactly one of `url` and `sealed_url`")
         if report.url is not None:
@@ -85,6 +100,14 @@ class Admission:
         )
         return _event(incoming, case_id, data)
 
+    def _without_url(self, incoming: Incoming, report: ReportFiled) -> Event:
+        """Take a report as it is: it was admitted with its URL before that was cut out."""
+        if incoming.subject is None or not is_case_id(incoming.subject):
+            raise UnusableEvent(
+                "no_case", "a report without its URL needs its case id as `subject`"
+            )
+        return _event(incoming, incoming.subject, report)
+
     def _sealed(self, incoming: Incoming, report: ReportFiled, sealed: str) -> Event:
         """Open a sealed URL to see that it is one, and of the case that the event names."""
         if incoming.subject is None or not is_case_id(incoming.subject):
@@ -101,10 +124,14 @@ class Admission:
 
 
 def _event(incoming: Incoming, case_id: str, data: Payload) -> Event:
-    """Name an event whose sender gave no id by its sealed content: an id must tell nothing of a URL."""
+    """Name an event whose sender gave no id by its content.
+
+    Without the URL, which the case names: an id must tell nothing of it, nor change with the sealing key.
+    """
     name = incoming.id
     if name is None:
-        body = codec.encode_data(data)
+        bare = structs.replace(data, sealed_url=None) if isinstance(data, ReportFiled) else data
+        body = codec.encode_data(bare)
         name = ids.content_id(TYPE_OF[type(data)], case_id, incoming.time, body)
     return Event(
         id=name,

@@ -34,7 +34,7 @@ def _sections() -> Iterator[str]:
         yield ""
 
 
-_ORDER = ("every process", "ledger consumer", "outbox relay", "prober", "exporter")
+_ORDER = ("every process", "ledger consumer", "outbox relay", "retention", "prober", "exporter")
 
 
 def _row(info: MetricInfo) -> str:

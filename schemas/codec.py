@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from schemas import ids
 from schemas.errors import UnusableEvent
-from schemas.events import TYPES, Event, Payload
+from schemas.events import TYPE_OF, TYPES, Event, Payload
 from schemas.topics import Topic
 
 Headers = Sequence[tuple[str, bytes]]
@@ -75,6 +75,12 @@ def encode(event: Event) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
         b"application/json",
     )
     return case_id, encode_data(event.data), list(zip(HEADERS, values, strict=True))
+
+
+def stated(case_id: str, data: Payload, at: datetime, source: str) -> Event:
+    """Make the event of what we say ourselves: equal words about one case at one instant are one event."""
+    name = ids.content_id(TYPE_OF[type(data)], case_id, at, encode_data(data))
+    return Event(id=name, time=at, source=source, case_id=case_id, data=data)
 
 
 def encode_data(data: Payload) -> bytes:

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 
 from schemas import events as ev
+from schemas.errors import UnusableEvent
 from schemas.events import Payload
 
 DEFAULT_PARTITIONS = 12
 DLQ_SUFFIX = ".dlq"
+# What retention deletes leaves the disk with its segment, and the one that is written to stays: so it is closed daily.
+_ROLLED = {"segment.ms": "86400000"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +31,16 @@ class Topic:
         """The broker's settings for this topic."""
         policy = "compact" if self.compacted else "delete"
         shared = {"cleanup.policy": policy, "retention.ms": "-1", "retention.bytes": "-1"}
+        if not self.sealed:
+            shared |= _ROLLED
         # A prober that was down for less than a day still finds when an entry was first published, and
         # what it then owes; the time of a record is the broker's, for an entry has none of its own.
         compaction = {
             "min.cleanable.dirty.ratio": "0.1",
             "segment.ms": "3600000",
             "min.compaction.lag.ms": "86400000",
+            # A URL whose watch has ended leaves the disk, however little is published.
+            "max.compaction.lag.ms": "604800000",
             "message.timestamp.type": "LogAppendTime",
         }
         return shared | (compaction if self.compacted else {})
@@ -81,9 +88,18 @@ EVIDENCE = (REPORTS, OBSERVATIONS)
 BY_NAME = {topic.name: topic for topic in TOPICS}
 
 
+def topic_of(data: Payload) -> Topic:
+    """Say on which topic evidence belongs; raises `UnusableEvent` for what only the ledger may say."""
+    for topic in EVIDENCE:
+        if type(data) in topic.carries:
+            return topic
+    name = ev.TYPE_OF[type(data)]
+    raise UnusableEvent("wrong_topic", f"{name} is ours to say, not to submit")
+
+
 def all_names() -> dict[str, dict[str, str]]:
     """Name every topic to create, with its settings, dead letters of the evidence included."""
     keep = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
     # A dead letter is as large as its record, which the broker let in, and its headers come on top.
-    keep["max.message.bytes"] = "2097152"
+    keep |= _ROLLED | {"max.message.bytes": "2097152"}
     return {t.name: t.config for t in TOPICS} | {t.dlq: keep for t in EVIDENCE}

@@ -1,5 +1,6 @@
 """Fixtures that every kind of test may use: real servers, tools, and the guard around the run."""
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -13,6 +14,7 @@ from services.runtime.embedded import (
     JarsUnavailable,
     PostgresMissing,
 )
+from services.runtime.embedded import process as embedded_process
 from services.runtime.embedded.jars import have_jars
 from tests import socketguard
 from tests.servers import debian_tool, fresh_database, running, unavailable
@@ -20,6 +22,18 @@ from tests.servers import debian_tool, fresh_database, running, unavailable
 S = TypeVar("S", EmbeddedKafka, EmbeddedPostgres)
 
 socketguard.install()
+
+
+def own_ports(ports: range) -> range:
+    """Give the share of these ports that this worker of pytest-xdist may choose from.
+
+    A chosen port stays unbound until its server is up: another worker could choose it too.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    return ports[int(worker) :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
+
+
+embedded_process._PORTS = own_ports(embedded_process._PORTS)
 
 
 @pytest.fixture(autouse=True)

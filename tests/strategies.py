@@ -91,7 +91,10 @@ reports = st.builds(
     lambda at, provider, category: event(
         at,
         ev.ReportFiled(
-            reporter="hotline", sealed_url="s1.k.x", provider=provider, category=category
+            reporter="hotline",
+            sealed_url=f"s1.k.{at:%d%H%M}",
+            provider=provider,
+            category=category,
         ),
     ),
     minutes,
@@ -129,9 +132,12 @@ attributed = st.builds(
     providers,
     st.one_of(st.none(), minutes),
 )
+erasures = st.builds(
+    lambda at: event(at, ev.CaseErased(actor="officer", reason="retention")), minutes
+)
 rare = st.one_of(
     st.builds(lambda at: event(at, ev.ReportRetracted(actor="hotline", reason="legal")), minutes),
-    st.builds(lambda at: event(at, ev.CaseErased(actor="officer", reason="retention")), minutes),
+    erasures,
 )
 
 any_event = st.one_of(
@@ -141,5 +147,6 @@ any_event = st.one_of(
 histories = st.lists(
     st.one_of(any_event, any_event, any_event, any_event, rare), min_size=1, max_size=40
 )
+claims = st.lists(st.one_of(reports, erasures, looks), min_size=1, max_size=25)
 ordinary = st.lists(st.one_of(looks, sent, reports), min_size=1, max_size=40)
 methodologies = st.sampled_from(METHODOLOGIES)

@@ -6,6 +6,7 @@
 
 Files are written beside their name and moved there; `progress.jsonl` says which are done, so that a stopped
 archive goes on where it was. What reporters sent may hold unsealed URLs: only the owner may read the files.
+An archive `without_urls` holds none, sealed or not: its records are those that `consumers.retention` made of them.
 """
 
 import hashlib
@@ -32,6 +33,7 @@ FILE_BYTES = 64 * 1024 * 1024
 _LEVEL = 3
 
 Told = Callable[[int], None]
+Cut = Callable[[Any], Raw]
 Body = tuple[int, int, int, bytes | None, bytes | None, list[tuple[str, bytes | None]]]
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -73,7 +75,10 @@ class Written(Struct, frozen=True, kw_only=True):
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
-    """What is in an archive; `digest` is SHA-256 over everything else here."""
+    """What is in an archive; `digest` is SHA-256 over everything else here.
+
+    `without_urls`: every URL was cut out of its records.
+    """
 
     format: str = FORMAT
     version: int = VERSION
@@ -81,6 +86,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     records: int
     spans: list[Span]
     files: list[Written]
+    without_urls: bool = False
     digest: str = ""
 
     def sealed(self) -> "Manifest":
@@ -89,7 +95,10 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
     def computed(self) -> str:
         """Digest everything but the digest."""
-        bare = msgspec.structs.replace(self, digest="")
+        bare = msgspec.to_builtins(msgspec.structs.replace(self, digest=""))
+        if not self.without_urls:
+            # Archives of before know nothing of it.
+            del bare["without_urls"]
         return hashlib.sha256(msgspec.json.encode(bare, order="sorted")).hexdigest()
 
     def ranges(self) -> Ranges:
@@ -98,30 +107,39 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
 
 class _Plan(Struct, frozen=True, kw_only=True):
-    """First line of `progress.jsonl`: the spans as asked for at the start."""
+    """First line of `progress.jsonl`: the spans as asked for at the start, and whether URLs are cut out."""
 
     spans: list[Span]
+    without_urls: bool = False
 
 
 async def write_archive(
-    source: Source, folder: Path, ranges: Ranges, now: datetime, told: Told
+    source: Source,
+    folder: Path,
+    ranges: Ranges,
+    now: datetime,
+    told: Told,
+    *,
+    cut: Cut | None = None,
 ) -> Manifest:
     """Write an archive, or go on with one that was stopped, whose ranges hold; return its manifest.
 
-    `told` hears how many more records are done. Raises `BadArchive` where something else is in the folder.
+    `told` hears how many more records are done. `cut` takes the URL out of a record; without it they stay.
+    Raises `BadArchive` where something else is in the folder.
     """
-    writer = _Writer(folder, ranges)
+    writer = _Writer(folder, ranges, cut)
     for span in writer.spans:
         await writer.write(source, span, told)
     return writer.finish(now)
 
 
 class _Writer:
-    def __init__(self, folder: Path, ranges: Ranges) -> None:
+    def __init__(self, folder: Path, ranges: Ranges, cut: Cut | None) -> None:
         self._folder = folder
+        self._cut = cut
         if (folder / MANIFEST).exists():
             raise BadArchive(f"{folder} is a finished archive already; name another folder")
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _made(folder)
         self.spans, self._files = self._resumed() or self._begun(ranges)
 
     def _begun(self, ranges: Ranges) -> tuple[list[Span], list[Written]]:
@@ -131,7 +149,7 @@ class _Writer:
             Span(topic=topic, partition=number, begins=begins, until=until)
             for (topic, number), (begins, until) in sorted(ranges.items())
         ]
-        self._note(_Plan(spans=spans))
+        self._note(_Plan(spans=spans, without_urls=self._cut is not None))
         return spans, []
 
     def _resumed(self) -> tuple[list[Span], list[Written]] | None:
@@ -151,6 +169,10 @@ class _Writer:
             raise BadArchive(
                 f"{path} can't be read, so that nothing tells how far {self._folder} got; name a new folder"
             ) from None
+        if plan.without_urls != (self._cut is not None):
+            raise BadArchive(
+                f"{self._folder} was begun {'without' if plan.without_urls else 'with'} URLs; name another folder"
+            )
         _replace(path, whole + b"\n")
         return plan.spans, files
 
@@ -175,10 +197,11 @@ class _Writer:
 
     def _write_file(self, span: Span, records: Sequence[Any]) -> None:
         name = f"{span.topic}/{span.partition:03d}/{records[0].offset:020d}.msgpack.zst"
-        packed = _pack([_body(record) for record in records])
+        kept = records if self._cut is None else [self._cut(record) for record in records]
+        packed = _pack([_body(record) for record in kept])
         content = bytes(cramjam.zstd.compress(packed, level=_LEVEL))
         path = self._folder / name
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _made(path.parent)
         _replace(path, content)
         written = Written(
             name=name,
@@ -208,6 +231,7 @@ class _Writer:
             records=sum(f.records for f in files),
             spans=self.spans,
             files=files,
+            without_urls=self._cut is not None,
         ).sealed()
         text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
         _replace(self._folder / MANIFEST, text + b"\n")
@@ -237,11 +261,25 @@ def _replace(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     scratch.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    _keep(path.parent)
+
+
+def _made(folder: Path) -> None:
+    """Make a folder and those above it, so that they are still there after a power cut."""
+    if folder.is_dir():
+        return
+    _made(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    _keep(folder.parent)
+
+
+def _keep(folder: Path) -> None:
+    """Have the disk keep what a folder lists."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from consumers.replay.source import EVIDENCE, Source
+from schemas import topics
 from schemas.errors import TakedownError
 from services.ledger.shadow.schema import Partition, Ranges, Unit
 
@@ -54,6 +55,29 @@ async def resolve(source: Source, bounds: Bounds) -> Ranges:
         untils[place] = min(untils[place], offset)
     _check_order(bounds)
     return {place: (begins[place], max(begins[place], untils[place])) for place in extents}
+
+
+def check_begins(ranges: Ranges, bounds: Bounds, *, alone: bool) -> None:
+    """Refuse to fold a part for the whole: records that are gone from the broker, and in no archive that is given.
+
+    Where a begin was asked for, a part is what is wanted. `alone`: no archive is given.
+    """
+    if bounds.recorded_from is not None:
+        return
+    for (topic, number), (begins, _) in sorted(ranges.items()):
+        if begins and (topic, number) not in bounds.from_offsets:
+            raise BadRange(_begin_words(f"{topic}/{number}", topic, begins, alone=alone))
+
+
+def _begin_words(place: str, topic: str, begins: int, *, alone: bool) -> str:
+    known = "the broker's records of" if alone else "the records given of"
+    moved = topic == topics.REPORTS.name
+    gone = "were moved to archives by `takedown retention`" if moved else "are gone from the broker"
+    given = "--archive ... --and-kafka" if alone else "--archive too"
+    return (
+        f"{known} {place} begin at offset {begins}: the earlier ones {gone}; give them with {given}, "
+        "or ask for a part with --from-offsets or --recorded-from"
+    )
 
 
 def check_times(since: datetime | None, until: datetime | None, words: str) -> None:

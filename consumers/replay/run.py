@@ -8,16 +8,14 @@ from contextlib import asynccontextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 from msgspec import Struct, structs
 
 from consumers.connection import KafkaConnection
-from consumers.replay.archive import ArchiveSource
-from consumers.replay.ranges import UNIT_RECORDS, Bounds, cut, partitions_of, resolve
-from consumers.replay.source import KafkaSource, Source
+from consumers.replay.chain import KAFKA, Chain, opened
+from consumers.replay.ranges import UNIT_RECORDS, Bounds, check_begins, cut, partitions_of, resolve
 from consumers.replay.worker import Job, work
 from schemas.errors import TakedownError
 from schemas.methodology import Methodology
@@ -35,14 +33,17 @@ class ReplayStopped(TakedownError):
 
 
 class Asked(Struct, frozen=True, kw_only=True):
-    """What to replay, from where, with what; `source` of `identity` is filled in here."""
+    """What to replay, from where, with what; `source` of `identity` is filled in here.
+
+    Archives are read in their order, then Kafka; `kafka` is None where the archives are all that is read.
+    """
 
     name: str
     identity: Identity
     bounds: Bounds = Bounds()
     database: DatabaseConnection
     kafka: KafkaConnection | None
-    archive: str | None = None
+    archive: tuple[str, ...] = ()
     keyring: Keyring
     workers: int = 2
     unit_records: int = UNIT_RECORDS
@@ -50,13 +51,11 @@ class Asked(Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"<Asked {self.name}>"
 
-    def source(self) -> Source:
+    def source(self) -> Chain:
         """Open where the records come from."""
-        if self.archive is not None:
-            return ArchiveSource(Path(self.archive))
-        if self.kafka is None:
+        if not self.archive and self.kafka is None:
             raise BadReplay("a replay reads from Kafka or from an archive; neither is given")
-        return KafkaSource(self.kafka)
+        return opened(self.archive, self.kafka)
 
 
 class Result(Struct, frozen=True, kw_only=True):
@@ -86,7 +85,7 @@ class Progress:
 def identity(methodology: Methodology, *, map_text: str | None = None, **others: Any) -> Identity:
     """Name a replay; a provider map becomes part of its name by its digest."""
     digest = None if map_text is None else hashlib.sha256(map_text.encode()).hexdigest()
-    others.setdefault("source", "kafka")
+    others.setdefault("source", KAFKA)
     return Identity(methodology=methodology, map_digest=digest, map_text=map_text, **others)
 
 
@@ -126,7 +125,7 @@ async def _alone(session: asyncpg.Connection, name: str) -> AsyncIterator[None]:
 async def _replay(session: asyncpg.Connection, asked: Asked, told: Progress) -> Result:
     source = asked.source()
     try:
-        wanted = _sourced(asked.identity, source)
+        wanted = structs.replace(asked.identity, source=source.name)
         shadow, resumed = await _have_shadow(session, asked, wanted, source)
     finally:
         await source.close()
@@ -145,14 +144,8 @@ async def _replay(session: asyncpg.Connection, asked: Asked, told: Progress) -> 
     )
 
 
-def _sourced(wanted: Identity, source: Source) -> Identity:
-    if isinstance(source, ArchiveSource):
-        return structs.replace(wanted, source=f"archive:{source.manifest.digest}")
-    return wanted
-
-
 async def _have_shadow(
-    session: asyncpg.Connection, asked: Asked, wanted: Identity, source: Source
+    session: asyncpg.Connection, asked: Asked, wanted: Identity, source: Chain
 ) -> tuple[str, bool]:
     """Make the shadow, or find the one that a run before this began."""
     shadow = schema.schema_of(asked.name)
@@ -161,6 +154,8 @@ async def _have_shadow(
         await _check_same(session, asked, wanted, known, source)
         return shadow, True
     ranges = await resolve(source, asked.bounds)
+    if source.broker is not None:
+        check_begins(ranges, asked.bounds, alone=not asked.archive)
     if known is not None:
         # The server crashed: the same ranges again, so that the digest is the same.
         ranges = await schema.ranges_of(session, shadow)
@@ -170,7 +165,7 @@ async def _have_shadow(
 
 
 async def _check_same(
-    session: asyncpg.Connection, asked: Asked, wanted: Identity, known: schema.Entry, source: Source
+    session: asyncpg.Connection, asked: Asked, wanted: Identity, known: schema.Entry, source: Chain
 ) -> None:
     if known.identity != wanted:
         raise BadReplay(

@@ -16,6 +16,8 @@ from services.ledger.shadow.schema import Partition, Ranges
 
 _FETCH_BYTES = 4 * 1024 * 1024
 _POLL_MS = 1000
+# The next partition waits for the last one's fetch, which at its end waits for this long.
+_WAIT_MS = 20
 _SILENT_POLLS = 60
 
 
@@ -72,6 +74,7 @@ class KafkaSource:
                 group_id=None,
                 auto_offset_reset="none",
                 fetch_max_bytes=_FETCH_BYTES,
+                fetch_max_wait_ms=_WAIT_MS,
                 max_partition_fetch_bytes=_FETCH_BYTES,
             )
             await consumer.start()
@@ -130,7 +133,8 @@ class KafkaSource:
         except OffsetOutOfRangeError:
             raise EvidenceGone(
                 f"topic {tp.topic} partition {tp.partition}: the broker no longer has the record that "
-                "comes next; replay from an archive, or from where its records begin"
+                "comes next; if `takedown retention` has moved it, give its archives (--archive ... --and-kafka), "
+                "else replay from an archive, or from where the records begin; under another --name"
             ) from None
         records: list[Any] = found.get(tp, [])
         return records

@@ -14,7 +14,7 @@ import msgspec
 from aiokafka.partitioner import murmur2
 from msgspec import Struct
 
-from consumers.admission import EARLIEST, LATEST, MAX_SOURCE_LENGTH, MAX_VALUE_BYTES, Admission
+from consumers.admission import EARLIEST, LATEST, MAX_SOURCE_LENGTH, MAX_VALUE_BYTES, Admits
 from consumers.replay.source import Raw
 from schemas import codec, ids, topics
 from schemas.errors import UnusableEvent
@@ -87,7 +87,7 @@ class Gathering:
     """The records of one unit, by case; `strays` are events whose case is at home in another partition."""
 
     def __init__(
-        self, unit: Unit, admission: Admission, partitions: int, only: frozenset[str] | None = None
+        self, unit: Unit, admission: Admits, partitions: int, only: frozenset[str] | None = None
     ) -> None:
         self._unit = unit
         self._admission = admission
@@ -220,7 +220,7 @@ def refusal(item: Item, error: UnusableEvent) -> Row:
     return *place_of(item), error.reason, str(error)
 
 
-def admit(item: Item, case_id: str, admission: Admission) -> Event:
+def admit(item: Item, case_id: str, admission: Admits) -> Event:
     """Give the event of a gathered record; raises `UnusableEvent` as `Admission` does."""
     if item[3] is None:
         event: Event = item[4]
@@ -277,7 +277,7 @@ def _record(item: Item, case_id: str) -> Raw:
 class Folding:
     """Folds gathered cases one after the other; counts, and notes what can't be used."""
 
-    def __init__(self, rules: Rules, admission: Admission) -> None:
+    def __init__(self, rules: Rules, admission: Admits) -> None:
         self._rules = rules
         self._admission = admission
         self._bounded = rules.event_from is not None or rules.event_to is not None

@@ -6,17 +6,16 @@ import signal
 from collections.abc import Callable, Iterator
 from itertools import islice
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 import uvloop
 from msgspec import Struct
 
-from consumers.admission import Admission
+from consumers.admission import Admits
 from consumers.connection import KafkaConnection
-from consumers.replay.archive import ArchiveSource
-from consumers.replay.source import EVIDENCE, KafkaSource, Source
+from consumers.replay.chain import Chain, PlacedAdmission, opened
+from consumers.replay.source import EVIDENCE, Source
 from consumers.replay.unit import Folding, Gathering, Rules
 from schemas.errors import TakedownError
 from schemas.sealing import Keyring
@@ -30,11 +29,14 @@ _CASES = 2000
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """All that a worker needs; goes to it through a pipe, because it holds secrets."""
+    """All that a worker needs; goes to it through a pipe, because it holds secrets.
+
+    Archives are read in their order; `kafka` is None where they are all that is read.
+    """
 
     database: DatabaseConnection
     kafka: KafkaConnection | None
-    archive: str | None
+    archive: tuple[str, ...]
     keyring: Keyring
     shadow: str
     identity: Identity
@@ -56,12 +58,9 @@ class Job(Struct, frozen=True, kw_only=True):
             event_to=found.event_to,
         )
 
-    def source(self) -> Source:
+    def source(self) -> Chain:
         """Open where the records come from."""
-        if self.archive is not None:
-            return ArchiveSource(Path(self.archive))
-        assert self.kafka is not None
-        return KafkaSource(self.kafka)
+        return opened(self.archive, self.kafka)
 
 
 def work(connection: Connection, job: Job) -> None:
@@ -87,7 +86,7 @@ def work(connection: Connection, job: Job) -> None:
 async def _serve(connection: Connection, job: Job) -> None:
     session = await asyncpg.connect(**job.database.options(), timeout=30)
     source = job.source()
-    admission, rules = Admission(job.keyring), job.rules()
+    admission, rules = PlacedAdmission(job.keyring, source), job.rules()
     try:
         connection.send(("ready",))
         while (unit := await asyncio.to_thread(connection.recv)) is not None:
@@ -109,7 +108,7 @@ class _Turn:
         source: Source,
         job: Job,
         unit: Unit,
-        admission: Admission,
+        admission: Admits,
         rules: Rules,
     ) -> None:
         self._session = session

@@ -38,6 +38,7 @@ COMMANDS = {
         "Fold the evidence again, compare, and make the result live.",
     ),
     "archive": ("services.cli.archive", "Keep the evidence as compressed files with checksums."),
+    "retention": ("services.cli.retention", "Destroy URLs that were kept for long enough."),
     "dead-letters": ("services.cli.dead_letters", "Look at what could not be used, and retry it."),
     "topics": ("services.cli.topics", "List, create and verify the topics."),
     "migrate": ("services.cli.migrate", "Bring the database to this version's schema."),

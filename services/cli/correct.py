@@ -11,11 +11,9 @@ from typing import Any
 import click
 import msgspec
 
-from schemas import ids
-from schemas.codec import encode_data
+from schemas.codec import stated
 from schemas.errors import ConfigError, TakedownError
 from schemas.events import (
-    TYPE_OF,
     CaseAttributed,
     CaseErased,
     Event,
@@ -144,22 +142,16 @@ def erase(
 ) -> None:
     """Destroy the sealed URL of a case, for good; its timings stay. Written to the audit log first.
 
-    The records of the inbound topics keep what was sent there: let Kafka forget them by your own rule.
+    The record of the report stays on the broker until `takedown retention` moves it to an archive without URLs.
     """
     if not yes:
         click.confirm(f"destroy the sealed URL of case {case_id} for good?", abort=True, err=True)
     _correct(case_id, CaseErased(actor=actor, reason=reason), wait_seconds, as_json)
 
 
-def event_of(case_id: str, data: Payload, at: datetime) -> Event:
-    """Make the event of a correction; equal words at one instant are one event."""
-    name = ids.content_id(TYPE_OF[type(data)], case_id, at, encode_data(data))
-    return Event(id=name, time=at, source=SOURCE, case_id=case_id, data=data)
-
-
 def _correct(case_id: str, data: Payload, wait_seconds: float, as_json: bool) -> None:
     settings = client_settings(kafka=True, database=True)
-    event = event_of(case_id, data, now())
+    event = stated(case_id, data, now(), SOURCE)
     run_async(lambda: _perform(settings, event, wait_seconds or None))
     said = {"event_id": str(event.id), "type": event.type, "time": event.time, "case_id": case_id}
     if as_json:

@@ -19,7 +19,7 @@ from schemas.codec import Incoming, Structured, decode_structured
 from schemas.errors import UnusableEvent
 from schemas.events import TYPE_OF, TYPES, Event
 from schemas.sealing import Keyring
-from schemas.topics import EVIDENCE, Topic
+from schemas.topics import EVIDENCE, topic_of
 
 SPECVERSION = "1.0"
 # A clock may be wrong by a zone; no event of evidence is of next week.
@@ -64,7 +64,7 @@ def read_line(line: bytes, admission: Admission, now: datetime) -> Event:
     _refuse_unknown(raw, incoming)
     if incoming.time > now + MOST_AHEAD:
         raise UnusableEvent("bad_time", "`time` lies more than a day in the future")
-    topic_of(incoming)
+    topic_of(incoming.data)
     return admission.name(incoming)
 
 
@@ -93,14 +93,6 @@ def _called(name: str, path: str, names: Iterable[str]) -> str:
 def _nearest(name: str, names: Mapping[str, str]) -> str:
     found = get_close_matches(name, names, n=1, cutoff=0.6)
     return f" (did you mean {names[found[0]]}?)" if found else ""
-
-
-def topic_of(event: Incoming | Event) -> Topic:
-    """Say on which topic an event belongs; only evidence may be submitted."""
-    for topic in EVIDENCE:
-        if type(event.data) in topic.carries:
-            return topic
-    raise UnusableEvent("wrong_topic", f"{TYPE_OF[type(event.data)]} is ours to say, not to submit")
 
 
 def _refuse_unknown(raw: Any, incoming: Incoming) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import asyncpg
 import click
 
-from consumers.replay.ranges import Bounds, check_times, parse_offsets
+from consumers.replay.chain import archives_under
+from consumers.replay.ranges import BadRange, Bounds, check_times, parse_offsets
 from consumers.replay.run import Asked, Progress, Result, identity, replay, workers_here
 from schemas.errors import ConfigError
 from schemas.methodology import Methodology
@@ -70,9 +71,12 @@ class Told(Progress):
 )
 @click.option(
     "--archive",
+    "archives",
+    multiple=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Read from an archive (`takedown archive`) instead of Kafka.",
+    help="Read from an archive, or from all archives in a folder, instead of Kafka; several are read in a row.",
 )
+@click.option("--and-kafka", is_flag=True, help="With --archive: from Kafka what they do not hold.")
 @click.option("--from", "event_from", type=Instant(), help="Event time: only events from then on.")
 @click.option("--to", "event_to", type=Instant(), help="Event time: only events before then.")
 @click.option("--recorded-from", type=Instant(), help="Time on the broker, not event time.")
@@ -92,7 +96,8 @@ def command(
     name: str | None,
     method: str | None,
     provider_map: Path | None,
-    archive: Path | None,
+    archives: tuple[Path, ...],
+    and_kafka: bool,
     event_from: datetime | None,
     event_to: datetime | None,
     recorded_from: datetime | None,
@@ -115,7 +120,10 @@ def command(
     """
     if context.invoked_subcommand is not None:
         return 0
-    settings = client_settings(database=True, kafka=archive is None)
+    if and_kafka and not archives:
+        raise BadRange("--and-kafka goes with --archive; without either all is read from Kafka")
+    with_kafka = and_kafka or not archives
+    settings = client_settings(database=True, kafka=with_kafka)
     chosen = methodology(method or settings.methodology)
     check_times(event_from, event_to, "--from and --to")
     found = identity(
@@ -136,8 +144,8 @@ def command(
         identity=found,
         bounds=bounds,
         database=database_connection(settings),
-        kafka=None if archive is not None else kafka_connection(settings),
-        archive=None if archive is None else str(archive),
+        kafka=kafka_connection(settings) if with_kafka else None,
+        archive=archives_under(archives),
         keyring=load_keyring(settings),
         workers=workers or workers_here(),
     )

@@ -8,9 +8,10 @@ import click
 from msgspec import Struct
 
 from consumers.ledger import GROUP as LEDGER_GROUP
+from consumers.producing import produce
 from schemas.events import Event
+from services.cli.arriving import absent, wait_for_ledger
 from services.cli.lines import Refusal, read_lines
-from services.cli.producing import absent, produce, wait_for_ledger
 from services.cli.support import (
     Refused,
     client_settings,

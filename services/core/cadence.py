@@ -2,7 +2,8 @@
 
 Ticks lie on a grid that the entry alone fixes, so a restarted prober resumes the same ticks.
 Dense early, dense around the deadline (only an interval that straddles it costs certainty), dense while a removal
-is being confirmed, then a decaying tail that catches returns.
+is being confirmed, then a decaying tail that catches returns. The tail begins with a tick at once: of a removal that
+one is past when it is confirmed, of a report that says that it is back it is the look that was asked for.
 
 Ticks are counted in whole microseconds (`core.instants`): a prober plans a million of them at a start, and a tick
 is part of the name of its look, so it must come out the same on every machine.
@@ -24,7 +25,8 @@ _SECOND = 1_000_000
 class Watched(NamedTuple):
     """What the cadence asks of a case, in microseconds.
 
-    `since` is the start of the watch or, of a removed case, the removal; `jitter` puts all its ticks off.
+    `since` is the start of the watch or, of a removed case, the removal or the last report after it; `jitter` puts
+    all its ticks off.
     """
 
     since: int
@@ -50,7 +52,7 @@ class Plan:
         self.deadline = sorted(span(seconds(text)) for text in cadence.deadline)
         self.confirm = sorted(span(seconds(text)) for text in cadence.confirm)
         self.confirm_every = max(span(seconds(cadence.confirm_every)), 1)
-        self.tail = sorted(span(seconds(text)) for text in cadence.tail)
+        self.tail = sorted({0, *(span(seconds(text)) for text in cadence.tail)})
         self.jitter = span(seconds(cadence.jitter))
 
     def jitter_of(self, name: int) -> int:
@@ -92,6 +94,19 @@ class Plan:
         for later in self.ticks(watched, tick, now):
             tick = later
         return tick
+
+    def last_tick(self, watched: Watched) -> int | None:
+        """Give the last tick there will be; None where the looks have no end."""
+        since, deadline, suspected, removed, jitter = watched
+        if removed:
+            return since + self.tail[-1] + jitter
+        ends = max((until for _, until, _ in self.steps), default=0)
+        if ends >= _NEVER or suspected is not None:
+            return None
+        last = since + ends
+        if deadline is not None and self.deadline:
+            last = max(last, deadline + self.deadline[-1])
+        return last + jitter
 
     def _grid(self, since: int, after: int) -> int | None:
         passed = after - since
@@ -138,6 +153,13 @@ def next_look(
     """Give the first tick later than `after`; None when the watch has ended."""
     plan = plan_of(methodology)
     tick = plan.next_tick(watched(entry, case_id, plan), micros(after))
+    return None if tick is None else moment(tick)
+
+
+def last_look(entry: WatchEntry, case_id: str, methodology: Methodology) -> datetime | None:
+    """Give the last tick there will be; None where the looks have no end."""
+    plan = plan_of(methodology)
+    tick = plan.last_tick(watched(entry, case_id, plan))
     return None if tick is None else moment(tick)
 
 

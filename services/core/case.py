@@ -82,7 +82,9 @@ class Spell(Struct, kw_only=True, omit_defaults=True):
 
     `baseline` is what its first online look saw; `dark` a run of looks that found the whole host dark.
     `block`: the vantage that watches is kept out, so that others are asked; it is evidence of nothing.
-    `disputed`: one vantage saw it online while another found it gone, so one alone can't date its removal (P3).
+    `disputed`: one vantage saw it online while another found it gone, so one alone can't date its removal (P3);
+    `lost_from`: those that found it gone, each until it sees it online again.
+    `reported_again_at`: the last report of it while it was gone, or seemed so; none once it has been seen again.
     """
 
     number: int
@@ -107,6 +109,8 @@ class Spell(Struct, kw_only=True, omit_defaults=True):
     block: Block | None = None
     baseline: Fingerprint | None = None
     disputed: bool = False
+    lost_from: list[str] = []
+    reported_again_at: datetime | None = None
     removals: list[Removal] = []
     returned_at: list[datetime] = []
     looks: int = 0

@@ -21,7 +21,6 @@ _NOT_FOLDED = ("id", "version", "title", "source", "minimum_n", "cadence")
 _NESTED = ("confirmation",)
 _TOGETHER = {"norms": "norm", "time_zone": "calendar", "business": "calendar"}
 EVIDENCE = "evidence"
-KEY = "sealing key"
 DEFINITION = "a definition that is not known here"
 
 
@@ -62,7 +61,7 @@ _OF_CASE: Mapping[str, Callable[[Case], Any]] = {
     "reported": lambda case: (case.reported_at, case.reports, case.reporters),
     "retracted": lambda case: case.retracted,
     "not_measurable": lambda case: case.not_measurable,
-    "sealed_url": lambda case: case.sealed_url,
+    "erased": lambda case: case.erased,
     "notices": lambda case: [
         (n.notice_id, n.provider, n.sent_at, n.delivered_at, n.failed_at, n.acknowledged_at)
         for n in case.notices.values()
@@ -87,7 +86,14 @@ _OF_SPELL: Mapping[str, Callable[[Fold, Spell], Any]] = {
     "excluded": _counted_out,
     "exposure": lambda _, s: (s.exposure_lower_seconds, s.exposure_upper_seconds),
     "looks": lambda _, s: (s.looks, s.undetermined, s.missed),
-    "pending": lambda _, s: (_run(s.run), _run(s.dark), _block(s.block), s.disputed),
+    "pending": lambda _, s: (
+        _run(s.run),
+        _run(s.dark),
+        _block(s.block),
+        s.disputed,
+        s.lost_from,
+        s.reported_again_at,
+    ),
 }
 KINDS = (*_OF_CASE, *_OF_SPELL, "transitions")
 # What follows from others, or has no consequence yet.
@@ -103,7 +109,7 @@ def values(fold_: Fold) -> dict[Key, Any]:
         for kind, get in _OF_SPELL.items():
             found[kind, spell.number] = get(fold_, spell)
     found["transitions", None] = [
-        (t.spell, t.machine, t.before, t.after, t.at, t.detail) for t in fold_.transitions
+        (t.spell, t.machine, t.before, t.after, t.at, t.cause, t.detail) for t in fold_.transitions
     ]
     return found
 
@@ -204,8 +210,6 @@ class _Tested:
 
     def causes(self, difference: Difference) -> tuple[str, ...]:
         key = (difference.kind, difference.spell)
-        if difference.kind == "sealed_url" and difference.here and difference.there:
-            return (KEY,)
         ours, theirs = (found.get(key) for found in self._plain)
         if (ours, theirs) != (difference.here, difference.there):
             return (EVIDENCE,)

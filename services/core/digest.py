@@ -15,8 +15,15 @@ _encoder = msgspec.msgpack.Encoder(order="sorted")
 
 
 def case_digest(case: Case, transitions: Iterable[Transition]) -> str:
-    """SHA-256 over a case, its spells and its transitions in canonical MessagePack."""
-    body = _encoder.encode((case, list(transitions)))
+    """SHA-256 over a case, its spells and its transitions in canonical MessagePack.
+
+    The sealed URL is left out: it changes with the active key, goes at an erasure, and is named by the case.
+    """
+    sealed, case.sealed_url = case.sealed_url, None
+    try:
+        body = _encoder.encode((case, list(transitions)))
+    finally:
+        case.sealed_url = sealed
     return hashlib.sha256(body).hexdigest()
 
 

@@ -99,7 +99,6 @@ def _facts(ordered: list[Event]) -> Case:
         case.reports = len(filed)
         case.historic = all(data.historic for _, data in filed)
     for _, data in filed:
-        case.sealed_url = case.sealed_url or data.sealed_url
         case.not_measurable = case.not_measurable or data.not_measurable
     case.reporters = list(dict.fromkeys(data.reporter for _, data in filed))
     case.failed_notices = {e.data.notice_id for e in said if isinstance(e.data, ev.NoticeFailed)}
@@ -134,6 +133,9 @@ def _apply(run: Pass, event: Event, at: datetime) -> None:
 def _report_filed(run: Pass, event: Event) -> None:
     data = event.data
     assert isinstance(data, ev.ReportFiled)
+    _take_url(run.case, data)
+    if not data.historic:
+        run.note_report()
     spell = run.case.spell
     if spell.provider is None and data.provider is not None:
         spell.provider = data.provider
@@ -141,6 +143,12 @@ def _report_filed(run: Pass, event: Event) -> None:
         run.close("not_measurable")
     elif run.methodology.clock_start == "report" and spell.clock_started_at is None:
         run.start_clock(event.time)
+
+
+def _take_url(case: Case, report: ev.ReportFiled) -> None:
+    """Take the URL of the first report that has one; after an erasure a report is a new claim, with its own."""
+    case.erased = False
+    case.sealed_url = case.sealed_url or report.sealed_url
 
 
 def _report_retracted(run: Pass, event: Event) -> None:

@@ -10,10 +10,15 @@ from schemas.events import Event, LookMade
 from schemas.methodology import Methodology
 from services.core.case import Block, Removal, Run, Spell
 from services.core.machines import Clock, Presence, Procedure, Trigger
-from services.core.reasons import BLOCKS
+from services.core.reasons import BLOCKS, DARK_FAULTS, NETWORK_FAULTS, REASONS
 from services.core.spells import Pass
 
 _PATIENCE = 4  # confirmation spans within which the second vantage has to be heard
+_SILENT = DARK_FAULTS | {
+    *("dns_nodata", "dns_servfail", "dns_timeout", "dns_refused", "dns_broken", "dns_disagree"),
+    *("connect_failed", "egress_failed", "address_refused", "not_measurable", "vantage_blind"),
+}
+"""Reasons that show no answer of the host itself: what a dark one gives, trouble with its name, and faults of ours."""
 
 
 def missed(run: Pass, event: Event) -> None:
@@ -30,7 +35,9 @@ def made(run: Pass, event: Event) -> None:
     if look.verdict == "undetermined" or (look.verdict == "removed" and not _sighted(run, look)):
         spell.undetermined += 1
         if look.reason in BLOCKS:
-            _kept_out(spell, look)
+            _kept_out(run, look)
+        if spell.dark is not None and _answered(run, look):
+            spell.dark = None
     elif spell.procedure is not Procedure.CLOSED:
         run.expire_hold()
         _let_in(run, look)
@@ -49,6 +56,18 @@ def _sighted(run: Pass, look: LookMade) -> bool:
     return limit is None or (
         look.canary_at is not None and look.finished_at - look.canary_at <= limit
     )
+
+
+def _answered(run: Pass, look: LookMade) -> bool:
+    """Tell whether an undetermined look shows that the host is there: dark is what gives nothing else (P1).
+
+    As in a verdict, what a blind vantage found gone or met on its way counts for nothing; another answer stands.
+    """
+    if look.verdict == "removed" or look.reason in _SILENT:
+        return False
+    if look.reason in NETWORK_FAULTS and not _sighted(run, look):
+        return False
+    return look.fingerprint is not None or look.reason in REASONS
 
 
 def serving(look: LookMade) -> list[str]:
@@ -74,12 +93,18 @@ def _answerable(run: Pass, look: LookMade) -> list[str]:
 # -- blocks: they move nothing; all that follows from them is that another vantage is asked --------
 
 
-def _kept_out(spell: Spell, look: LookMade) -> None:
-    """Count a block in a row, unless it met a vantage that was only asked because another finds it gone."""
+def _kept_out(run: Pass, look: LookMade) -> None:
+    """Count a block in a row, unless it met a vantage that was only asked because another finds it gone.
+
+    One that does not last gives way to another vantage's: a late look of whoever was asked is not the watch.
+    """
+    spell = run.case.spell
     block = spell.block
     if block is not None and block.vantage == look.vantage:
         block.looks += 1
-    elif block is None and not _gone_elsewhere(spell, look):
+        return
+    lasts = block is not None and shut_out(block, run.methodology)
+    if not lasts and not _gone_elsewhere(spell, look):
         spell.block = Block(vantage=look.vantage, looks=1)
 
 
@@ -107,8 +132,7 @@ def _online(run: Pass, look: LookMade) -> None:
     if spell.presence is Presence.REMOVED and look.started_at <= spell.removals[-1].upper:
         # It began before the removal was first seen, so it is no evidence of a return.
         return
-    # What is online from here while it was gone from elsewhere is blocked there, not removed.
-    spell.disputed = spell.disputed or _gone_elsewhere(spell, look)
+    _dispute(spell, look.vantage)
     _see(run, spell, look.started_at)
     if spell.baseline is None and look.fingerprint is not None:
         # The age in a cache is not the content's.
@@ -116,15 +140,28 @@ def _online(run: Pass, look: LookMade) -> None:
     _owe_after_sighting(run, spell, look.started_at)
 
 
+def _dispute(spell: Spell, vantage: str) -> None:
+    """Note who finds gone what is online from here: blocked there, not removed, until it is seen there as well."""
+    found = _runs(spell)
+    if not found and not spell.lost_from:
+        return
+    lost = {*spell.lost_from, *(name for one in found for name in one.vantages)}
+    spell.lost_from = sorted(lost - {vantage})
+    spell.disputed = bool(spell.lost_from)
+
+
 def _gone_elsewhere(spell: Spell, look: LookMade) -> bool:
     """Tell whether other vantages found it gone, and this one did not."""
-    runs = (found for found in (spell.run, spell.dark) if found is not None)
-    return any(look.vantage not in found.vantages for found in runs)
+    return any(look.vantage not in found.vantages for found in _runs(spell))
+
+
+def _runs(spell: Spell) -> list[Run]:
+    return [found for found in (spell.run, spell.dark) if found is not None]
 
 
 def _see(run: Pass, spell: Spell, at: datetime) -> None:
     returned = spell.presence is Presence.REMOVED
-    spell.run = spell.dark = None
+    spell.run = spell.dark = spell.reported_again_at = None
     run.move_presence(spell, Trigger.SEEN)
     if returned:
         spell.returned_at.append(at)
@@ -225,6 +262,8 @@ def _remove(run: Pass, spell: Spell, found: Run, span: timedelta) -> None:
     )
     spell.removals.append(removal)
     spell.run = spell.dark = None
+    if spell.reported_again_at is not None and spell.reported_again_at <= removal.upper:
+        spell.reported_again_at = None
     _close_exposure(spell, removal)
     _owe_after_removal(run, spell, removal)
 
@@ -236,9 +275,15 @@ def _gone_at(spell: Spell, found: Run, span: timedelta) -> datetime:
     went when the last of them lost it.
     """
     first, agreed = found.first_finished_at, found.agreed_at
-    if agreed is None or not (spell.disputed or agreed - first > _PATIENCE * span):
+    if agreed is None or not (_lost_before(spell, found) or agreed - first > _PATIENCE * span):
         return first
     return agreed
+
+
+def _lost_before(spell: Spell, found: Run) -> bool:
+    """Tell whether the run began where it was gone already while it was online elsewhere."""
+    # A case that was stored before vantages were named does not say who.
+    return spell.disputed and (not spell.lost_from or found.vantages[0] in spell.lost_from)
 
 
 def _close_exposure(spell: Spell, removal: Removal) -> None:

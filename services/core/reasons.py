@@ -85,6 +85,11 @@ _UNDETERMINED: _Rows = {
         "Served, but not what the first looks saw: another class of content, another file of the same "
         "class, or a text of less than half or more than twice the length.",
     ),
+    "suspected_unproven": (
+        "content",
+        "It was seen served, and what is served now may be something else, while a random sibling has just met a "
+        "fault or a block: nothing to compare with, until it meets one again.",
+    ),
     "redirect_shared": (
         "content",
         "Sent where other URLs of the host, or a random sibling, are sent too: a soft 404 or a wall.",
@@ -137,7 +142,10 @@ _UNDETERMINED: _Rows = {
     # Ours.
     "egress_failed": ("network", "The proxy that our requests leave by failed, or refused us."),
     "address_refused": ("network", "The guard refused every address."),
-    "gone_on_some": ("content", "Gone at all addresses asked, while others were left out (P10)."),
+    "gone_on_some": (
+        "content",
+        "Gone at all addresses asked, while others were left out, for lack of time too, or not told (P10).",
+    ),
     "not_measurable": (None, "Onion, no web scheme, or credentials: never probed (G17)."),
     "vantage_blind": ("network", "The canary is down, or half of all hosts fail at once."),
 }

@@ -139,6 +139,21 @@ class Pass:
         stood = calendar.between(hold.placed_at, min(at, hold.expires_at))
         spell.deadline = calendar.add(owed_at, max(stood, timedelta()))
 
+    # -- reports -----------------------------------------------------------------------------
+
+    def note_report(self) -> None:
+        """Note a report of what is gone, or seems so: whoever filed it says that it is back."""
+        spell = self.case.spell
+        found = spell.run or spell.dark
+        if spell.presence is Presence.REMOVED:
+            gone_at = spell.removals[-1].upper
+        elif found is not None:
+            gone_at = found.first_finished_at
+        else:
+            return
+        if gone_at < self.now:
+            spell.reported_again_at = self.now
+
     # -- spells ------------------------------------------------------------------------------
 
     def close(self, reason: str) -> None:

@@ -35,7 +35,9 @@ __all__ = [
     "Redirect",
     "changed",
     "compare",
+    "is_baseline",
     "is_dark",
+    "is_still",
     "judge",
     "judge_answer",
     "kind_of_content",
@@ -48,7 +50,7 @@ Dns = Literal[
 Redirect = Literal[
     "slash", "https", "same_host", "same_domain", "root", "not_found", "login", "other_domain"
 ]
-Control = Literal["unasked", "differs", "alike", "same", "everything"]
+Control = Literal["unasked", "differs", "alike", "same", "everything", "doubted"]
 Change = Literal["unknown", "none", "minor", "text", "file", "kind"]
 
 
@@ -56,7 +58,8 @@ class Answer(Struct, frozen=True, kw_only=True):
     """What one address said in the end, or the fault that kept it from saying anything.
 
     `control` is how its answer compares with that for a random sibling path of the same host; `everything`: the
-    front page is answered so as well, and nothing was ever told apart from it. `was_served`: this URL is known to
+    front page is answered so as well, and nothing was ever told apart from it; `doubted`: the sibling has just met a
+    fault or a block of a new kind, and this is not plainly what was served before. `was_served`: this URL is known to
     have been served before, so what it meets now is no wall of old. `change` is how it differs from its baseline.
     `shared`: other URLs of the host, or a sibling, are sent to the same place.
     """
@@ -77,7 +80,8 @@ class Answer(Struct, frozen=True, kw_only=True):
 class Evidence(Struct, frozen=True, kw_only=True):
     """All that one look brought home; pure data.
 
-    `refused` counts addresses that the guard refused, `left_out` those beyond the cap. `dark`: the whole host has
+    `refused` counts addresses that the guard refused, `left_out` those beyond the cap or the look's time, and
+    a family of which the name servers said nothing. `dark`: the whole host has
     been dark for so long that it counts.
     """
 
@@ -202,7 +206,9 @@ def _controlled(answer: Answer) -> str:
         return "soft_404_control"
     if answer.control == "alike":
         return "suspected_soft_404"
-    return "suspected_replaced" if answer.change in _REPLACED else "served"
+    if answer.change in _REPLACED:
+        return "suspected_replaced"
+    return "suspected_unproven" if answer.control == "doubted" else "served"
 
 
 def reason_of_status(status: int | None) -> str:
@@ -252,6 +258,22 @@ def changed(found: Fingerprint | None, baseline: Fingerprint | None) -> Change:
         far = max(was, is_) > _TEXT_FACTOR * min(was, is_)
         return "text" if far else "minor"
     return "file"
+
+
+def is_baseline(found: Fingerprint | None, baseline: Fingerprint | None) -> bool:
+    """Tell whether this is plainly what the first looks saw: the same class of content, the same known length."""
+    if found is None or baseline is None:
+        return False
+    kind, length = kind_of_content(found.content_type), found.content_length
+    same = (kind_of_content(baseline.content_type), baseline.content_length) == (kind, length)
+    return same and kind is not None and length is not None
+
+
+def is_still(found: Fingerprint | None, before: Fingerprint | None) -> bool:
+    """Tell whether a URL gives at a second request what it gave at the first; pages change a little each time."""
+    if found is None or before is None or found.status != before.status:
+        return False
+    return changed(found, before) not in _REPLACED
 
 
 def _validators(print_: Fingerprint) -> tuple[object, ...]:

@@ -24,6 +24,8 @@ A look ends in one verdict, the layer that it speaks of, and one reason code.
    served, the random sibling and last the baseline.
 3. Online if any address serves it.
    Gone only if every address of every family was asked and says gone (P10).
+   A family for which the name servers give no answer, while they do for the other, counts as not asked; once they have
+   given none for some minutes, as a family without addresses.
    Otherwise the first address that says neither gives the reason.
 4. What is served under a parking service is `parked`; what is dark for hours with its whole host is `host_dark`.
 5. A removal is asked for twice: by GET with `Range: bytes=0-0` where HEAD said so, and past every cache of names.
@@ -53,16 +55,29 @@ A later difference may cost `online`; it never makes a removal by itself.
 """
 _CONTROL = """## The random sibling
 
-A host is asked once a day for a path that can't exist, beside the URL and with its extension (G9).
-Each process does so for itself, from its start on, and remembers the last 20,000 hosts.
-A sibling that gave no answer, or met what may be a block (any `blocked_` reason, a 5xx), is asked again as soon as a
-removal could be confirmed; each time it meets the same again it is left alone for twice as long, up to a day.
+A host is asked once a day for a path that can't exist, beside the URL and with its extension, by HEAD and by GET apart
+(G9).
+Each process does so for itself, from its start on, and remembers the last 20,000.
+Where politeness forbids it for now, the look is put off.
+
+Where the sibling is served or sent elsewhere, the look that asked for it asks for its own URL once more: what is served
+before and after it is told apart from that answer, and so from later siblings that are answered alike.
+
+A sibling is asked again as soon as a removal could be confirmed if it gave no answer, if it met what may be a block
+(any `blocked_` reason, a 5xx), if no name server said whether the name is parked, or if a URL is answered as it is and
+none was told apart.
+Each time that it comes to that again it is left alone for twice as long, up to a day, whichever fault or block it is.
+
 Nothing is compared with silence, a challenge, 429 or 5xx; with any other block it is, for as long as it is believed.
-The front page likewise, for at most an hour: while it tells nothing, what was seen served is not said to be gone by it.
+The front page likewise, for at most an hour, and asked again where it is older than the sibling that it is weighed
+against: while it tells nothing, what was seen served is not said to be gone by it.
 
 | the URL is answered | and | verdict |
 | --- | --- | --- |
 | otherwise than the sibling | | by its own status |
+| and the sibling meets a fault or block, | it was never seen served, or is the baseline's (length too) | as usual |
+| the first of its kind (answers, or none) | it was seen served, and may be something else | `suspected_unproven` |
+| and the sibling meets one again | | as usual |
 | as the sibling, but no length or ETag tells pages apart | | `suspected_soft_404` |
 | as the sibling | some URL of the host was told apart from this answer | `soft_404_control` |
 | as the sibling | it was never seen served | `soft_404_control` |
@@ -111,7 +126,7 @@ def _dark() -> str:
 
 Refused, timed out or 5xx is undetermined: {_listed(DARK_FAULTS)}.
 Where nothing else came from the whole host for an eighth of `host_dark_span`, at three looks or more, a look says
-`host_dark`; of a 5xx only if the front page gives one too.
+`host_dark`; of a 5xx, and of a page that hangs (`response_timeout`), only if the front page gives nothing either.
 A run of such looks is no suspicion and changes no cadence.
 It confirms a removal once it spans `host_dark_span` ({asked.host_dark_span} unless the methodology says otherwise) and
 {asked.host_dark_vantages} vantages (`host_dark_vantages`); the second one is asked at the end alone.

@@ -1,8 +1,11 @@
 """What the probers are told about a case: its watch entry, or that the watch has ended."""
 
+from datetime import datetime
+
 from schemas.events import Fingerprint, WatchEntry
 from schemas.methodology import Methodology
-from services.core.case import Case
+from services.core.cadence import last_look
+from services.core.case import Case, Spell
 from services.core.looks import dark_vantages, shut_out
 from services.core.machines import Presence, Procedure
 
@@ -16,7 +19,6 @@ def entry_of(case: Case, methodology: Methodology) -> WatchEntry | None:
         return None
     if spell.procedure is Procedure.CLOSED:
         return None
-    removed = spell.presence is Presence.REMOVED
     return WatchEntry(
         sealed_url=case.sealed_url,
         category=case.category,
@@ -25,13 +27,42 @@ def entry_of(case: Case, methodology: Methodology) -> WatchEntry | None:
         clock_started_at=spell.clock_started_at,
         deadline=spell.deadline,
         suspected_at=spell.run.first_finished_at if spell.run is not None else None,
-        removed_at=spell.removals[-1].upper if removed else None,
+        removed_at=_removed_at(spell),
         returned_at=spell.returned_at[-1] if spell.returned_at else None,
         second_vantage=_second_vantage(case, methodology),
         known_online=case.known_online,
         baseline=_needed(spell.baseline),
         host_dark=spell.dark is not None,
     )
+
+
+def _removed_at(spell: Spell) -> datetime | None:
+    """Give the instant from which the looks of a removed case count: the removal, or the last report after it."""
+    if spell.presence is not Presence.REMOVED:
+        return None
+    upper = spell.removals[-1].upper
+    return upper if spell.reported_again_at is None else max(upper, spell.reported_again_at)
+
+
+def ended_at(case: Case, methodology: Methodology) -> datetime | None:
+    """Give the instant from which nothing more is to be looked at, and the URL is needed no longer.
+
+    None while the watch goes on, and where there is no URL, or no more, to erase. It is never before the case's last
+    event; a hold that is in force lasts until it expires.
+    """
+    if case.erased or case.sealed_url is None:
+        return None
+    assert case.last_time is not None
+    ends = [case.last_time, *(correction.stated_at for correction in case.corrections)]
+    if case.hold is not None:
+        ends.append(case.hold.expires_at)
+    entry = entry_of(case, methodology)
+    if entry is not None:
+        last = last_look(entry, case.case_id, methodology)
+        if last is None:
+            return None
+        ends.append(last)
+    return max(ends)
 
 
 def _needed(baseline: Fingerprint | None) -> Fingerprint | None:

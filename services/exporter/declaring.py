@@ -16,7 +16,9 @@ from prometheus_client import (
 )
 
 Kind = Literal["counter", "gauge", "histogram"]
-Source = Literal["every process", "ledger consumer", "outbox relay", "prober", "exporter"]
+Source = Literal[
+    "every process", "ledger consumer", "outbox relay", "retention", "prober", "exporter"
+]
 
 # `_created` series double the cardinality and say nothing that a scrape does not.
 disable_created_metrics()  # type: ignore[no-untyped-call]

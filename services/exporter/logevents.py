@@ -24,6 +24,7 @@ WARNINGS = (
     "prober.waits",
     "process.task_stack",
     "relay.waits",
+    "retention.waits",
     "server.ended",
 )
 ERRORS = (
@@ -39,6 +40,7 @@ ERRORS = (
     "prober.seal_unreadable",
     "process.drain_timed_out",
     "process.failed",
+    "retention.failed",
 )
 KNOWN = {"warning": frozenset(WARNINGS), "error": frozenset(ERRORS)}
 

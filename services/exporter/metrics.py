@@ -104,6 +104,27 @@ OUTBOX_ROWS = gauge(
     "Records in the outbox that the broker does not have yet.",
 )
 
+# -- retention -----------------------------------------------------------------------------------
+
+URLS_ERASED = counter(
+    "retention",
+    "takedown_urls_erased_total",
+    "",
+    "Cases of which was said that their URL is to be destroyed, for the watch ended long ago.",
+)
+RECORDS_MOVED = counter(
+    "retention",
+    "takedown_records_moved_total",
+    "",
+    "Records moved from the broker into archives without URLs.",
+)
+RETENTION_ROUND_TIMESTAMP_SECONDS = gauge(
+    "retention",
+    "takedown_retention_round_timestamp_seconds",
+    "",
+    "When the last round of retention was completed; at first, when the process started.",
+)
+
 # -- prober --------------------------------------------------------------------------------------
 
 LOOKS = counter(

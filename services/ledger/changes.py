@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas import codec, ids, topics
-from schemas.events import TYPE_OF, Event, ReportFiled, WatchEntry
+from schemas.events import TYPE_OF, CaseErased, Event, ReportFiled, WatchEntry
 from schemas.methodology import Methodology
 from services.core.case import Case, Transition
 from services.core.fold import extend, fold, may_extend, order
@@ -173,6 +173,18 @@ def _unsealed(event: Event) -> object:
     if isinstance(event.data, ReportFiled):
         return msgspec.structs.replace(event.data, sealed_url=None)
     return event.data
+
+
+def erased_urls(events: Iterable[Event]) -> set[UUID]:
+    """Name the reports of a case, by event id, whose sealed URL an erasure that comes after them has destroyed."""
+    said = [event for event in events if isinstance(event.data, CaseErased | ReportFiled)]
+    erased = max((order(e) for e in said if isinstance(e.data, CaseErased)), default=None)
+    return {
+        event.id
+        for event in said
+        if isinstance(event.data, ReportFiled) and event.data.sealed_url is not None
+        if erased is not None and order(event) < erased
+    }
 
 
 def by_case(events: Iterable[Event]) -> dict[str, list[Event]]:

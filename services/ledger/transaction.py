@@ -1,12 +1,12 @@
 """One batch inside its transaction: lock, insert, fold, write."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
-from schemas.events import CaseErased, Event, ReportFiled
+from schemas.events import Event
 from schemas.methodology import Methodology
 from services.ledger import changes, rows
 from services.ledger.changes import Change, Stored
@@ -29,6 +29,7 @@ class Batch:
         self._methodology = methodology
         self._now = now
         self._places: dict[str, rows.Row] = {}
+        self._erased: list[str] = []
         self.inserted = 0
         self.refolds = 0
         self.outcomes = 0
@@ -45,7 +46,7 @@ class Batch:
             conflicts += await self._contradictions(events, first, old)
         self.inserted = len(new)
         await self._apply(stored, opened, changes.by_case(new.values()))
-        await self._erase(new.values(), stored)
+        await self._erase()
         return sorted(conflicts)
 
     # -- cases -------------------------------------------------------------------------------
@@ -110,6 +111,7 @@ class Batch:
         self, stored: dict[str, Stored], opened: list[Change], groups: dict[str, list[Event]]
     ) -> None:
         later, back = [], []
+        self._note_erased({c.case.case_id: groups.get(c.case.case_id, []) for c in opened})
         for name in sorted(groups.keys() & stored.keys()):
             if changes.extendable(stored[name].case, groups[name]):
                 later.append(changes.extended(stored[name], groups[name], self._methodology))
@@ -125,6 +127,7 @@ class Batch:
         logs = changes.by_case(map(rows.event_of, logged))
         again = [changes.refolded(stored[name], logs[name], self._methodology) for name in names]
         self.refolds += len(again)
+        self._note_erased(logs)
         await self._session.execute(query("delete_transitions"), names)
         await self._session.execute(
             query("delete_later_spells"), names, [len(change.case.spells) for change in again]
@@ -201,20 +204,13 @@ class Batch:
         if outcome_ids:
             await self._session.execute(query("void_outcomes"), outcome_ids, voided_at)
 
-    async def _erase(self, new: Iterable[Event], stored: dict[str, Stored]) -> None:
-        """Destroy the sealed URLs of cases that are erased now, and of reports that come after an erasure."""
-        gone = {
-            event.case_id
-            for event in new
-            if isinstance(event.data, CaseErased)
-            or (isinstance(event.data, ReportFiled) and _is_erased(stored, event.case_id))
-        }
-        if gone:
-            await self._session.execute(query("erase_sealed_urls"), sorted(gone))
+    def _note_erased(self, logs: dict[str, list[Event]]) -> None:
+        self._erased += [name for name, events in logs.items() if changes.erased_urls(events)]
 
-
-def _is_erased(stored: dict[str, Stored], case_id: str) -> bool:
-    return case_id in stored and stored[case_id].case.erased
+    async def _erase(self) -> None:
+        """Destroy the sealed URLs of reports from before an erasure, whichever of the two came first."""
+        if self._erased:
+            await self._session.execute(query("erase_sealed_urls"), sorted(self._erased))
 
 
 def _first_of_each(events: Sequence[Event]) -> tuple[dict[Key, Event], list[int]]:

@@ -6,16 +6,18 @@ And where it sends many URLs alike.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
-from functools import partial
+from typing import NamedTuple
 
+import msgspec
 from msgspec import Struct
 
 from schemas.events import Fingerprint
 from schemas.urls import CanonicalUrl, canonical
-from services.probing.exchange import target_of
-from services.probing.redirects import registrable_domain
+from services.core.verdict import compare, reason_of_status
+from services.probing.exchange import Method, target_of
+from services.probing.redirects import STATUSES, registrable_domain
 
-HostKey = tuple[str, str, int]
+HostKey = tuple[str, str, int, Method]
 
 PARKING = frozenset(
     {
@@ -45,92 +47,167 @@ class ControlProbe(Struct, frozen=True):
     """How a host answered a path that nobody reported; without a fingerprint it gave nothing to compare with.
 
     `fault` is the reason to believe it for minutes only: it may have been a block or a fault, which passes.
-    `parked`: its name is; `sent_to` is the digest of where it was sent.
+    `parked`: its name is; `unnamed`: no name server said whether. `sent_to` is the digest of where it was sent.
     """
 
     fingerprint: Fingerprint | None = None
     parked: bool = False
     sent_to: int | None = None
     fault: str | None = None
+    unnamed: bool = False
+
+    @property
+    def like_content(self) -> bool:
+        """Tell whether what is gone may be answered so: served, or sent elsewhere."""
+        status = None if self.fingerprint is None else self.fingerprint.status
+        served = reason_of_status(status) == "served" or status in STATUSES
+        return served and self.fault is None
+
+
+class Patience(NamedTuple):
+    """For how long to believe what may be of the moment, in seconds: for `first`, then twice as long each time."""
+
+    first: float
+    most: float
+
+    def after(self, before: float) -> float:
+        """Give what follows a time; 0: nothing came before."""
+        return min(2 * before, self.most) if before else self.first
 
 
 class HostControl:
-    """The control of one host, and what looks made of it.
+    """The control of one host, and what looks made of it; `seconds` is how long it is believed.
 
-    `told_apart`: some URL of the host was served in another way, so it is no wall around the whole host.
-    `walled`: a URL that was served before was answered like it, and so was the front page.
-    `seconds` is how long it is believed.
+    `novel`: a fault or block of this kind was not met by the controls just before it.
+    What one look saw served while siblings were answered so (`tell_apart`) holds for later controls too that are
+    answered alike, whatever came between.
     """
 
-    __slots__ = ("at", "probe", "seconds", "told_apart", "walled")
+    __slots__ = (
+        *("at", "novel", "probe", "seconds"),
+        *("_faults", "_kinds", "_patience", "_proven", "_unproven"),
+    )
 
-    def __init__(self, at: float, seconds: float, before: "HostControl | None") -> None:
+    def __init__(self, at: float, patience: Patience, before: "HostControl | None") -> None:
         self.at = at
-        self.seconds = seconds
+        self.seconds = patience.most
         self.probe: asyncio.Future[ControlProbe] = asyncio.get_running_loop().create_future()
-        self.told_apart = self.walled = False
-        if before is not None and before.told_apart and not before.walled:
-            self.probe.add_done_callback(partial(self._inherit, before))
-
-    def _inherit(self, before: "HostControl", probe: "asyncio.Future[ControlProbe]") -> None:
-        """Go on with what was told apart from the same answer before."""
-        if probe.cancelled() or not before.probe.done():
-            return
-        old, new = before.probe.result(), probe.result()
-        same = (old.fingerprint, old.sent_to) == (new.fingerprint, new.sent_to)
-        self.told_apart = self.told_apart or (same and new.fingerprint is not None)
-
-    def met(self, fault: str) -> bool:
-        """Tell whether it met this block or fault."""
-        return self.probe.done() and self.probe.result().fault == fault
+        self.novel = False
+        self._patience = patience
+        self._faults = 0.0
+        self._kinds: frozenset[bool] = frozenset()
+        self._unproven: float = 0.0 if before is None else before._unproven
+        self._proven: ControlProbe | None = None if before is None else before._proven
 
     @property
     def result(self) -> ControlProbe:
         """The probe, once it is over."""
         return self.probe.result()
 
+    @property
+    def parked(self) -> bool:
+        """Tell whether the name was found parked; not while the probe is under way."""
+        return self.probe.done() and not self.probe.cancelled() and self.result.parked
+
+    @property
+    def told_apart(self) -> bool:
+        """Tell whether some URL of the host was served while siblings were answered as this one is."""
+        return self._proven is not None and _alike(self._proven, self.result)
+
+    def tell_apart(self) -> None:
+        """Note that a URL was served before and after the sibling was answered so: it is no wall around the host."""
+        self._proven = self.result
+        self._unproven = 0.0
+        self.seconds = self._faults or self._patience.most
+
+    def doubt(self) -> None:
+        """Believe it for minutes only, unless something was told apart from it: it may be a wall of the moment."""
+        if self.seconds >= self._patience.most and not self.told_apart:
+            self._unproven = self.seconds = self._patience.after(self._unproven)
+
+    def settle(self, found: ControlProbe, before: "HostControl | None") -> None:
+        """Take what was found, and let those who wait for it go on."""
+        if found.unnamed and before is not None:
+            found = msgspec.structs.replace(found, parked=before.parked)
+        if found.fault is not None or found.unnamed:
+            self._faults = self._patience.after(0.0 if before is None else before._faults)
+            self._meet(found, frozenset() if before is None else before._kinds)
+            self.seconds = self._patience.first if self.novel else self._faults
+        self.probe.set_result(found)
+        if self.told_apart:
+            self._unproven = 0.0
+
+    def _meet(self, found: ControlProbe, known: frozenset[bool]) -> None:
+        """Note the kind of a fault: whoever changes its kinds is believed at the third control at the latest."""
+        if found.fault is not None:
+            kind = found.fingerprint is None
+            self.novel = kind not in known
+            self._kinds = known | {kind}
+
+
+def _alike(one: ControlProbe, other: ControlProbe) -> bool:
+    like = compare(one.fingerprint, other.fingerprint)
+    return like in ("same", "alike") and one.sent_to == other.sent_to
+
 
 class Controls:
-    """Remember the control of each host; concurrent looks at one host share the probe.
+    """Remember the control of each host, by method; concurrent looks at one host share the probe.
 
     One that got no answer, such as that of a look whose time was up, or that met what may be a block, is asked again
-    after `retry_seconds`; each time that it meets the same again it is believed for twice as long, so that hosts that
-    forbid what they don't have are left alone as well.
+    after `retry_seconds`; each time that it meets a fault again, whichever, it is believed for twice as long, so that
+    hosts that forbid what they don't have are left alone as well. One that is in doubt likewise.
     """
 
     def __init__(
         self, interval_seconds: float, entries: int = 20_000, *, retry_seconds: float = 300.0
     ) -> None:
-        self._interval = interval_seconds
-        self._retry = min(retry_seconds, interval_seconds)
+        self._patience = Patience(min(retry_seconds, interval_seconds), interval_seconds)
         self._most = entries
         self._known: OrderedDict[HostKey, HostControl] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def known(self, url: CanonicalUrl, now: float) -> HostControl | None:
-        """Give the control of a URL's host, if there is one that is not too old."""
-        known = self._known.get((url.scheme, url.host, url.port))
+    def known(
+        self, url: CanonicalUrl, method: Method, now: float, since: float | None = None
+    ) -> HostControl | None:
+        """Give the control of a URL's host, if there is one that is not too old, nor from before `since`."""
+        known = self._known.get((url.scheme, url.host, url.port, method))
         if known is None or now - known.at >= known.seconds or not known.probe.done():
             return None
-        return known
+        return None if since is not None and known.at < since else known
 
     async def of(
-        self, url: CanonicalUrl, now: float, ask: Callable[[], Awaitable[ControlProbe]]
+        self,
+        url: CanonicalUrl,
+        method: Method,
+        now: float,
+        ask: Callable[[], Awaitable[ControlProbe]],
+        since: float | None = None,
     ) -> HostControl:
-        """Give the control of a URL's host, asking if the last one is too old."""
-        key = (url.scheme, url.host, url.port)
-        known = self._known.get(key)
-        if known is not None and now - known.at < known.seconds:
-            await asyncio.shield(known.probe)
-            return known
-        made = self._known[key] = HostControl(now, self._interval, known)
+        """Give the control of a URL's host, asking if the last one is too old.
+
+        Who waits for another's probe that is given up asks in its place; what `ask` raises is the asker's own.
+        """
+        key = (url.scheme, url.host, url.port, method)
+        while (known := self._held(key, now, since)) is not None:
+            await asyncio.wait([known.probe])
+            if not known.probe.cancelled():
+                return known
+        before = self._known.get(key)
+        made = self._known[key] = HostControl(now, self._patience, before)
         self._known.move_to_end(key)
         while len(self._known) > self._most:
             self._known.popitem(last=False)
-        await self._fill(key, made, known, ask)
+        await self._fill(key, made, before, ask)
         return made
+
+    def _held(self, key: HostKey, now: float, since: float | None) -> HostControl | None:
+        """Give the control that is not too old, also one whose probe is under way."""
+        known = self._known.get(key)
+        if known is None or now - known.at >= known.seconds:
+            return None
+        return None if since is not None and known.at < since else known
 
     async def _fill(
         self,
@@ -139,18 +216,17 @@ class Controls:
         before: HostControl | None,
         ask: Callable[[], Awaitable[ControlProbe]],
     ) -> None:
-        """Let every waiter have the result; a probe that was not made is not remembered."""
+        """Let every waiter have the result; in place of a probe that was not made the last one is kept."""
         try:
             found = await ask()
         except BaseException:
-            self._known.pop(key, None)
-            made.probe.set_result(ControlProbe())
+            if self._known.get(key) is made:
+                del self._known[key]
+                if before is not None and not before.probe.cancelled():
+                    self._known[key] = before
+            made.probe.cancel()
             raise
-        if found.fault is not None:
-            made.seconds = self._retry
-            if before is not None and before.met(found.fault):
-                made.seconds = min(2 * before.seconds, self._interval)
-        made.probe.set_result(found)
+        made.settle(found, before)
 
 
 class SharedTargets:

@@ -6,7 +6,7 @@ Pure; time is an argument, in seconds of one monotonic clock. What is forgotten 
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Self
+from typing import NamedTuple, Self
 
 # Six hours of 48: the fold then has seven eighths of its span for the looks that say so.
 _SHARE = 8
@@ -25,13 +25,22 @@ class DarknessLimits:
         return cls(seconds=span.total_seconds() / _SHARE)
 
 
+class _Dark(NamedTuple):
+    """Since when a host is dark, at how many looks, when last, and whether a look since then said neither."""
+
+    since: float
+    looks: int
+    last: float
+    unclear: bool = False
+
+
 class Darkness:
     """Remember which hosts are dark."""
 
     def __init__(self, limits: DarknessLimits | None = None, most_hosts: int = 50_000) -> None:
         self._limits = limits or DarknessLimits()
         self._most = most_hosts
-        self._dark: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._dark: OrderedDict[str, _Dark] = OrderedDict()
 
     def __repr__(self) -> str:
         return f"<Darkness {len(self._dark)} hosts>"
@@ -41,10 +50,19 @@ class Darkness:
         if self._dark:
             self._dark.pop(host, None)
 
+    def unclear(self, host: str) -> None:
+        """Note a look that says neither: it ends no dark, unless too much time goes by before the next dark look."""
+        known = self._dark.get(host)
+        if known is not None:
+            self._dark[host] = known._replace(unclear=True)
+
     def dark(self, host: str, now: float) -> bool:
         """Note a look at which nothing answered; tell whether that has gone on for long enough."""
-        since, looks = self._dark.pop(host, (now, 0))
-        self._dark[host] = (since, looks + 1)
+        limits, known = self._limits, self._dark.pop(host, None)
+        # Looks that are days apart may be all that there are; what they say in between is not the same dark.
+        if known is None or (known.unclear and now - known.last > limits.seconds):
+            known = _Dark(now, 0, now)
+        self._dark[host] = _Dark(known.since, known.looks + 1, now)
         while len(self._dark) > self._most:
             self._dark.popitem(last=False)
-        return looks + 1 >= self._limits.looks and now - since >= self._limits.seconds
+        return known.looks + 1 >= limits.looks and now - known.since >= limits.seconds

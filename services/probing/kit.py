@@ -26,7 +26,8 @@ _DARKNESS = DarknessLimits()
 class LookLimits:
     """How long a look may take, and how far it goes.
 
-    `control_retry_seconds` is how long a sibling or a front page is left alone that gave no answer or met a block.
+    `control_retry_seconds` is how long a sibling or a front page is left alone that gave no answer, met a block, or may
+    be a wall of the moment.
     `families` are those that the vantage has a route for; addresses of another one are not asked where the name has
     some of these, so that a place without IPv6 can tell that something is gone.
     """

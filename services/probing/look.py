@@ -134,12 +134,14 @@ class Looker:
         if wait := self._cap.take(case, self._clock()):
             raise Deferred(wait)
         visit, evidence, found = await self._visit(target, case, target.confirming, steps)
-        if found.verdict == "removed" and await self._stale(target.url, visit):
+        if found.verdict != "online" and await self._stale(target.url, visit, found):
             visit, evidence, found = await self._visit(target, case, True, steps)
         if found.verdict == "online":
             kit.remember_served(case)
             kit.darkness.alive(target.url.host)
         elif found.verdict == "removed":
+            if evidence.answers and not evidence.dark:
+                kit.darkness.alive(target.url.host)
             await self.canary.fresh()
         evidence = self._sighted(target.url, evidence, found)
         look = self._event(tick, visit, evidence, judge(evidence))
@@ -169,15 +171,17 @@ class Looker:
     async def _dark(self, target: Target, visit: Visit, evidence: Evidence) -> bool:
         """Tell whether the whole host has been dark for so long that it counts."""
         kit, host = self._ready(), target.url.host
+        answered = any(answer.status is not None for answer in evidence.answers)
         if not is_dark(evidence):
-            if any(answer.status is not None for answer in evidence.answers):
-                kit.darkness.alive(host)
+            (kit.darkness.alive if answered else kit.darkness.unclear)(host)
             return False
-        # One broken page says nothing of its host.
-        broken = any(answer.status is not None for answer in evidence.answers)
-        if broken and not await visit.dark_front():
-            kit.darkness.alive(host)
-            return False
+        # One page that is broken, or hangs, says nothing of its host.
+        hangs = any(answer.fault == "response_timeout" for answer in evidence.answers)
+        if answered or hangs:
+            front = await visit.dark_front()
+            if not front:
+                (kit.darkness.unclear if front is None else kit.darkness.alive)(host)
+                return False
         # What a blind vantage does not see is not dark: else an outage of ours would count as the host's.
         if self._blind():
             return False
@@ -217,12 +221,20 @@ class Looker:
             )
         return self._kit
 
-    async def _stale(self, url: CanonicalUrl, visit: Visit) -> bool:
-        """Tell whether the name leads elsewhere by now: a remembered address may have been left."""
+    async def _stale(self, url: CanonicalUrl, visit: Visit, found: Judgement) -> bool:
+        """Tell whether the name leads elsewhere by now: a remembered address may have been left.
+
+        Or whether a family of addresses that got no answer gets one now.
+        """
         before = visit.resolution
         if before is None or not before.at:
             return False
+        unheard = before.unheard if found.reason == "gone_on_some" else 0
+        if found.verdict != "removed" and not unheard:
+            return False
         now = await self._resolver.resolve(url.host, fresh=True)
+        if unheard and now.unheard != unheard:
+            return True
         return (now.status, set(now.addresses)) != (before.status, set(before.addresses))
 
     def _sighted(self, url: CanonicalUrl, evidence: Evidence, found: Judgement) -> Evidence:
@@ -238,7 +250,7 @@ class Looker:
 
     async def _see(self, url: CanonicalUrl) -> datetime | None:
         """Look at the canary: the instant from which it was seen, or None."""
-        visit = Visit(self._ready(), url, fresh=True, control=False, worth=DEADLINE)
+        visit = Visit(self._ready(), url, fresh=True, control=False, heeds=False, worth=DEADLINE)
         try:
             evidence = await visit.evidence()
         except Deferred:

@@ -45,7 +45,10 @@ _REFRESH_SHARE = 0.8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolverLimits:
-    """Bounds of asking and remembering; nothing from an attacker's zone is trusted to be small."""
+    """Bounds of asking and remembering; nothing from an attacker's zone is trusted to be small.
+
+    After `family_seconds` without an answer for one family of a name, while there is one for the other, it has none.
+    """
 
     try_seconds: float = 2.0
     total_seconds: float = 6.0
@@ -60,12 +63,14 @@ class ResolverLimits:
     stale_seconds: float = 30.0
     stale_failure_seconds: float = 3600.0
     fresh_seconds: float = 0.25
+    family_seconds: float = 300.0
 
 
 class Resolution(Struct, frozen=True, kw_only=True):
     """What the name servers said of one name, and when; `addresses` are IPv4 first.
 
-    `stale`: it is older than it may be, because the name servers fail now.
+    `stale`: it is older than it may be, because the name servers fail now. `unheard`: the family, 4 or 6, for which
+    they gave no answer, so that there may be addresses that are not among these; 0: none.
     """
 
     status: Dns
@@ -75,6 +80,7 @@ class Resolution(Struct, frozen=True, kw_only=True):
     ttl: float = 0.0
     at: float = 0.0
     stale: bool = False
+    unheard: int = 0
 
 
 class _Reply(Struct, frozen=True):
@@ -113,6 +119,7 @@ class Resolver:
         self._positive: OrderedDict[str, Resolution] = OrderedDict()
         self._negative: OrderedDict[str, Resolution] = OrderedDict()
         self._flights: dict[str, asyncio.Task[Resolution]] = {}
+        self._unheard: OrderedDict[str, tuple[int, float]] = OrderedDict()
         self._turn = 0
 
     def __repr__(self) -> str:
@@ -138,6 +145,9 @@ class Resolver:
             return None
         now = monotonic()
         if fresh:
+            # Half an answer is asked for again.
+            if newest.unheard:
+                return None
             most = min(self._limits.fresh_seconds, newest.ttl)
             return newest if now - newest.at <= most else None
         if negative is not None and now - negative.at <= negative.ttl:
@@ -167,10 +177,10 @@ class Resolver:
             self._flights[host] = flight
         return flight
 
-    async def name_servers(self, domain: str) -> tuple[str, ...]:
-        """Name the name servers of a domain; empty where nobody says."""
+    async def name_servers(self, domain: str) -> tuple[str, ...] | None:
+        """Name the name servers of a domain; empty where it has none, None where nobody answers."""
         reply = await self._chase(domain, "NS")
-        return reply.values
+        return None if reply.status in _RETRIED else reply.values
 
     async def close(self) -> None:
         """Cancel the queries in flight and close the sockets."""
@@ -197,7 +207,7 @@ class Resolver:
     async def _both_families(self, host: str) -> Resolution:
         v4, v6 = await asyncio.gather(self._chase(host, "A"), self._chase(host, "AAAA"))
         if v4.values or v6.values:
-            return self._found(v4, v6)
+            return self._found(host, v4, v6)
         status = _joint(v4.status, v6.status)
         if status == "nxdomain" and len(self._servers) > 1:
             status = _joint(status, (await self._chase(host, "A")).status)
@@ -206,7 +216,7 @@ class Resolver:
             status=status, chain=chain, ttl=self._negative_ttl(status, v4, v6), at=monotonic()
         )
 
-    def _found(self, v4: _Reply, v6: _Reply) -> Resolution:
+    def _found(self, host: str, v4: _Reply, v6: _Reply) -> Resolution:
         most = self._limits.addresses_per_family
         ttl = min(reply.ttl for reply in (v4, v6) if reply.values)
         low, high = self._limits.positive_seconds
@@ -217,7 +227,21 @@ class Resolver:
             left_out=max(len(v4.values) - most, 0) + max(len(v6.values) - most, 0),
             ttl=min(max(ttl, low), high),
             at=monotonic(),
+            unheard=self._missed(host, v4, v6),
         )
+
+    def _missed(self, host: str, v4: _Reply, v6: _Reply) -> int:
+        """Name the family that got no answer; 0: none, or one that got none for minutes, as some zones never do."""
+        failed = 4 if v4.status in _RETRIED else 6 if v6.status in _RETRIED else 0
+        known = self._unheard.pop(host, None)
+        if not failed:
+            return 0
+        now = monotonic()
+        since = known[1] if known is not None and known[0] == failed else now
+        self._unheard[host] = (failed, since)
+        while len(self._unheard) > self._limits.negative_entries:
+            self._unheard.popitem(last=False)
+        return failed if now - since < self._limits.family_seconds else 0
 
     def _negative_ttl(self, status: Dns, v4: _Reply, v6: _Reply) -> float:
         if status not in ("nxdomain", "nodata"):

@@ -5,8 +5,8 @@ Laws:
 1. Ticks are those of `core.cadence` for the entry, and nothing else; a look is due at the latest tick at or before
    now. One case has one look at a time.
 2. Older ticks that nobody looked at are missed, with a reason, and never made up for by a burst.
-3. A case that came on the list after the watermark is looked at once, at its latest tick; of its ticks only those
-   later than its listing, and than the first start of the vantage, can be missed.
+3. A case that came on the list after the watermark, or was reported again, is looked at once, at its latest tick;
+   of its ticks only those later than its listing, and than the first start of the vantage, can be missed.
    So the import of old reports misses nothing.
 4. The watermark: every tick at or before it is dealt with, and the broker has the record.
 5. A tick that a new entry puts into the past was never owed: the latest of them is due, the others never were.
@@ -27,15 +27,7 @@ from services.core.instants import micros, moment, span
 from services.probing.kinds import Kind, Kinds
 from services.probing.wheel import Wheel
 from services.probing.worklist import WorkList
-from services.probing.works import (
-    CONFIRMING,
-    DEADLINE,
-    REST,
-    Miss,
-    Progress,
-    VantageRole,
-    Work,
-)
+from services.probing.works import CONFIRMING, DEADLINE, REST, Miss, Progress, VantageRole, Work
 
 __all__ = ["PATIENCE", "Miss", "Progress", "Schedule", "VantageRole", "Work"]
 
@@ -125,15 +117,18 @@ class Schedule:
         if self._second and not entry.second_vantage:
             self.drop(case_id)
             return
-        slot = self._list.find(case_id)
+        slot, at = self._list.find(case_id), micros(now)
+        listed = min(micros(listed_at), at)
         if slot < 0:
-            slot = self._welcome(case_id, entry, offset, min(micros(listed_at), micros(now)))
+            slot = self._welcome(case_id, entry, offset, listed)
         elif self._running(slot):
-            self._replace(slot, case_id, entry, micros(now))
-        else:
+            self._replace(slot, case_id, entry, listed, at)
+        elif self._known(offset, listed):
             self._list.put(case_id, entry)
+        else:
+            self._renew(slot, case_id, entry, listed)
         if self._running(slot):
-            self._plan(slot, micros(now))
+            self._plan(slot, at)
 
     def drop(self, case_id: str) -> None:
         """End the watch of a case; a look under way is still recorded."""
@@ -156,27 +151,38 @@ class Schedule:
     def _running(self, slot: int) -> bool:
         return self._planned is None or slot < self._planned
 
+    def _known(self, offset: int, listed: int) -> bool:
+        return offset < self._known_until and listed <= micros(self._stored.watermark)
+
     def _welcome(self, case_id: str, entry: WatchEntry, offset: int, listed: int) -> int:
-        watermark = micros(self._stored.watermark)
-        known = offset < self._known_until and listed <= watermark
-        slot = self._list.add(case_id, entry, watermark if known else listed)
+        known = self._known(offset, listed)
+        done = micros(self._stored.watermark) if known else listed
+        slot = self._list.add(case_id, entry, done)
         self._list.flags[slot] = 0 if known else _FRESH
         self._wheel.reserve(slot + 1)
         return slot
 
-    def _replace(self, slot: int, case_id: str, entry: WatchEntry, now: int) -> None:
+    def _renew(self, slot: int, case_id: str, entry: WatchEntry, listed: int) -> None:
+        """Take an entry into its slot; a case that was reported again owes what a new one does (law 3)."""
+        again = self._list.begins_anew(slot, entry)
+        self._list.put(case_id, entry)
+        if again:
+            self._list.flags[slot] |= _FRESH
+            self._list.set_done(slot, max(self._list.done(slot), listed))
+
+    def _replace(self, slot: int, case_id: str, entry: WatchEntry, listed: int, now: int) -> None:
         """Take a new entry (law 5); what the old one still owed is missed, but for the tick that both name."""
         fresh = self._list.flags[slot] & _FRESH
         old = [] if fresh else self._ticks(slot, now)
         missed = self._missed(slot, old)
         self._unplan(slot)
         try:
-            self._list.put(case_id, entry)
+            self._renew(slot, case_id, entry, listed)
         except UnusableEvent:
             # The entry of before holds, and its looks go on.
             self._plan(slot, now)
             raise
-        new = [] if fresh else self._ticks(slot, now)
+        new = [] if self._list.flags[slot] & _FRESH else self._ticks(slot, now)
         if new:
             self._list.set_done(slot, new[-1] - 1)
         if lost := tuple(miss for miss in missed if micros(miss.tick) not in new[-1:]):
@@ -267,16 +273,8 @@ class Schedule:
         self._flying += 1
         self._list.flags[slot] = _FLYING
         self._list.set_done(slot, ticks[-1])
-        return Work(
-            case_id,
-            due,
-            missed,
-            moment(ticks[-1]),
-            self._list.sealed(slot),
-            self._list.suspected(slot),
-            rank,
-            self._list.seen(slot),
-        )
+        tick, sealed, seen = moment(ticks[-1]), self._list.sealed(slot), self._list.seen(slot)
+        return Work(case_id, due, missed, tick, sealed, self._list.suspected(slot), rank, seen)
 
     # -- one case ----------------------------------------------------------------------------
 

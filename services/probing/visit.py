@@ -1,9 +1,5 @@
 """One visit to one URL: resolve, guard, ask each address, follow what may be followed; the evidence of a look."""
 
-from collections.abc import Callable
-from datetime import datetime
-from email.utils import parsedate_to_datetime
-
 import structlog
 
 from schemas.events import Fingerprint
@@ -14,10 +10,12 @@ from services.core.verdict import (
     Evidence,
     Redirect,
     changed,
+    is_baseline,
     judge_answer,
     reason_of_status,
 )
 from services.probing import redirects
+from services.probing.backoff import seconds_wished
 from services.probing.controls import is_parked
 from services.probing.exchange import Method, Reply
 from services.probing.gate import REST, Deferred, Worth
@@ -42,6 +40,7 @@ class Visit:
     """Ask for one URL once. `asked` maps each address to whether it served the URL.
 
     `was_served` and `baseline` are what is known of it from before; `steps` takes down every request.
+    `heeds`: the host's wish to be left alone holds; not for the canary, which is the operator's own.
     """
 
     def __init__(
@@ -52,6 +51,7 @@ class Visit:
         case: int = 0,
         fresh: bool = False,
         control: bool = True,
+        heeds: bool = True,
         was_served: bool = False,
         baseline: Fingerprint | None = None,
         worth: Worth = REST,
@@ -62,6 +62,7 @@ class Visit:
         self._case = case
         self._fresh = fresh
         self._control_wanted = control
+        self._heeds = heeds
         self._was_served = was_served
         self._baseline = baseline
         self._worth = worth
@@ -69,7 +70,7 @@ class Visit:
         self._begun = kit.gate.now()
         self._waited = 0.0
         self._met: dict[str, Answer] = {}
-        self._siblings = Siblings(kit, self._request, self._enter)
+        self._siblings = Siblings(kit, self._ask_beside)
         self.started_at = kit.clock()
         self.asked: dict[str, bool] = {}
         self.phases: dict[str, float] = {}
@@ -93,7 +94,10 @@ class Visit:
             return Evidence(dns=found.status)
         allowed, refused, left_out = self._allowed(found, url.port)
         answers: list[Answer] = []
-        for address in allowed:
+        for place, address in enumerate(allowed):
+            if answers and self._left() <= 0:
+                left_out += len(allowed) - place
+                break
             answer = await self._ask_address(url, address, seen, via)
             answers.append(answer)
             online = judge_answer(answer).verdict == "online"
@@ -128,11 +132,12 @@ class Visit:
             log.warning("look.address_refused", refused=refused, allowed=len(allowed))
         routed = [a for a in allowed if (6 if ":" in a else 4) in self._kit.limits.families]
         routed = routed or allowed
+        left_out = found.left_out + (found.unheard in self._kit.limits.families)
         if len(routed) <= most:
-            return routed, refused, found.left_out
+            return routed, refused, left_out
         v4 = [a for a in routed if ":" not in a][:most]
         v6 = [a for a in routed if ":" in a][:most]
-        return v4 + v6, refused, found.left_out + len(routed) - len(v4) - len(v6)
+        return v4 + v6, refused, left_out + len(routed) - len(v4) - len(v6)
 
     async def _ask_address(
         self, url: CanonicalUrl, address: str, seen: tuple[str, ...], via: Redirect | None
@@ -151,6 +156,8 @@ class Visit:
         self, address: str, reply: Reply, via: Redirect | None, control: Control
     ) -> Answer:
         print_ = reply.fingerprint(via)
+        if control == "doubted" and is_baseline(print_, self._baseline):
+            control = "unasked"
         return Answer(
             address=address,
             status=reply.status,
@@ -183,6 +190,22 @@ class Visit:
             kit.gate.release(address)
         return reply
 
+    async def _ask_beside(
+        self, what: str, method: Method, url: CanonicalUrl, address: str
+    ) -> Reply:
+        """Ask a host once more, in its turn; a push-back counts where it says for how long."""
+        await self._enter(address, url.host)
+        # The look's own requests are what its phases tell of.
+        phases = self.phases.copy()
+        try:
+            reply = await self._request(what, method, url, address)
+            self.phases = phases
+            if reply.retry_after is not None:
+                self._mind(address, url.host, reply)
+        finally:
+            self._kit.gate.release(address)
+        return reply
+
     async def _enter(self, address: str, host: str) -> bool:
         """Wait for one's turn at an address; what politeness takes is none of the far side's time."""
         gate = self._kit.gate
@@ -204,7 +227,7 @@ class Visit:
     def _forbidden(self, address: str, host: str) -> float:
         """Tell for how many seconds a host is to be left alone: by its own wish, or this look has waited enough."""
         kit, most = self._kit, self._kit.gate.core.limits.max_wait_seconds
-        asked = kit.backoff.wait(address, host, kit.gate.now())
+        asked = kit.backoff.wait(address, host, kit.gate.now()) if self._heeds else 0.0
         return most if asked <= 0 and self._waited > most else asked
 
     async def _again(self, url: CanonicalUrl, address: str, head: Reply) -> Reply:
@@ -216,7 +239,7 @@ class Visit:
 
     async def _request(self, what: str, method: Method, url: CanonicalUrl, address: str) -> Reply:
         kit = self._kit
-        left = self._begun + kit.limits.total_seconds - kit.gate.now()
+        left = self._left()
         if left <= 0:
             return Reply(method=method, fault="response_timeout")
         seconds = min(left, kit.limits.exchange_seconds)
@@ -227,11 +250,17 @@ class Visit:
             self._steps.append(Step(what, address, reply))
         return reply
 
+    def _left(self) -> float:
+        """Tell how many seconds of the look's time are left."""
+        return self._begun + self._kit.limits.total_seconds - self._kit.gate.now()
+
     def _mind(self, address: str, host: str, reply: Reply) -> None:
         """Keep the far side's wishes: 429 and 503 put the host off."""
         kit = self._kit
+        if not self._heeds:
+            return
         if reply.status in _PUSHED_BACK:
-            wish = _seconds(reply.retry_after, kit.clock)
+            wish = seconds_wished(reply.retry_after, kit.clock)
             kit.backoff.pushed_back(address, host, kit.gate.now(), wish)
         elif reply.status is not None:
             kit.backoff.answered(address, host, kit.gate.now())
@@ -301,11 +330,15 @@ class Visit:
             known = self._met[hop.url.href] = _joined(address, reply, hop, found)
         return known
 
-    async def dark_front(self, method: Method = "HEAD") -> bool:
-        """Tell whether the front page of the host gives nothing either, where it was asked last."""
+    async def dark_front(self, method: Method = "HEAD") -> bool | None:
+        """Tell whether the front page of the host gives nothing either, where it was asked last; None: not asked.
+
+        It has an exchange's time of its own: pages that hang may have taken all of the look's.
+        """
         address = next(reversed(self.asked), None)
         if address is None:
-            return False
+            return None
+        self._begun += max(self._kit.limits.exchange_seconds - self._left(), 0.0)
         return await self._siblings.dark_front(self._url, address, method)
 
 
@@ -352,15 +385,3 @@ def _joined(address: str, reply: Reply, hop: Hop, found: Evidence) -> Answer:
 
 
 _RANK = {"online": 0, "undetermined": 1, "removed": 2}
-
-
-def _seconds(retry_after: str | None, clock: Callable[[], datetime]) -> float | None:
-    """Read `Retry-After`: seconds or an HTTP date."""
-    if retry_after is None:
-        return None
-    if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 10:
-        return float(retry_after)
-    try:
-        return (parsedate_to_datetime(retry_after) - clock()).total_seconds()
-    except (ValueError, TypeError, OverflowError):
-        return None

@@ -122,6 +122,14 @@ class WorkList:
         self._write(slot, entry, seal, base, self.done(slot))
         return slot
 
+    def begins_anew(self, slot: int, entry: WatchEntry) -> bool:
+        """Tell whether a case is gone, and its looks count from later than the removal known or suspected here."""
+        if entry.removed_at is None:
+            return False
+        removed = self.shape(slot).removed
+        known = self._times.pair(slot)[0] if removed else self._suspected.get(slot)
+        return known is not None and known < micros(entry.removed_at)
+
     def add(self, case_id: str, entry: WatchEntry, done: int = 0) -> int:
         """Take in a case that is not in, with `done`; else as `put`."""
         base, (seal, sealed) = _base(entry), _unpack(entry.sealed_url)

@@ -85,8 +85,6 @@ def dossier(events: Iterable[Event], scope: Scope, clean: Clean) -> Dossier | No
     if not ordered:
         return None
     case, moved = fold(ordered, scope.methodology)
-    # No part of the pack: an erasure, or a new sealing key, may not change what was said before.
-    case.sealed_url = None
     wanted = {spell.number for spell in case.spells if scope.takes(spell)}
     notices = _notices(case, wanted, scope, clean)
     if not wanted and not notices:

@@ -5,6 +5,7 @@ Apart from `services.runtime.roles`, so that a prober's process does not even ho
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import asyncpg
 
@@ -13,7 +14,9 @@ from consumers.ledger import NAME as LEDGER_LOOP
 from consumers.ledger import LedgerConsumer
 from consumers.relay import NAME as RELAY_LOOP
 from consumers.relay import Relay
-from consumers.session import LoopSettings
+from consumers.retention.role import NAME as RETENTION_LOOP
+from consumers.retention.role import Retention
+from consumers.session import LoopSettings, Turning
 from services.exporter.collector import Exporter
 from services.ledger import migrate
 from services.ledger.pool import open_pool
@@ -21,10 +24,13 @@ from services.runtime.connections import database_connection
 from services.runtime.kafka_login import kafka_connection
 from services.runtime.keys import load_keyring
 from services.runtime.methods import methodology
-from services.runtime.parts import Build, Parts, Role, answering_kafka
+from services.runtime.parts import Build, Clock, Parts, Role, answering_kafka
+from services.runtime.settings import Settings
 
 # A batch, or an outbox read, that takes longer than this has stopped the loop.
 _LOOP_LIMIT_SECONDS = 60.0
+# A month of reports is written, read back and deleted between two turns.
+_ROUND_LIMIT_SECONDS = 1800.0
 
 
 @asynccontextmanager
@@ -88,6 +94,30 @@ async def _relay(parts: Parts) -> AsyncIterator[Role]:
 
 
 @asynccontextmanager
+async def _retention(parts: Parts) -> AsyncIterator[Role]:
+    settings = parts.settings
+    parts.health.register(RETENTION_LOOP, _ROUND_LIMIT_SECONDS)
+    async with answering_kafka(parts), _pool(parts, "takedown_ledger") as pool:
+        yield retention(settings, pool, parts.health, parts.clock)
+
+
+def retention(settings: Settings, pool: asyncpg.Pool, health: Turning, clock: Clock) -> Retention:
+    """Build what keeps to the retention, for the role and for `takedown retention`."""
+    kafka = kafka_connection(settings, "takedown-retention")
+    return Retention(
+        kafka,
+        pool,
+        settings.archives_path,
+        load_keyring(settings),
+        methodology(settings.methodology),
+        health,
+        clock,
+        kept=timedelta(days=settings.retention.url_days),
+        interval_seconds=settings.retention.interval_seconds,
+    )
+
+
+@asynccontextmanager
 async def _exporter(parts: Parts) -> AsyncIterator[Role]:
     asked = parts.settings.exporter
     async with _pool(parts, "takedown_exporter") as pool:
@@ -102,4 +132,9 @@ async def _exporter(parts: Parts) -> AsyncIterator[Role]:
         )
 
 
-BUILD: dict[str, Build] = {"ledger": _ledger, "relay": _relay, "exporter": _exporter}
+BUILD: dict[str, Build] = {
+    "ledger": _ledger,
+    "relay": _relay,
+    "exporter": _exporter,
+    "retention": _retention,
+}

@@ -58,10 +58,11 @@ def build_looker(settings: Settings, clock: Callable[[], datetime]) -> Looker:
     """Build what makes the looks; raises `ConfigError` where nobody answers for public ones."""
     probe = settings.probe
     guard = _guard(settings)
+    method = methodology(settings.methodology)
     canary = None if probe.canary_url is None else canonical(probe.canary_url)
     return Looker(
         guard=guard,
-        resolver=Resolver(_nameservers(probe), guard, _resolving(probe)),
+        resolver=Resolver(_nameservers(probe), guard, _resolving(probe, method)),
         vantage=settings.vantage.name,
         clock=clock,
         providers=_providers(settings),
@@ -69,7 +70,7 @@ def build_looker(settings: Settings, clock: Callable[[], datetime]) -> Looker:
         canary_interval_seconds=probe.canary_interval_seconds,
         agent=_agent(probe),
         agent_kind=probe.agent,
-        limits=_limits(probe, methodology(settings.methodology)),
+        limits=_limits(probe, method),
         politeness=_politeness(probe),
         egress=_egress(probe),
     )
@@ -137,12 +138,13 @@ def _agent(probe: Probe) -> str:
     return identified_agent(probe.operator, probe.contact)
 
 
-def _resolving(probe: Probe) -> ResolverLimits:
+def _resolving(probe: Probe, method: Methodology) -> ResolverLimits:
     """Let a silent name server take no more than a part of a look's time: a lost datagram must not end the look."""
     most = ResolverLimits()
     return ResolverLimits(
         try_seconds=min(most.try_seconds, probe.timeout_seconds / 5),
         total_seconds=min(most.total_seconds, probe.timeout_seconds * 0.6),
+        family_seconds=_retry(method),
     )
 
 

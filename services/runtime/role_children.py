@@ -17,8 +17,8 @@ from services.runtime.settings import PREFIX, Settings, environment_of
 from services.runtime.supervisor import Backoff, Child
 
 # What looks stops first, what publishes last.
-_PORT_ORDER = ("exporter", "ledger", "relay", "prober")
-_STOP_ORDER = ("prober", "ledger", "relay", "exporter")
+_PORT_ORDER = ("exporter", "ledger", "relay", "prober", "retention")
+_STOP_ORDER = ("prober", "retention", "ledger", "relay", "exporter")
 _KILL_AFTER_SECONDS = 5.0
 _TICK_SECONDS = 0.1
 

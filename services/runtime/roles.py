@@ -36,10 +36,11 @@ _BUILT_BY = {
     "relay": "services.runtime.ledger_roles",
     "prober": "services.runtime.prober_role",
     "exporter": "services.runtime.ledger_roles",
+    "retention": "services.runtime.ledger_roles",
 }
 ROLES = tuple(_BUILT_BY)
-_NEEDS_DATABASE = frozenset({"ledger", "relay", "exporter"})
-_NEEDS_KAFKA = frozenset({"ledger", "relay", "prober"})
+_NEEDS_DATABASE = frozenset({"ledger", "relay", "exporter", "retention"})
+_NEEDS_KAFKA = frozenset({"ledger", "relay", "prober", "retention"})
 
 
 def refusals(settings: Settings) -> list[str]:
@@ -62,12 +63,17 @@ def refuse_to_start(settings: Settings, role: str) -> None:
     """Raise `ConfigError` where a role must not start under these settings."""
     if role == "prober" and (reasons := refusals(settings)):
         raise ConfigError(f"the prober does not start: {'; '.join(reasons)}")
+    if role == "retention" and not settings.retention.url_days:
+        raise ConfigError("retention has nothing to do: TAKEDOWN_RETENTION_URL_DAYS is 0")
 
 
 def default_roles(settings: Settings) -> tuple[str, ...]:
-    """Name the roles that `up` runs: all, but of the prober as many as asked for, where looking is switched on."""
-    probers = 0 if settings.probe.mode == "off" else settings.probe.processes
-    return tuple(r for role in ROLES for r in [role] * (probers if role == "prober" else 1))
+    """Name the roles that `up` runs: all that are switched on, and of the prober as many as asked for."""
+    times = {
+        "prober": 0 if settings.probe.mode == "off" else settings.probe.processes,
+        "retention": 1 if settings.retention.url_days else 0,
+    }
+    return tuple(r for role in ROLES for r in [role] * times.get(role, 1))
 
 
 def run_roles(

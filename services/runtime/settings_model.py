@@ -231,6 +231,24 @@ class Ledger(Section, frozen=True, kw_only=True):
     relay_batch_records: Annotated[Count, _about("Most outbox rows published at once.")] = 1000
 
 
+class Retention(Section, frozen=True, kw_only=True):
+    """How long URLs are kept after the watch of their case; the role `retention`."""
+
+    url_days: Annotated[
+        Annotated[int, Meta(ge=0, le=36_500)],
+        _about(
+            "Days after the end of a watch until its URL is destroyed, and until records leave the broker; 0: never."
+        ),
+    ] = 90
+    archives: Annotated[
+        str,
+        _about(
+            "Folder of the archives without URLs, which a replay reads; `archives` in the data dir."
+        ),
+    ] = ""
+    interval_seconds: Annotated[Seconds, _about("How often it is looked what is due.")] = 3600.0
+
+
 class Exporter(Section, frozen=True, kw_only=True):
     """What the metrics show."""
 
@@ -288,6 +306,7 @@ class Settings(Section, frozen=True, kw_only=True):
     http: Http = Http()
     ledger: Ledger = Ledger()
     exporter: Exporter = Exporter()
+    retention: Retention = Retention()
     log: Log = Log()
 
     @property
@@ -299,3 +318,9 @@ class Settings(Section, frozen=True, kw_only=True):
     def cache_path(self) -> Path:
         """The cache, absolute."""
         return Path(self.cache_dir or _home("XDG_CACHE_HOME", ".cache")).expanduser().absolute()
+
+    @property
+    def archives_path(self) -> Path:
+        """Where retention keeps its archives, absolute."""
+        given = self.retention.archives
+        return Path(given).expanduser().absolute() if given else self.data_path / "archives"

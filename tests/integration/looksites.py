@@ -158,10 +158,14 @@ async def silent(_: Asked, writer: asyncio.StreamWriter) -> None:
 
 @dataclass
 class NameServer(asyncio.DatagramProtocol):
-    """A name server that says what it is told: `names` maps a name to addresses, a CNAME or an outcome."""
+    """A name server that says what it is told: `names` maps a name to addresses, a CNAME or an outcome.
+
+    `failing` maps a name and a type to an outcome of this one query.
+    """
 
     names: dict[str, object] = field(default_factory=dict)
     name_servers: dict[str, list[str]] = field(default_factory=dict)
+    failing: dict[tuple[str, str], str] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
     truncate: bool = False
     forge: bool = False
@@ -219,8 +223,10 @@ class NameServer(asyncio.DatagramProtocol):
         question = query.question[0]
         name, kind = question.name.to_text(omit_final_dot=True), question.rdtype.name
         self.asked.append((name, kind))
-        if kind == "NS":
-            said: object = [("NS", f"{n}.") for n in self.name_servers.get(name, [])]
+        if (name, kind) in self.failing:
+            said: object = self.failing[name, kind]
+        elif kind == "NS":
+            said = [("NS", f"{n}.") for n in self.name_servers.get(name, [])]
         else:
             said = self.names.get(name, "nxdomain")
         if said == "timeout":

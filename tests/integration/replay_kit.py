@@ -31,7 +31,7 @@ def asked(
     bounds: Bounds | None = None,
     unit_records: int = 350_000,
     workers: int = 2,
-    archive: str | None = None,
+    archive: tuple[str, ...] = (),
     **identified: Any,
 ) -> Asked:
     """Ask for a replay."""

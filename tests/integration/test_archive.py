@@ -92,7 +92,7 @@ async def test_a_replay_of_an_archive_is_a_replay_of_the_streams(
     await ledger.produce(told)
     manifest = await archived(ledger, tmp_path / "a")
     from_kafka = await replayed(ledger, postgres_dsn, "kafka")
-    from_archive = await replay(asked(None, postgres_dsn, "files", archive=str(tmp_path / "a")))
+    from_archive = await replay(asked(None, postgres_dsn, "files", archive=(str(tmp_path / "a"),)))
     assert from_archive.digest == from_kafka.digest == pure_digest(told)
     with pytest.raises(BadReplay, match="source"):
         await replayed(ledger, postgres_dsn, "files")
@@ -196,7 +196,7 @@ async def test_a_tampered_archive_is_refused(
     with pytest.raises(ArchiveDamaged, match="SHA-256"):
         verify_archive(folder, count)
     with pytest.raises(Exception, match="SHA-256"):
-        await replay(asked(None, postgres_dsn, "bad", archive=str(folder)))
+        await replay(asked(None, postgres_dsn, "bad", archive=(str(folder),)))
     path.unlink()
     with pytest.raises(ArchiveDamaged, match="can't be read"):
         verify_archive(folder, count)

@@ -360,7 +360,7 @@ async def test_failed_reading_keeps_the_old_figures(
     """A reading that Postgres cuts off is counted, and the older figures stay with their age."""
     await ledger.insert(owner, "spells", [spell_row(1)])
     registry = CollectorRegistry()
-    one = exporter(pool, registry, statement_timeout_seconds=0.2)
+    one = exporter(pool, registry, statement_timeout_seconds=2.0)
     registry.register(one._snapshot)
     await one.read_once()
     before = _failures()

@@ -7,12 +7,13 @@ import ssl
 import sys
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.integration.certificates import self_signed
-from tests.integration.lab import FAST, Lab
+from tests.integration.lab import FAST, RUDE, Lab
 from tests.integration.looksites import answer
 from tests.integration.test_hostile import TURN_CPU_SECONDS, Turns, bounded_memory
 from tests.servers import REPOSITORY, unavailable
@@ -65,13 +66,10 @@ async def test_every_phase_of_tls(lab: Lab, ports: dict[str, int]) -> None:
     await lab.look(f"https://a.example:{ports['alert']}/x")
     found: dict[str, str] = {}
     for name, port in ports.items():
-        turns = Turns()
-        watching = asyncio.create_task(turns.watch())
-        with bounded_memory():
+        with Turns() as turns, bounded_memory():
             spent, begun = time.thread_time(), time.monotonic()
             made = await lab.look(f"https://a.example:{port}/x")
             took, spent = time.monotonic() - begun, time.thread_time() - spent
-        watching.cancel()
         found[name] = made.reason
         assert took < FAST.total_seconds + 1, name
         assert turns.worst < TURN_CPU_SECONDS, name
@@ -144,14 +142,19 @@ async def test_a_site_that_stalls_in_tls_holds_up_no_other(
     """While a hundred handshakes hang, looks at an honest TLS site take no longer than they must."""
     context: ssl.SSLContext = self_signed(tmp_path)
     site = await lab.site(x=answer(200), tls=context)
+    # With places for a hundred only, the honest looks would wait for those of the stalls.
+    room = replace(RUDE, address_concurrency=1000, network_concurrency=1000)
+    looker = lab.looker(politeness=room)
     names = ("silent", "after_hello", "dribble", "after_finished")
     stalls = [
-        asyncio.create_task(lab.look(f"https://a.example:{ports[name]}/x", case_id=f"{n:032x}"))
+        asyncio.create_task(
+            lab.look(f"https://a.example:{ports[name]}/x", looker, case_id=f"{n:032x}")
+        )
         for n, name in enumerate(names * 25)
     ]
     for _ in range(10):
         begun = time.monotonic()
-        made = await lab.look(f"https://a.example:{site.port}/x")
+        made = await lab.look(f"https://a.example:{site.port}/x", looker)
         assert made.verdict == "online"
         assert time.monotonic() - begun < FAST.exchange_seconds
     found = await asyncio.gather(*stalls)

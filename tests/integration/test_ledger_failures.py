@@ -306,7 +306,7 @@ async def test_a_consumer_that_stands_still_is_built_anew(
     before = CONSUMER_REBUILDS.labels("ledger")._value.get()
     told = stories(3)
     await ledger.produce(told)
-    ledger.start(msgspec.structs.replace(QUICK, stall_seconds=1.0))
+    ledger.start(msgspec.structs.replace(QUICK, stall_seconds=3.0))
     await ledger.drained()
     await ledger.stop()
     assert len(clients) == 2

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from consumers.brake import FloodBrake, FloodOfUnusable
@@ -239,6 +240,34 @@ async def test_erasure_destroys_every_sealed_url_of_a_case(ledger: Lab) -> None:
         "SELECT value FROM outbox WHERE topic = $1 ORDER BY id DESC LIMIT 1", topics.WATCHLIST.name
     )
     assert last["value"] is None
+
+
+async def test_a_report_after_an_erasure_is_watched_again(ledger: Lab) -> None:
+    """It is a new claim: its own URL stays, in case and log, and is on the watch list; a late one's goes."""
+    erased = ev.CaseErased(actor="officer", reason="term")
+    told = [*story(1), event(case_of(1), START + timedelta(hours=50), erased)]
+    await ledger.produce(told)
+    ledger.start()
+    await ledger.drained()
+    again = report(1, START + timedelta(hours=60), reporter="police")
+    await ledger.produce([again])
+    await ledger.drained()
+    late = report(1, START + timedelta(hours=1), reporter="neighbour")
+    await ledger.produce([late])
+    await ledger.drained()
+    await ledger.stop()
+    (row,) = await ledger.pool.fetch(
+        "SELECT event_id, body ->> 'sealed_url' AS logged, cases.sealed_url "
+        "FROM events JOIN cases USING (case_id) WHERE body ? 'sealed_url'"
+    )
+    assert (row["event_id"], row["logged"]) == (again.id, row["sealed_url"])
+    assert KEYRING.open(row["sealed_url"], case_of(1)).href == url_of(1)
+    assert pure_digest([*told, again, late]) == await ledger.digest()
+    value = await ledger.pool.fetchval(
+        "SELECT value FROM outbox WHERE topic = $1 ORDER BY id DESC LIMIT 1", topics.WATCHLIST.name
+    )
+    entry = msgspec.json.decode(value, type=ev.WatchEntry)
+    assert entry.sealed_url == row["sealed_url"]
 
 
 async def test_the_relay_publishes_in_order_and_empties_the_outbox(ledger: Lab) -> None:

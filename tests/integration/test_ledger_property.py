@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.events import Event
-from services.core.fold import fold
+from schemas.events import CaseErased, Event, ReportFiled
+from services.core.fold import fold, order
 from services.core.outcomes import outcomes
 from services.ledger.digest import ledger_digest
 from services.ledger.store import Advance, LedgerStore
@@ -65,9 +65,11 @@ def of_case(event: Event, case: str) -> Event:
 
 
 @st.composite
-def arrivals(draw: st.DrawFn) -> tuple[list[Event], list[list[Event]]]:
+def arrivals(
+    draw: st.DrawFn, stories: st.SearchStrategy[list[Event]] = strategies.histories
+) -> tuple[list[Event], list[list[Event]]]:
     """Give a set of events of two cases, and batches in which they arrive, some of them more than once."""
-    told = [of_case(event, case) for case in CASES for event in draw(strategies.histories)]
+    told = [of_case(event, case) for case in CASES for event in draw(stories)]
     doubled = told + draw(st.lists(st.sampled_from(told), max_size=10))
     shuffled = draw(st.permutations(doubled))
     cuts = sorted(draw(st.lists(st.integers(0, len(shuffled)), max_size=6)))
@@ -77,6 +79,7 @@ def arrivals(draw: st.DrawFn) -> tuple[list[Event], list[list[Event]]]:
 
 @settings(
     max_examples=60,
+    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(arrived=arrivals())
@@ -103,6 +106,41 @@ def test_any_arrival_gives_the_ledger_of_the_fold(
         assert expected == await _left_standing(ledger.pool)
 
     ledger.runner.run(check())
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(arrived=arrivals(strategies.claims))
+def test_any_arrival_keeps_the_urls_that_no_erasure_destroyed(
+    ledger: Ledger, arrived: tuple[list[Event], list[list[Event]]]
+) -> None:
+    """The log keeps the URLs of reports after the last erasure and no others; each case has that of its fold."""
+    told, batches = arrived
+
+    async def check() -> None:
+        await ledger.empty()
+        await ledger.fill(batches)
+        assert pure_digest(told) == await ledger_digest(ledger.pool)
+        rows = await ledger.pool.fetch("SELECT case_id, sealed_url FROM cases")
+        folded = {e.case_id: [o for o in told if o.case_id == e.case_id] for e in told}
+        expected = {case: fold(events, METHOD)[0].sealed_url for case, events in folded.items()}
+        assert expected == {row["case_id"]: row["sealed_url"] for row in rows}
+        kept = await ledger.pool.fetch("SELECT event_id FROM events WHERE body ? 'sealed_url'")
+        assert {row["event_id"] for row in kept} == {
+            event.id
+            for events in folded.values()
+            for event in events
+            if isinstance(event.data, ReportFiled) and not _erased_after(event, events)
+        }
+
+    ledger.runner.run(check())
+
+
+def _erased_after(report: Event, events: list[Event]) -> bool:
+    return any(isinstance(e.data, CaseErased) and order(e) > order(report) for e in events)
 
 
 async def _left_standing(pool: asyncpg.Pool) -> set[tuple[object, object]]:

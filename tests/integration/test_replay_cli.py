@@ -11,7 +11,15 @@ from click.testing import CliRunner, Result
 
 from services.cli import app
 from services.runtime import keys, logging
-from tests.integration.ledger_kit import KEYRING, Lab, lab, pure_digest, stories, story
+from tests.integration.ledger_kit import (
+    KEYRING,
+    PARTITIONS,
+    Lab,
+    lab,
+    pure_digest,
+    stories,
+    story,
+)
 
 
 @pytest.fixture
@@ -120,3 +128,36 @@ async def test_wrong_ranges_are_refused_in_words(ledger: Lab, desk: Desk) -> Non
     # What it is to be compared with is asked for first: nothing was folded in vain.
     await desk.run("replay", "--compare", "none-such", code=1)
     assert await desk.json("replay", "list") == []
+
+
+async def test_an_operator_replays_archives_and_then_kafka(
+    ledger: Lab, desk: Desk, tmp_path: Path
+) -> None:
+    """Archives are named one by one or by their folder; a gap or a missing begin ends with status 2, in words."""
+    await fill(ledger, stories(6))
+    await desk.run("replay", "--and-kafka", code=2)
+    kept, rest, later = tmp_path / "kept", tmp_path / "rest", tmp_path / "later"
+
+    def bounds(option: str, offset: int) -> list[str]:
+        places = [f"takedown.reports.v1/{number}={offset}" for number in range(PARTITIONS)]
+        return [part for place in places for part in (option, place)]
+
+    await desk.run("archive", "write", str(kept / "1"), *bounds("--until-offsets", 1))
+    await fill(ledger, story(20))
+    await desk.run("archive", "write", str(rest), *bounds("--from-offsets", 1))
+    await desk.run("archive", "write", str(later), *bounds("--from-offsets", 2))
+    chain = ("replay", "--archive", str(kept / "1"), "--and-kafka", "--name", "chain")
+    found = await desk.json(*chain, "--compare", "live")
+    digest = found["result"]["digest"]
+    assert digest == pure_digest([*stories(6), *story(20)])
+    by_folder = await desk.json("replay", "--archive", str(kept), "--and-kafka", "--name", "chain")
+    assert (by_folder["result"]["resumed"], by_folder["result"]["digest"]) == (True, digest)
+    both = ("--archive", str(kept), "--archive", str(rest))
+    files = await desk.json("replay", *both, "--name", "files")
+    assert files["result"]["digest"] == digest
+    other = await desk.run("replay", *both, "--name", "chain", code=2)
+    assert "source" in other.output
+    gap = ("--archive", str(kept), "--archive", str(later), "--name", "gap")
+    missing = await desk.run("replay", *gap, code=2)
+    assert "offset 1 of takedown.reports.v1/" in missing.output
+    assert "--archive" in missing.output

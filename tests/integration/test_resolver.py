@@ -298,3 +298,34 @@ async def test_a_failure_is_remembered_for_a_moment(
     clock.now += 3
     await resolver.resolve("n.example")
     assert len(names.asked) > count
+
+
+# -- half an answer --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "family"), [("A", 4), ("AAAA", 6)])
+async def test_a_family_without_an_answer_is_told(
+    names: NameServer, resolver: Resolver, clock: Clock, kind: str, family: int
+) -> None:
+    """What the other family says holds, and a look that confirms asks for both again at once."""
+    names.names["a.example"] = ["127.0.0.1", "::1"]
+    names.failing["a.example", kind] = "refused"
+    found = await resolver.resolve("a.example")
+    assert (len(found.addresses), found.unheard) == (1, family)
+    assert resolver.known("a.example") == found
+    names.failing.clear()
+    both = await resolver.resolve("a.example", fresh=True)
+    assert (len(both.addresses), both.unheard) == (2, 0)
+    assert resolver.known("a.example", fresh=True) == both
+
+
+async def test_a_family_that_fails_for_minutes_is_none(
+    names: NameServer, resolver: Resolver, clock: Clock
+) -> None:
+    """From one resolution to another; an answer in between begins the waiting anew."""
+    seen = []
+    for seconds, outcome in ((0, 1), (299, 1), (1, 1), (300, 0), (300, 1), (300, 1)):
+        clock.now += seconds
+        names.failing = {("a.example", "AAAA"): "servfail"} if outcome else {}
+        seen.append((await resolver.resolve("a.example", fresh=True)).unheard)
+    assert seen == [6, 6, 0, 0, 6, 0]

@@ -27,7 +27,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 HERE, THERE = "127.16.0.1", "127.18.0.1"
 CHANGE = 10.0
 SOFT = {b.value: b for b in (Behaviour.SOFT_SAME, Behaviour.SOFT_ROOT)}
-QUICK = aiohttp.ClientTimeout(total=0.5)
+QUICK = aiohttp.ClientTimeout(total=1.0)
 
 
 class Net(SimpleNamespace):

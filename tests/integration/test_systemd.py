@@ -67,7 +67,7 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
     shutil.copytree(UNITS, tmp_path, dirs_exist_ok=True)
     unit = tmp_path / "takedown@.service"
     unit.write_text(unit.read_text().replace("/opt/takedown-monitor/bin/takedown", "/bin/true"))
-    for role in ("ledger", "relay", "exporter", "prober"):
+    for role in ("ledger", "relay", "exporter", "retention", "prober"):
         verify = [analyze, "verify", "--man=no", "--recursive-errors=no"]
         done = run(*verify, str(tmp_path / f"takedown@{role}.service"))
         assert (done.returncode, done.stdout + done.stderr) == (0, ""), role

@@ -2,6 +2,9 @@
 
 import asyncio
 import random
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -59,6 +62,19 @@ async def test_kills_change_no_conclusion(jars: Path, tmp_path: Path) -> None:
     assert result.breaches_metric == result.breaches_ledger
 
 
+@contextmanager
+def looks_held(installation: Installation) -> Iterator[None]:
+    """Stop the probers for as long as the block lasts: while they look, the record has no end to fold to."""
+    names = [name for name in installation.ports if name.startswith("prober")]
+    for name in names:
+        installation.children[name].signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for name in names:
+            installation.children[name].signal(signal.SIGCONT)
+
+
 async def agree(show: Show) -> None:
     """Wait until the ledger has read everything, and hold it against a fold of the record."""
     installation = show.installation
@@ -71,6 +87,7 @@ async def agree(show: Show) -> None:
         return bool(await ledger_digest(pool) == expected)
 
     try:
-        await eventually("the ledger equals an undisturbed fold", equal, seconds=40)
+        with looks_held(installation):
+            await eventually("the ledger equals an undisturbed fold", equal, seconds=40)
     finally:
         await pool.close()

@@ -213,3 +213,33 @@ def test_nothing_but_unusable_is_ever_raised(
     except UnusableEvent:
         return
     assert event.time >= datetime(1990, 1, 1, tzinfo=UTC)
+
+
+def test_a_report_may_be_without_its_url_where_urls_were_cut_out() -> None:
+    """It is taken as it is, and needs its case id; with a URL it is read as everywhere, and nothing else changes."""
+    bare = {"reporter": "hotline", "not_measurable": "onion"}
+    erased = Admission(KEYRING, erased=True)
+
+    def taken(data: Any, **changed: str | None) -> ev.Event:
+        value = msgspec.json.encode(data)
+        return erased.admit(record(value, headers_of("report.filed", **changed)))
+
+    assert refusal("report.filed", bare) == "bad_data"
+    found = taken(bare)
+    assert (found.case_id, str(found.id)) == (CASE, dict(headers_of("x"))["ce_id"].decode())
+    assert found.data == ev.ReportFiled(reporter="hotline", not_measurable="onion")
+    for subject in (None, "no case"):
+        with pytest.raises(UnusableEvent) as caught:
+            taken(bare, ce_subject=subject)
+        assert caught.value.reason == "no_case"
+    assert (
+        taken(bare | {"sealed_url": SEALED}).data
+        == admit("report.filed", bare | {"sealed_url": SEALED}).data
+    )
+    with pytest.raises(UnusableEvent, match="exactly one"):
+        taken(bare | {"sealed_url": SEALED, "url": "http://images.example/a/1?x=1"})
+    with pytest.raises(UnusableEvent) as caught:
+        taken(bare | {"sealed_url": SEALED}, ce_subject=OTHER)
+    assert caught.value.reason == refusal(
+        "report.filed", bare | {"sealed_url": SEALED}, ce_subject=OTHER
+    )

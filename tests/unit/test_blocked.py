@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from schemas.events import Event, WatchEntry
 from schemas.methodology import Methodology
-from services.core.case import Case
+from services.core.case import Block, Case
 from services.core.fold import fold
 from services.core.machines import Clock, Presence
 from services.core.watch import entry_of
@@ -98,6 +98,21 @@ def test_a_second_vantage_that_is_kept_out_itself_is_not_asked_for_ever() -> Non
     assert asked(*called)
     assert not asked(*called, online(8))
     assert not asked(*called, online(8), blocked(8.1, "abroad"), online(10))
+
+
+def test_a_late_block_abroad_hides_none_at_home() -> None:
+    """The look of a vantage that was let go a moment ago may meet a block: what keeps home out is counted still."""
+    let_go = [blocked(4), blocked(6), abroad(6.1, "online"), online(8), blocked(8.01, "abroad")]
+    assert not asked(*let_go, blocked(10))
+    assert asked(*let_go, blocked(10), blocked(12))
+    cleared = [*gone(4)[:2], online(5.5), blocked(5.51, "abroad")]
+    assert asked(*cleared, blocked(6), blocked(8))
+
+
+def test_a_block_that_lasts_gives_way_to_none() -> None:
+    """While home is kept out, those met elsewhere count for nothing, and home alone ends the row."""
+    found = case(blocked(4), blocked(6), blocked(6.1, "abroad"), blocked(6.2, "abroad"))
+    assert found.spell.block == Block(vantage="v1", looks=2)
 
 
 def test_one_sight_of_it_gone_before_the_wall_hides_no_block() -> None:

@@ -48,9 +48,9 @@ def test_a_suspicion_is_looked_at_soon() -> None:
 
 
 def test_a_removal_gets_a_tail() -> None:
-    """After a removal only the decaying tail remains, and then the watch ends."""
+    """After a removal only the decaying tail remains, from the removal itself on, and then the watch ends."""
     gone = entry(removed_at=START + 10 * HOUR)
-    assert hours(gone, 10, 100) == [11, 13, 16, 22, 34, 58]
+    assert hours(gone, 9, 100) == [10, 11, 13, 16, 22, 34, 58]
     assert next_look(gone, STEADY, NL, START + 10 * HOUR + timedelta(days=31)) is None
 
 
@@ -100,7 +100,7 @@ def walked(watch: WatchEntry, name: str, method: Methodology, after: datetime) -
         return [base + timedelta(seconds=seconds(text)) + jitter for text in texts]
 
     if watch.removed_at is not None:
-        ticks = at(watch.removed_at, cadence.tail)
+        ticks = at(watch.removed_at, ("0s", *cadence.tail))
     else:
         ticks = [tick + jitter for tick in grid(watch.watch_from, method, after)]
         ticks += at(watch.deadline, cadence.deadline) if watch.deadline else []

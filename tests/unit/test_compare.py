@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from schemas import events as ev
 from schemas.events import Event
@@ -28,6 +28,11 @@ from tests.strategies import METHODOLOGIES, START, event, histories, look, metho
 
 METHOD = shipped()["nl-24h"]
 HOUR = timedelta(hours=1)
+# A clock that starts with the one or the other starts at the same instant, by another event.
+SAID_AT_ONCE = [
+    event(START + HOUR / 60, ev.NoticeSent(notice_id="n1", provider="giant")),
+    event(START + HOUR / 60, ev.NoticeDelivered(notice_id="n1")),
+]
 
 
 def changed(**fields: Any) -> Methodology:
@@ -126,6 +131,7 @@ def test_what_is_done_to_events_is_a_factor_too() -> None:
     assert {d.causes for d in found} == {("event times",)}
 
 
+@example(SAID_AT_ONCE, shipped()["delivered-24h"], shipped()["demo"])
 @given(histories, methodologies, methodologies)
 def test_no_difference_goes_unseen(
     events: list[Event], here: Methodology, there: Methodology

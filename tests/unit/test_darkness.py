@@ -27,6 +27,19 @@ def test_an_answer_ends_the_dark() -> None:
     assert [found.dark(host, 20.0) for host in ("a", "b")] == [False, True]
 
 
+def test_a_dark_that_other_looks_broke_off_begins_anew() -> None:
+    """One old silence, resets for days, and two silences are no host that is dark for days."""
+    found = Darkness(DarknessLimits(seconds=10.0, looks=3))
+    for host in ("broken off", "rarely looked at", "soon again"):
+        found.dark(host, 0.0)
+    for host in ("broken off", "soon again", "unheard of"):
+        found.unclear(host)
+    assert not found.dark("soon again", 10.0)
+    assert [found.dark("broken off", at) for at in (100.0, 101.0, 110.0)] == [False, False, True]
+    assert [found.dark("rarely looked at", at) for at in (100.0, 200.0)] == [False, True]
+    assert found.dark("soon again", 20.0)
+
+
 def test_what_is_forgotten_waits_longer() -> None:
     """Of more hosts than it may remember the oldest are forgotten, and none is called dark too early."""
     found = Darkness(DarknessLimits(seconds=10.0, looks=2), most_hosts=2)

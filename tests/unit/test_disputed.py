@@ -4,8 +4,9 @@ from msgspec.structs import replace
 
 from schemas.events import Event
 from services.core.case import Spell
-from services.core.fold import fold
-from services.core.machines import Presence
+from services.core.fold import extend, fold
+from services.core.machines import Clock, Presence
+from services.core.state import decode_case, encode_case
 from tests.strategies import look
 from tests.unit.test_fold import NL, at, gone, notice, online, report
 
@@ -43,6 +44,63 @@ def test_without_a_dispute_the_first_look_dates_the_removal() -> None:
     found = spell(online(2), *looks, abroad(6, "removed"))
     (removal,) = found.removals
     assert removal.upper == looks[0].time
+
+
+def test_a_dispute_is_settled_where_it_was_lost() -> None:
+    """Seen online again by the vantage that had found it gone, it is dated by that vantage's first look."""
+    looks, last = gone(23.5), abroad(25.4, "removed")
+    found = spell(online(2), gone(3)[0], abroad(3.2, "online"), online(4), *looks, last)
+    assert (found.disputed, found.lost_from) == (False, [])
+    assert found.removals[0].upper == looks[0].time
+    assert found.clock is Clock.WITHIN
+
+
+def test_what_others_see_settles_no_dispute() -> None:
+    """However often it is seen abroad, home finds it gone still, and what follows is dated by the last to lose it."""
+    seen = [abroad(hours, "online") for hours in (3.2, 4, 22)]
+    last = abroad(25.4, "removed")
+    found = spell(online(2), gone(3)[0], *seen, *gone(23.5), last)
+    assert (found.disputed, found.lost_from) == (True, ["v1"])
+    assert (found.removals[0].upper, found.clock) == (last.time, Clock.UNDECIDED)
+
+
+def test_a_dispute_that_home_did_not_lose_moves_no_date_of_home() -> None:
+    """Gone abroad while home was kept out and served there afterwards: home is the last to lose it, and dates it."""
+    looks = gone(8)
+    walled = abroad(6, "removed")
+    found = spell(online(2), walled, online(7), *looks, abroad(9, "removed"))
+    assert found.lost_from == ["abroad"]
+    assert found.removals[0].upper == looks[0].time
+
+
+def test_a_run_that_began_abroad_under_a_dispute_is_dated_by_home() -> None:
+    """What was gone abroad while home saw it went when home lost it."""
+    last = gone(9)[0]
+    lost = (abroad(6, "removed"), online(7), abroad(8, "removed"), abroad(8.2, "removed"))
+    found = spell(online(2), *lost, last)
+    assert found.removals[0].upper == last.time
+
+
+def test_one_that_sees_it_again_leaves_the_other_in_dispute() -> None:
+    """Both had found it gone; abroad sees it again and home does not, so home's next look dates nothing."""
+    last = abroad(7.2, "removed")
+    found = spell(
+        *(online(2), *gone(5)[:2], abroad(5.3, "removed"), abroad(5.5, "online")),
+        *(*gone(6), last),
+    )
+    assert found.lost_from == ["v1"]
+    assert found.removals[0].upper == last.time
+
+
+def test_a_stored_dispute_of_before_is_in_force() -> None:
+    """A case that was stored before the vantages were named does not say who lost it: the last one dates it."""
+    case, _ = fold([report(), notice(1), online(2), gone(3)[0], abroad(3.2, "online")], METHOD)
+    case.spell.lost_from = []
+    case = decode_case(encode_case(case))
+    last = abroad(7, "removed")
+    for event in (*gone(6), last):
+        extend(case, event, METHOD)
+    assert case.spell.removals[0].upper == last.time
 
 
 def test_an_outage_at_the_first_vantage_is_no_dispute() -> None:

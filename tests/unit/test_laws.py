@@ -1,6 +1,7 @@
 """The eight laws of the core, as properties over any history of one case."""
 
 import random
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -79,19 +80,49 @@ def evidence(case: Case) -> list[object]:
     ]  # fmt: skip
 
 
-@given(histories, methodologies)
-def test_undetermined_moves_nothing(events: list[Event], methodology: Methodology) -> None:
-    """Law 2: leaving out every undetermined or missed look changes no evidence and no transition."""
-    kept = [e for e in events if not isinstance(e.data, ev.LookMade | ev.LookMissed)] + [
-        e for e in events if isinstance(e.data, ev.LookMade) and e.data.verdict != "undetermined"
-    ]
+def says_nothing(event: Event) -> bool:
+    """Tell whether an event is an undetermined or a missed look."""
+    missed = isinstance(event.data, ev.LookMissed)
+    return missed or (isinstance(event.data, ev.LookMade) and event.data.verdict == "undetermined")
+
+
+def dark(event: Event) -> bool:
+    return (
+        isinstance(event.data, ev.LookMade)
+        and event.data.verdict == "removed"
+        and event.data.layer == "host"
+    )
+
+
+def answers(event: Event) -> bool:
+    """Tell whether an undetermined look shows that something of the host answered."""
+    data = event.data
+    return (
+        isinstance(data, ev.LookMade)
+        and data.verdict == "undetermined"
+        and (data.reason == "blocked_legal" or data.fingerprint is not None)
+    )
+
+
+def moves_nothing(
+    events: list[Event], left_out: Callable[[Event], bool], methodology: Methodology
+) -> None:
+    """Hold that a fold without some looks has the same evidence and transitions."""
     first = min(events, key=order)
-    if first not in kept:
-        kept.append(first)
+    kept = [e for e in events if e is first or not left_out(e)]
     with_all, without = fold(events, methodology), fold(kept, methodology)
     changed = [(t.machine, t.before, t.after, t.spell) for t in with_all[1]]
     assert evidence(with_all[0]) == evidence(without[0])
     assert changed == [(t.machine, t.before, t.after, t.spell) for t in without[1]]
+
+
+@given(histories, methodologies)
+def test_undetermined_moves_nothing(events: list[Event], methodology: Methodology) -> None:
+    """Law 2: an undetermined or missed look changes no evidence and no transition; an answer ends a dark alone."""
+    moves_nothing(events, lambda e: says_nothing(e) and not answers(e), methodology)
+    lit = [e for e in events if not dark(e)]
+    if lit:
+        moves_nothing(lit, says_nothing, methodology)
 
 
 @given(histories, methodologies)
@@ -119,7 +150,7 @@ def test_a_dark_host_alone_is_confirmed_by_its_own_rule(
     events: list[Event], methodology: Methodology
 ) -> None:
     """Law 3: a removal of layer host has seen the dark from enough vantages, over the longer span, unbroken."""
-    case, _ = fold(events, methodology)
+    case, moved = fold(events, methodology)
     asked = methodology.confirmation
     seen = sorted(
         (e.data for e in {e.id: e for e in events}.values() if isinstance(e.data, ev.LookMade)),
@@ -131,6 +162,8 @@ def test_a_dark_host_alone_is_confirmed_by_its_own_rule(
         vantages = {d.vantage for d in run}
         assert len(vantages) >= max(asked.vantages, asked.host_dark_vantages)
         assert run[-1].finished_at - removal.upper >= methodology.host_dark_span
+        confirmed = min(t.at for t in moved if t.after == Presence.REMOVED and t.at > removal.upper)
+        assert not [e for e in events if answers(e) and removal.upper < e.time < confirmed]
 
 
 @given(histories, methodologies)

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.probing.backoff import BackOff
+from services.probing.backoff import BackOff, seconds_wished
 from services.probing.politeness import PolitenessLimits
-from services.probing.visit import _seconds
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LIMITS = PolitenessLimits()
@@ -30,13 +29,13 @@ LIMITS = PolitenessLimits()
 )
 def test_what_retry_after_says(text: str | None, seconds: float | None) -> None:
     """Seconds or a date; everything else is no wish, and ends nothing."""
-    assert _seconds(text, lambda: NOW) == seconds
+    assert seconds_wished(text, lambda: NOW) == seconds
 
 
 @given(st.text(max_size=40) | st.integers().map(str) | st.datetimes().map(str))
 def test_no_wish_puts_a_host_off_for_longer_than_the_ceiling(text: str) -> None:
     """Whatever a server writes, it is asked again within the hour, and never sooner than now."""
     asked = BackOff(LIMITS)
-    pause = asked.pushed_back("192.0.2.1", "a.example", 0.0, _seconds(text, lambda: NOW))
+    pause = asked.pushed_back("192.0.2.1", "a.example", 0.0, seconds_wished(text, lambda: NOW))
     assert 0.0 <= pause <= LIMITS.retry_after_ceiling_seconds
     assert asked.wait("192.0.2.1", "a.example", 0.0) <= LIMITS.retry_after_ceiling_seconds

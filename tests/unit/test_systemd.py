@@ -144,6 +144,7 @@ def test_each_role_gets_its_secrets_and_no_others() -> None:
         "ledger": {"database_url", "keys.toml"},
         "relay": {"database_url"},
         "exporter": {"database_url"},
+        "retention": {"database_url", "keys.toml"},
         "prober": {"keys.toml"},
     }
 

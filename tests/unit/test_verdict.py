@@ -15,7 +15,9 @@ from services.core.verdict import (
     Evidence,
     changed,
     compare,
+    is_baseline,
     is_dark,
+    is_still,
     judge,
     judge_answer,
 )
@@ -156,7 +158,7 @@ _ANSWERS = st.builds(
         [None, "slash", "https", "root", "not_found", "login", "other_domain"]
     ),
     challenge=st.booleans(),
-    control=st.sampled_from(["unasked", "differs", "alike", "same", "everything"]),
+    control=st.sampled_from(["unasked", "differs", "alike", "same", "everything", "doubted"]),
     was_served=st.booleans(),
     change=st.sampled_from(["unknown", "none", "minor", "text", "file", "kind"]),
     shared=st.booleans(),
@@ -263,6 +265,46 @@ def test_differences_from_the_baseline_are_weighed_by_kind(baseline, found, chan
     served = _judged(_answer(status=200, control="differs", change=change, was_served=True))
     heavy = change in ("kind", "file", "text")
     assert served.reason == ("suspected_replaced" if heavy else "served")
+
+
+@pytest.mark.parametrize(
+    ("baseline", "found", "plain"),
+    [
+        (_IMAGE, _IMAGE, True),
+        (Fingerprint(content_type="text/*", content_length=1000), _PAGE, True),
+        (_PAGE, Fingerprint(content_type="text/html", content_length=1001), False),
+        (_PAGE, Fingerprint(content_type="image/png", content_length=1000), False),
+        (Fingerprint(content_type="text/*"), Fingerprint(content_type="text/html"), False),
+        (Fingerprint(content_length=10), Fingerprint(content_length=10), False),
+        (None, _PAGE, False),
+        (_PAGE, None, False),
+    ],
+)
+def test_only_class_and_length_make_it_plainly_the_baseline(baseline, found, plain: bool) -> None:
+    """What one of the two does not say proves nothing; the baseline of a watch entry has its class alone."""
+    assert is_baseline(found, baseline) == plain
+
+
+def test_what_is_still_served() -> None:
+    """A page may change a little from one request to the next; another file, status or silence is something else."""
+    page = Fingerprint(status=200, content_type="text/html", content_length=1000)
+    assert is_still(Fingerprint(status=200, content_type="text/html", content_length=1010), page)
+    for other in (
+        Fingerprint(status=200, content_type="text/html", content_length=400),
+        Fingerprint(status=503, content_type="text/html", content_length=1000),
+        Fingerprint(status=200, content_type="image/png", content_length=1000),
+        None,
+    ):
+        assert not is_still(other, page)
+    assert not is_still(page, None)
+
+
+def test_what_has_nothing_to_be_compared_with_is_not_online() -> None:
+    """A sibling that has just met a fault moves nothing; what is plainly replaced is said to be so."""
+    doubted = {"status": 200, "control": "doubted", "was_served": True}
+    found = _judged(_answer(**doubted, change="minor"))
+    assert (found.verdict, found.reason) == ("undetermined", "suspected_unproven")
+    assert _judged(_answer(**doubted, change="kind")).reason == "suspected_replaced"
 
 
 def test_what_is_replaced_never_wins_a_removal() -> None:

@@ -136,6 +136,7 @@ class Promotion:
         followed = await self._reach(entry, offsets, follow)
         await self._check_columns(entry, live.schema)
         await self._open_before(entry, identity, live.schema, goes_to, offsets)
+        await self._keep_urls(entry, live.schema)
         told = await self._tell(entry, identity.methodology, live.schema)
         await self._move(entry, live.schema, goes_to)
         await self._fence(entry, live.schema, offsets)
@@ -225,6 +226,26 @@ class Promotion:
         writer = UnitWriter(self._session, entry.schema, entry.identity.with_events)
         await writer.forget(names)
         await writer.write(folded)
+
+    # -- URLs --------------------------------------------------------------------------------
+
+    async def _keep_urls(self, entry: Entry, live: str) -> None:
+        """Give the shadow the URLs that live has and it has not: its records may have come without."""
+        text = statement("cases_without_url", live=live, shadow=entry.schema)
+        names = [row["case_id"] for row in await self._session.fetch(text, timeout=3600)]
+        for start in range(0, len(names), _CHUNK):
+            await self._keep_urls_of(entry, live, names[start : start + _CHUNK])
+        if entry.identity.with_events:
+            text = statement("fill_event_urls", live=live, shadow=entry.schema)
+            await self._session.execute(text, timeout=3600)
+
+    async def _keep_urls_of(self, entry: Entry, live: str, names: list[str]) -> None:
+        """Leave erased cases without: a shadow may know of an erasure that live has still to read."""
+        text = statement("cases_by_name", schema=entry.schema)
+        found = await self._session.fetch(text, names)
+        cases = [rows.case_of(row["state"], row["sealed_url"]) for row in found]
+        lacking = [case.case_id for case in cases if not case.erased]
+        await self._session.execute(statement("fill_urls", live=live, shadow=entry.schema), lacking)
 
     # -- what is told ------------------------------------------------------------------------
 

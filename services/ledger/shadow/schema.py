@@ -37,7 +37,8 @@ class NoReplay(BadReplay):
 class Identity(Struct, frozen=True, kw_only=True):
     """What a shadow is a fold of, beside its ranges: the same identity and ranges, the same digest.
 
-    `source` is `kafka`, `archive:<digest>` or, for a ledger that was replaced, `live`.
+    `source` is `kafka`, `archive:<digest>[,<digest>...]`, the same with `+kafka`, or, for a ledger that was
+    replaced, `live`.
     Event times count from `event_from` on, up to and not with `event_to`.
     """
 

@@ -255,6 +255,28 @@ SELECT case_id, ''::bytea, count(*), 0 FROM {live}.events GROUP BY case_id;
 -- name: holding_outcomes
 INSERT INTO {shadow}.outcomes SELECT * FROM {live}.outcomes WHERE voided_at IS NULL;
 
+-- name: cases_without_url
+SELECT n.case_id
+FROM {shadow}.cases AS n JOIN {live}.cases AS o ON o.case_id = n.case_id
+WHERE n.sealed_url IS NULL AND o.sealed_url IS NOT NULL;
+
+-- name: fill_urls
+UPDATE {shadow}.cases AS n SET sealed_url = o.sealed_url FROM {live}.cases AS o
+WHERE n.case_id = ANY ($1::text[]) AND o.case_id = n.case_id;
+
+-- name: fill_event_urls
+-- Not of reports that an erasure comes after: their URL is destroyed for good.
+UPDATE {shadow}.events AS n
+SET body = n.body || jsonb_build_object('sealed_url', o.body -> 'sealed_url')
+FROM {live}.events AS o
+WHERE n.type = 'takedown.report.filed.v1' AND NOT n.body ? 'sealed_url'
+    AND o.case_id = n.case_id AND o.event_id = n.event_id AND o.body ? 'sealed_url'
+    AND NOT EXISTS (
+        SELECT FROM {shadow}.events AS e
+        WHERE e.case_id = n.case_id AND e.type = 'takedown.case.erased.v1'
+            AND (e.event_time, e.event_id) > (n.event_time, n.event_id)
+    );
+
 -- name: changed_cases
 -- Cases of which the world must be told something when the shadow becomes live.
 SELECT coalesce(o.case_id, n.case_id) AS case_id

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 
 import asyncpg
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from schemas.events import Event
 from services.core.case import Case, Transition
 from services.core.digest import case_digest
-from services.ledger import rows
+from services.ledger import changes, rows
 from services.ledger.rows import Row
 from services.ledger.shadow.schema import Unit, statement
 
@@ -72,8 +72,7 @@ class UnitWriter:
         await self._copy("outcomes", _OUTCOMES, [r for f in folded for r in _outcomes(f)])
         await self._copy("case_digests", _DIGESTS, [_digest(f) for f in folded])
         if self._with_events:
-            logged = [rows.event_row(event) for f in folded for event in f.events]
-            await self._copy("events", _EVENTS, logged)
+            await self._copy("events", _EVENTS, [row for f in folded for row in _logged(f)])
 
     async def end(
         self, unit: Unit, outside: int, refused: Sequence[Row], strays: Sequence[Row]
@@ -100,6 +99,17 @@ def _outcomes(folded: Folded) -> Iterable[Row]:
     """One row per outcome's name: the live ledger takes the first of equal ones too."""
     unique = {event.id: event for event in reversed(folded.outcomes)}
     return [rows.outcome_row(event) for event in reversed(unique.values())]
+
+
+def _logged(folded: Folded) -> Iterable[Row]:
+    """Give the log of a case as the live one is: what an erasure has destroyed is not brought back from elsewhere."""
+    gone = changes.erased_urls(folded.events)
+    for event in folded.events:
+        yield rows.event_row(_without_url(event) if event.id in gone else event)
+
+
+def _without_url(event: Event) -> Event:
+    return structs.replace(event, data=structs.replace(event.data, sealed_url=None))
 
 
 def _digest(folded: Folded) -> Row:

@@ -1,62 +1,19 @@
-"""Send events to Kafka from a command, and wait until the ledger has them."""
+"""Wait until the ledger has what a command sent."""
 
-import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.structs import RecordMetadata
-
-from schemas.codec import encode
+from consumers.producing import Places
 from schemas.errors import TakedownError
-from schemas.events import Event
-from services.cli.lines import topic_of
 from services.cli.support import UNREACHABLE, wait_until
 from services.ledger.pool import DatabaseConnection, session_of
 from services.ledger.queries import query
-
-# As many in flight as the producer's own batches can use; bounds what a large file takes of memory.
-_IN_FLIGHT = 2_000
-
-Places = dict[tuple[str, int], int]
-"""The next offset by topic and partition: how far the ledger must have read."""
 
 
 class LedgerBehind(TakedownError):
     """The ledger did not read everything in time; what was sent is in Kafka and is not lost."""
 
     exit_code = UNREACHABLE
-
-
-async def produce(
-    options: dict[str, object], events: Iterable[Event], count: Callable[[int], None]
-) -> Places:
-    """Send events in their order; return how far each partition has to be read to have them all."""
-    places: Places = {}
-    producer = AIOKafkaProducer(**options)
-    try:
-        await producer.start()
-        batch: list[asyncio.Future[RecordMetadata]] = []
-        for event in events:
-            key, value, headers = encode(event)
-            topic = topic_of(event).name
-            batch.append(await producer.send(topic, value, key=key, headers=headers))
-            if len(batch) >= _IN_FLIGHT:
-                await _settle(batch, places, count)
-        await _settle(batch, places, count)
-    finally:
-        await producer.stop()
-    return places
-
-
-async def _settle(
-    batch: "list[asyncio.Future[RecordMetadata]]", places: Places, count: Callable[[int], None]
-) -> None:
-    for sent in await asyncio.gather(*batch):
-        place = (sent.topic, sent.partition)
-        places[place] = max(places.get(place, 0), sent.offset + 1)
-    count(len(batch))
-    batch.clear()
 
 
 async def wait_for_ledger(

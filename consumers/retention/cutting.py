@@ -1,0 +1,51 @@
+"""Cut every URL out of a record, and leave the event that it is: the same case, id, time and words."""
+
+from typing import Any
+
+import msgspec
+
+from consumers.admission import Admission
+from consumers.replay.source import Raw
+from schemas.codec import encode
+from schemas.errors import UnusableEvent
+from schemas.events import Event, ReportFiled
+from schemas.sealing import Keyring
+
+
+class Cutter:
+    """Writes a record anew from its event, so that nothing of what was sent is left but what the event says.
+
+    What can't be read as an event may hold anything, so nothing of it stays but its place: a replay refuses it then,
+    as the ledger did.
+    """
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._admission = Admission(keyring)
+
+    def __call__(self, record: Any) -> Raw:
+        """Give the record without any URL."""
+        return self.read(record)[0]
+
+    def read(self, record: Any) -> tuple[Raw, Event | None]:
+        """Give the record without any URL, and the event that it is; None where it is none."""
+        try:
+            event = self._admission.admit(record)
+        except UnusableEvent:
+            return _placed(record, None, b"", []), None
+        if isinstance(event.data, ReportFiled):
+            bare = msgspec.structs.replace(event.data, sealed_url=None)
+            event = msgspec.structs.replace(event, data=bare)
+        return _placed(record, *encode(event)), event
+
+
+def _placed(record: Any, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]) -> Raw:
+    return Raw(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.timestamp,
+        record.timestamp_type,
+        key,
+        value,
+        headers,
+    )

@@ -1,0 +1,110 @@
+"""Prove of an archive that what it holds may be deleted from the broker.
+
+Offsets alone prove nothing: a topic that was made anew counts from 0 again. So each record that would be deleted is
+read once more, and must come out as it stands in the archive; and the ledger must have taken it, or refused it.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from consumers.connection import KafkaConnection
+from consumers.deadletter import read_dead_letters
+from consumers.replay.archive import Manifest, Written, read_file
+from consumers.replay.source import KafkaSource
+from consumers.retention.cutting import Cutter
+from schemas import topics
+from schemas.errors import TakedownError
+from services.ledger.queries import query
+from services.ledger.shadow.schema import Partition
+
+REPORTS = topics.REPORTS.name
+
+
+class RetentionRefused(TakedownError):
+    """Records may not be deleted: it can't be shown that they stand elsewhere."""
+
+
+class Proof:
+    """Compares archives with one broker and one ledger."""
+
+    def __init__(
+        self,
+        kafka: KafkaConnection,
+        source: KafkaSource,
+        pool: asyncpg.Pool,
+        cut: Cutter,
+        alive: Callable[[], None],
+    ) -> None:
+        self._kafka = kafka
+        self._source = source
+        self._pool = pool
+        self._cut = cut
+        self._alive = alive
+        self._dead: frozenset[tuple[int, int]] | None = None
+
+    async def deletable(self, folder: Path, manifest: Manifest) -> dict[Partition, int]:
+        """Give the offsets before which everything may be deleted; partitions that are clean already are left out.
+
+        Raises `RetentionRefused`, `ArchiveDamaged`.
+        """
+        if not manifest.without_urls or {span.topic for span in manifest.spans} - {REPORTS}:
+            raise RetentionRefused(
+                f"{folder} was not written by retention; keep archives of your own elsewhere"
+            )
+        extents = await self._source.extents([REPORTS])
+        ends: dict[Partition, int] = {}
+        for written in manifest.files:
+            place = (written.topic, written.partition)
+            begins, until = extents.get(place, (0, 0))
+            if written.last_offset < begins:
+                continue
+            if written.last_offset >= until:
+                raise RetentionRefused(_other(folder, place))
+            await self._compare(folder, written, begins)
+            ends[place] = written.last_offset + 1
+        return ends
+
+    async def _compare(self, folder: Path, written: Written, begins: int) -> None:
+        place = (written.topic, written.partition)
+        kept = {r.offset: r for r in await asyncio.to_thread(read_file, folder, written)}
+        first = max(begins, written.first_offset)
+        async for records in self._source.read(place, first, written.last_offset + 1):
+            read = [self._cut.read(record) for record in records]
+            if any(kept.get(cut.offset) != cut for cut, _ in read):
+                raise RetentionRefused(_other(folder, place))
+            await self._accounted(place, read)
+            self._alive()
+
+    async def _accounted(self, place: Partition, read: Sequence[tuple[Any, Any]]) -> None:
+        """See that the ledger has taken every event, and refused whatever is none."""
+        asked = [(event.case_id, event.id) for _, event in read if event is not None]
+        rows = await self._pool.fetch(
+            query("taken_events"), [case for case, _ in asked], [name for _, name in asked]
+        )
+        taken = {(row["case_id"], row["event_id"]) for row in rows}
+        for cut, event in read:
+            if event is not None and (event.case_id, event.id) in taken:
+                continue
+            if (cut.partition, cut.offset) not in await self._refused():
+                raise RetentionRefused(
+                    f"the ledger has neither taken nor refused record {cut.offset} of {place[0]}/{place[1]} as it "
+                    "reads here: give retention the ledger's keys.toml and its version of the program"
+                )
+
+    async def _refused(self) -> frozenset[tuple[int, int]]:
+        """Name the places of all dead letters of the topic."""
+        if self._dead is None:
+            letters = await read_dead_letters(self._kafka, source_topic=REPORTS, retried=True)
+            self._dead = frozenset((one.source_partition, one.source_offset) for one in letters)
+        return self._dead
+
+
+def _other(folder: Path, place: Partition) -> str:
+    return (
+        f"{place[0]}/{place[1]} holds other records than {folder}: if the topic was made anew, move that archive to "
+        "another folder"
+    )

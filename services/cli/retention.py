@@ -1,0 +1,61 @@
+"""`takedown retention`: destroy what has been kept for long enough, now instead of within the hour."""
+
+from collections.abc import Awaitable, Callable
+
+import click
+
+from consumers.retention.role import Done, Retention
+from services.cli.support import client_settings, counted, json_option, now, print_json, run_async
+from services.exporter.health import Health
+from services.ledger import migrate
+from services.ledger.pool import open_pool
+from services.runtime.connections import database_connection
+from services.runtime.ledger_roles import retention
+from services.runtime.roles import refuse_to_start
+from services.runtime.settings import Settings
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only tell what is due.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def command(dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Destroy URLs whose case needs no more looks since TAKEDOWN_RETENTION_URL_DAYS; timings stay.
+
+    The role `retention` (part of `takedown up`) does so by itself. Records of the topic that takes URLs are moved into
+    archives without any URL (TAKEDOWN_RETENTION_ARCHIVES) and deleted from the broker; so are dead letters, unmoved.
+    A replay then reads `--archive DIR... --and-kafka`.
+    """
+    settings = client_settings(kafka=True, database=True)
+    refuse_to_start(settings, "retention")
+    due = run_async(lambda: _with(settings, Retention.due))
+    if dry_run:
+        _print(due, "due", as_json)
+        return
+    if not yes:
+        _print(due, "due", as_json=False, err=True)
+        click.confirm("destroy and move this for good?", abort=True, err=True)
+    _print(run_async(lambda: _with(settings, Retention.round)), "done", as_json)
+
+
+async def _with(settings: Settings, work: Callable[[Retention], Awaitable[Done]]) -> Done:
+    pool = await open_pool(database_connection(settings, "takedown_ledger"))
+    try:
+        async with pool.acquire() as session:
+            await migrate.require_current(session)
+        return await work(retention(settings, pool, Health(), now))
+    finally:
+        await pool.close()
+
+
+def _print(done: Done, word: str, as_json: bool, *, err: bool = False) -> None:
+    if as_json:
+        print_json({"state": word, "kept": done})
+        return
+    told = (
+        f"URLs of {counted(done.erased, 'case')} to destroy",
+        f"{counted(done.moved, 'record')} to archives without URLs",
+        f"{counted(done.forgotten, 'dead letter')} to delete",
+    )
+    for line in told:
+        click.echo(f"{word}: {line}", err=err)

@@ -1,0 +1,150 @@
+"""What retention must not do: delete what stands nowhere else, destroy what is still needed, or repeat itself."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers.replay.archive import (
+    ArchiveDamaged,
+    BadArchive,
+    Manifest,
+    write_archive,
+)
+from consumers.replay.source import KafkaSource
+from consumers.retention.proof import REPORTS, Proof, RetentionRefused
+from schemas import topics
+from schemas.errors import ConfigError
+from schemas.methodology import shipped
+from schemas.sealing import Keyring
+from tests.integration.ledger_kit import (
+    START,
+    Lab,
+    case_of,
+    fresh_topics,
+    lab,
+    report,
+)
+from tests.integration.retention_kit import (
+    DAYS,
+    RECENT,
+    SOON,
+    removed,
+    retention,
+    sealed_urls,
+    standing,
+)
+
+
+@pytest.fixture
+async def ledger(kafka_bootstrap: str, postgres_dsn: str) -> AsyncIterator[Lab]:
+    async with lab(kafka_bootstrap, postgres_dsn) as made:
+        made.start()
+        yield made
+        await made.stop()
+
+
+async def test_a_damaged_archive_stops_the_deletion(
+    ledger: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What can't be read back is not deleted from the broker, and it is said which file it is."""
+    await ledger.produce([report(1, RECENT)])
+    await ledger.drained()
+    whole = Proof.deletable
+
+    async def after_damage(self: Proof, folder: Path, manifest: Manifest) -> dict[Any, int]:
+        for path in folder.rglob("*.zst"):
+            path.write_bytes(path.read_bytes()[:-1] + b"\0")
+        return await whole(self, folder, manifest)
+
+    monkeypatch.setattr(Proof, "deletable", after_damage)
+    with pytest.raises(ArchiveDamaged, match="SHA-256"):
+        await retention(ledger, tmp_path, SOON).round()
+    assert len(await standing(ledger, REPORTS)) == 1
+
+
+async def test_a_topic_that_was_made_anew_is_not_touched(ledger: Lab, tmp_path: Path) -> None:
+    """Offsets begin again there: an archive of the old topic deletes nothing of the new one, and it is said why."""
+    await ledger.produce([report(n, RECENT) for n in range(12)])
+    await ledger.drained()
+    assert (await retention(ledger, tmp_path, SOON).round()).moved == 12
+    await ledger.stop()
+    await fresh_topics(ledger.kafka.bootstrap_servers)
+    await ledger.pool.execute("UPDATE consumer_offsets SET next_offset = 0")
+    ledger.sent = 0
+    await ledger.produce([report(n, RECENT) for n in range(20, 60)])
+    ledger.start()
+    await ledger.drained()
+    with pytest.raises(RetentionRefused, match="made anew"):
+        await retention(ledger, tmp_path, datetime.now(UTC)).round()
+    assert len(await standing(ledger, REPORTS)) == 40
+
+
+async def test_another_keyring_deletes_nothing(ledger: Lab, tmp_path: Path) -> None:
+    """What the ledger took and this role can't open is not blanked: it is told to have the ledger's keys."""
+    await ledger.produce([report(1, RECENT)])
+    await ledger.drained()
+    strange = Keyring(naming=b"n" * 32, sealing={"k2": b"t" * 32}, active="k2")
+    with pytest.raises(RetentionRefused, match=r"keys\.toml"):
+        await retention(ledger, tmp_path, SOON, strange).round()
+    assert len(await standing(ledger, REPORTS)) == 1
+
+
+async def test_archives_of_others_are_left_alone(ledger: Lab, tmp_path: Path) -> None:
+    """An archive with URLs, stopped or finished, in retention's folder is neither gone on with nor deleted by."""
+    await ledger.produce(removed(1, RECENT))
+    await ledger.drained()
+    source = KafkaSource(ledger.kafka)
+    ranges = await source.extents([REPORTS, topics.OBSERVATIONS.name])
+
+    def stopped(count: int) -> None:
+        if count:
+            raise OSError("stopped")
+
+    try:
+        with pytest.raises(OSError, match="stopped"):
+            await write_archive(source, tmp_path / "mine", ranges, SOON, stopped)
+        with pytest.raises(BadArchive, match="begun with URLs"):
+            await retention(ledger, tmp_path, SOON).round()
+        await write_archive(source, tmp_path / "mine", ranges, SOON, lambda count: None)
+    finally:
+        await source.close()
+    with pytest.raises(RetentionRefused, match="archives of your own"):
+        await retention(ledger, tmp_path, SOON).round()
+    assert len(await standing(ledger, topics.OBSERVATIONS.name)) == 5
+
+
+async def test_another_definition_destroys_nothing(ledger: Lab, tmp_path: Path) -> None:
+    """Where the ledger was folded under another methodology, a watch may go on: the round is refused."""
+    await ledger.produce(removed(1))
+    await ledger.drained()
+    other = retention(ledger, tmp_path, START + 400 * DAYS)
+    other._methodology = shipped()["delivered-24h"]
+    with pytest.raises(ConfigError, match="folded under methodology"):
+        await other.round()
+    assert await sealed_urls(ledger) == {case_of(1)}
+
+
+async def test_nothing_is_repeated_to_a_ledger_that_stands_still(
+    ledger: Lab, tmp_path: Path
+) -> None:
+    """Rounds say an erasure once, however long the ledger takes; it must not flood the topic every hour."""
+    await ledger.produce(removed(1))
+    await ledger.drained()
+    await ledger.stop()
+    role = retention(ledger, tmp_path, START + 130 * DAYS)
+    assert [(await role.round()).erased for _ in range(3)] == [1, 0, 0]
+
+
+async def test_a_report_that_is_still_unread_survives(ledger: Lab, tmp_path: Path) -> None:
+    """Reported again before the erasure is said, and read after it: the new claim keeps its URL and is watched."""
+    await ledger.produce(removed(1))
+    await ledger.drained()
+    await ledger.stop()
+    await ledger.produce([report(1, START + 120 * DAYS, reporter="another")])
+    ledger.sent += (await retention(ledger, tmp_path, START + 130 * DAYS).round()).erased
+    ledger.start()
+    await ledger.drained()
+    assert await ledger.pool.fetchval("SELECT sealed_url FROM cases") is not None
