@@ -11,7 +11,7 @@ from tests.unit.test_simulation_world import START
 
 def test_the_gauntlet_has_every_behaviour() -> None:
     """The world that is played has at least 50 behaviours of hosts, each with its truth."""
-    world = build(scenario(), seed=gauntlet.SEED, start=START, port=18080)
+    world = build(scenario(cases=gauntlet.CASES), seed=gauntlet.SEED, start=START, port=18080)
     met = {phase.behaviour for case in world.cases for phase in case.plan.phases}
     assert len(met) >= 50, set(Behaviour) - met
 
