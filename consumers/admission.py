@@ -14,7 +14,7 @@ from msgspec import structs
 from schemas import codec, ids, topics
 from schemas.codec import Incoming
 from schemas.errors import UnusableEvent
-from schemas.events import TYPE_OF, Event, LookMade, Payload, ReportFiled
+from schemas.events import TYPE_OF, Event, LookMade, Payload, ReportFiled, unsealed
 from schemas.ids import is_case_id
 from schemas.sealing import Keyring
 from schemas.urls import canonical
@@ -69,9 +69,8 @@ class Admission:
             return self._report(incoming, incoming.data)
         if isinstance(incoming.data, LookMade):
             _check_look(incoming, incoming.data)
-        if incoming.subject is None or not is_case_id(incoming.subject):
-            raise UnusableEvent("no_case", "`subject` must be the case id, 32 hexadecimal digits")
-        return _event(incoming, incoming.subject, incoming.data)
+        case_id = _named(incoming, "`subject` must be the case id, 32 hexadecimal digits")
+        return _event(incoming, case_id, incoming.data)
 
     def _report(self, incoming: Incoming, report: ReportFiled) -> Event:
         if self._erased and report.url is None and report.sealed_url is None:
@@ -102,25 +101,26 @@ class Admission:
 
     def _without_url(self, incoming: Incoming, report: ReportFiled) -> Event:
         """Take a report as it is: it was admitted with its URL before that was cut out."""
-        if incoming.subject is None or not is_case_id(incoming.subject):
-            raise UnusableEvent(
-                "no_case", "a report without its URL needs its case id as `subject`"
-            )
-        return _event(incoming, incoming.subject, report)
+        case_id = _named(incoming, "a report without its URL needs its case id as `subject`")
+        return _event(incoming, case_id, report)
 
     def _sealed(self, incoming: Incoming, report: ReportFiled, sealed: str) -> Event:
         """Open a sealed URL to see that it is one, and of the case that the event names."""
-        if incoming.subject is None or not is_case_id(incoming.subject):
-            raise UnusableEvent(
-                "no_case", "a report with a sealed URL needs its case id as `subject`"
-            )
-        url = self._keyring.open(sealed, incoming.subject)
-        if self._keyring.case_id(url) != incoming.subject:
+        case_id = _named(incoming, "a report with a sealed URL needs its case id as `subject`")
+        url = self._keyring.open(sealed, case_id)
+        if self._keyring.case_id(url) != case_id:
             raise UnusableEvent(
                 "wrong_case", "the sealed URL names another case under this naming key"
             )
         reason = url.not_measurable or report.not_measurable
-        return _event(incoming, incoming.subject, structs.replace(report, not_measurable=reason))
+        return _event(incoming, case_id, structs.replace(report, not_measurable=reason))
+
+
+def _named(incoming: Incoming, otherwise: str) -> str:
+    """Give the case that an event names itself; raises `UnusableEvent`."""
+    if incoming.subject is None or not is_case_id(incoming.subject):
+        raise UnusableEvent("no_case", otherwise)
+    return incoming.subject
 
 
 def _event(incoming: Incoming, case_id: str, data: Payload) -> Event:
@@ -130,8 +130,7 @@ def _event(incoming: Incoming, case_id: str, data: Payload) -> Event:
     """
     name = incoming.id
     if name is None:
-        bare = structs.replace(data, sealed_url=None) if isinstance(data, ReportFiled) else data
-        body = codec.encode_data(bare)
+        body = codec.encode_data(unsealed(data))
         name = ids.content_id(TYPE_OF[type(data)], case_id, incoming.time, body)
     return Event(
         id=name,

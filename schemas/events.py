@@ -76,6 +76,11 @@ class ReportFiled(Payload, frozen=True, kw_only=True):
     historic: bool = False
 
 
+def unsealed(data: Payload) -> Payload:
+    """Leave the sealed URL out: it changes with the active key, goes at an erasure, and is named by the case."""
+    return msgspec.structs.replace(data, sealed_url=None) if isinstance(data, ReportFiled) else data
+
+
 class ReportRetracted(Payload, frozen=True, kw_only=True):
     """The report was wrong or the material is not illegal: out of all counts, and said so."""
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from consumers.admission import Admission
 from consumers.connection import KafkaConnection
-from consumers.replay.archive import MANIFEST, PROGRESS, ArchiveSource, BadArchive
+from consumers.replay.archive import MANIFEST, PROGRESS, ArchiveSource, BadArchive, archives_in
 from consumers.replay.source import KafkaSource, Source
 from schemas.events import Event
 from schemas.sealing import Keyring
@@ -82,10 +82,8 @@ class Chain:
         found: dict[Partition, int | None] = {}
         for source in self._sources():
             for place, offset in (await source.offsets_at(names, at)).items():
-                known = found.get(place)
-                found[place] = (
-                    offset if known is None else min(known, known if offset is None else offset)
-                )
+                known = [one for one in (found.get(place), offset) if one is not None]
+                found[place] = min(known, default=None)
         return found
 
     async def read(self, place: Partition, begins: int, until: int) -> AsyncIterator[Sequence[Any]]:
@@ -154,7 +152,7 @@ def archives_under(folders: Iterable[Path]) -> tuple[str, ...]:
     """
     found: list[Path] = []
     for folder in folders:
-        inner = sorted(path.parent for path in folder.glob(f"*/{MANIFEST}"))
+        inner = archives_in(folder)
         whole = any((folder / name).exists() for name in (MANIFEST, PROGRESS))
         found += inner if inner and not whole else [folder]
     return tuple(map(str, found))

@@ -109,15 +109,25 @@ def _check_known(extents: Ranges, bounds: Bounds) -> None:
 async def _narrow(
     source: Source, bounds: Bounds, begins: dict[Partition, int], untils: dict[Partition, int]
 ) -> None:
-    ends = dict(untils)
+    extents = {place: (begins[place], untils[place]) for place in begins}
     if bounds.recorded_from is not None:
-        found = await source.offsets_at(EVIDENCE, bounds.recorded_from)
-        for place, offset in found.items():
-            begins[place] = ends[place] if offset is None else offset
+        begins |= await first_since(source, extents, bounds.recorded_from)
     if bounds.recorded_to is not None:
-        found = await source.offsets_at(EVIDENCE, bounds.recorded_to)
-        for place, offset in found.items():
-            untils[place] = ends[place] if offset is None else offset
+        untils |= await first_since(source, extents, bounds.recorded_to)
+
+
+async def first_since(source: Source, extents: Ranges, at: datetime) -> dict[Partition, int]:
+    """Give the first offset that was put on the broker at or after an instant, or the end, by partition."""
+    names = list(dict.fromkeys(topic for topic, _ in extents))
+    found = await source.offsets_at(names, at)
+    return {
+        place: extents[place][1] if offset is None else offset for place, offset in found.items()
+    }
+
+
+def records_in(ranges: Ranges) -> int:
+    """Count the offsets of ranges."""
+    return sum(until - begins for begins, until in ranges.values())
 
 
 def partitions_of(ranges: Ranges) -> int:

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import msgspec
+from msgspec import structs
 
 from consumers.admission import Admission
 from consumers.replay.source import Raw
 from schemas.codec import encode
 from schemas.errors import UnusableEvent
-from schemas.events import Event, ReportFiled
+from schemas.events import Event, unsealed
 from schemas.sealing import Keyring
 
 
@@ -32,9 +32,7 @@ class Cutter:
             event = self._admission.admit(record)
         except UnusableEvent:
             return _placed(record, None, b"", []), None
-        if isinstance(event.data, ReportFiled):
-            bare = msgspec.structs.replace(event.data, sealed_url=None)
-            event = msgspec.structs.replace(event, data=bare)
+        event = structs.replace(event, data=unsealed(event.data))
         return _placed(record, *encode(event)), event
 
 

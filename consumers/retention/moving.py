@@ -6,7 +6,7 @@ that was ended left undone is done by the next: an archive goes on, and what sta
 
 import fcntl
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,9 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from consumers.connection import KafkaConnection
-from consumers.replay.archive import MANIFEST, PROGRESS, read_manifest, write_archive
+from consumers.replay.archive import archives_in, read_manifest, stopped_in
+from consumers.replay.archive_writing import write_archive
+from consumers.replay.ranges import first_since, records_in
 from consumers.replay.source import KafkaSource
 from consumers.retention.cutting import Cutter
 from consumers.retention.proof import REPORTS, Proof
@@ -64,13 +66,13 @@ class Mover:
     async def due(self, before: datetime, taken: Offsets) -> int:
         """Tell how many records would be moved."""
         async with _source(self._kafka) as source:
-            return _count(await _due(source, before, taken))
+            return records_in(await _due(source, before, taken))
 
     async def _move(self, now: datetime, before: datetime, taken: Offsets) -> int:
         async with _source(self._kafka) as source:
             moved = await self._finish(source, now)
             ranges = await _due(source, before, taken)
-            if _count(ranges):
+            if records_in(ranges):
                 moved += await self._write(source, self._folder / now.strftime(_NAMED), ranges, now)
             return moved
 
@@ -78,16 +80,16 @@ class Mover:
         """Delete the dead letters that were put on the broker earlier than `before`; return how many."""
         due = await self._old_dead_letters(before)
         await self._delete({place: end for place, (_, end) in due.items()})
-        return _count(due)
+        return records_in(due)
 
     async def dead_letters(self, before: datetime) -> int:
         """Tell how many dead letters would be deleted."""
-        return _count(await self._old_dead_letters(before))
+        return records_in(await self._old_dead_letters(before))
 
     async def _old_dead_letters(self, before: datetime) -> Ranges:
         async with _source(self._kafka) as source:
             extents = await source.extents(DEAD_LETTERS)
-            ends = await _first_since(source, DEAD_LETTERS, before, extents)
+            ends = await first_since(source, extents, before)
         spans = {place: (begins, ends[place]) for place, (begins, _) in extents.items()}
         return {place: span for place, span in spans.items() if span[0] < span[1]}
 
@@ -98,21 +100,25 @@ class Mover:
         moved = 0
         for folder in stopped_in(self._folder):
             moved += await self._write(source, folder, {}, now)
+        extents = await source.extents([REPORTS])
         for folder in archives_in(self._folder):
-            await self._delete_moved(source, folder)
+            if await self._delete_moved(source, folder, extents):
+                extents = await source.extents([REPORTS])
         return moved
 
     async def _write(self, source: KafkaSource, folder: Path, ranges: Ranges, now: datetime) -> int:
         manifest = await write_archive(
             source, folder, ranges, now, lambda count: self._alive(), cut=self._cut
         )
-        await self._delete_moved(source, folder)
+        await self._delete_moved(source, folder, await source.extents([REPORTS]))
         return manifest.records
 
-    async def _delete_moved(self, source: KafkaSource, folder: Path) -> None:
-        """Read an archive back beside the broker, and only then delete there what it holds."""
+    async def _delete_moved(self, source: KafkaSource, folder: Path, extents: Ranges) -> bool:
+        """Read an archive back beside the broker, and only then delete there what it holds; tell whether it had any."""
         proof = Proof(self._kafka, source, self._pool, self._cut, self._alive)
-        await self._delete(await proof.deletable(folder, read_manifest(folder)))
+        ends = await proof.deletable(folder, read_manifest(folder), extents)
+        await self._delete(ends)
+        return bool(ends)
 
     async def _delete(self, ends: Offsets) -> None:
         if not ends:
@@ -141,37 +147,12 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def archives_in(folder: Path) -> list[Path]:
-    """Give the finished archives in a folder, the oldest first."""
-    return sorted(path.parent for path in folder.glob(f"*/{MANIFEST}"))
-
-
-def stopped_in(folder: Path) -> list[Path]:
-    """Give the archives whose writing was stopped."""
-    found = sorted(path.parent for path in folder.glob(f"*/{PROGRESS}"))
-    return [path for path in found if not (path / MANIFEST).exists()]
-
-
-def _count(ranges: Ranges) -> int:
-    return sum(until - begins for begins, until in ranges.values())
-
-
 async def _due(source: KafkaSource, before: datetime, taken: Offsets) -> Ranges:
     extents = await source.extents([REPORTS])
-    ends = await _first_since(source, [REPORTS], before, extents)
+    ends = await first_since(source, extents, before)
     return {
         place: (begins, max(begins, min(ends[place], taken.get(place, 0))))
         for place, (begins, _) in extents.items()
-    }
-
-
-async def _first_since(
-    source: KafkaSource, names: Iterable[str], at: datetime, extents: Ranges
-) -> Offsets:
-    """Give the first offset that was put on the broker at or after an instant, or the end."""
-    found = await source.offsets_at(list(names), at)
-    return {
-        place: extents[place][1] if offset is None else offset for place, offset in found.items()
     }
 
 

@@ -19,7 +19,7 @@ from consumers.retention.cutting import Cutter
 from schemas import topics
 from schemas.errors import TakedownError
 from services.ledger.queries import query
-from services.ledger.shadow.schema import Partition
+from services.ledger.shadow.schema import Partition, Ranges
 
 REPORTS = topics.REPORTS.name
 
@@ -46,16 +46,17 @@ class Proof:
         self._alive = alive
         self._dead: frozenset[tuple[int, int]] | None = None
 
-    async def deletable(self, folder: Path, manifest: Manifest) -> dict[Partition, int]:
+    async def deletable(
+        self, folder: Path, manifest: Manifest, extents: Ranges
+    ) -> dict[Partition, int]:
         """Give the offsets before which everything may be deleted; partitions that are clean already are left out.
 
-        Raises `RetentionRefused`, `ArchiveDamaged`.
+        `extents` is what the broker has. Raises `RetentionRefused`, `ArchiveDamaged`.
         """
         if not manifest.without_urls or {span.topic for span in manifest.spans} - {REPORTS}:
             raise RetentionRefused(
                 f"{folder} was not written by retention; keep archives of your own elsewhere"
             )
-        extents = await self._source.extents([REPORTS])
         ends: dict[Partition, int] = {}
         for written in manifest.files:
             place = (written.topic, written.partition)

@@ -5,9 +5,10 @@ from typing import Any
 
 import click
 
-from consumers.replay.archive import Manifest, verify_archive, write_archive
+from consumers.replay.archive import Manifest, verify_archive
 from consumers.replay.archive import read_manifest as manifest_of
-from consumers.replay.ranges import Bounds, parse_offsets, resolve
+from consumers.replay.archive_writing import write_archive
+from consumers.replay.ranges import Bounds, parse_offsets, records_in, resolve
 from consumers.replay.source import KafkaSource
 from services.cli.gauge import Gauge, gauge
 from services.cli.instants import Instant
@@ -57,7 +58,7 @@ def write(
 async def _write(source: KafkaSource, folder: Path, bounds: Bounds, shown: Gauge) -> Manifest:
     try:
         ranges = await resolve(source, bounds)
-        shown.planned(sum(until - begins for begins, until in ranges.values()))
+        shown.planned(records_in(ranges))
         return await write_archive(source, folder, ranges, now(), shown.read)
     finally:
         await source.close()

@@ -7,10 +7,8 @@ import click
 from consumers.retention.role import Done, Retention
 from services.cli.support import client_settings, counted, json_option, now, print_json, run_async
 from services.exporter.health import Health
-from services.ledger import migrate
-from services.ledger.pool import open_pool
-from services.runtime.connections import database_connection
 from services.runtime.ledger_roles import retention
+from services.runtime.parts import Parts
 from services.runtime.roles import refuse_to_start
 from services.runtime.settings import Settings
 
@@ -28,24 +26,19 @@ def command(dry_run: bool, yes: bool, as_json: bool) -> None:
     """
     settings = client_settings(kafka=True, database=True)
     refuse_to_start(settings, "retention")
-    due = run_async(lambda: _with(settings, Retention.due))
+    if dry_run or not yes:
+        due = run_async(lambda: _with(settings, Retention.due))
+        _print(due, "due", as_json and dry_run, err=not dry_run)
     if dry_run:
-        _print(due, "due", as_json)
         return
     if not yes:
-        _print(due, "due", as_json=False, err=True)
         click.confirm("destroy and move this for good?", abort=True, err=True)
     _print(run_async(lambda: _with(settings, Retention.round)), "done", as_json)
 
 
 async def _with(settings: Settings, work: Callable[[Retention], Awaitable[Done]]) -> Done:
-    pool = await open_pool(database_connection(settings, "takedown_ledger"))
-    try:
-        async with pool.acquire() as session:
-            await migrate.require_current(session)
-        return await work(retention(settings, pool, Health(), now))
-    finally:
-        await pool.close()
+    async with retention(Parts(settings, Health(), now)) as role:
+        return await work(role)
 
 
 def _print(done: Done, word: str, as_json: bool, *, err: bool = False) -> None:

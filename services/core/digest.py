@@ -9,6 +9,7 @@ from schemas.events import Event
 from schemas.methodology import Methodology
 from services.core.case import Case, Transition
 from services.core.fold import fold
+from services.core.state import unsealed
 
 # MessagePack, not JSON: it writes an instant as what it is, whatever zone it was said in.
 _encoder = msgspec.msgpack.Encoder(order="sorted")
@@ -19,11 +20,8 @@ def case_digest(case: Case, transitions: Iterable[Transition]) -> str:
 
     The sealed URL is left out: it changes with the active key, goes at an erasure, and is named by the case.
     """
-    sealed, case.sealed_url = case.sealed_url, None
-    try:
-        body = _encoder.encode((case, list(transitions)))
-    finally:
-        case.sealed_url = sealed
+    moved = list(transitions)
+    body = unsealed(case, lambda bare: _encoder.encode((bare, moved)))
     return hashlib.sha256(body).hexdigest()
 
 

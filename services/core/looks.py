@@ -10,15 +10,10 @@ from schemas.events import Event, LookMade
 from schemas.methodology import Methodology
 from services.core.case import Block, Removal, Run, Spell
 from services.core.machines import Clock, Presence, Procedure, Trigger
-from services.core.reasons import BLOCKS, DARK_FAULTS, NETWORK_FAULTS, REASONS
+from services.core.reasons import BLOCKS, NETWORK_FAULTS, REASONS, SILENT
 from services.core.spells import Pass
 
 _PATIENCE = 4  # confirmation spans within which the second vantage has to be heard
-_SILENT = DARK_FAULTS | {
-    *("dns_nodata", "dns_servfail", "dns_timeout", "dns_refused", "dns_broken", "dns_disagree"),
-    *("connect_failed", "egress_failed", "address_refused", "not_measurable", "vantage_blind"),
-}
-"""Reasons that show no answer of the host itself: what a dark one gives, trouble with its name, and faults of ours."""
 
 
 def missed(run: Pass, event: Event) -> None:
@@ -63,7 +58,7 @@ def _answered(run: Pass, look: LookMade) -> bool:
 
     As in a verdict, what a blind vantage found gone or met on its way counts for nothing; another answer stands.
     """
-    if look.verdict == "removed" or look.reason in _SILENT:
+    if look.verdict == "removed" or look.reason in SILENT:
         return False
     if look.reason in NETWORK_FAULTS and not _sighted(run, look):
         return False

@@ -183,3 +183,9 @@ DARK_FAULTS = frozenset(
     }
 )
 """Reasons of which a host is dark if it gives nothing else; a reset or a 503 may be meant for us alone."""
+
+SILENT = DARK_FAULTS | {
+    *("dns_nodata", "dns_servfail", "dns_timeout", "dns_refused", "dns_broken", "dns_disagree"),
+    *("connect_failed", "egress_failed", "address_refused", "not_measurable", "vantage_blind"),
+}
+"""Reasons that show no answer of the host itself: what a dark one gives, trouble with its name, and faults of ours."""

@@ -106,7 +106,7 @@ def _blocks() -> str:
     return f"""## A block at one vantage
 
 {_listed(BLOCKS)}: somebody is kept out, and it may be us alone.
-Such a look moves nothing.
+Such a look moves nothing, but a host that keeps us out is not dark.
 Where the methodology asks for more than one vantage, {Confirmation().blocked_looks} of them in a row call the others
 (`blocked_looks`): one 429, 503 or reset passes by itself, two at the cadence's distance are a wall.
 Faults between them end no row; a look that sees it online or gone does, and the others go home again.
@@ -130,7 +130,9 @@ Where nothing else came from the whole host for an eighth of `host_dark_span`, a
 A run of such looks is no suspicion and changes no cadence.
 It confirms a removal once it spans `host_dark_span` ({asked.host_dark_span} unless the methodology says otherwise) and
 {asked.host_dark_vantages} vantages (`host_dark_vantages`); the second one is asked at the end alone.
-Any look that finds it online, or gone in another way, ends the run.
+Any look that finds it online, or gone in another way, ends the run; so does any other answer of the host, at any
+vantage: a status, a wall, a reset, a handshake that fails.
+Trouble with its name, faults of ours and what a blind vantage meets do not.
 
 Faults that our own network could also give, which the self-check counts: {_listed(NETWORK_FAULTS)}.
 """

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas import codec, ids, topics
-from schemas.events import TYPE_OF, CaseErased, Event, ReportFiled, WatchEntry
+from schemas.events import TYPE_OF, CaseErased, Event, ReportFiled, WatchEntry, unsealed
 from schemas.methodology import Methodology
 from services.core.case import Case, Transition
 from services.core.fold import extend, fold, may_extend, order
@@ -160,19 +160,10 @@ def _written(headers: list[tuple[str, bytes]]) -> str:
 
 
 def same_fact(one: Event, other: Event) -> bool:
-    """Tell whether two events with one id say the same.
-
-    The sealed URL is left out: it changes with the active key, goes at an erasure, and is named by the case.
-    """
+    """Tell whether two events with one id say the same, whatever became of their sealed URL."""
     if one.time != other.time or type(one.data) is not type(other.data):
         return False
-    return _unsealed(one) == _unsealed(other)
-
-
-def _unsealed(event: Event) -> object:
-    if isinstance(event.data, ReportFiled):
-        return msgspec.structs.replace(event.data, sealed_url=None)
-    return event.data
+    return unsealed(one.data) == unsealed(other.data)
 
 
 def erased_urls(events: Iterable[Event]) -> set[UUID]:

@@ -5,10 +5,10 @@ from datetime import datetime
 
 import asyncpg
 
-from schemas.sqlfiles import statements
 from services.core.case import Case
 from services.ledger import rows
 from services.ledger.pool import streamed
+from services.ledger.queries import query
 
 
 async def quiet_cases(pool: asyncpg.Pool, since: datetime) -> AsyncIterator[Case]:
@@ -17,9 +17,5 @@ async def quiet_cases(pool: asyncpg.Pool, since: datetime) -> AsyncIterator[Case
         pool.acquire() as session,
         session.transaction(isolation="repeatable_read", readonly=True),
     ):
-        async for row in streamed(session, _statement("quiet_cases"), since, prefetch=500):
+        async for row in streamed(session, query("quiet_cases"), since, prefetch=500):
             yield rows.case_of(row["state"], row["sealed_url"])
-
-
-def _statement(name: str) -> str:
-    return statements("services.ledger", "retained.sql")[name]

@@ -9,7 +9,7 @@ from schemas import codec
 from schemas.events import Event
 from services.core.bounds import exclusion
 from services.core.case import Case, Spell, Transition
-from services.core.state import decode_case, encode_case
+from services.core.state import decode_case, encode_case, unsealed
 
 Row = tuple[Any, ...]
 
@@ -21,11 +21,7 @@ def columns(rows: Sequence[Row], width: int) -> list[tuple[Any, ...]]:
 
 def state_of(case: Case) -> bytes:
     """Write a case's state without its sealed URL, which has a column of its own."""
-    sealed, case.sealed_url = case.sealed_url, None
-    try:
-        return encode_case(case)
-    finally:
-        case.sealed_url = sealed
+    return unsealed(case, encode_case)
 
 
 def case_of(state: bytes, sealed_url: str | None) -> Case:

@@ -172,10 +172,8 @@ class Controls:
         self, url: CanonicalUrl, method: Method, now: float, since: float | None = None
     ) -> HostControl | None:
         """Give the control of a URL's host, if there is one that is not too old, nor from before `since`."""
-        known = self._known.get((url.scheme, url.host, url.port, method))
-        if known is None or now - known.at >= known.seconds or not known.probe.done():
-            return None
-        return None if since is not None and known.at < since else known
+        known = self._held((url.scheme, url.host, url.port, method), now, since)
+        return known if known is not None and known.probe.done() else None
 
     async def of(
         self,

@@ -179,9 +179,9 @@ class Visit:
         try:
             self.asked.setdefault(address, False)
             if url.host in kit.get_hosts:
-                reply = await self._request("url", "GET", url, address)
+                reply = await self._ask_own("GET", url, address)
             else:
-                reply = await self._request("url", "HEAD", url, address)
+                reply = await self._ask_own("HEAD", url, address)
                 if reply.status in _ASK_AGAIN and not reply.challenge:
                     reply = await self._again(url, address, reply)
             # Before the next in line is let in.
@@ -195,11 +195,8 @@ class Visit:
     ) -> Reply:
         """Ask a host once more, in its turn; a push-back counts where it says for how long."""
         await self._enter(address, url.host)
-        # The look's own requests are what its phases tell of.
-        phases = self.phases.copy()
         try:
             reply = await self._request(what, method, url, address)
-            self.phases = phases
             if reply.retry_after is not None:
                 self._mind(address, url.host, reply)
         finally:
@@ -232,9 +229,15 @@ class Visit:
 
     async def _again(self, url: CanonicalUrl, address: str, head: Reply) -> Reply:
         self._kit.gate.core.charge(address, self._kit.gate.now())
-        reply = await self._request("url", "GET", url, address)
+        reply = await self._ask_own("GET", url, address)
         if reply.status is not None and (reply.status < 400 or head.status in (405, 501)):
             self._kit.learn_get(url.host)
+        return reply
+
+    async def _ask_own(self, method: Method, url: CanonicalUrl, address: str) -> Reply:
+        """Ask for what the look is about: its phases are the look's."""
+        reply = await self._request("url", method, url, address)
+        self.phases.update(reply.phases)
         return reply
 
     async def _request(self, what: str, method: Method, url: CanonicalUrl, address: str) -> Reply:
@@ -244,8 +247,6 @@ class Visit:
             return Reply(method=method, fault="response_timeout")
         seconds = min(left, kit.limits.exchange_seconds)
         reply = await kit.exchanger.ask(method, url, address, seconds)
-        if what == "url":
-            self.phases.update(reply.phases)
         if self._steps is not None:
             self._steps.append(Step(what, address, reply))
         return reply

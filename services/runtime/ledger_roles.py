@@ -16,7 +16,7 @@ from consumers.relay import NAME as RELAY_LOOP
 from consumers.relay import Relay
 from consumers.retention.role import NAME as RETENTION_LOOP
 from consumers.retention.role import Retention
-from consumers.session import LoopSettings, Turning
+from consumers.session import LoopSettings
 from services.exporter.collector import Exporter
 from services.ledger import migrate
 from services.ledger.pool import open_pool
@@ -24,8 +24,7 @@ from services.runtime.connections import database_connection
 from services.runtime.kafka_login import kafka_connection
 from services.runtime.keys import load_keyring
 from services.runtime.methods import methodology
-from services.runtime.parts import Build, Clock, Parts, Role, answering_kafka
-from services.runtime.settings import Settings
+from services.runtime.parts import Build, Parts, Role, answering_kafka
 
 # A batch, or an outbox read, that takes longer than this has stopped the loop.
 _LOOP_LIMIT_SECONDS = 60.0
@@ -95,26 +94,27 @@ async def _relay(parts: Parts) -> AsyncIterator[Role]:
 
 @asynccontextmanager
 async def _retention(parts: Parts) -> AsyncIterator[Role]:
-    settings = parts.settings
     parts.health.register(RETENTION_LOOP, _ROUND_LIMIT_SECONDS)
-    async with answering_kafka(parts), _pool(parts, "takedown_ledger") as pool:
-        yield retention(settings, pool, parts.health, parts.clock)
+    async with answering_kafka(parts), retention(parts) as role:
+        yield role
 
 
-def retention(settings: Settings, pool: asyncpg.Pool, health: Turning, clock: Clock) -> Retention:
+@asynccontextmanager
+async def retention(parts: Parts) -> AsyncIterator[Retention]:
     """Build what keeps to the retention, for the role and for `takedown retention`."""
-    kafka = kafka_connection(settings, "takedown-retention")
-    return Retention(
-        kafka,
-        pool,
-        settings.archives_path,
-        load_keyring(settings),
-        methodology(settings.methodology),
-        health,
-        clock,
-        kept=timedelta(days=settings.retention.url_days),
-        interval_seconds=settings.retention.interval_seconds,
-    )
+    settings = parts.settings
+    async with _pool(parts, "takedown_ledger") as pool:
+        yield Retention(
+            kafka_connection(settings, "takedown-retention"),
+            pool,
+            settings.archives_path,
+            load_keyring(settings),
+            methodology(settings.methodology),
+            parts.health,
+            parts.clock,
+            kept=timedelta(days=settings.retention.url_days),
+            interval_seconds=settings.retention.interval_seconds,
+        )
 
 
 @asynccontextmanager

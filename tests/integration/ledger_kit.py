@@ -206,6 +206,13 @@ class Lab:
         self.running.append((stop, task))
         return task
 
+    async def take(self, events: Iterable[Event] = ()) -> None:
+        """Have a member take events, after what was sent already, and stop."""
+        await self.produce(events)
+        self.start()
+        await self.drained()
+        await self.stop()
+
     async def waits(self) -> bool:
         """Tell whether the newest member waits an outage out."""
         return self.newest is not None and self.newest._loop._patience.waiting

@@ -16,21 +16,15 @@ from consumers.replay.archive import (
     BadArchive,
     Manifest,
     verify_archive,
-    write_archive,
 )
+from consumers.replay.archive_writing import write_archive
 from consumers.replay.ranges import Bounds, resolve
 from consumers.replay.run import replay
 from consumers.replay.source import EVIDENCE, KafkaSource
 from schemas import topics
 from services.ledger.shadow.schema import BadReplay
-from tests.integration.ledger_kit import PARTITIONS, START, Lab, lab, pure_digest, stories
+from tests.integration.ledger_kit import PARTITIONS, START, Lab, pure_digest, stories
 from tests.integration.replay_kit import asked, replayed
-
-
-@pytest.fixture
-async def ledger(kafka_bootstrap: str, postgres_dsn: str) -> AsyncIterator[Lab]:
-    async with lab(kafka_bootstrap, postgres_dsn) as made:
-        yield made
 
 
 def count(records: int) -> None:

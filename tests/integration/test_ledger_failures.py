@@ -46,12 +46,6 @@ from tests.integration.ledger_kit import (
 from tests.servers import REPOSITORY, eventually
 
 
-@pytest.fixture
-async def ledger(kafka_bootstrap: str, postgres_dsn: str) -> AsyncIterator[Lab]:
-    async with lab(kafka_bootstrap, postgres_dsn) as made:
-        yield made
-
-
 async def no_refusal(indices: list[int]) -> None:
     raise AssertionError(indices)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import msgspec
@@ -27,7 +26,6 @@ from tests.integration.ledger_kit import (
     case_of,
     clock,
     event,
-    lab,
     look,
     notice,
     pure_digest,
@@ -37,12 +35,6 @@ from tests.integration.ledger_kit import (
     url_of,
 )
 from tests.servers import eventually
-
-
-@pytest.fixture
-async def ledger(kafka_bootstrap: str, postgres_dsn: str) -> AsyncIterator[Lab]:
-    async with lab(kafka_bootstrap, postgres_dsn) as made:
-        yield made
 
 
 async def test_the_ledger_equals_the_pure_fold(ledger: Lab) -> None:

@@ -77,11 +77,14 @@ def arrivals(
     return told, [shuffled[a:b] for a, b in itertools.pairwise(edges)]
 
 
-@settings(
+_on_a_server = settings(
     max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+
+
+@_on_a_server
 @given(arrived=arrivals())
 def test_any_arrival_gives_the_ledger_of_the_fold(
     ledger: Ledger, arrived: tuple[list[Event], list[list[Event]]]
@@ -108,11 +111,7 @@ def test_any_arrival_gives_the_ledger_of_the_fold(
     ledger.runner.run(check())
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@_on_a_server
 @given(arrived=arrivals(strategies.claims))
 def test_any_arrival_keeps_the_urls_that_no_erasure_destroyed(
     ledger: Ledger, arrived: tuple[list[Event], list[list[Event]]]

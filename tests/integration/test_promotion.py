@@ -1,7 +1,6 @@
 """A shadow becomes the live ledger in one transaction, and what was live can come back."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,7 +27,6 @@ from tests.integration.ledger_kit import (
     case_of,
     clock,
     event,
-    lab,
     look,
     pure_digest,
     report,
@@ -38,19 +36,6 @@ from tests.integration.ledger_kit import (
 from tests.integration.replay_kit import compared, ends, evidence_only, replayed
 
 OTHER = shipped()["delivered-24h"]
-
-
-@pytest.fixture
-async def ledger(kafka_bootstrap: str, postgres_dsn: str) -> AsyncIterator[Lab]:
-    async with lab(kafka_bootstrap, postgres_dsn) as made:
-        yield made
-
-
-async def fill(ledger: Lab, events: Any) -> None:
-    await ledger.produce(events)
-    ledger.start()
-    await ledger.drained()
-    await ledger.stop()
 
 
 async def exchange(dsn: str, act: str, name: str, follow: bool = False) -> Promoted:
@@ -77,7 +62,7 @@ def start_under(ledger: Lab, method: Methodology) -> Any:
 async def test_a_promoted_replay_is_the_live_ledger(ledger: Lab, postgres_dsn: str) -> None:
     """Under the new definition from then on, in the ledger's own role, with late events folded into all history."""
     told = stories(20)
-    await fill(ledger, told)
+    await ledger.take(told)
     old = await ledger.digest()
     await replayed(ledger, postgres_dsn, "new", method=OTHER)
     done = await exchange(postgres_dsn, "promote", "new")
@@ -94,7 +79,7 @@ async def test_a_promoted_replay_is_the_live_ledger(ledger: Lab, postgres_dsn: s
 
 async def test_the_old_definition_is_refused_afterwards(ledger: Lab, postgres_dsn: str) -> None:
     """A ledger that still runs under the former methodology stops and says so, instead of mixing the two."""
-    await fill(ledger, stories(3))
+    await ledger.take(stories(3))
     await replayed(ledger, postgres_dsn, "new", method=OTHER)
     await exchange(postgres_dsn, "promote", "new")
     with pytest.raises(ConfigError, match="was folded under"):
@@ -119,7 +104,7 @@ async def test_a_running_ledger_is_fenced_and_goes_on(ledger: Lab, postgres_dsn:
 
 async def test_what_changes_is_told_and_nothing_is_deleted(ledger: Lab, postgres_dsn: str) -> None:
     """Outcomes that no longer hold are voided, new ones appended, each published; watch entries too."""
-    await fill(ledger, stories(24))
+    await ledger.take(stories(24))
     before = {row["outcome_id"] for row in await ledger.recorded()}
     await ledger.pool.execute("DELETE FROM outbox")
     found = await replayed(ledger, postgres_dsn, "new", method=OTHER)
@@ -140,7 +125,7 @@ async def test_what_changes_is_told_and_nothing_is_deleted(ledger: Lab, postgres
 async def test_back_is_what_was(ledger: Lab, postgres_dsn: str) -> None:
     """There and back, also with evidence that came meanwhile: the digest of the first definition."""
     told = stories(16)
-    await fill(ledger, told)
+    await ledger.take(told)
     await replayed(ledger, postgres_dsn, "new", method=OTHER)
     await exchange(postgres_dsn, "promote", "new")
     more = [e for n in range(16, 20) for e in story(n)]
@@ -168,10 +153,10 @@ async def test_a_replay_that_live_has_left_behind_is_refused(
     ledger: Lab, postgres_dsn: str
 ) -> None:
     """It has to catch up first; asked to, it folds what is new and is equal to a replay of everything."""
-    await fill(ledger, stories(6))
+    await ledger.take(stories(6))
     await replayed(ledger, postgres_dsn, "new", method=OTHER)
     more = [*story(7), look(2, START + timedelta(hours=60), "online")]
-    await fill(ledger, more)
+    await ledger.take(more)
     with pytest.raises(BehindLive, match="catch up"):
         await exchange(postgres_dsn, "promote", "new")
     done = await exchange(postgres_dsn, "promote", "new", follow=True)
@@ -181,7 +166,7 @@ async def test_a_replay_that_live_has_left_behind_is_refused(
 
 async def test_a_part_of_the_evidence_is_never_live(ledger: Lab, postgres_dsn: str) -> None:
     """A replay of some offsets or times, or under a map without its events, can be compared, not promoted."""
-    await fill(ledger, stories(4))
+    await ledger.take(stories(4))
     place = (topics.REPORTS.name, 0)
     await replayed(ledger, postgres_dsn, "part", bounds=Bounds(from_offsets={place: 1}))
     await replayed(ledger, postgres_dsn, "times", event_to=START + timedelta(hours=3))
@@ -229,7 +214,7 @@ def topic_of(one: Any) -> str:
 
 async def test_shadows_are_listed_and_dropped(ledger: Lab, postgres_dsn: str) -> None:
     """The list names what each is a fold of; dropping one leaves live as it is."""
-    await fill(ledger, stories(3))
+    await ledger.take(stories(3))
     await replayed(ledger, postgres_dsn, "one")
     await replayed(ledger, postgres_dsn, "two", method=OTHER)
     await exchange(postgres_dsn, "promote", "two")
@@ -254,7 +239,7 @@ async def test_an_older_replay_and_live_are_compared_after_a_promotion(
     ledger: Lab, postgres_dsn: str
 ) -> None:
     """What was replaced can still be compared with what replaced it, and each difference explained."""
-    await fill(ledger, stories(9))
+    await ledger.take(stories(9))
     await replayed(ledger, postgres_dsn, "new", method=OTHER)
     await exchange(postgres_dsn, "promote", "new")
     summary, reports = await compared(postgres_dsn, "before_new", "live", (METHOD, OTHER))

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import asyncpg
@@ -22,7 +21,6 @@ from tests.integration.ledger_kit import (
     Lab,
     case_of,
     event,
-    lab,
     look,
     notice,
     pure_digest,
@@ -41,12 +39,6 @@ from tests.integration.replay_kit import (
     tables_digest,
 )
 from tests.servers import eventually
-
-
-@pytest.fixture
-async def ledger(kafka_bootstrap: str, postgres_dsn: str) -> AsyncIterator[Lab]:
-    async with lab(kafka_bootstrap, postgres_dsn) as made:
-        yield made
 
 
 async def test_a_replay_equals_live_and_touches_nothing(ledger: Lab, postgres_dsn: str) -> None:

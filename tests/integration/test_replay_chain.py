@@ -1,6 +1,6 @@
 """Old reports are moved into archives without URLs: archives and broker together are the whole record still."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from consumers.replay.archive import write_archive
+from consumers.replay.archive_writing import write_archive
 from consumers.replay.ranges import BadRange, Bounds, resolve
 from consumers.replay.run import Asked, ReplayStopped, Result, replay
 from consumers.replay.source import EVIDENCE, KafkaSource
@@ -28,7 +28,6 @@ from tests.integration.ledger_kit import (
     Lab,
     case_of,
     event,
-    lab,
     look,
     pure_digest,
     report,
@@ -41,20 +40,6 @@ from tests.integration.replay_kit import asked, compared
 OTHER = shipped()["delivered-24h"]
 REPORTS = topics.REPORTS.name
 LATER = START + timedelta(hours=40)
-
-
-@pytest.fixture
-async def ledger(kafka_bootstrap: str, postgres_dsn: str) -> AsyncIterator[Lab]:
-    async with lab(kafka_bootstrap, postgres_dsn) as made:
-        yield made
-
-
-async def take(ledger: Lab, events: Iterable[Any] = ()) -> None:
-    """Have the live ledger take events, after what was sent already."""
-    await ledger.produce(events)
-    ledger.start()
-    await ledger.drained()
-    await ledger.stop()
 
 
 async def move(ledger: Lab, folder: Path) -> Ranges:
@@ -117,13 +102,13 @@ async def test_archives_without_urls_and_the_broker_fold_as_live(
 ) -> None:
     """Same digest, same refusals at the same places, although no archive holds a URL and the broker no old report."""
     await ledger.produce_raw(odd_reports())
-    await take(ledger, stories(12, shuffled=1))
+    await ledger.take(stories(12, shuffled=1))
     await move(ledger, tmp_path / "a")
-    await take(ledger, [*story(40), report(2, LATER, reporter="second"), *story(41)])
+    await ledger.take([*story(40), report(2, LATER, reporter="second"), *story(41)])
     await move(ledger, tmp_path / "b")
     more = [report(3, LATER, reporter="third"), look(4, LATER, "online"), *story(42)]
     await ledger.produce_raw([(REPORTS, *codec.encode(urlless(50)))])
-    await take(ledger, more)
+    await ledger.take(more)
     found = await replay(chained(ledger, postgres_dsn, "c", tmp_path / "a", tmp_path / "b"))
     assert found.digest == await ledger.digest()
     assert found.totals.strays > 0
@@ -155,7 +140,7 @@ async def test_the_broker_alone_is_refused_where_its_reports_were_moved(
     ledger: Lab, postgres_dsn: str, tmp_path: Path
 ) -> None:
     """Nothing is folded in part in silence; a part is folded where one is asked for, and can be archived."""
-    await take(ledger, stories(12))
+    await ledger.take(stories(12))
     ranges = await move(ledger, tmp_path / "a")
     with pytest.raises(BadRange) as caught:
         await replay(asked(ledger.kafka, postgres_dsn))
@@ -190,9 +175,9 @@ async def test_a_stopped_chain_goes_on_and_is_no_other(
 ) -> None:
     """Stopped by a damaged file, it goes on once that is mended; with other archives it is something else."""
     told = stories(12)
-    await take(ledger, told)
+    await ledger.take(told)
     await move(ledger, tmp_path / "a")
-    await take(ledger, more := [e for n in range(12, 20) for e in story(n)])
+    await ledger.take(more := [e for n in range(12, 20) for e in story(n)])
     await move(ledger, tmp_path / "b")
     wanted = chained(
         ledger, postgres_dsn, "c", tmp_path / "a", tmp_path / "b", unit_records=30, workers=1
@@ -264,10 +249,10 @@ async def test_a_promoted_chain_keeps_every_url(
 ) -> None:
     """No watched case loses its URL or its watch entry, not by the exchange, a late event, or the way back."""
     told = [*stories(12), report(3, LATER, reporter="second")]
-    await take(ledger, told)
+    await ledger.take(told)
     await move(ledger, tmp_path / "a")
     told.append(again := report(4, LATER, reporter="third"))
-    await take(ledger, [again])
+    await ledger.take([again])
     before, logged = await urls(postgres_dsn), await event_urls(postgres_dsn)
     await ledger.pool.execute("DELETE FROM outbox")
     found = await replay(chained(ledger, postgres_dsn, "c", tmp_path / "a", with_events=kept))
@@ -280,7 +265,7 @@ async def test_a_promoted_chain_keeps_every_url(
     assert await event_urls(postgres_dsn) == logged
     assert await ledger.digest() == found.digest == pure_digest(told)
     late = look(1, START + timedelta(minutes=30), "online")
-    await take(ledger, [late])
+    await ledger.take([late])
     assert await urls(postgres_dsn) == before
     assert await tombstones(ledger) == []
     if kept:
@@ -313,7 +298,7 @@ async def test_what_another_definition_tells_of_has_its_url(
     ledger: Lab, postgres_dsn: str, tmp_path: Path
 ) -> None:
     """Watch entries that a promotion under another methodology publishes bear the URL that live had, also back."""
-    await take(ledger, stories(12))
+    await ledger.take(stories(12))
     before = await urls(postgres_dsn)
     watched = {case_of(n) for n in range(12) if n % 6}
     await move(ledger, tmp_path / "a")
@@ -339,7 +324,7 @@ async def test_before_gets_back_a_url_that_it_lacks(
     ledger: Lab, postgres_dsn: str, tmp_path: Path
 ) -> None:
     """Going back is a promotion too: what stood before without URLs takes those of the live ledger."""
-    await take(ledger, stories(4))
+    await ledger.take(stories(4))
     before = await urls(postgres_dsn)
     await move(ledger, tmp_path / "a")
     await replay(chained(ledger, postgres_dsn, "c", tmp_path / "a", method=OTHER))
@@ -357,7 +342,7 @@ async def test_an_erased_case_gets_no_url_back(
     ledger: Lab, postgres_dsn: str, tmp_path: Path
 ) -> None:
     """A replay that has read of an erasure that live has still to read does not take live's URL."""
-    await take(ledger, stories(4))
+    await ledger.take(stories(4))
     before = await urls(postgres_dsn)
     await move(ledger, tmp_path / "a")
     said = ev.CaseErased(actor="retention", reason="old")

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,10 @@ from tests.integration.ledger_kit import (
     KEYRING,
     PARTITIONS,
     Lab,
-    lab,
     pure_digest,
     stories,
     story,
 )
-
-
-@pytest.fixture
-async def ledger(kafka_bootstrap: str, postgres_dsn: str) -> AsyncIterator[Lab]:
-    async with lab(kafka_bootstrap, postgres_dsn) as made:
-        yield made
 
 
 class Desk:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
@@ -18,7 +17,7 @@ from services.exporter.health import Health
 from services.ledger import rows
 from services.reports import table, urlhaus
 from services.reports.table import Row
-from tests.integration.ledger_kit import KEYRING, Lab, clock, lab, pure_digest
+from tests.integration.ledger_kit import KEYRING, Lab, clock, pure_digest
 from tests.integration.replay_kit import compared, replayed
 
 DATA = Path(__file__).parents[1] / "data"
@@ -26,12 +25,6 @@ DUMP = DATA / "urlhaus-2026-03-09T0928.csv.gz"
 REFERENCE = json.loads((DATA / "urlhaus-2026-03-09T0928.reference.json").read_text())
 METHOD = shipped()["urlhaus-report-clock"]
 REPLAYS = 10
-
-
-@pytest.fixture
-async def ledger(kafka_bootstrap: str, postgres_dsn: str) -> AsyncIterator[Lab]:
-    async with lab(kafka_bootstrap, postgres_dsn) as made:
-        yield made
 
 
 def arrivals(seed: int) -> list[Event]:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,7 +24,6 @@ from tests.integration.ledger_kit import (
     START,
     Lab,
     case_of,
-    lab,
     look,
     notice,
     report,
@@ -45,13 +43,7 @@ from tests.integration.retention_kit import (
 )
 from tests.servers import eventually
 
-
-@pytest.fixture
-async def ledger(kafka_bootstrap: str, postgres_dsn: str) -> AsyncIterator[Lab]:
-    async with lab(kafka_bootstrap, postgres_dsn) as made:
-        made.start()
-        yield made
-        await made.stop()
+pytestmark = pytest.mark.usefixtures("running")
 
 
 async def test_a_url_goes_so_many_days_after_its_watch(ledger: Lab, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """What retention must not do: delete what stands nowhere else, destroy what is still needed, or repeat itself."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ from consumers.replay.archive import (
     ArchiveDamaged,
     BadArchive,
     Manifest,
-    write_archive,
 )
+from consumers.replay.archive_writing import write_archive
 from consumers.replay.source import KafkaSource
 from consumers.retention.proof import REPORTS, Proof, RetentionRefused
 from schemas import topics
@@ -24,7 +23,6 @@ from tests.integration.ledger_kit import (
     Lab,
     case_of,
     fresh_topics,
-    lab,
     report,
 )
 from tests.integration.retention_kit import (
@@ -37,13 +35,7 @@ from tests.integration.retention_kit import (
     standing,
 )
 
-
-@pytest.fixture
-async def ledger(kafka_bootstrap: str, postgres_dsn: str) -> AsyncIterator[Lab]:
-    async with lab(kafka_bootstrap, postgres_dsn) as made:
-        made.start()
-        yield made
-        await made.stop()
+pytestmark = pytest.mark.usefixtures("running")
 
 
 async def test_a_damaged_archive_stops_the_deletion(

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.replay.archive import ArchiveSource, BadArchive, write_archive
+from consumers.replay.archive import ArchiveSource, BadArchive
+from consumers.replay.archive_writing import write_archive
 from consumers.replay.chain import Chain, PlacedAdmission, archives_under, opened
 from consumers.replay.ranges import BadRange, Bounds, check_begins, resolve
 from consumers.replay.source import EVIDENCE, Raw

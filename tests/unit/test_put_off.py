@@ -8,6 +8,7 @@ from schemas.errors import UnusableEvent
 from schemas.events import WatchEntry
 from schemas.methodology import shipped
 from services.probing.scheduler import PATIENCE, Schedule, Work
+from tests.unit.test_scheduler import turn
 
 METHODS = shipped()
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -32,12 +33,6 @@ def schedule() -> Schedule:
 def put(to: Schedule, watched: WatchEntry, at: datetime = START, case_id: str = CASE) -> None:
     """Put an entry at the instant at which Kafka got it."""
     to.put(case_id, watched, offset=0, listed_at=at, now=at)
-
-
-def turn(of: Schedule, now: datetime) -> list[Work]:
-    """Take everything that is due."""
-    of.advance(now)
-    return list(iter(lambda: of.take(now), None))
 
 
 def missed(work: Work) -> list[tuple[datetime, str]]:

@@ -1,7 +1,6 @@
 """A URL that is reported again after its removal is looked at again, and when the looks at a case end."""
 
 import itertools
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import pytest
@@ -17,8 +16,9 @@ from services.core.case import Case
 from services.core.fold import fold
 from services.core.machines import Presence
 from services.core.watch import ended_at, entry_of
-from services.probing.scheduler import Progress, Schedule, Work
+from services.probing.scheduler import Progress, Schedule
 from tests.strategies import METHODOLOGIES, NL, START, event, histories, look
+from tests.unit.test_scheduler import put, settle, turn
 
 CASE = "0" * 32  # no jitter
 HOUR = timedelta(hours=1)
@@ -133,20 +133,6 @@ def watch(removed: float, **fields: object) -> WatchEntry:
     return WatchEntry(**(basic | {"watch_from": START, "removed_at": at(removed)} | fields))  # type: ignore[arg-type]
 
 
-def put(to: Schedule, now: datetime, entry: WatchEntry, offset: int = 0) -> None:
-    to.put(CASE, entry, offset=offset, listed_at=now, now=now)
-
-
-def turn(of: Schedule, now: datetime) -> list[Work]:
-    of.advance(now)
-    return list(iter(lambda: of.take(now), None))
-
-
-def settle(of: Schedule, works: Iterable[Work], now: datetime) -> None:
-    for work in works:
-        of.settle(work, now)
-
-
 def at_work(now: datetime, entry: WatchEntry, **options: object) -> Schedule:
     made = Schedule(METHODS, now=now, **options)  # type: ignore[arg-type]
     put(made, START, entry)
@@ -163,7 +149,7 @@ def test_the_look_is_made_however_late_the_report_came(lateness: timedelta) -> N
     restarted = now - timedelta(seconds=1)
     dealt_with = Progress(born=START, watermark=restarted, offset=1)
     plan = at_work(restarted, watch(5), progress=dealt_with)
-    put(plan, now, watch(reported), 1)
+    put(plan, now, watch(reported), offset=1)
     (work,) = turn(plan, now)
     assert at(reported) <= work.tick <= now  # type: ignore[operator]
     assert work.missed == ()
@@ -177,7 +163,7 @@ def test_a_report_during_a_look_brings_one_more() -> None:
     """The look under way may have begun before the report: another follows when it lands."""
     plan = at_work(at(5) + 2 * MINUTE, watch(5))
     (flying,) = turn(plan, at(6))
-    put(plan, at(6) + MINUTE, watch(5.9), 1)
+    put(plan, at(6) + MINUTE, watch(5.9), offset=1)
     assert turn(plan, at(6) + MINUTE) == []
     settle(plan, [flying], at(6) + 2 * MINUTE)
     (work,) = turn(plan, at(6) + 2 * MINUTE)
@@ -188,7 +174,7 @@ def test_a_look_that_politeness_forbids_is_missed_for_the_one_that_was_asked_for
     """A tick that the new entry does not name is recorded; the look of the report waits in its turn."""
     plan = at_work(at(5) + 2 * MINUTE, watch(5))
     (flying,) = turn(plan, at(6))
-    put(plan, at(6) + MINUTE, watch(5.9), 1)
+    put(plan, at(6) + MINUTE, watch(5.9), offset=1)
     assert not plan.put_off(flying, 60.0, at(6) + 2 * MINUTE)
     plan.settle(flying, at(6) + 2 * MINUTE)
     (work,) = turn(plan, at(6) + 2 * MINUTE)
@@ -201,9 +187,9 @@ def test_a_look_that_politeness_forbids_is_missed_for_the_one_that_was_asked_for
 def test_an_ordinary_removal_owes_no_look_at_once() -> None:
     """R is past when it is confirmed by looks after it: the tail's first look is an hour after it."""
     plan = at_work(at(1), watch(5, removed_at=None))
-    put(plan, at(5), watch(5, removed_at=None, suspected_at=at(5)), 1)
+    put(plan, at(5), watch(5, removed_at=None, suspected_at=at(5)), offset=1)
     settle(plan, turn(plan, at(5) + 45 * MINUTE), at(5) + 46 * MINUTE)
-    put(plan, at(5) + 47 * MINUTE, watch(5), 2)
+    put(plan, at(5) + 47 * MINUTE, watch(5), offset=2)
     assert turn(plan, at(6) - MINUTE) == []
     assert [at(6)] == [w.tick for w in turn(plan, at(6))]
 
@@ -216,7 +202,7 @@ def test_a_restart_owes_the_look_until_it_was_made(compacted: bool, settled: boo
     plan = at_work(at(99), watch(5))
     plan.advance(reported + MINUTE)
     if settled:
-        put(plan, reported + MINUTE, watch(100), 1)
+        put(plan, reported + MINUTE, watch(100), offset=1)
         settle(plan, turn(plan, reported + MINUTE), reported + MINUTE)
     stored = plan.progress(2 if settled else 1)
     assert reported < stored.watermark
@@ -271,7 +257,7 @@ class Probed:
     def report(self, late: int) -> None:
         reported = max(self.now - timedelta(minutes=late), self.records[-1][1].removed_at)  # type: ignore[type-var]
         self.records.append((self.now, structs.replace(self.records[-1][1], removed_at=reported)))
-        put(self.plan, self.now, self.records[-1][1], len(self.records) - 1)
+        put(self.plan, self.now, self.records[-1][1], offset=len(self.records) - 1)
 
     def report_unheard(self, late: int) -> None:
         """Reported while no prober runs."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import asyncpg
 from msgspec import Struct, structs
 
-from schemas.events import Event
+from schemas.events import Event, unsealed
 from services.core.case import Case, Transition
 from services.core.digest import case_digest
 from services.ledger import changes, rows
@@ -105,11 +105,9 @@ def _logged(folded: Folded) -> Iterable[Row]:
     """Give the log of a case as the live one is: what an erasure has destroyed is not brought back from elsewhere."""
     gone = changes.erased_urls(folded.events)
     for event in folded.events:
-        yield rows.event_row(_without_url(event) if event.id in gone else event)
-
-
-def _without_url(event: Event) -> Event:
-    return structs.replace(event, data=structs.replace(event.data, sealed_url=None))
+        if event.id in gone:
+            event = structs.replace(event, data=unsealed(event.data))  # noqa: PLW2901
+        yield rows.event_row(event)
 
 
 def _digest(folded: Folded) -> Row:
