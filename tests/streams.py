@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord
 
-from consumers.admission import Admission
+from consumers.record.admission import Admission
 from schemas.errors import UnusableEvent
 from schemas.events import Event
 from schemas.methodology import Methodology

@@ -13,9 +13,9 @@ from typing import Any
 import asyncpg
 from msgspec import Struct, structs
 
-from consumers.connection import KafkaConnection
-from consumers.replay.chain import KAFKA, Chain, opened
-from consumers.replay.ranges import UNIT_RECORDS, Bounds, check_begins, cut, partitions_of, resolve
+from consumers.client.connection import KafkaConnection
+from consumers.record.chain import KAFKA, Chain, opened
+from consumers.record.ranges import UNIT_RECORDS, Bounds, check_begins, cut, partitions_of, resolve
 from consumers.replay.worker import Job, work
 from schemas.errors import TakedownError
 from schemas.methodology import Methodology

@@ -14,8 +14,8 @@ import msgspec
 from aiokafka.partitioner import murmur2
 from msgspec import Struct
 
-from consumers.admission import EARLIEST, LATEST, MAX_SOURCE_LENGTH, MAX_VALUE_BYTES, Admits
-from consumers.replay.source import Raw
+from consumers.record.admission import EARLIEST, LATEST, MAX_SOURCE_LENGTH, MAX_VALUE_BYTES, Admits
+from consumers.record.source import Raw
 from schemas import codec, ids, topics
 from schemas.errors import UnusableEvent
 from schemas.events import TYPE_OF, Event, LookMade

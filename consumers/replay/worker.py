@@ -12,10 +12,10 @@ import asyncpg
 import uvloop
 from msgspec import Struct
 
-from consumers.admission import Admits
-from consumers.connection import KafkaConnection
-from consumers.replay.chain import Chain, PlacedAdmission, opened
-from consumers.replay.source import EVIDENCE, Source
+from consumers.client.connection import KafkaConnection
+from consumers.record.admission import Admits
+from consumers.record.chain import Chain, PlacedAdmission, opened
+from consumers.record.source import EVIDENCE, Source
 from consumers.replay.unit import Folding, Gathering, Rules
 from schemas.errors import TakedownError
 from schemas.sealing import Keyring

@@ -4,8 +4,8 @@ from typing import Any
 
 from msgspec import structs
 
-from consumers.admission import Admission
-from consumers.replay.source import Raw
+from consumers.record.admission import Admission
+from consumers.record.source import Raw
 from schemas.codec import encode
 from schemas.errors import UnusableEvent
 from schemas.events import Event, unsealed

@@ -15,11 +15,11 @@ import asyncpg
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from consumers.connection import KafkaConnection
-from consumers.replay.archive import archives_in, read_manifest, stopped_in
-from consumers.replay.archive_writing import write_archive
-from consumers.replay.ranges import first_since, records_in
-from consumers.replay.source import KafkaSource
+from consumers.client.connection import KafkaConnection
+from consumers.record.archive import archives_in, read_manifest, stopped_in
+from consumers.record.archive_writing import write_archive
+from consumers.record.ranges import first_since, records_in
+from consumers.record.source import KafkaSource
 from consumers.retention.cutting import Cutter
 from consumers.retention.proof import REPORTS, Proof
 from schemas import topics

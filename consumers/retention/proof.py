@@ -11,10 +11,10 @@ from typing import Any
 
 import asyncpg
 
-from consumers.connection import KafkaConnection
-from consumers.deadletter import read_dead_letters
-from consumers.replay.archive import Manifest, Written, read_file
-from consumers.replay.source import KafkaSource
+from consumers.client.connection import KafkaConnection
+from consumers.ledger.deadletter import read_dead_letters
+from consumers.record.archive import Manifest, Written, read_file
+from consumers.record.source import KafkaSource
 from consumers.retention.cutting import Cutter
 from schemas import topics
 from schemas.errors import TakedownError

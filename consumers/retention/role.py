@@ -10,14 +10,15 @@ import structlog
 from aiokafka.errors import KafkaError
 from msgspec import Struct
 
-from consumers import backoff, patience
-from consumers.connection import KafkaConnection
-from consumers.ledger import GROUP
-from consumers.producing import produce
+from consumers.client import patience
+from consumers.client import retry as backoff
+from consumers.client.connection import KafkaConnection
+from consumers.client.producing import produce
+from consumers.client.session import Turning
+from consumers.ledger.consumer import GROUP
 from consumers.retention.cutting import Cutter
 from consumers.retention.erasing import ACTOR, erasures
 from consumers.retention.moving import Mover, Offsets, RetentionBusy
-from consumers.session import Turning
 from schemas.errors import TakedownError
 from schemas.events import Event
 from schemas.methodology import Methodology

@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
-from consumers.replay.archive import Manifest, verify_archive
-from consumers.replay.archive import read_manifest as manifest_of
-from consumers.replay.archive_writing import write_archive
-from consumers.replay.ranges import Bounds, parse_offsets, records_in, resolve
-from consumers.replay.source import KafkaSource
+from consumers.record.archive import Manifest, verify_archive
+from consumers.record.archive import read_manifest as manifest_of
+from consumers.record.archive_writing import write_archive
+from consumers.record.ranges import Bounds, parse_offsets, records_in, resolve
+from consumers.record.source import KafkaSource
 from services.cli.gauge import Gauge, gauge
 from services.cli.instants import Instant
 from services.cli.support import client_settings, json_option, now, print_json, run_async

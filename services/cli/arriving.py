@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from consumers.producing import Places
+from consumers.client.producing import Places
 from schemas.errors import TakedownError
 from services.cli.support import UNREACHABLE, wait_until
 from services.ledger.pool import DatabaseConnection, session_of

@@ -4,7 +4,7 @@ from typing import BinaryIO
 
 import click
 
-from consumers.deadletter import (
+from consumers.ledger.deadletter import (
     DeadLetter,
     find_dead_letter,
     read_dead_letters,

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from consumers.admission import Admission
+from consumers.record.admission import Admission
 from schemas.codec import Incoming, Structured, decode_structured
 from schemas.errors import UnusableEvent
 from schemas.events import TYPE_OF, TYPES, Event

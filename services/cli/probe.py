@@ -13,8 +13,8 @@ from schemas.events import Fingerprint, LookMade
 from schemas.urls import MAX_URL_LENGTH, CanonicalUrl, canonical
 from services.cli.support import Refused, client_settings, json_option, now, print_json, run_async
 from services.core.verdict import REASONS, Answer, judge_answer
-from services.probing.kit import Step, Target
-from services.probing.look import Explained
+from services.probing.look.kit import Step, Target
+from services.probing.look.looker import Explained
 from services.runtime.looking import build_looker
 from services.runtime.settings import Settings
 

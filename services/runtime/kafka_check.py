@@ -2,7 +2,7 @@
 
 from aiokafka.admin import AIOKafkaAdminClient
 
-from consumers.connection import KafkaConnection
+from consumers.client.connection import KafkaConnection
 
 _REQUEST_MS = 2_000
 

@@ -1,6 +1,6 @@
 """Turn settings into the way to Kafka; apart from `services.runtime.connections`, which knows the database too."""
 
-from consumers.connection import KafkaConnection
+from consumers.client.connection import KafkaConnection
 from schemas.errors import ConfigError
 from services.runtime.settings import Settings
 

@@ -9,14 +9,14 @@ from datetime import timedelta
 
 import asyncpg
 
-from consumers.brake import FloodBrake
-from consumers.ledger import NAME as LEDGER_LOOP
-from consumers.ledger import LedgerConsumer
-from consumers.relay import NAME as RELAY_LOOP
-from consumers.relay import Relay
+from consumers.client.session import LoopSettings
+from consumers.ledger.brake import FloodBrake
+from consumers.ledger.consumer import NAME as LEDGER_LOOP
+from consumers.ledger.consumer import LedgerConsumer
+from consumers.ledger.relay import NAME as RELAY_LOOP
+from consumers.ledger.relay import Relay
 from consumers.retention.role import NAME as RETENTION_LOOP
 from consumers.retention.role import Retention
-from consumers.session import LoopSettings
 from services.exporter.collector import Exporter
 from services.ledger import migrate
 from services.ledger.pool import open_pool

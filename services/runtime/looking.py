@@ -9,22 +9,22 @@ from pathlib import Path
 import dns.exception
 import dns.resolver
 
-from consumers.prober import Prober
-from consumers.watching import ProberSettings
+from consumers.prober.consumer import Prober
+from consumers.prober.watching import ProberSettings
 from schemas.errors import ConfigError
 from schemas.methodology import Methodology, seconds, shipped
 from schemas.urls import canonical
 from services.attribution.providermap import ProviderMap
 from services.exporter.health import Health
 from services.exporter.metrics import prepare_vantage
-from services.probing.darkness import DarknessLimits
-from services.probing.egress import Egress, proxy_of
-from services.probing.families import BOTH, Families, routed_families
-from services.probing.guard import WEB_PORTS, Guard
-from services.probing.identity import NEUTRAL_AGENT, identified_agent, require_identity
-from services.probing.look import Looker, LookLimits
-from services.probing.politeness import PolitenessLimits
-from services.probing.resolver import Resolver, ResolverLimits
+from services.probing.dns.resolver import Resolver, ResolverLimits
+from services.probing.guard.families import BOTH, Families, routed_families
+from services.probing.guard.guard import WEB_PORTS, Guard
+from services.probing.http.egress import Egress, proxy_of
+from services.probing.limits.rates import PolitenessLimits
+from services.probing.look.darkness import DarknessLimits
+from services.probing.look.identity import NEUTRAL_AGENT, identified_agent, require_identity
+from services.probing.look.looker import Looker, LookLimits
 from services.runtime.endpoints import read_endpoints
 from services.runtime.kafka_login import kafka_connection
 from services.runtime.keys import load_keyring

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from aiokafka.errors import KafkaConnectionError
 
-from consumers.login import check_login
+from consumers.client.login import check_login
 from services.exporter.health import Health
 from services.runtime.kafka_check import KafkaCheck
 from services.runtime.kafka_login import kafka_connection

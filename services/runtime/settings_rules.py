@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from schemas.errors import BadUrl, ConfigError
 from schemas.methodology import shipped
 from schemas.urls import canonical
-from services.probing.egress import proxy_of
+from services.probing.http.egress import proxy_of
 
 if TYPE_CHECKING:
     from services.runtime.settings_model import Settings

@@ -6,7 +6,7 @@ from services.simulation.behaviours import Behaviour
 from services.simulation.builder import build
 from services.simulation.scenarios import gauntlet as scenario
 from tests.acceptance import gauntlet
-from tests.unit.test_simulation_world import START
+from tests.unit.simulation.test_simulation_world import START
 
 
 def test_the_gauntlet_has_every_behaviour() -> None:

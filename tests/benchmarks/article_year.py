@@ -16,9 +16,9 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from msgspec import Struct
 
-from consumers.connection import KafkaConnection
+from consumers.client.connection import KafkaConnection
+from consumers.client.topics import create_topics
 from consumers.replay.unit import home_of
-from consumers.topics import create_topics
 from schemas import codec, ids, topics
 from schemas import events as ev
 from schemas.events import Event, Payload

@@ -22,10 +22,10 @@ import uvloop
 
 from schemas.urls import canonical
 from services.attribution.providermap import ProviderMap
-from services.probing.guard import Guard
-from services.probing.look import Looker, LookLimits, Target
-from services.probing.politeness import PolitenessLimits
-from services.probing.resolver import Resolver
+from services.probing.dns.resolver import Resolver
+from services.probing.guard.guard import Guard
+from services.probing.limits.rates import PolitenessLimits
+from services.probing.look.looker import Looker, LookLimits, Target
 from tests.benchmarks.figures import Figure, figure
 from tests.benchmarks.websites import CLOSING, KEEPING, TLS, websites
 from tests.blackbox import HEAD_MODULE, Blackbox, blackbox

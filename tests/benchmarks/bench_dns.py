@@ -14,8 +14,8 @@ from typing import Any
 import dns.asyncresolver
 import uvloop
 
-from services.probing.guard import Guard
-from services.probing.resolver import Resolver
+from services.probing.dns.resolver import Resolver
+from services.probing.guard.guard import Guard
 from tests.benchmarks.apart import apart
 from tests.benchmarks.figures import Figure, figure
 

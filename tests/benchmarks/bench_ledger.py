@@ -21,9 +21,9 @@ from typing import Any
 import uvloop
 from aiokafka import AIOKafkaProducer
 
-from consumers.connection import KafkaConnection
-from consumers.ledger import LedgerConsumer
-from consumers.topics import create_topics
+from consumers.client.connection import KafkaConnection
+from consumers.client.topics import create_topics
+from consumers.ledger.consumer import LedgerConsumer
 from schemas import codec, ids, topics
 from schemas import events as ev
 from schemas.events import Event, Payload

@@ -22,8 +22,8 @@ from typing import Any
 
 import asyncpg
 
-from consumers.connection import KafkaConnection
-from consumers.ledger import LedgerConsumer
+from consumers.client.connection import KafkaConnection
+from consumers.ledger.consumer import LedgerConsumer
 from consumers.replay.run import Asked, Progress, identity, replay, workers_here
 from schemas.methodology import shipped
 from services.exporter.health import Health

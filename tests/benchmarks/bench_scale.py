@@ -18,12 +18,12 @@ from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from consumers.progress import read_progress
+from consumers.prober.progress import read_progress
 from schemas.codec import decode
 from schemas.events import LookMade, LookMissed
 from schemas.topics import DEFAULT_PARTITIONS, OBSERVATIONS, WATCHLIST
-from services.probing.caps import DailyCap
-from services.probing.scheduler import Progress
+from services.probing.limits.daily_cap import DailyCap
+from services.probing.schedule.works import Progress
 from tests.benchmarks.figures import Figure, figure
 from tests.benchmarks.scale_world import ROOT, Role, World, commit_progress, world
 

@@ -16,15 +16,16 @@ from heapq import heapify, heapreplace
 from typing import Any
 from uuid import uuid4
 
-from consumers import heap
+from consumers.client import heap
 from schemas.codec import encode, payload
 from schemas.events import Event, WatchEntry
 from schemas.methodology import shipped
 from schemas.sealing import Keyring
 from schemas.topics import WATCHLIST
 from schemas.urls import canonical
-from services.probing.scheduler import Progress, Schedule
-from services.probing.wheel import Wheel
+from services.probing.schedule.scheduler import Schedule
+from services.probing.schedule.wheel import Wheel
+from services.probing.schedule.works import Progress
 
 CASES = 1_000_000
 PARTITIONS = 12
@@ -142,7 +143,7 @@ def fill(
     records: list[tuple[bytes, bytes, list[tuple[str, bytes]]]],
     start_at: int,
 ) -> None:
-    """Decode and put, as `consumers.watching` does."""
+    """Decode and put, as `consumers.prober.watching` does."""
     listed = NOW - timedelta(days=1)
     for offset, (key, value, headers) in enumerate(records, start_at):
         entry = payload(value, headers, WATCHLIST)

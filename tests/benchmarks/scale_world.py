@@ -22,15 +22,15 @@ from uuid import UUID
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from consumers.connection import KafkaConnection
-from consumers.progress import to_metadata
-from consumers.topics import create_topics
+from consumers.client.connection import KafkaConnection
+from consumers.client.topics import create_topics
+from consumers.prober.progress import to_metadata
 from schemas.codec import encode
 from schemas.events import Event, WatchEntry
 from schemas.sealing import Keyring
 from schemas.topics import DEFAULT_PARTITIONS, WATCHLIST
 from schemas.urls import canonical
-from services.probing.scheduler import Progress
+from services.probing.schedule.works import Progress
 from services.runtime.embedded import EmbeddedKafka
 from services.runtime.embedded.process import free_port
 from services.runtime.keys import new_keys, read_keys, write_keys

@@ -9,10 +9,10 @@ from typing import Any
 from schemas.events import LookMade
 from schemas.urls import canonical
 from services.core.verdict import REASONS
-from services.probing.guard import Guard
-from services.probing.look import Looker, LookLimits, Target
-from services.probing.politeness import PolitenessLimits
-from services.probing.resolver import Resolver, ResolverLimits
+from services.probing.dns.resolver import Resolver, ResolverLimits
+from services.probing.guard.guard import Guard
+from services.probing.limits.rates import PolitenessLimits
+from services.probing.look.looker import Looker, LookLimits, Target
 from tests.integration.looksites import NameServer, Site
 
 CASE = "0123456789abcdef0123456789abcdef"

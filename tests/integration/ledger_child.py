@@ -7,8 +7,8 @@ import asyncio
 import json
 import sys
 
-from consumers.connection import KafkaConnection
-from consumers.ledger import LedgerConsumer
+from consumers.client.connection import KafkaConnection
+from consumers.ledger.consumer import LedgerConsumer
 from services.exporter.health import Health
 from services.ledger.pool import DatabaseConnection, open_pool
 from tests.integration.ledger_kit import KEYRING, METHOD, QUICK, clock

@@ -12,11 +12,11 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from consumers.brake import FloodBrake
-from consumers.connection import KafkaConnection
-from consumers.ledger import LedgerConsumer
-from consumers.session import LoopSettings
-from consumers.topics import create_topics
+from consumers.client.connection import KafkaConnection
+from consumers.client.session import LoopSettings
+from consumers.client.topics import create_topics
+from consumers.ledger.brake import FloodBrake
+from consumers.ledger.consumer import LedgerConsumer
 from schemas import codec, ids, topics
 from schemas import events as ev
 from schemas.events import Event, Payload

@@ -14,19 +14,19 @@ from uuid import uuid4
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from consumers.connection import KafkaConnection
-from consumers.prober import Prober
-from consumers.progress import read_progress
-from consumers.topics import create_topics
-from consumers.watching import ProberSettings
+from consumers.client.connection import KafkaConnection
+from consumers.client.topics import create_topics
+from consumers.prober.consumer import Prober
+from consumers.prober.progress import read_progress
+from consumers.prober.watching import ProberSettings
 from schemas import codec, methodology
 from schemas.events import Event, LookMade, LookMissed, WatchEntry
 from schemas.sealing import Keyring
 from schemas.topics import OBSERVATIONS, WATCHLIST, Topic
 from schemas.urls import canonical
 from services.exporter.health import Health
-from services.probing.look import Target
-from services.probing.scheduler import Progress
+from services.probing.look.looker import Target
+from services.probing.schedule.works import Progress
 
 KEYS = Keyring(naming=b"n" * 32, sealing={"k1": b"s" * 32}, active="k1")
 OTHER_KEYS = Keyring(naming=b"n" * 32, sealing={"k2": b"t" * 32}, active="k2")

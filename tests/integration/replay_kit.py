@@ -10,8 +10,8 @@ from typing import Any
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from consumers.connection import KafkaConnection
-from consumers.replay.ranges import Bounds
+from consumers.client.connection import KafkaConnection
+from consumers.record.ranges import Bounds
 from consumers.replay.run import Asked, Result, identity, replay
 from schemas import topics
 from schemas.methodology import Methodology

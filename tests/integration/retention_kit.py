@@ -6,7 +6,7 @@ from typing import Any
 
 import cramjam
 
-from consumers.replay.source import KafkaSource
+from consumers.record.source import KafkaSource
 from consumers.retention.role import Done, Retention
 from schemas.sealing import Keyring
 from services.exporter.health import Health

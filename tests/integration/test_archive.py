@@ -9,18 +9,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from consumers.replay import archive
-from consumers.replay.archive import (
+from consumers.record import archive
+from consumers.record.archive import (
     ArchiveDamaged,
     ArchiveSource,
     BadArchive,
     Manifest,
     verify_archive,
 )
-from consumers.replay.archive_writing import write_archive
-from consumers.replay.ranges import Bounds, resolve
+from consumers.record.archive_writing import write_archive
+from consumers.record.ranges import Bounds, resolve
+from consumers.record.source import EVIDENCE, KafkaSource
 from consumers.replay.run import replay
-from consumers.replay.source import EVIDENCE, KafkaSource
 from schemas import topics
 from services.ledger.shadow.schema import BadReplay
 from tests.integration.ledger_kit import PARTITIONS, START, Lab, pure_digest, stories

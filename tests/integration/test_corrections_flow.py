@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from consumers.relay import Relay
+from consumers.ledger.relay import Relay
 from schemas import events as ev
 from schemas import topics
 from schemas.ids import instant

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from schemas.errors import ConfigError
-from services.probing.egress import Egress, proxy_of
-from services.probing.guard import Guard
-from services.probing.resolver import Resolver
+from services.probing.dns.resolver import Resolver
+from services.probing.guard.guard import Guard
+from services.probing.http.egress import Egress, proxy_of
 from tests.integration.certificates import self_signed
 from tests.integration.lab import Lab
 from tests.integration.looksites import Asked, answer

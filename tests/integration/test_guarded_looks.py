@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from schemas.errors import BadUrl
 from schemas.urls import canonical
-from services.probing.exchange import Exchanger
-from services.probing.guard import Guard
-from services.probing.networks import SPECIAL
-from services.probing.resolver import Resolver
+from services.probing.dns.resolver import Resolver
+from services.probing.guard.guard import Guard
+from services.probing.guard.networks import SPECIAL
+from services.probing.http.exchange import Exchanger
 from tests.integration.lab import Lab
 from tests.integration.looksites import answer
-from tests.unit.test_guard import UNSAFE
+from tests.unit.probing.test_guard import UNSAFE
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from typing import Self
 
 import pytest
 
-from services.probing.wire import tls_context
+from services.probing.http.connector import tls_context
 from tests.integration.certificates import self_signed
 from tests.integration.lab import Lab
 from tests.integration.looksites import answer

@@ -9,9 +9,9 @@ import pytest
 import uvloop
 
 from schemas.urls import canonical
-from services.probing import wire
-from services.probing.exchange import Exchanger
-from services.probing.guard import Guard
+from services.probing.guard.guard import Guard
+from services.probing.http import connector as wire
+from services.probing.http.exchange import Exchanger
 from tests.integration.test_hostile import EXPECTED, GROWTH_KB
 from tests.integration.test_hostile import ports as http_ports
 from tests.integration.test_hostile_tls import EXPECTED as EXPECTED_TLS

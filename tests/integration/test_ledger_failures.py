@@ -15,9 +15,9 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from consumers.loop import BatchLoop
-from consumers.relay import Relay
-from consumers.session import EvidenceGone
+from consumers.client.loop import BatchLoop
+from consumers.client.session import EvidenceGone
+from consumers.ledger.relay import Relay
 from schemas import topics
 from schemas.codec import encode_data
 from schemas.errors import ConfigError

@@ -7,9 +7,9 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from consumers.brake import FloodBrake, FloodOfUnusable
-from consumers.deadletter import read_dead_letters, retry_dead_letters
-from consumers.relay import Relay
+from consumers.ledger.brake import FloodBrake, FloodOfUnusable
+from consumers.ledger.deadletter import read_dead_letters, retry_dead_letters
+from consumers.ledger.relay import Relay
 from schemas import codec, topics
 from schemas import events as ev
 from services.core import fold as core_fold

@@ -7,8 +7,8 @@ import pytest
 
 from schemas.events import Fingerprint
 from schemas.urls import canonical
-from services.probing.darkness import DarknessLimits
-from services.probing.look import Deferred, LookLimits, Target
+from services.probing.look.darkness import DarknessLimits
+from services.probing.look.looker import Deferred, LookLimits, Target
 from tests.integration.lab import FAST, RUDE, Lab
 from tests.integration.looksites import answer, raw, reset, silent
 

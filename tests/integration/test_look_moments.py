@@ -8,7 +8,7 @@ import pytest
 
 from schemas.events import Fingerprint
 from schemas.urls import canonical
-from services.probing.look import Deferred, Looker
+from services.probing.look.looker import Deferred, Looker
 from tests.integration.lab import FAST, RUDE, Lab
 from tests.integration.looksites import Script, answer, head_of, reset, silent
 

@@ -13,13 +13,13 @@ import structlog
 from schemas.errors import ConfigError
 from schemas.urls import canonical
 from services.attribution.providermap import ProviderMap
-from services.probing import wire
-from services.probing.exchange import Exchanger
-from services.probing.guard import Guard
-from services.probing.look import Deferred, LookLimits
-from services.probing.politeness import PolitenessLimits
-from services.probing.resolver import Resolver
-from services.probing.selfcheck import SelfCheck
+from services.probing.dns.resolver import Resolver
+from services.probing.guard.guard import Guard
+from services.probing.http import connector as wire
+from services.probing.http.exchange import Exchanger
+from services.probing.limits.rates import PolitenessLimits
+from services.probing.look.looker import Deferred, LookLimits
+from services.probing.look.selfcheck import SelfCheck
 from tests.integration.certificates import self_signed
 from tests.integration.lab import FAST, Lab
 from tests.integration.looksites import (

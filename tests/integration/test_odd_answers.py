@@ -9,9 +9,9 @@ import pytest
 from schemas import codec, ids
 from schemas.events import Event, LookMade
 from schemas.urls import canonical
-from services.probing.darkness import DarknessLimits
-from services.probing.kit import LookLimits, Target
-from services.probing.selfcheck import SelfCheck, SelfCheckLimits
+from services.probing.look.darkness import DarknessLimits
+from services.probing.look.kit import LookLimits, Target
+from services.probing.look.selfcheck import SelfCheck, SelfCheckLimits
 from tests.integration.lab import CASE, FAST, RUDE, Lab
 from tests.integration.looksites import answer, raw
 

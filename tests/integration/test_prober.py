@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 import pytest
 from aiokafka.structs import OffsetAndMetadata
 
-from consumers import progress
-from consumers.watchdog import Stuck
+from consumers.client.watchdog import Stuck
+from consumers.prober import progress
 from schemas import ids
 from schemas.events import LookMade, LookMissed
 from services.core.cadence import ticks_between
 from services.exporter import metrics
-from services.probing.scheduler import Progress
+from services.probing.schedule.works import Progress
 from tests.conftest import OwnKafka
 from tests.integration.prober_world import (
     METHOD,

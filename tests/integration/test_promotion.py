@@ -7,8 +7,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from consumers.ledger import LedgerConsumer
-from consumers.replay.ranges import Bounds
+from consumers.ledger.consumer import LedgerConsumer
+from consumers.record.ranges import Bounds
 from schemas import codec, topics
 from schemas import events as ev
 from schemas.errors import ConfigError

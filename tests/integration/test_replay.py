@@ -7,7 +7,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from consumers.replay.ranges import BadRange, Bounds
+from consumers.record.ranges import BadRange, Bounds
 from schemas import codec, topics
 from schemas import events as ev
 from schemas.methodology import shipped

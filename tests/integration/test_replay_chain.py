@@ -10,10 +10,10 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from consumers.replay.archive_writing import write_archive
-from consumers.replay.ranges import BadRange, Bounds, resolve
+from consumers.record.archive_writing import write_archive
+from consumers.record.ranges import BadRange, Bounds, resolve
+from consumers.record.source import EVIDENCE, KafkaSource
 from consumers.replay.run import Asked, ReplayStopped, Result, replay
-from consumers.replay.source import EVIDENCE, KafkaSource
 from consumers.retention.cutting import Cutter
 from schemas import codec, topics
 from schemas import events as ev

@@ -8,8 +8,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from consumers.ledger import LedgerConsumer
-from consumers.session import LoopSettings
+from consumers.client.session import LoopSettings
+from consumers.ledger.consumer import LedgerConsumer
 from schemas.events import Event
 from schemas.methodology import shipped
 from services.core.case import Case

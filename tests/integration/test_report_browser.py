@@ -14,7 +14,7 @@ from services.reports.figures import Warning
 from services.reports.table import Choice, build
 from tests.servers import REPOSITORY, unavailable
 from tests.strategies import START
-from tests.unit.test_report_table import CUTOFF, HOUR, LOGS, NL
+from tests.unit.reports.test_report_table import CUTOFF, HOUR, LOGS, NL
 
 FLAGS = (
     "--headless",

@@ -8,10 +8,10 @@ import dns.message
 import dns.rrset
 import pytest
 
-from services.probing import resolver as resolving
-from services.probing.dnssockets import DnsSockets
-from services.probing.guard import Guard
-from services.probing.resolver import Resolution, Resolver, ResolverLimits
+from services.probing.dns import resolver as resolving
+from services.probing.dns.resolver import Resolution, Resolver, ResolverLimits
+from services.probing.dns.sockets import DnsSockets
+from services.probing.guard.guard import Guard
 from tests.integration.looksites import NameServer
 
 GUARD = Guard("simulated", None)

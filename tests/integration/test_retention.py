@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from consumers.replay.archive import (
+from consumers.record.archive import (
     read_manifest,
 )
 from consumers.retention.cutting import Cutter

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from consumers.replay.archive import (
+from consumers.record.archive import (
     ArchiveDamaged,
     BadArchive,
     Manifest,
 )
-from consumers.replay.archive_writing import write_archive
-from consumers.replay.source import KafkaSource
+from consumers.record.archive_writing import write_archive
+from consumers.record.source import KafkaSource
 from consumers.retention.proof import REPORTS, Proof, RetentionRefused
 from schemas import topics
 from schemas.errors import ConfigError

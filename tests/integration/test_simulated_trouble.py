@@ -14,8 +14,8 @@ import dns.message
 import dns.rdatatype
 import pytest
 
-from services.probing.exchange import Exchanger
-from services.probing.guard import Guard
+from services.probing.guard.guard import Guard
+from services.probing.http.exchange import Exchanger
 from services.simulation.behaviours import Behaviour
 from services.simulation.builder import build
 from services.simulation.internet import SimulatedInternet, free_port

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from consumers.connection import KafkaConnection
-from consumers.topics import create_topics
+from consumers.client.connection import KafkaConnection
+from consumers.client.topics import create_topics
 from schemas import codec, ids
 from schemas.events import Event, Fingerprint, LookMade, WatchEntry
 from schemas.topics import OBSERVATIONS, WATCHLIST, all_names

@@ -10,9 +10,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from schemas.urls import canonical
-from services.probing.guard import Guard
-from services.probing.look import Looker, LookLimits, Target
-from services.probing.resolver import Resolver, ResolverLimits
+from services.probing.dns.resolver import Resolver, ResolverLimits
+from services.probing.guard.guard import Guard
+from services.probing.look.looker import Looker, LookLimits, Target
 from services.simulation.certificate import careless_context
 from tests.blackbox import GET_MODULE, VERIFYING_MODULE, Blackbox, blackbox, dns_module
 from tests.integration.looksites import NameServer, Site, answer

@@ -1,0 +1,1 @@
+"""The shell around a Kafka client: connect, fetch, wait, watch."""

@@ -1,0 +1,330 @@
+"""The turns of one Kafka client: claim, fetch, prepare, write.
+
+The rebalance listener only notes that something changed: everything that waits is done in the session's own
+task, so that it can never wait for something that the session holds.
+While a batch is written, the next one is fetched and decoded; never more than these two are held.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+from msgspec import Struct
+
+from consumers.client.patience import Patience
+from schemas.errors import TakedownError
+from services.ledger.store import Claim, Fenced
+
+log = structlog.get_logger(__name__)
+
+B = TypeVar("B")
+T = TypeVar("T")
+Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
+Claims = dict[TopicPartition, Claim]
+
+
+class EvidenceGone(TakedownError):
+    """The broker no longer has the record that comes next."""
+
+    exit_code = 3
+
+
+class Turning(Protocol):
+    """What a loop tells of itself (`services.exporter.health.Health`)."""
+
+    def turned(self, loop: str) -> None:
+        """Note that a loop turned."""
+        ...
+
+
+class Handler(Protocol[B]):
+    """What is done with records; `prepare` waits for nothing, the others may."""
+
+    async def claim(self, partitions: Sequence[TopicPartition]) -> Claims:
+        """Take the partitions over; raises what the store raises."""
+        ...
+
+    def prepare(self, records: Sequence[Record], claims: Claims) -> B:
+        """Decode a batch."""
+        ...
+
+    async def write(self, batch: B) -> None:
+        """Perform a batch and store its offsets, all or nothing; raises `Fenced`."""
+        ...
+
+
+class LoopSettings(Struct, frozen=True, kw_only=True):
+    """How a loop fetches and waits; seconds and bytes.
+
+    `accept_gaps` goes on where the broker has lost records that the ledger never saw.
+    `group_instance_id` is Kafka's static membership: a quick restart moves no partitions.
+    """
+
+    batch_records: int = 2000
+    poll_seconds: float = 0.25
+    fetch_bytes: int = 8 * 1024 * 1024
+    partition_fetch_bytes: int = 1024 * 1024
+    session_seconds: float = 10.0
+    pause_after_seconds: float = 5.0
+    stall_seconds: float = 120.0
+    watch_seconds: float = 5.0
+    drain_seconds: float = 20.0
+    stop_seconds: float = 10.0
+    group_instance_id: str | None = None
+    accept_gaps: bool = False
+
+
+class Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Counts rebalances; runs inside the coordinator's task, so it waits for nothing."""
+
+    def __init__(self) -> None:
+        self.generation = 0
+
+    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Note that what is fetched may be somebody else's."""
+        self.generation += 1
+
+    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Note that partitions are to be claimed."""
+        self.generation += 1
+
+
+class Session(Generic[B]):
+    """One client's turns until `stop`; `positions` is what is stored, per owned partition."""
+
+    def __init__(
+        self,
+        name: str,
+        consumer: AIOKafkaConsumer,
+        handler: Handler[B],
+        health: Turning,
+        *,
+        rebalances: Rebalances,
+        settings: LoopSettings,
+        patience: Patience,
+    ) -> None:
+        self._name = name
+        self._consumer = consumer
+        self._rebalances = rebalances
+        self._handler = handler
+        self._health = health
+        self._settings = settings
+        self._patience = patience
+        self._claims: Claims = {}
+        self._fetched: dict[TopicPartition, int] = {}
+        self._writing: asyncio.Task[bool] | None = None
+        self._stopping: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._writing_since = -1
+        self.positions: dict[TopicPartition, int] = {}
+
+    def __repr__(self) -> str:
+        return f"<Session {self._name} partitions={len(self._claims)}>"
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Turn until `stop`, then finish the batch at hand."""
+        self._stopping = stopping = asyncio.create_task(stop.wait())
+        generation = -1
+        try:
+            while not stop.is_set():
+                self._health.turned(self._name)
+                if generation != self._rebalances.generation:
+                    generation = await self._take_over()
+                await self._turn(generation)
+            await self._written()
+        finally:
+            stopping.cancel()
+            if self._writing is not None:
+                self._writing.cancel()
+
+    async def _turn(self, generation: int) -> None:
+        fetched = await self._fetch(generation)
+        if generation != self._rebalances.generation:
+            return  # whatever came is fetched again from the stored offsets
+        records = [record for tp, found in fetched.items() for record in self._fresh(tp, found)]
+        if not records:
+            if self._writing is not None and self._writing.done():
+                await self._written()
+            return
+        try:
+            batch = self._handler.prepare(records, self._claims)
+        finally:
+            written = await self._written()
+        # After a batch that was given up, a later one must not move the offsets past it.
+        if written and generation == self._rebalances.generation:
+            self._writing_since = generation
+            self._writing = asyncio.create_task(self._write(batch, dict(self._fetched), generation))
+
+    async def _fetch(self, generation: int) -> dict[TopicPartition, list[Record]]:
+        """Fetch, but no longer than until a rebalance or the stop: getmany itself may wait without limit."""
+        fetching = asyncio.ensure_future(
+            self._consumer.getmany(
+                timeout_ms=int(self._settings.poll_seconds * 1000),
+                max_records=self._settings.batch_records,
+            )
+        )
+        try:
+            while not (fetching.done() or self._stopping.done()):
+                if generation != self._rebalances.generation:
+                    return {}
+                self._health.turned(self._name)
+                await asyncio.wait(
+                    {fetching, self._stopping}, timeout=0.5, return_when=asyncio.FIRST_COMPLETED
+                )
+            return fetching.result() if fetching.done() else {}
+        finally:
+            fetching.cancel()
+
+    def _fresh(self, tp: TopicPartition, found: list[Record]) -> list[Record]:
+        """Drop what lies before the stored offset, and note how far the fetch came."""
+        if tp not in self._claims:
+            return []
+        fresh = [record for record in found if record.offset >= self._fetched[tp]]
+        if fresh:
+            self._fetched[tp] = fresh[-1].offset + 1
+        return fresh
+
+    # -- writing -----------------------------------------------------------------------------
+
+    async def _write(self, batch: B, reached: dict[TopicPartition, int], generation: int) -> bool:
+        """Write a batch through outages; False where it was given up: the partitions may be somebody else's."""
+        done = await self._patience.through(
+            lambda: self._handler.write(batch),
+            lambda: generation == self._rebalances.generation,
+        )
+        if done:
+            self.positions.update(reached)
+        return done
+
+    async def _written(self) -> bool:
+        """Wait for the batch that is being written; False where it was given up, raises what writing raised."""
+        if self._writing is None:
+            return True
+        writing, self._writing = self._writing, None
+        return await self._meanwhile(writing, self._writing_since) or False
+
+    async def _meanwhile(self, work: "asyncio.Future[T]", generation: int) -> T | None:
+        """Wait for work; when it takes long, pause and go on polling, so that the group keeps this member.
+
+        None where a rebalance or the stop came first: slow work is dropped then, because the next owner
+        waits for its rows.
+        """
+        try:
+            _, slow = await asyncio.wait({work}, timeout=self._settings.pause_after_seconds)
+            if not slow:
+                return work.result()
+            return work.result() if await self._paused(work, generation) else None
+        finally:
+            work.cancel()
+
+    async def _paused(self, work: "asyncio.Future[Any]", generation: int) -> bool:
+        """Wait for work with everything paused; False where a rebalance or the stop came first."""
+        if generation != self._rebalances.generation:
+            return False
+        paused = tuple(self._consumer.assignment())
+        self._consumer.pause(*paused)
+        log.warning("consumer.paused", consumer=self._name, partitions=len(paused))
+        try:
+            return await self._waited(work, generation)
+        finally:
+            # Also after a rebalance: a partition that came back paused would stand still for ever.
+            self._consumer.resume(*self._consumer.assignment().intersection(paused))
+            log.info("consumer.resumed", consumer=self._name)
+
+    async def _waited(self, work: "asyncio.Future[Any]", generation: int) -> bool:
+        """Poll until work is done; False where a rebalance or the stop came first."""
+        while not work.done():
+            self._health.turned(self._name)
+            if generation != self._rebalances.generation:
+                return False
+            if self._stopping.done():
+                return await self._drained(work)
+            polling = asyncio.ensure_future(self._consumer.getmany(timeout_ms=0))
+            await asyncio.wait({work, polling}, timeout=1.0)
+            if not polling.cancel() and not polling.cancelled():
+                polling.result()  # what the client raises ends the session, as in any other turn
+        return generation == self._rebalances.generation
+
+    async def _drained(self, work: "asyncio.Future[Any]") -> bool:
+        """Give work its last seconds; none where it waits for something that is away."""
+        if not self._patience.waiting:
+            await asyncio.wait({work}, timeout=self._settings.drain_seconds)
+        return work.done()
+
+    # -- ownership ---------------------------------------------------------------------------
+
+    async def _take_over(self) -> int:
+        """Claim what was assigned and seek to the stored offsets; return the generation this holds for."""
+        await self._let_go()
+        generation = self._rebalances.generation
+        self._claims, self._fetched, self.positions = {}, {}, {}
+        assigned = sorted(self._consumer.assignment())
+        if not assigned:
+            return generation
+        claiming = asyncio.ensure_future(self._claim(assigned, generation))
+        claims = await self._meanwhile(claiming, generation)
+        if claims is None or generation != self._rebalances.generation:
+            return -1
+        starts = await self._starts(claims)
+        try:
+            for tp, start in starts.items():
+                self._consumer.seek(tp, start)
+        except IllegalStateError:
+            return -1  # revoked meanwhile
+        self._claims, self._fetched, self.positions = claims, dict(starts), dict(starts)
+        log.info("consumer.claimed", consumer=self._name, partitions=len(starts))
+        return generation
+
+    async def _let_go(self) -> None:
+        """Let the batch at hand end, or drop it: the next owner waits for the rows that it holds."""
+        writing, self._writing = self._writing, None
+        if writing is None:
+            return
+        _, slow = await asyncio.wait({writing}, timeout=self._settings.pause_after_seconds)
+        if slow:
+            log.warning("consumer.dropped_batch", consumer=self._name)
+            writing.cancel()
+            await asyncio.wait({writing}, timeout=self._settings.stop_seconds)
+        else:
+            with suppress(Fenced):
+                writing.result()
+
+    async def _claim(self, assigned: list[TopicPartition], generation: int) -> Claims | None:
+        claims: Claims = {}
+
+        async def attempt() -> None:
+            claims.update(await self._handler.claim(assigned))
+
+        ours = await self._patience.through(
+            attempt, lambda: generation == self._rebalances.generation
+        )
+        return claims if ours else None
+
+    async def _starts(self, claims: Claims) -> dict[TopicPartition, int]:
+        """Compare the stored offsets with the broker's: a gap is lost evidence and never passes silently."""
+        tps = list(claims)
+        first = await self._consumer.beginning_offsets(tps)
+        last = await self._consumer.end_offsets(tps)
+        return {tp: self._start(tp, claims[tp].next_offset, first[tp], last[tp]) for tp in tps}
+
+    def _start(self, tp: TopicPartition, stored: int, first: int, last: int) -> int:
+        if first <= stored <= last:
+            return stored
+        if not self._settings.accept_gaps:
+            raise EvidenceGone(
+                f"{tp.topic} partition {tp.partition}: the next record has offset {stored}, but the broker "
+                f"has {first} to {last}. Records were deleted, or the topic was made anew. Restore the topic; "
+                "or give the ledger an empty database; or accept the gap in the settings"
+            )
+        log.error("consumer.gap_accepted", topic=tp.topic, partition=tp.partition)
+        return min(max(stored, first), last)
+
+    async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Tell Kafka's own tooling how far we are; nothing here depends on it."""
+        if positions:
+            with suppress(KafkaError, IllegalStateError, TimeoutError):
+                async with asyncio.timeout(5.0):
+                    await self._consumer.commit(dict(positions))

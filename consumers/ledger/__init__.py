@@ -1,0 +1,1 @@
+"""The ledger consumer and its relay."""

@@ -1,0 +1,1 @@
+"""The prober: work list in, looks out."""

@@ -1,0 +1,1 @@
+"""The record as it stands on Kafka and in archives, and how one of it becomes an event."""

@@ -1,0 +1,1 @@
+"""Names to addresses: queries, answers, and what is remembered of them."""

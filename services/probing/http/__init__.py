@@ -1,0 +1,1 @@
+"""One request to one address over a guarded socket; a header block comes back, never a body."""

@@ -1,0 +1,315 @@
+"""One exchange: one request to one pinned address, and what its header block said or what went wrong.
+
+Whatever aiohttp raises ends here as a reason code: its exceptions repeat the URL.
+"""
+
+import asyncio
+import errno
+import hashlib
+import re
+import ssl
+from typing import Literal, cast
+
+import aiohttp
+import structlog
+from aiohttp import hdrs
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from msgspec import Struct
+from multidict import CIMultiDictProxy
+
+from schemas.errors import ConfigError
+from schemas.events import Fingerprint
+from schemas.urls import CanonicalUrl
+from services.core.verdict import Redirect
+from services.probing.guard.guard import Guard, RefusedAddress
+from services.probing.http.connector import (
+    CURRENT,
+    Attempt,
+    Flood,
+    GuardedConnector,
+    HeaderHandler,
+    Route,
+)
+from services.probing.http.egress import Egress, EgressFailed
+
+log = structlog.get_logger(__name__)
+
+Method = Literal["HEAD", "GET"]
+_HEADER_CHARACTERS = 120
+# Bytes that are no text break the record of the look, control characters a terminal.
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
+_ROUTES = 50_000
+_DEFAULT_PORT = {"http": 80, "https": 443}
+# What guards a site against machines says so in a header of its own; by some it is also in answers that let pass.
+_CHALLENGES = {
+    "cf-mitigated": ("challenge",),
+    "x-amzn-waf-action": ("challenge", "captcha"),
+    "x-vercel-mitigated": ("challenge", "deny"),
+}
+_PROTECTORS = ("x-datadome", "x-sucuri-block")
+_CHALLENGING = frozenset({202, 403, 405, 429, 503})
+_ERRNO = {
+    errno.ECONNREFUSED: "connect_refused",
+    errno.ECONNRESET: "blocked_reset",
+    errno.EPIPE: "blocked_reset",
+    errno.ECONNABORTED: "blocked_reset",
+    errno.EHOSTUNREACH: "unreachable",
+    errno.ENETUNREACH: "unreachable",
+    errno.EADDRNOTAVAIL: "unreachable",
+    errno.ETIMEDOUT: "connect_timeout",
+}
+
+_FAULTS: tuple[tuple[type[Exception], str], ...] = (
+    (RefusedAddress, "address_refused"),
+    (aiohttp.ServerDisconnectedError, "disconnected"),
+    (aiohttp.ClientSSLError, "tls_failed"),
+    (ssl.SSLError, "tls_failed"),
+    (LineTooLong, "header_flood"),
+)
+
+
+class Reply(Struct, frozen=True, kw_only=True):
+    """What one request brought: a fault, or the allow-listed part of a header block (G2)."""
+
+    method: Method
+    fault: str | None = None
+    status: int | None = None
+    location: str | None = None
+    retry_after: str | None = None
+    challenge: bool = False
+    content_type: str | None = None
+    content_length: int | None = None
+    etag_digest: str | None = None
+    last_modified: str | None = None
+    server_class: str | None = None
+    cache_age: int | None = None
+    phases: dict[str, float] = {}
+
+    def fingerprint(self, redirect: Redirect | None) -> Fingerprint | None:
+        """Say what is kept of the header block, with the class of a redirect in place of its target."""
+        if self.status is None:
+            return None
+        return Fingerprint(
+            status=self.status,
+            content_type=self.content_type,
+            content_length=self.content_length,
+            etag_digest=self.etag_digest,
+            last_modified=self.last_modified,
+            redirect=redirect,
+            server_class=self.server_class,
+            cache_age=self.cache_age,
+        )
+
+
+class Exchanger:
+    """Ask addresses for URLs over kept-alive connections; Host and SNI keep the name.
+
+    `ask` never raises for what the far side does. No cookie, no credential, no Referer is ever sent.
+    """
+
+    def __init__(
+        self,
+        guard: Guard,
+        *,
+        agent: str,
+        connect_seconds: float = 5.0,
+        connections_per_host: int = 2,
+        keepalive_seconds: float = 30.0,
+        egress: Egress | None = None,
+    ) -> None:
+        if not (agent.isascii() and agent.isprintable()):
+            raise ConfigError("the User-Agent may hold printable ASCII only; set another one")
+        self._connector = GuardedConnector(
+            guard,
+            per_host=connections_per_host,
+            keepalive_seconds=keepalive_seconds,
+            egress=egress,
+        )
+        self._timeout = aiohttp.ClientTimeout(sock_connect=connect_seconds)
+        common = f"User-Agent: {agent}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
+        self._tail = {
+            "HEAD": common + "\r\n",
+            "GET": f"{common}Range: bytes=0-0\r\nConnection: close\r\n\r\n",
+        }
+        self._routes: dict[tuple[str, str, str], Route] = {}
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._connector.close(abort_ssl=True)
+
+    async def ask(self, method: Method, url: CanonicalUrl, address: str, seconds: float) -> Reply:
+        """Make one request to one address and give what its header block said, within so many seconds."""
+        attempt = Attempt()
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._once_or_twice(method, url, address, attempt)
+        except (
+            Exception
+        ) as error:  # whatever a hostile answer brings about, it must not end the look
+            return Reply(method=method, fault=_fault(error, attempt), phases=attempt.phases())
+
+    async def _once_or_twice(
+        self, method: Method, url: CanonicalUrl, address: str, attempt: Attempt
+    ) -> Reply:
+        """Try again, once, where a kept-alive connection turned out to be closed (RFC 9112, 9.3.1)."""
+        try:
+            return await self._request(method, url, address, attempt)
+        except (aiohttp.ServerDisconnectedError, OSError) as error:
+            used = attempt.handler
+            stale = used is not None and used.exchanges > 1 and not used.taken
+            if not stale or isinstance(error, TimeoutError):
+                raise
+        return await self._request(method, url, address, attempt)
+
+    async def _request(
+        self, method: Method, url: CanonicalUrl, address: str, attempt: Attempt
+    ) -> Reply:
+        attempt.handler = None
+        token = CURRENT.set(attempt)
+        try:
+            connection = await self._connector.join(
+                self._route(method, url, address), self._timeout
+            )
+        finally:
+            CURRENT.reset(token)
+        handler = attempt.handler = cast("HeaderHandler", connection.protocol)
+        try:
+            handler.expect(head=method == "HEAD")
+            if handler.transport is None:
+                raise aiohttp.ServerDisconnectedError
+            handler.transport.write(self._block(method, url))
+            message, _ = await handler.read()
+            if "\x00" in message.reason:
+                raise ValueError("NUL in the status line")
+            reply = _read(method, message.code, message.headers, attempt.phases())
+        except BaseException:
+            handler.abort()
+            connection.close()
+            raise
+        if method == "GET":
+            # Closing it politely would take in more of the body.
+            handler.abort()
+            connection.close()
+        else:
+            connection.release()
+        return reply
+
+    def _route(self, method: Method, url: CanonicalUrl, address: str) -> Route:
+        key = (method, address, url.href[: -len(target_of(url))])
+        route = self._routes.get(key)
+        if route is None:
+            if len(self._routes) >= _ROUTES:
+                self._routes.clear()
+            route = self._routes[key] = Route(url, address, kept=method == "HEAD")
+        return route
+
+    def _block(self, method: Method, url: CanonicalUrl) -> bytes:
+        default = _DEFAULT_PORT.get(url.scheme) == url.port
+        host = url.host if default else f"{url.host}:{url.port}"
+        line = f"{method} {target_of(url)} HTTP/1.1\r\nHost: {host}\r\n"
+        return (line + self._tail[method]).encode("ascii")
+
+
+def target_of(url: CanonicalUrl) -> str:
+    """Give path and query as they are."""
+    rest = url.href[len(url.scheme) + 3 :]
+    slash = rest.find("/")
+    return rest[slash:] if slash >= 0 else "/"
+
+
+def _read(
+    method: Method, status: int, headers: CIMultiDictProxy[str], phases: dict[str, float]
+) -> Reply:
+    etag = headers.get(hdrs.ETAG)
+    return Reply(
+        method=method,
+        status=status,
+        location=headers.get(hdrs.LOCATION),
+        retry_after=headers.get(hdrs.RETRY_AFTER),
+        challenge=_challenged(status, headers),
+        content_type=_content_type(headers.get(hdrs.CONTENT_TYPE)),
+        content_length=_length(status, headers),
+        etag_digest=None if etag is None else _digest(etag),
+        last_modified=_short(headers.get(hdrs.LAST_MODIFIED)),
+        server_class=_server_class(headers.get(hdrs.SERVER)),
+        cache_age=_number(headers.get(hdrs.AGE)),
+        phases=phases,
+    )
+
+
+def _challenged(status: int, headers: CIMultiDictProxy[str]) -> bool:
+    """Recognise what guards a site against machines, where it kept us out."""
+    if any(headers.get(name, "").lower() in said for name, said in _CHALLENGES.items()):
+        return True
+    return status in _CHALLENGING and any(marker in headers for marker in _PROTECTORS)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _content_type(text: str | None) -> str | None:
+    return None if text is None else _short(text.partition(";")[0].strip().lower())
+
+
+def _length(status: int, headers: CIMultiDictProxy[str]) -> int | None:
+    """Give the length of the whole; of one byte of it, `Content-Range` knows."""
+    if status == 206:
+        return _number(headers.get(hdrs.CONTENT_RANGE, "").rpartition("/")[2])
+    return _number(headers.get(hdrs.CONTENT_LENGTH))
+
+
+def _short(text: str | None) -> str | None:
+    return None if text is None else _UNPRINTABLE.sub("?", text[:_HEADER_CHARACTERS])
+
+
+def _server_class(text: str | None) -> str | None:
+    """Keep the product's name, without version: `nginx`, `cloudflare`."""
+    if not text:
+        return None
+    return _UNPRINTABLE.sub("?", text.split("/", 1)[0].split(" ", 1)[0].lower()[:40])
+
+
+def _number(text: str | None) -> int | None:
+    if text is None or not text.isascii() or not text.isdigit() or len(text) > 18:
+        return None
+    return int(text)
+
+
+# -- faults ----------------------------------------------------------------------------------------
+
+
+def _fault(error: Exception, attempt: Attempt) -> str:
+    """Give an exception its reason code; whose fault it is decides the verdict."""
+    if isinstance(error, Flood | EgressFailed):
+        return error.reason
+    # aiohttp's protocol hides what its parser said behind an error of its own.
+    met = (error, error.__cause__)
+    for kind, reason in _FAULTS:
+        if any(isinstance(one, kind) for one in met):
+            return reason
+    if isinstance(error, TimeoutError):
+        return _timeout(attempt)
+    if isinstance(error, OSError):
+        return _os_fault(error, attempt)
+    if not isinstance(error, aiohttp.ClientError | HttpProcessingError | ValueError):
+        log.warning("look.answer_unreadable", error=type(error).__name__)
+    return "bad_response"
+
+
+def _timeout(attempt: Attempt) -> str:
+    handler = attempt.handler
+    if handler is None:
+        return "connect_timeout"
+    if handler.made_at is None:
+        return "tls_timeout"
+    return "response_timeout" if handler.first_byte_at is None else "blocked_tarpit"
+
+
+def _os_fault(error: OSError, attempt: Attempt) -> str:
+    known = _ERRNO.get(error.errno or 0)
+    if known is not None:
+        return known
+    # A TLS handshake that the far side cuts has no errno of its own.
+    met = attempt.handler is not None and attempt.handler.made_at is None
+    return "blocked_reset" if met else "connect_failed"

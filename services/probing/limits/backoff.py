@@ -1,0 +1,75 @@
+"""What a host asked for by 429 or 503 (G9): it alone is put off at its address, and none of its neighbours.
+
+By address alone, one site on shared hosting could hide all others there for an hour with one answer.
+Pure: time is an argument, instants are seconds of one monotonic clock.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+
+from services.probing.limits.rates import PolitenessLimits
+
+_REMEMBERED = 65_536
+_MOST_STRIKES = 20
+
+
+class BackOff:
+    """Until when each host at each address is left alone, and how often in a row it asked for that."""
+
+    def __init__(self, limits: PolitenessLimits) -> None:
+        self._limits = limits
+        self._hosts: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._hosts)
+
+    def wait(self, address: str, host: str, now: float) -> float:
+        """Tell for how many seconds a host is to be left alone; 0 or less: it is not."""
+        known = self._hosts.get((address, host))
+        return 0.0 if known is None else known[0] - now
+
+    def pushed_back(self, address: str, host: str, now: float, retry_after: float | None) -> float:
+        """Put a host off after a 429 or 503; returns the seconds.
+
+        `Retry-After` is honoured up to its ceiling; without one, each push-back in a row doubles the pause. What
+        was asked before the host pushed back is answered after it: that makes no row.
+        """
+        until, strikes = self._hosts.pop((address, host), (now, 0))
+        if until <= now:
+            strikes = min(strikes + 1, _MOST_STRIKES)
+        pause = self._pause(strikes, retry_after)
+        if len(self._hosts) >= _REMEMBERED:
+            self._forget(now)
+        self._hosts[address, host] = (max(until, now + pause), strikes)
+        return pause
+
+    def _pause(self, strikes: int, retry_after: float | None) -> float:
+        limits = self._limits
+        if retry_after is not None:
+            return min(max(retry_after, 0.0), limits.retry_after_ceiling_seconds)
+        asked: float = limits.backoff_seconds * 2.0 ** (strikes - 1)
+        return min(asked, limits.backoff_ceiling_seconds)
+
+    def _forget(self, now: float) -> None:
+        """Forget whose time is over; the oldest where that is not enough."""
+        self._hosts = {host: known for host, known in self._hosts.items() if known[0] > now}
+        while len(self._hosts) >= _REMEMBERED:
+            del self._hosts[next(iter(self._hosts))]
+
+    def answered(self, address: str, host: str, now: float) -> None:
+        """Forget a host that answers again; what was asked before it pushed back takes nothing of its wish."""
+        if self._hosts and self.wait(address, host, now) <= 0:
+            self._hosts.pop((address, host), None)
+
+
+def seconds_wished(retry_after: str | None, clock: Callable[[], datetime]) -> float | None:
+    """Read `Retry-After`: seconds or an HTTP date."""
+    if retry_after is None:
+        return None
+    if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 10:
+        return float(retry_after)
+    try:
+        return (parsedate_to_datetime(retry_after) - clock()).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,1 @@
+"""Which case is due when: work lists and the timing wheel."""

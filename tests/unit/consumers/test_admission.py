@@ -1,0 +1,245 @@
+"""Admission: what becomes an event, and what is refused with which reason."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from aiokafka import ConsumerRecord
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumers.record.admission import MAX_VALUE_BYTES, Admission
+from schemas import codec, topics
+from schemas import events as ev
+from schemas.errors import UnusableEvent
+from schemas.sealing import Keyring
+from schemas.urls import canonical
+
+KEYRING = Keyring(naming=b"n" * 32, sealing={"k1": b"s" * 32}, active="k1")
+URL = canonical("http://images.example/a/1?x=1")
+CASE = KEYRING.case_id(URL)
+SEALED = KEYRING.seal(URL)
+OTHER = KEYRING.case_id(canonical("http://images.example/a/2"))
+AT = "2026-03-09T10:00:00Z"
+
+
+def record(
+    value: bytes | None,
+    headers: Sequence[tuple[str, bytes]] = (),
+    topic: str = topics.REPORTS.name,
+) -> "ConsumerRecord[bytes, bytes]":
+    return ConsumerRecord(topic, 3, 7, 0, 0, b"any key", value, None, 3, 10, tuple(headers))
+
+
+def headers_of(type_: str, **changed: str | None) -> list[tuple[str, bytes]]:
+    said: dict[str, str | None] = {
+        "ce_type": f"takedown.{type_}.v1",
+        "ce_id": "6e0cbbd4-52d8-5d5c-9d1a-1f0d2b7f1c11",
+        "ce_source": "test",
+        "ce_time": AT,
+        "ce_subject": CASE,
+    } | changed
+    return [(name, text.encode()) for name, text in said.items() if text is not None]
+
+
+def admit(
+    type_: str, data: Any, topic: str = topics.REPORTS.name, **changed: str | None
+) -> ev.Event:
+    value = data if isinstance(data, bytes) else msgspec.json.encode(data)
+    return Admission(KEYRING).admit(record(value, headers_of(type_, **changed), topic))
+
+
+def refusal(*arguments: Any, **changed: Any) -> str:
+    with pytest.raises(UnusableEvent) as caught:
+        admit(*arguments, **changed)
+    assert "images.example" not in str(caught.value)
+    return caught.value.reason
+
+
+REPORT = {"reporter": "hotline", "url": "hxxp://IMAGES[.]example:80/a/1?x=1#top"}
+SEALED_REPORT = {"reporter": "hotline", "sealed_url": SEALED}
+LOOK = {
+    "vantage": "nl",
+    "tick": AT,
+    "started_at": AT,
+    "finished_at": AT,
+    "verdict": "online",
+    "reason": "http_200",
+}
+OBSERVED = topics.OBSERVATIONS.name
+
+
+def test_a_plain_url_is_named_sealed_and_dropped() -> None:
+    """However it was written, the URL names its case, and only its seal stays."""
+    event = admit("report.filed", REPORT, ce_subject=None)
+    assert event.case_id == CASE
+    assert event.data == ev.ReportFiled(reporter="hotline", sealed_url=SEALED)
+
+
+def test_a_sealed_url_is_opened_and_checked() -> None:
+    """A seal of the case that the event names is taken as it is."""
+    assert admit("report.filed", SEALED_REPORT).data.sealed_url == SEALED  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("ftp://images.example/a", "scheme"),
+        ("http://user:word@images.example/a", "credentials"),
+        ("http://abcdef.onion/a", "onion"),
+    ],
+)
+def test_what_is_never_probed_is_marked(url: str, reason: str) -> None:
+    """A URL that can't be measured makes a case that says why, sealed or not."""
+    event = admit("report.filed", {"reporter": "hotline", "url": url}, ce_subject=None)
+    assert event.data.not_measurable == reason  # type: ignore[attr-defined]
+
+
+def test_the_key_is_not_trusted() -> None:
+    """The case comes from the event, whatever the Kafka key says."""
+    assert admit("hold.lifted", {"actor": "police"}).case_id == CASE
+
+
+@pytest.mark.parametrize(
+    ("reason", "type_", "data", "changed"),
+    [
+        ("bad_data", "report.filed", {"reporter": "hotline"}, {}),
+        ("bad_data", "report.filed", REPORT | {"sealed_url": SEALED}, {}),
+        ("bad_data", "report.filed", {"reporter": "a\x00b", "url": URL.href}, {}),
+        ("bad_data", "report.filed", {"reporter": "h", "url": URL.href, "reference": f"see {URL.href}"}, {}),
+        ("bad_data", "report.filed", b"[" + b" " * MAX_VALUE_BYTES + b"]", {}),
+        ("bad_json", "report.filed", b"\xff", {}),
+        ("bad_json", "report.filed", b'{"reporter": "\\ud800", "url": "http://images.example"}', {}),
+        ("bad_url", "report.filed", {"reporter": "h", "url": "http://images.example:99999/"}, {}),
+        ("bad_url", "report.filed", {"reporter": "h", "url": ""}, {}),
+        ("bad_seal", "report.filed", {"reporter": "h", "sealed_url": "s1.k1.AAAA"}, {}),
+        ("bad_seal", "report.filed", SEALED_REPORT, {"ce_subject": OTHER}),
+        ("wrong_case", "report.filed", REPORT, {"ce_subject": OTHER}),
+        ("no_case", "report.filed", SEALED_REPORT, {"ce_subject": None}),
+        ("no_case", "hold.lifted", {"actor": "police"}, {"ce_subject": None}),
+        ("no_case", "hold.lifted", {"actor": "police"}, {"ce_subject": CASE.upper()}),
+        ("unknown_type", "case.exploded", {}, {}),
+        ("bad_time", "hold.lifted", {"actor": "police"}, {"ce_time": "2026-03-09T10:00:00"}),
+        ("bad_time", "hold.lifted", {"actor": "police"}, {"ce_time": "0001-01-01T00:00:00+10:00"}),
+        ("bad_time", "hold.lifted", {"actor": "police"}, {"ce_time": "9999-12-31T23:59:59Z"}),
+        ("not_cloudevent", "hold.lifted", {"actor": "police"}, {"ce_source": "a\x00b"}),
+        ("not_cloudevent", "hold.lifted", {"actor": "police"}, {"ce_source": ""}),
+        ("not_cloudevent", "hold.lifted", {"actor": "police"}, {"ce_id": None}),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used_has_a_reason(
+    reason: str, type_: str, data: Any, changed: dict[str, str | None]
+) -> None:
+    """Every refusal has its word of the closed list, and its message holds no host."""
+    assert reason == refusal(type_, data, **changed)
+
+
+def test_an_escaped_backslash_before_u0000_is_no_nul() -> None:
+    """A text that spells the escape is a text like any other."""
+    event = admit("hold.lifted", {"actor": "a\\u0000b"})
+    assert event.data == ev.HoldLifted(actor="a\\u0000b")
+
+
+def test_an_event_belongs_on_its_topic() -> None:
+    """A look among the reports is refused: the reports' writers may not make observations."""
+    assert refusal("look.made", LOOK) == "wrong_topic"
+    assert admit("look.made", LOOK, OBSERVED).case_id == CASE
+
+
+@pytest.mark.parametrize(
+    "changed", [{"started_at": "2026-03-09T10:00:01Z"}, {"finished_at": "2026-03-09T10:00:01Z"}]
+)
+def test_a_looks_time_is_its_end(changed: dict[str, str]) -> None:
+    """A look that ends before it starts, or at another instant than its event, is refused."""
+    assert refusal("look.made", LOOK | changed, OBSERVED) == "bad_time"
+
+
+def test_a_tombstone_or_a_null_header_is_no_event() -> None:
+    """What Kafka allows and an event can't be is refused like anything else."""
+    for value, headers in [
+        (None, headers_of("hold.lifted")),
+        (b"{}", [("ce_type", None)]),
+        (b"{}", [("content-type", None)]),
+    ]:
+        with pytest.raises(UnusableEvent) as caught:
+            Admission(KEYRING).admit(record(value, headers))
+        assert caught.value.reason == "not_cloudevent"
+
+
+def test_structured_mode_is_read() -> None:
+    """A CloudEvent in structured mode is the same event."""
+    outer = {
+        "specversion": "1.0",
+        "id": "6e0cbbd4-52d8-5d5c-9d1a-1f0d2b7f1c11",
+        "type": "takedown.report.filed.v1",
+        "source": "test",
+        "time": AT,
+        "subject": CASE,
+        "data": SEALED_REPORT,
+    }
+    headers = [("content-type", codec.STRUCTURED + b"; charset=UTF-8")]
+    structured = Admission(KEYRING).admit(record(msgspec.json.encode(outer), headers))
+    assert admit("report.filed", SEALED_REPORT) == structured
+
+
+@given(
+    value=st.one_of(
+        st.none(),
+        st.binary(max_size=200),
+        st.sampled_from([LOOK, REPORT, SEALED_REPORT]).map(msgspec.json.encode),
+    ),
+    headers=st.lists(
+        st.tuples(
+            st.sampled_from(
+                ["ce_type", "ce_id", "ce_time", "ce_source", "ce_subject", "content-type"]
+            ),
+            st.one_of(
+                st.none(),
+                st.binary(max_size=30),
+                st.sampled_from([*ev.TYPES, AT, CASE, "0001-01-01T00:00:00+14:00"]).map(str.encode),
+            ),
+        ),
+        max_size=7,
+    ),
+)
+def test_nothing_but_unusable_is_ever_raised(
+    value: bytes | None, headers: list[tuple[str, bytes]]
+) -> None:
+    """No record, however made, brings the consumer down."""
+    try:
+        event = Admission(KEYRING).admit(record(value, headers))
+    except UnusableEvent:
+        return
+    assert event.time >= datetime(1990, 1, 1, tzinfo=UTC)
+
+
+def test_a_report_may_be_without_its_url_where_urls_were_cut_out() -> None:
+    """It is taken as it is, and needs its case id; with a URL it is read as everywhere, and nothing else changes."""
+    bare = {"reporter": "hotline", "not_measurable": "onion"}
+    erased = Admission(KEYRING, erased=True)
+
+    def taken(data: Any, **changed: str | None) -> ev.Event:
+        value = msgspec.json.encode(data)
+        return erased.admit(record(value, headers_of("report.filed", **changed)))
+
+    assert refusal("report.filed", bare) == "bad_data"
+    found = taken(bare)
+    assert (found.case_id, str(found.id)) == (CASE, dict(headers_of("x"))["ce_id"].decode())
+    assert found.data == ev.ReportFiled(reporter="hotline", not_measurable="onion")
+    for subject in (None, "no case"):
+        with pytest.raises(UnusableEvent) as caught:
+            taken(bare, ce_subject=subject)
+        assert caught.value.reason == "no_case"
+    assert (
+        taken(bare | {"sealed_url": SEALED}).data
+        == admit("report.filed", bare | {"sealed_url": SEALED}).data
+    )
+    with pytest.raises(UnusableEvent, match="exactly one"):
+        taken(bare | {"sealed_url": SEALED, "url": "http://images.example/a/1?x=1"})
+    with pytest.raises(UnusableEvent) as caught:
+        taken(bare | {"sealed_url": SEALED}, ce_subject=OTHER)
+    assert caught.value.reason == refusal(
+        "report.filed", bare | {"sealed_url": SEALED}, ce_subject=OTHER
+    )
