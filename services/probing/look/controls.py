@@ -3,9 +3,8 @@
 And where it sends many URLs alike.
 """
 
-import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -84,30 +83,30 @@ class HostControl:
     """
 
     __slots__ = (
-        *("at", "novel", "probe", "seconds"),
+        *("at", "novel", "result", "seconds"),
         *("_faults", "_kinds", "_patience", "_proven", "_unproven"),
     )
 
-    def __init__(self, at: float, patience: Patience, before: "HostControl | None") -> None:
+    def __init__(
+        self, at: float, result: ControlProbe, patience: Patience, before: "HostControl | None"
+    ) -> None:
+        if result.unnamed and before is not None:
+            result = msgspec.structs.replace(result, parked=before.result.parked)
         self.at = at
+        self.result: ControlProbe = result
         self.seconds = patience.most
-        self.probe: asyncio.Future[ControlProbe] = asyncio.get_running_loop().create_future()
         self.novel = False
         self._patience = patience
         self._faults = 0.0
         self._kinds: frozenset[bool] = frozenset()
         self._unproven: float = 0.0 if before is None else before._unproven
         self._proven: ControlProbe | None = None if before is None else before._proven
-
-    @property
-    def result(self) -> ControlProbe:
-        """The probe, once it is over."""
-        return self.probe.result()
-
-    @property
-    def parked(self) -> bool:
-        """Tell whether the name was found parked; not while the probe is under way."""
-        return self.probe.done() and not self.probe.cancelled() and self.result.parked
+        if result.fault is not None or result.unnamed:
+            self._faults = patience.after(0.0 if before is None else before._faults)
+            self._note_fault(frozenset() if before is None else before._kinds)
+            self.seconds = patience.first if self.novel else self._faults
+        if self.told_apart:
+            self._unproven = 0.0
 
     @property
     def told_apart(self) -> bool:
@@ -125,22 +124,10 @@ class HostControl:
         if self.seconds >= self._patience.most and not self.told_apart:
             self._unproven = self.seconds = self._patience.after(self._unproven)
 
-    def settle(self, found: ControlProbe, before: "HostControl | None") -> None:
-        """Take what was found, and let those who wait for it go on."""
-        if found.unnamed and before is not None:
-            found = msgspec.structs.replace(found, parked=before.parked)
-        if found.fault is not None or found.unnamed:
-            self._faults = self._patience.after(0.0 if before is None else before._faults)
-            self._meet(found, frozenset() if before is None else before._kinds)
-            self.seconds = self._patience.first if self.novel else self._faults
-        self.probe.set_result(found)
-        if self.told_apart:
-            self._unproven = 0.0
-
-    def _meet(self, found: ControlProbe, known: frozenset[bool]) -> None:
+    def _note_fault(self, known: frozenset[bool]) -> None:
         """Note the kind of a fault: whoever changes its kinds is believed at the third control at the latest."""
-        if found.fault is not None:
-            kind = found.fingerprint is None
+        if self.result.fault is not None:
+            kind = self.result.fingerprint is None
             self.novel = kind not in known
             self._kinds = known | {kind}
 
@@ -151,7 +138,7 @@ def _alike(one: ControlProbe, other: ControlProbe) -> bool:
 
 
 class Controls:
-    """Remember the control of each host, by method; concurrent looks at one host share the probe.
+    """Remember the control of each host, by method. Pure: time is an argument.
 
     One that got no answer, such as that of a look whose time was up, or that met what may be a block, is asked again
     after `retry_seconds`; each time that it meets a fault again, whichever, it is believed for twice as long, so that
@@ -168,63 +155,30 @@ class Controls:
     def __len__(self) -> int:
         return len(self._known)
 
+    @staticmethod
+    def key(url: CanonicalUrl, method: Method) -> HostKey:
+        """Name the control that a URL is compared with."""
+        return url.scheme, url.host, url.port, method
+
     def known(
         self, url: CanonicalUrl, method: Method, now: float, since: float | None = None
     ) -> HostControl | None:
         """Give the control of a URL's host, if there is one that is not too old, nor from before `since`."""
-        known = self._held((url.scheme, url.host, url.port, method), now, since)
-        return known if known is not None and known.probe.done() else None
-
-    async def of(
-        self,
-        url: CanonicalUrl,
-        method: Method,
-        now: float,
-        ask: Callable[[], Awaitable[ControlProbe]],
-        since: float | None = None,
-    ) -> HostControl:
-        """Give the control of a URL's host, asking if the last one is too old.
-
-        Who waits for another's probe that is given up asks in its place; what `ask` raises is the asker's own.
-        """
-        key = (url.scheme, url.host, url.port, method)
-        while (known := self._held(key, now, since)) is not None:
-            await asyncio.wait([known.probe])
-            if not known.probe.cancelled():
-                return known
-        before = self._known.get(key)
-        made = self._known[key] = HostControl(now, self._patience, before)
-        self._known.move_to_end(key)
-        while len(self._known) > self._most:
-            self._known.popitem(last=False)
-        await self._fill(key, made, before, ask)
-        return made
-
-    def _held(self, key: HostKey, now: float, since: float | None) -> HostControl | None:
-        """Give the control that is not too old, also one whose probe is under way."""
-        known = self._known.get(key)
+        known = self._known.get(self.key(url, method))
         if known is None or now - known.at >= known.seconds:
             return None
         return None if since is not None and known.at < since else known
 
-    async def _fill(
-        self,
-        key: HostKey,
-        made: HostControl,
-        before: HostControl | None,
-        ask: Callable[[], Awaitable[ControlProbe]],
-    ) -> None:
-        """Let every waiter have the result; in place of a probe that was not made the last one is kept."""
-        try:
-            found = await ask()
-        except BaseException:
-            if self._known.get(key) is made:
-                del self._known[key]
-                if before is not None and not before.probe.cancelled():
-                    self._known[key] = before
-            made.probe.cancel()
-            raise
-        made.settle(found, before)
+    def settle(
+        self, url: CanonicalUrl, method: Method, at: float, result: ControlProbe
+    ) -> HostControl:
+        """Remember what a host answered that was asked at an instant; gives the control that this makes."""
+        key = self.key(url, method)
+        control = HostControl(at, result, self._patience, self._known.pop(key, None))
+        self._known[key] = control
+        while len(self._known) > self._most:
+            self._known.popitem(last=False)
+        return control
 
 
 class SharedTargets:

@@ -1,24 +1,19 @@
-"""What all visits of one prober share: its parts, their limits, and what they learned."""
+"""What looks learn of hosts and cases, and the limits that bound a look. Pure: time is an argument."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from schemas.events import Fingerprint
 from schemas.urls import CanonicalUrl
 from services.core.verdict import Redirect
-from services.probing.dns.resolver import Resolver
 from services.probing.guard.families import BOTH, Families
-from services.probing.guard.guard import Guard
-from services.probing.http.exchange import Exchanger, Reply
-from services.probing.limits.backoff import BackOff
-from services.probing.limits.gate import REST, Gate, Worth
+from services.probing.http.exchange import Reply
+from services.probing.limits.gate import REST, Worth
 from services.probing.look.controls import Controls, SharedTargets
 from services.probing.look.darkness import Darkness, DarknessLimits
 
-_LEARNED_HOSTS = 50_000
+_GET_HOSTS = 50_000
 # Only until the watch entry says so itself.
-_REMEMBERED_CASES = 20_000
+_SERVED_CASES = 20_000
 _DARKNESS = DarknessLimits()
 
 
@@ -58,28 +53,26 @@ class Target:
     host_dark: bool = False
     worth: Worth = REST
 
+    @property
+    def case_number(self) -> int:
+        """The case as a number: the first 64 bits of its id."""
+        return int(self.case_id[:16], 16)
+
 
 @dataclass(slots=True)
 class Step:
-    """One request of a look, for those who ask what it did: what it was for, of whom, and what came back."""
+    """One request of a look, for people who ask what it did: its purpose, the address, and the reply."""
 
-    what: str
+    purpose: str
     address: str
     reply: Reply
     redirect: Redirect | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Kit:
-    """What all visits of one prober share: its parts, and what they learned."""
+@dataclass(slots=True)
+class Memory:
+    """What looks learned: siblings, front pages, dark hosts, shared targets, hosts that need GET, cases that served."""
 
-    guard: Guard
-    resolver: Resolver
-    gate: Gate
-    backoff: BackOff
-    clock: Callable[[], datetime]
-    limits: LookLimits
-    exchanger: Exchanger
     controls: Controls
     fronts: Controls
     darkness: Darkness
@@ -87,14 +80,24 @@ class Kit:
     get_hosts: set[str] = field(default_factory=set)
     served_cases: set[int] = field(default_factory=set)
 
+    @classmethod
+    def within(cls, limits: LookLimits) -> "Memory":
+        """Make an empty memory that believes what it learns for as long as the limits say."""
+        retry = limits.control_retry_seconds
+        return cls(
+            controls=Controls(limits.control_interval_seconds, retry_seconds=retry),
+            fronts=Controls(limits.front_interval_seconds, retry_seconds=retry),
+            darkness=Darkness(limits.darkness),
+        )
+
     def learn_get(self, host: str) -> None:
         """Ask a host by GET from now on: it answers HEAD otherwise."""
-        if len(self.get_hosts) >= _LEARNED_HOSTS:
+        if len(self.get_hosts) >= _GET_HOSTS:
             self.get_hosts.clear()
         self.get_hosts.add(host)
 
     def remember_served(self, case: int) -> None:
         """Remember that a case was seen served."""
-        if len(self.served_cases) >= _REMEMBERED_CASES:
+        if len(self.served_cases) >= _SERVED_CASES:
             self.served_cases.clear()
         self.served_cases.add(case)
