@@ -85,6 +85,7 @@ class Driver:
         self._asked = False
         self.started_at = clock()
         self.phases: dict[str, float] = {}
+        self.rules: list[str] = []
 
     async def run(self, protocol: op.Protocol[T]) -> T:
         """Run a protocol to its end and give its result; raises `Deferred` where it does not catch that itself."""
@@ -130,6 +131,10 @@ class Driver:
     def _note(self, note: op.Note) -> None:
         if self._steps is not None:
             self._steps[-1].redirect = note.redirect
+
+    def _explain(self, explain: op.Explain) -> None:
+        if self._steps is not None:
+            self.rules.append(explain.rule)
 
     async def _share(self, share: op.Share) -> tuple[Any, bool]:
         return await self._shared.run(share.key, lambda: self._drive(share.part()))
@@ -227,7 +232,9 @@ class Driver:
         if left <= 0:
             return Reply(method=ask.method, fault="response_timeout")
         seconds = min(left, self._limits.exchange_seconds)
-        return await self._exchanger.ask(ask.method, ask.url, ask.address, seconds)
+        return await self._exchanger.ask(
+            ask.method, ask.url, ask.address, seconds, neutral=ask.neutral
+        )
 
 
 _WAITS: dict[type, Callable[[Driver, Any], Awaitable[Any]]] = {
@@ -238,6 +245,7 @@ _WAITS: dict[type, Callable[[Driver, Any], Awaitable[Any]]] = {
     op.Share: Driver._share,
 }
 _AT_ONCE: dict[type, Callable[[Driver, Any], Any]] = {
+    op.Explain: Driver._explain,
     op.ExtendTime: Driver._extend_time,
     op.HonourBackoff: Driver._honour_backoff,
     op.Leave: Driver._leave,

@@ -28,7 +28,7 @@ from services.probing.limits.gate import DEADLINE, Gate, Worth
 from services.probing.limits.rates import Deferred, PolitenessLimits
 from services.probing.look.canary import Canary
 from services.probing.look.driver import Driver, SharedParts
-from services.probing.look.identity import identified_agent
+from services.probing.look.identity import NEUTRAL_AGENT, identified_agent
 from services.probing.look.memory import LookLimits, Memory, Step, Target
 from services.probing.look.redirects import registrable_domain
 from services.probing.look.selfcheck import SelfCheck
@@ -46,6 +46,7 @@ class Explained(NamedTuple):
     evidence: Evidence
     resolution: Resolution | None
     steps: list[Step]
+    rules: list[str]
 
 
 class Visited(NamedTuple):
@@ -151,13 +152,15 @@ class Looker:
         await self._learn(target, visited)
         evidence = self._sighted(target.url, visited.evidence, visited.judgement)
         look = self._event(tick, visited, evidence, judge(evidence))
-        return Explained(look, evidence, visited.visit.resolution, steps or [])
+        return Explained(
+            look, evidence, visited.visit.resolution, steps or [], visited.driver.rules
+        )
 
     async def _learn(self, target: Target, visited: "Visited") -> None:
         """Remember what a look says of its case and its host; a removal wants a fresh canary."""
         verdict, evidence = visited.judgement.verdict, visited.evidence
         if verdict == "online":
-            self._memory.remember_served(target.case_number)
+            self._memory.remember_served(target.case_number, target.url.host, self._gate.now())
             self._memory.darkness.alive(target.url.host)
         elif verdict == "removed":
             if evidence.answers and not evidence.dark:
@@ -165,7 +168,14 @@ class Looker:
             await self.canary.fresh()
 
     async def _visit(self, target: Target, fresh: bool, steps: list[Step] | None) -> "Visited":
-        visit = Visit(target, self._memory, self._limits, self._guard, fresh=fresh)
+        visit = Visit(
+            target,
+            self._memory,
+            self._limits,
+            self._guard,
+            fresh=fresh,
+            provider_of=self._provider_of(self._clock()),
+        )
         driver = self._driver(target.worth, steps)
         evidence = await driver.run(visit.evidence())
         judgement = judge(evidence)
@@ -198,12 +208,22 @@ class Looker:
 
     # -- parts -------------------------------------------------------------------------------------
 
+    def _provider_of(self, at: datetime) -> Callable[[str], str | None]:
+        """Name the provider of an address as of an instant."""
+
+        def provider_of(address: str) -> str | None:
+            attribution = self._providers.provider_at(address, at)
+            return None if attribution is None else attribution.provider
+
+        return provider_of
+
     def _ready(self) -> Exchanger:
         if self._exchanger is None:
             limits = self._limits
             self._exchanger = Exchanger(
                 self._guard,
                 agent=self._agent,
+                neutral_agent=NEUTRAL_AGENT,
                 connect_seconds=limits.connect_seconds,
                 connections_per_host=limits.connections_per_host,
                 keepalive_seconds=limits.keepalive_seconds,
@@ -280,7 +300,9 @@ class Looker:
             reason=found.reason,
             layer=found.layer,
             method=_method(deciding),
-            agent=self._agent_kind,
+            agent="neutral"
+            if deciding is not None and deciding.neutral_agent
+            else self._agent_kind,
             served=self._served(visited),
             fingerprint=None if deciding is None else deciding.fingerprint,
             canary_at=self.canary.seen_at,
@@ -290,8 +312,8 @@ class Looker:
     def _served(self, visited: "Visited") -> tuple[Served, ...]:
         """Say of each address that was asked who answers for it, as of the look."""
         return tuple(
-            self._one_served(address, visited.driver.started_at, online)
-            for address, online in visited.visit.asked.items()
+            self._one_served(address, visited.driver.started_at, verdict == "online")
+            for address, verdict in visited.visit.verdicts.items()
         )
 
     def _one_served(self, address: str, at: datetime, online: bool) -> Served:

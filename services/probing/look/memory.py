@@ -1,5 +1,6 @@
 """What looks learn of hosts and cases, and the limits that bound a look. Pure: time is an argument."""
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from schemas.events import Fingerprint
@@ -8,12 +9,13 @@ from services.core.verdict import Redirect
 from services.probing.guard.families import BOTH, Families
 from services.probing.http.exchange import Reply
 from services.probing.limits.gate import REST, Worth
-from services.probing.look.controls import Controls, SharedTargets
+from services.probing.look.controls import Controls
 from services.probing.look.darkness import Darkness, DarknessLimits
+from services.probing.look.handlers import Handler
 
-_GET_HOSTS = 50_000
 # Only until the watch entry says so itself.
 _SERVED_CASES = 20_000
+_SERVED_HOSTS = 20_000
 _DARKNESS = DarknessLimits()
 
 
@@ -69,35 +71,62 @@ class Step:
     redirect: Redirect | None = None
 
 
+class HeadWorth:
+    """Of which handlers HEAD says little, so that GET is asked at once; believed for a day. Time is an argument."""
+
+    def __init__(self, seconds: float, most_handlers: int = 50_000) -> None:
+        self._seconds = seconds
+        self._most = most_handlers
+        self._since: OrderedDict[Handler, float] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._since)
+
+    def age(self, handler: Handler, now: float) -> float | None:
+        """Tell for how many seconds HEAD is known to say little here; None: it is worth asking."""
+        since = self._since.get(handler)
+        return None if since is None or now - since >= self._seconds else now - since
+
+    def says_little(self, handler: Handler, now: float) -> None:
+        """Note that GET said what HEAD did not."""
+        if self.age(handler, now) is None:
+            self._since[handler] = now
+            self._since.move_to_end(handler)
+        while len(self._since) > self._most:
+            self._since.popitem(last=False)
+
+
 @dataclass(slots=True)
 class Memory:
-    """What looks learned: siblings, front pages, dark hosts, shared targets, hosts that need GET, cases that served."""
+    """What looks learned: siblings, front pages, dark hosts, what HEAD is worth, and which cases were seen served."""
 
-    controls: Controls
+    siblings: Controls
     fronts: Controls
     darkness: Darkness
-    shared_targets: SharedTargets = field(default_factory=SharedTargets)
-    get_hosts: set[str] = field(default_factory=set)
+    head: HeadWorth
     served_cases: set[int] = field(default_factory=set)
+    served_hosts: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     @classmethod
     def within(cls, limits: LookLimits) -> "Memory":
         """Make an empty memory that believes what it learns for as long as the limits say."""
         retry = limits.control_retry_seconds
         return cls(
-            controls=Controls(limits.control_interval_seconds, retry_seconds=retry),
+            siblings=Controls(limits.control_interval_seconds, retry_seconds=retry),
             fronts=Controls(limits.front_interval_seconds, retry_seconds=retry),
             darkness=Darkness(limits.darkness),
+            head=HeadWorth(limits.control_interval_seconds),
         )
 
-    def learn_get(self, host: str) -> None:
-        """Ask a host by GET from now on: it answers HEAD otherwise."""
-        if len(self.get_hosts) >= _GET_HOSTS:
-            self.get_hosts.clear()
-        self.get_hosts.add(host)
-
-    def remember_served(self, case: int) -> None:
-        """Remember that a case was seen served."""
-        if len(self.served_cases) >= _SERVED_CASES:
-            self.served_cases.clear()
+    def remember_served(self, case: int, host: str, now: float) -> None:
+        """Remember that a case was seen served, and that its host serves something."""
+        for kept, most in ((self.served_cases, _SERVED_CASES), (self.served_hosts, _SERVED_HOSTS)):
+            if len(kept) >= most:
+                kept.clear()
         self.served_cases.add(case)
+        self.served_hosts[host] = (case, now)
+
+    def serves_another(self, case: int, host: str, now: float, seconds: float) -> bool:
+        """Tell whether another case of a host was seen served within so many seconds."""
+        other, at = self.served_hosts.get(host, (case, now))
+        return other != case and now - at <= seconds

@@ -45,12 +45,16 @@ class Enter(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """Make one request at an address that was entered: gives a `Reply`, whatever the far side does."""
+    """Make one request at an address that was entered: gives a `Reply`, whatever the far side does.
+
+    `neutral`: under the agent that says nothing of us (G8).
+    """
 
     purpose: Purpose
     method: Method
     url: CanonicalUrl
     address: str
+    neutral: bool = False
 
 
 class Leave(NamedTuple):
@@ -71,6 +75,12 @@ class Note(NamedTuple):
     """Put the class of a redirect beside the last request, for people who ask what the look did."""
 
     redirect: Redirect | None
+
+
+class Explain(NamedTuple):
+    """Take down which rule was used, by its name in `services.core.rules`, for people who ask why."""
+
+    rule: str
 
 
 class ExtendTime(NamedTuple):
@@ -101,6 +111,7 @@ Operation = (
     Ask
     | AskSibling
     | Enter
+    | Explain
     | ExtendTime
     | HonourBackoff
     | Leave

@@ -14,7 +14,7 @@ from schemas.events import Fingerprint, WatchEntry
 from services.core.cadence import Watched
 from services.core.instants import micros
 from services.probing.schedule.columns import ID, LATEST, SPARE, Blobs, CaseIndex, Instants, widen
-from services.probing.schedule.shapes import Seen, Shape, content_of
+from services.probing.schedule.shapes import Seen, Shape, baseline_of, content_of
 
 _LONGEST = (1 << 16) - 4
 _MOST = 0xFFFFFFFF
@@ -159,13 +159,9 @@ class WorkList:
 
     def seen(self, slot: int) -> Seen:
         """Give what looks of before saw."""
-        shape, baseline = self.shape(slot), None
-        if shape.content is not None:
-            length = self._length[slot] - 1 if slot < len(self._length) else -1
-            baseline = Fingerprint(
-                content_type=f"{shape.content}/*" if shape.content else None,
-                content_length=None if length < 0 else length,
-            )
+        shape = self.shape(slot)
+        length = self._length[slot] - 1 if slot < len(self._length) else -1
+        baseline = baseline_of(shape.content, None if length < 0 else length)
         return Seen(shape.known_online, shape.host_dark, baseline)
 
     def sealed(self, slot: int) -> str:
