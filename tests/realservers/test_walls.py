@@ -15,7 +15,6 @@ HOTLINKS = {
     "nginx 403": FOREIGN + "{ return 403; } }",
     "nginx 302 front": FOREIGN + "{ return 302 /; } }",
     "nginx picture": FOREIGN + "{ rewrite ^ /hotlink.png last; } }",
-    "nginx 404": FOREIGN + "{ return 404; } }",
     "apache2 403": ABROAD + "RewriteRule \\.jpg$ - [F]",
     "apache2 302 front": ABROAD + "RewriteRule \\.jpg$ / [R=302]",
     "apache2 picture": ABROAD + "RewriteRule \\.jpg$ /hotlink.png",
