@@ -155,3 +155,42 @@ async def test_sent_to_another_domain(stage: Stage, kind: str, rule: str) -> Non
     """From 5.5 on the URL is sent to a domain that is not followed to: nothing false, whatever lies there."""
     origin = stage.server(kind)
     await stage.plays(origin, {5.5: partial(origin.configure, rule)})
+
+
+RENAMED = {
+    "nginx": "location = /a.jpg { return 301 /archive/2025/a.jpg; }",
+    "apache2": "Redirect 301 /a.jpg /archive/2025/a.jpg",
+    "lighttpd": 'url.redirect = ( "^/a.jpg$" => "/archive/2025/a.jpg" )',
+    "caddy": "redir /a.jpg /archive/2025/a.jpg 301\nfile_server",
+}
+
+
+@pytest.mark.parametrize("gone", [15.5, None])
+@by_rule(RENAMED)
+async def test_a_picture_that_is_moved_within_its_site(
+    stage: Stage, kind: str, rule: str, gone: float | None
+) -> None:
+    """At 5.5 the picture gets another address, to which the old one leads: within when it goes there, else a breach."""
+    origin = stage.server(kind)
+    target = "archive/2025/a.jpg"
+
+    def move() -> None:
+        origin.put(target)
+        origin.remove()
+        origin.configure(rule)
+
+    acts = {5.5: move} if gone is None else {5.5: move, gone: partial(origin.remove, target)}
+    await stage.plays(origin, acts, gone=gone, outcome="breached" if gone is None else "within")
+
+
+@pytest.mark.parametrize("gone", [15.5, None])
+async def test_a_site_that_moves_to_another_name(stage: Stage, gone: float | None) -> None:
+    """At 5.5 every path is sent to the same path of the site's new name: within when it goes there, else a breach."""
+    stage.names.names["www.pics.example"] = ["127.0.0.1"]
+    origin = stage.server("nginx")
+    other = "server { listen 127.0.0.1:PORT; server_name www.pics.example; root FOLDER/root; }"
+    rule = "return 301 http://www.pics.example:$server_port$request_uri;"
+    acts = {5.5: lambda: origin.configure(rule, http=other)}
+    if gone is not None:
+        acts[gone] = origin.remove
+    await stage.plays(origin, acts, gone=gone, outcome="breached" if gone is None else "within")

@@ -1,5 +1,7 @@
 """What is gone is answered with a page, a picture or a redirect in place of 404."""
 
+import pytest
+
 from tests.realservers.rules import by_rule
 from tests.realservers.stage import Stage
 
@@ -211,3 +213,72 @@ async def test_a_store_that_forbids_what_it_does_not_have(
     origin = stage.server(kind, rule)
     origin.put("no.html", PAGE)
     await stage.plays(origin, {5.5: origin.remove}, gone=5.5)
+
+
+@by_rule(QUERIES)
+async def test_an_id_among_other_parameters(stage: Stage, kind: str, rule: str) -> None:
+    """The id stands beside a parameter that decides nothing; the picture's page is removed: within."""
+    origin = stage.server(kind, rule.replace("^id=(\\w+)$", "^id=(\\w+)&"))
+    origin.put("pages/731.html", SHOWN)
+    origin.put("nope.html", NOPE)
+    acts = {5.5: lambda: origin.remove("pages/731.html")}
+    path = "/view.php?id=731&size=full"
+    await stage.plays(origin, acts, gone=5.5, outcome="within", path=path)
+
+
+@pytest.mark.parametrize("gone", [5.5, None])
+@pytest.mark.parametrize("path", ["/a.jpg?v=3", "/p.html?ref=mail&x=1"])
+@pytest.mark.parametrize("kind", ["nginx", "apache2", "lighttpd", "caddy"])
+async def test_a_parameter_that_decides_nothing(
+    stage: Stage, kind: str, path: str, gone: float | None
+) -> None:
+    """Whatever the query says, the same file is served, which is content and no soft 404: within, or a breach."""
+    origin = stage.server(kind)
+    origin.put("p.html", SHOWN)
+    name = path[1:].partition("?")[0]
+    acts = {} if gone is None else {gone: lambda: origin.remove(name)}
+    outcome = "breached" if gone is None else "within"
+    await stage.plays(origin, acts, gone=gone, outcome=outcome, path=path)
+
+
+LAST = {
+    "nginx": r"location ~ ^/view/(\w+)$ { default_type text/html; try_files /pages/$1.html /nope.html; }",
+    "apache2": "RewriteEngine on\nRewriteCond %{DOCUMENT_ROOT}/pages/$1.html -f\n"
+    "RewriteRule ^/view/(\\w+)$ /pages/$1.html [L]\nRewriteRule ^/view/\\w+$ /nope.html [L]",
+}
+
+
+@pytest.mark.parametrize("gone", [5.5, None])
+@by_rule(LAST)
+async def test_an_id_at_the_end_of_the_path(
+    stage: Stage, kind: str, rule: str, gone: float | None
+) -> None:
+    """The last segment is the id, and "no such picture" is said with 200: within, or a breach."""
+    origin = stage.server(kind, rule)
+    origin.put("pages/731.html", SHOWN)
+    origin.put("nope.html", NOPE)
+    acts = {} if gone is None else {gone: lambda: origin.remove("pages/731.html")}
+    outcome = "breached" if gone is None else "within"
+    await stage.plays(origin, acts, gone=gone, outcome=outcome, path="/view/731")
+
+
+ONE_AWAY = {
+    "nginx": "location = /a.jpg { return 302 /; }",
+    "apache2": "RewriteEngine on\nRewriteRule ^/a\\.jpg$ / [R=302]",
+    "caddy": "redir /a.jpg /\nfile_server",
+}
+
+
+@by_rule(ONE_AWAY)
+async def test_one_url_is_sent_to_the_front_page(stage: Stage, kind: str, rule: str) -> None:
+    """The URL alone is sent to the front page, a random path is a 404 as before: within."""
+    origin = stage.server(kind)
+    await stage.plays(origin, {5.5: lambda: origin.configure(rule)}, gone=5.5, outcome="within")
+
+
+@by_rule(ONE_AWAY)
+async def test_one_url_was_sent_to_the_front_page_before(
+    stage: Stage, kind: str, rule: str
+) -> None:
+    """The URL alone is sent to the front page at the first look: no breach."""
+    await stage.plays(stage.server(kind, rule), gone=-1)

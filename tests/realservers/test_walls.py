@@ -164,3 +164,19 @@ async def test_unavailable_for_legal_reasons(stage: Stage, kind: str, rule: str)
     """451 of the URL alone, to us and perhaps not to others abroad: nothing false."""
     origin = stage.server(kind)
     await stage.plays(origin, {5.5: lambda: origin.configure(rule)})
+
+
+PRIVATE = {
+    "nginx 401": "location = /a.jpg { return 401; }",
+    "nginx login": "location = /a.jpg { return 302 /login?next=/a.jpg; } location = /login { return 200 login; }",
+    "apache2 403": "<Location /a.jpg>\nRequire all denied\n</Location>",
+    "lighttpd 403": '$HTTP["url"] == "/a.jpg" { url.access-deny = ( "" ) }',
+    "caddy 401": "respond /a.jpg 401\nfile_server",
+}
+
+
+@by_rule(PRIVATE)
+async def test_a_picture_that_its_owner_makes_private(stage: Stage, kind: str, rule: str) -> None:
+    """From 5.5 on the one picture is for those only who know a word: nothing false."""
+    origin = stage.server(kind)
+    await stage.plays(origin, {5.5: lambda: origin.configure(rule)})
