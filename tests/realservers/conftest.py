@@ -20,7 +20,7 @@ def server_tree() -> Path:
     script = REPOSITORY / "scripts" / "debian-servers"
     done = subprocess.run([script, "--cached"], capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        unavailable("nginx, Apache, lighttpd, HAProxy, Varnish and Caddy", done.stderr.strip())
+        unavailable("the servers of scripts/debian-servers", done.stderr.strip())
     return Path(os.path.realpath(done.stdout.strip())).parent
 
 

@@ -330,6 +330,85 @@ class Varnish(Daemon):
         return ["varnishd", "-F", "-j", "none", "-n", str(self.folder / "work"), *listen, *small]
 
 
+class Nsd(Daemon):
+    """NSD, which answers for `example.`; `rules` are the records of the zone, None of them ends with it."""
+
+    name = "nsd"
+
+    def write(self, rules: str, zone: str = "example") -> None:
+        self._save(
+            "zone",
+            f"$ORIGIN {zone}.\n$TTL 0\n@ SOA ns hostmaster 1 60 60 60 0\n@ NS ns\nns A 127.0.0.1\n{rules}\n",
+        )
+        self._save(
+            "nsd.conf",
+            f"""
+server:
+    ip-address: 127.0.0.1@{self.port}
+    username: ""
+    chroot: ""
+    database: ""
+    zonesdir: "{self.folder}"
+    zonelistfile: "{self.folder}/zone.list"
+    xfrdfile: "{self.folder}/xfrd.state"
+    pidfile: "{self.folder}/pid"
+    logfile: "{self.folder}/error.log"
+    server-count: 1
+remote-control:
+    control-enable: no
+zone:
+    name: {zone}
+    zonefile: zone
+""",
+        )
+
+    def command(self) -> list[str]:
+        return ["nsd", "-d", "-c", str(self.folder / "nsd.conf")]
+
+
+class Unbound(Daemon):
+    """Unbound, which asks the name server at port `authority` for `example.`; `rules` stand in its server section."""
+
+    name = "unbound"
+
+    def write(self, rules: str, authority: str = "", others: str = "") -> None:
+        self._save(
+            "unbound.conf",
+            f"""
+server:
+    interface: 127.0.0.1
+    port: {self.port}
+    username: ""
+    chroot: ""
+    directory: "{self.folder}"
+    pidfile: "{self.folder}/pid"
+    logfile: "{self.folder}/error.log"
+    use-syslog: no
+    do-daemonize: no
+    do-not-query-localhost: no
+    num-threads: 1
+    outgoing-range: 16
+    num-queries-per-thread: 16
+    so-reuseport: no
+    local-zone: "example." nodefault
+    module-config: "respip iterator"
+    cache-max-ttl: 0
+    cache-max-negative-ttl: 0
+    infra-host-ttl: 0
+    {rules}
+stub-zone:
+    name: "example."
+    stub-addr: 127.0.0.1@{authority}
+{others}
+remote-control:
+    control-enable: no
+""",
+        )
+
+    def command(self) -> list[str]:
+        return ["unbound", "-d", "-p", "-c", str(self.folder / "unbound.conf")]
+
+
 KINDS: dict[str, type[Daemon]] = {
-    kind.name: kind for kind in (Nginx, Apache, Lighttpd, Caddy, Haproxy, Varnish)
+    kind.name: kind for kind in (Nginx, Apache, Lighttpd, Caddy, Haproxy, Varnish, Nsd, Unbound)
 }

@@ -3,7 +3,7 @@
 Only `Eyes` knows how a look is made.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,6 @@ from services.probing.dns.resolver import Resolver, ResolverLimits
 from services.probing.guard.guard import Guard
 from services.probing.limits.rates import Deferred, PolitenessLimits
 from services.probing.look.looker import Looker, LookLimits, Target
-from tests.integration.looksites import NameServer
 from tests.strategies import event
 
 CASE = "5a5a5a5a" + "0" * 24
@@ -60,12 +59,12 @@ class Clock:
 
 
 class Eyes:
-    """Make looks with the prober's own parts against names on loopback.
+    """Make looks with the prober's own parts; `resolvers` are ports of loopback.
 
     What is remembered of a name or a connection doesn't last from one look to the next, as it would not over hours.
     """
 
-    def __init__(self, names: NameServer, clock: Clock, agent: str | None = None) -> None:
+    def __init__(self, resolvers: Sequence[int], clock: Clock) -> None:
         guard = Guard("simulated", None)
         forgetful = ResolverLimits(
             try_seconds=1.0,
@@ -73,7 +72,7 @@ class Eyes:
             negative_seconds=(0.0, 0.0),
             failure_seconds=0.0,
         )
-        self.resolver = Resolver([("127.0.0.1", names.port)], guard, forgetful)
+        self.resolver = Resolver([("127.0.0.1", port) for port in resolvers], guard, forgetful)
         self.looker = Looker(
             guard=guard,
             resolver=self.resolver,
@@ -214,10 +213,22 @@ def outcome_of(spell: Spell) -> str:
 def told(life: Life, case: Case, versions: Path) -> str:
     """Write what the looks saw and what came of it, for those who read a failure."""
     spell = case.spell
-    lines = ["", *life.looked, f"outcome {outcome_of(spell)}, presence {spell.presence}"]
+    lines = ["", *shortened(life.looked), f"outcome {outcome_of(spell)}, presence {spell.presence}"]
     lines += [
         f"removed in ({hours(r.lower)}, {hours(r.upper)}] {r.layer} {r.reason}"
         for r in spell.removals
     ]
     lines += [f"in truth there in {life.stays}", versions.read_text()]
     return "\n".join(lines)
+
+
+def shortened(looked: list[str]) -> list[str]:
+    """Write the looks with a run of one verdict as one."""
+    runs: list[tuple[str, str, str]] = []
+    for line in looked:
+        at, _, said = line.partition(" ")
+        since = at
+        if runs and runs[-1][2] == said:
+            since = runs.pop()[0]
+        runs.append((since, at, said))
+    return [f"{since}..{at} {said}" if since != at else f"{at} {said}" for since, at, said in runs]

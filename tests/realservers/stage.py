@@ -3,6 +3,7 @@
 import os
 import socket
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from schemas.urls import canonical
 from services.probing.http.exchange import target_of
 from tests.integration.looksites import NameServer
 from tests.realservers.daemons import HOST, KINDS, Daemon
-from tests.realservers.play import Act, Clock, Eyes, Life, falsehoods, outcome_of, told
+from tests.realservers.play import Act, Clock, Eyes, Life, falsehoods, outcome_of, shortened, told
 
 # Where a file is named here, each story adds to it what its servers sent; a spec for those who write rules.
 _NOTES = os.environ.get("TAKEDOWN_STORY_NOTES")
@@ -54,6 +55,7 @@ class Stage:
         host: str = HOST,
         until: float = 60.0,
         quiet: bool = False,
+        resolvers: Sequence[int] = (),
     ) -> None:
         """Play a life on the URL that a server serves; fail where the fold says what is not true.
 
@@ -68,6 +70,7 @@ class Stage:
             host: of the URL.
             until: the hour at which the story ends.
             quiet: take no notes of what the server sends, because asking changes it.
+            resolvers: ports of the name servers that are asked; none: a scripted one.
 
         """
         life = Life(f"{scheme}://{host}:{daemon.port}{path}", until=until)
@@ -79,7 +82,7 @@ class Stage:
         if noting:
             self.note(life.url, "at the notice")
         clock = Clock()
-        eyes = Eyes(self.names, clock)
+        eyes = Eyes(resolvers or [self.names.port], clock)
         self.eyes.append(eyes)
         case = await life.play(eyes, clock)
         false, found = falsehoods(life, case), outcome_of(case.spell)
@@ -123,20 +126,8 @@ class Stage:
             wanted = outcome or "anything that is not false"
             print(f"  truth: there in {truth}; wanted {wanted}; came out: {found}", file=file)
             print(f"  false statements: {false or 'none'}", file=file)
-            print(f"  looks: {_shortened(life.looked)}", file=file)
+            print(f"  looks: {'; '.join(shortened(life.looked))}", file=file)
             print("\n".join(self.notes), file=file)
-
-
-def _shortened(looked: list[str]) -> str:
-    """Write the looks with runs of one verdict as one."""
-    out: list[tuple[str, str, str]] = []
-    for line in looked:
-        at, _, said = line.partition(" ")
-        if out and out[-1][2] == said:
-            out[-1] = (out[-1][0], at, said)
-        else:
-            out.append((at, at, said))
-    return "; ".join(f"{a}..{b} {said}" if a != b else f"{a} {said}" for a, b, said in out)
 
 
 def heads(scheme: str, host: str, port: int, method: str, target: str) -> str:
