@@ -306,6 +306,8 @@ def _fault(error: Exception, attempt: Attempt) -> str:
         return error.reason
     # aiohttp's protocol hides what its parser said behind an error of its own.
     met = (error, error.__cause__)
+    if any(getattr(one, "reason", None) == "TLSV1_UNRECOGNIZED_NAME" for one in met):
+        return "tls_unrecognized_name"
     for kind, reason in _FAULTS:
         if any(isinstance(one, kind) for one in met):
             return reason

@@ -20,6 +20,7 @@ NOT_THE_HOST = frozenset(
         *("connect_failed", "unreachable", "tls_timeout", "dns_nodata", "dns_servfail"),
         *("dns_timeout", "dns_refused", "dns_broken", "dns_disagree", "egress_failed"),
         *("address_refused", "not_measurable", "vantage_blind"),
+        *("disconnected", "misdirected", "tls_unrecognized_name"),
     }
 )
 

@@ -17,10 +17,10 @@ from services.core import machines
 from services.core.bounds import Count, exclusion, standing
 from services.core.case import Case, Transition
 from services.core.digest import case_digest
+from services.core.fingerprints import changed
 from services.core.fold import extend, fold, in_effect, may_extend, order
 from services.core.machines import CLOCK, PRESENCE, PROCEDURE, Clock, IllegalTransition, Presence
 from services.core.state import decode_case, encode_case
-from services.core.verdict import changed
 from services.core.watch import entry_of
 from tests.strategies import START, any_event, event, histories, look, methodologies, ordinary
 
