@@ -52,7 +52,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--wait", is_flag=True, help="Return once the ledger has them.")
 @click.option("--wait-seconds", type=click.FloatRange(min=0.1), default=600.0, show_default=True)
 @click.option("--dry-run", is_flag=True, help="Read every row and send nothing.")

@@ -43,13 +43,14 @@ def cells(text: TextIO) -> Iterator[Cells | RefusedRow]:
     names: list[str] = []
     lines = _Ahead(_lines(text))
     for number, line in lines:
-        named = _names(line)
-        if named:
-            names = named
-        elif line.strip() and not line.startswith("#"):
+        if line.startswith("#"):
+            names = _names(line) or names
+        elif names and line.strip():
+            yield _row(number, line, names, lines)
+        elif line.strip():
+            names = _names(line)
             if not names:
                 break
-            yield _row(number, line, names, lines)
     if not names:
         raise BadDump(_NO_COLUMNS)
     if lines.damaged_at is not None:
