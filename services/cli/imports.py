@@ -68,7 +68,7 @@ def urlhaus(file: Path, wait: bool, wait_seconds: float, dry_run: bool, as_json:
     """
     settings = client_settings(kafka=not dry_run, database=wait and not dry_run)
     keyring, at = load_keyring(settings), now()
-    cutoff = dump.cutoff(file, at)
+    cutoff = dump.dated(file, at)
     found = count_rows(dump.rows(file, keyring, now=at, dumped=cutoff))
     if not dry_run:
         with progress("sending", found.events) as count:
@@ -125,9 +125,10 @@ def _told(found: Readable) -> dict[str, object]:
     }
 
 
-def _print(found: Readable, cutoff: datetime, did: str) -> None:
+def _print(found: Readable, cutoff: datetime | None, did: str) -> None:
     click.echo(f"{found.events} events {did}")
-    click.echo(f"cut-off of the dump: {cutoff.isoformat()}")
+    if cutoff is not None:
+        click.echo(f"cut-off of the dump: {cutoff.isoformat()}")
     for row in found.refusals[:_SHOWN]:
         click.echo(f"line {row.line}: {row.message} ({row.reason})", err=True)
     if found.refused:

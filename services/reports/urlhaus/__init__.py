@@ -3,9 +3,9 @@
 Nothing that a dump names is ever resolved or contacted: its reports are historic.
 """
 
-from services.reports.urlhaus.dump import cutoff, events, rows
+from services.reports.urlhaus.dump import cutoff, dated, events, rows
 from services.reports.urlhaus.dumpfile import BadDump
 from services.reports.urlhaus.entry import RefusedRow
 from services.reports.urlhaus.statements import network
 
-__all__ = ["BadDump", "RefusedRow", "cutoff", "events", "network", "rows"]
+__all__ = ["BadDump", "RefusedRow", "cutoff", "dated", "events", "network", "rows"]

@@ -20,8 +20,8 @@ _MOST_LINES = 20
 _UPDATED = re.compile(r"last updated:\s*([\d-]{10}[ T][\d:]{8})", re.I)
 
 _NO_COLUMNS = (
-    "no line names the columns (`# id,dateadded,url,...`): give a dump of URLhaus as published, "
-    "its CSV or JSON, plain, gzip or zip"
+    "no line names the columns: give a dump of URLhaus as published, its CSV with the banner "
+    "(`# Last updated: ...`, `# id,dateadded,url,...`) or its JSON, plain, gzip or zip"
 )
 
 Line = tuple[int, str]

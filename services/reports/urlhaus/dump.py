@@ -36,24 +36,32 @@ def rows(
 
     With `now`, rows of more than a day later are refused; `dumped` is the dump's own date, where it is known already.
     """
-    date = dumped or cutoff(path, now)
+    date = dumped or dated(path, now)
     for entry in _entries(path, now):
-        yield entry if isinstance(entry, RefusedRow) else _stated(entry, keyring, date)
+        if isinstance(entry, RefusedRow):
+            yield entry
+        else:
+            yield _stated(entry, keyring, date or _latest(entry))
 
 
-def cutoff(path: Path, now: datetime | None = None) -> datetime:
+def cutoff(path: Path) -> datetime:
+    """Give the dump's own date; raises `BadDump` where nothing dates it, and for a file that is no dump."""
+    date = dated(path)
+    if date is None:
+        raise BadDump(f"{path.name} has no `Last updated` line and no usable row; nothing dates it")
+    return date
+
+
+def dated(path: Path, now: datetime | None = None) -> datetime | None:
     """Give the dump's own date: its `Last updated` line, else the latest instant that a row names.
 
     Raises `BadDump` for a file that is no dump.
     """
-    dated = _last_updated(path)
-    if dated is not None:
-        return dated
+    updated = _last_updated(path)
+    if updated is not None:
+        return updated
     used = (entry for entry in _entries(path, now) if isinstance(entry, DumpRow))
-    latest = max(map(_latest, used), default=None)
-    if latest is None:
-        raise BadDump(f"{path.name} has no `Last updated` line and no usable row; nothing dates it")
-    return latest
+    return max(map(_latest, used), default=None)
 
 
 def _latest(entry: DumpRow) -> datetime:

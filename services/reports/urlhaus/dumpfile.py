@@ -2,6 +2,8 @@
 
 import gzip
 import io
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ from schemas.errors import TakedownError
 _GZIP = b"\x1f\x8b"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
-DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile)
+DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 """What reading a compressed file raises where it is cut short or damaged."""
 
 
@@ -64,7 +66,7 @@ def _member(raw: BinaryIO, name: str) -> Iterator[BinaryIO]:
                     f"{name} holds {len(found)} files; give a zip with one dump in it, as published"
                 )
             inside = stack.enter_context(packed.open(found[0]))
-        except (zipfile.BadZipFile, NotImplementedError):
+        except (*DAMAGE, NotImplementedError, ValueError, struct.error):
             raise BadDump(f"{name} is a damaged or unusual zip; download it again") from None
         except RuntimeError:
             raise BadDump(f"{name} is encrypted; unpack it first") from None

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.events import Event, LookMade, NoticeSent, ReportFiled
 from schemas.urls import canonical
@@ -264,7 +266,6 @@ NO_DUMPS: dict[str, bytes] = {
     "a zip of two": zipped(published(), "csv.txt", "README.txt"),
     "half a zip": zipped(published())[:200],
     "half a gzip header": gzipped(published())[:6],
-    "no rows and no date": published([], dated=None).encode(),
 }
 
 
@@ -284,6 +285,23 @@ def test_a_dump_without_rows_is_one(tmp_path: Path) -> None:
     assert urlhaus.cutoff(path) == CUTOFF
 
 
+@pytest.mark.parametrize("form", [published, as_json])
+def test_a_dump_of_which_no_row_can_be_used_is_still_one(
+    tmp_path: Path, form: Callable[..., str]
+) -> None:
+    """Its rows are refused one by one; where they alone could have dated it, nothing does."""
+    path = saved(tmp_path, form([row(2, dateadded="?"), row(1, url_status="?")]))
+    assert [one.reason for one in refused(path)] == ["time", "status"]
+    assert list(urlhaus.events(path, KEYS)) == []
+    assert urlhaus.dated(path) == (CUTOFF if form is published else None)
+
+
+def test_nothing_dates_an_empty_dump_without_its_banner(tmp_path: Path) -> None:
+    """There is no cut-off to report as of."""
+    with pytest.raises(urlhaus.BadDump, match="Last updated"):
+        urlhaus.cutoff(saved(tmp_path, published([], dated=None)))
+
+
 @pytest.mark.parametrize("form", [csvdump, jsondump])
 def test_rows_are_read_as_they_come(tmp_path: Path, form: object) -> None:
     """The first row is there long before the file is read: memory does not grow with it."""
@@ -292,3 +310,35 @@ def test_rows_are_read_as_they_come(tmp_path: Path, form: object) -> None:
     with saved(tmp_path, text).open(newline="\n") as file:
         next(form.cells(file))  # type: ignore[attr-defined]
         assert os.lseek(file.fileno(), 0, os.SEEK_CUR) < len(text) / 2
+
+
+DAMAGED = {
+    "csv": published().encode(),
+    "json": as_json().encode(),
+    "gzip": gzipped(published()),
+    "zip": zipped(as_json()),
+}
+
+
+@given(
+    form=st.sampled_from(sorted(DAMAGED)),
+    places=st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=3)), max_size=4),
+    end=st.floats(0.3, 1.0),
+)
+def test_no_damage_ends_in_anything_but_a_message(
+    tmp_path_factory: pytest.TempPathFactory,
+    form: str,
+    places: list[tuple[float, bytes]],
+    end: float,
+) -> None:
+    """Bytes that were changed, lost or put in between cost rows or the file, with words that hold no URL."""
+    dump = bytearray(DAMAGED[form])
+    for place, change in places:
+        at = int(place * len(dump))
+        dump[at : at + 1] = change
+    path = saved(tmp_path_factory.mktemp("damaged"), bytes(dump[: int(end * len(dump)) or 1]))
+    try:
+        messages = [one.message for one in refused(path)]
+    except urlhaus.BadDump as error:
+        messages = [str(error)]
+    assert not [message for message in messages if ".example" in message or "bin.sh" in message]
