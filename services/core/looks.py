@@ -193,7 +193,7 @@ def _reopens(run: Pass) -> bool:
 
 def _gone(run: Pass, look: LookMade) -> None:
     spell = run.case.spell
-    if spell.presence is Presence.REMOVED:
+    if spell.presence is Presence.REMOVED or _contradicted(spell, look):
         return
     run.move_presence(spell, Trigger.SUSPECT, look.reason)
     spell.dark = None
@@ -201,6 +201,12 @@ def _gone(run: Pass, look: LookMade) -> None:
     spell.run = _lengthened(spell.run, look, asked.vantages)
     if _spans(spell.run, asked.looks, run.methodology.confirmation_span, asked.vantages):
         _remove(run, spell, spell.run, run.methodology.confirmation_span)
+
+
+def _contradicted(spell: Spell, look: LookMade) -> bool:
+    """Tell whether an imputed removal is refuted: it was seen online after that removal's own beginning."""
+    seen = spell.known_online_at
+    return look.imputed and seen is not None and look.started_at < seen
 
 
 def _dark(run: Pass, look: LookMade) -> None:
