@@ -129,10 +129,10 @@ _plans: dict[str, Plan] = {}
 
 def plan_of(methodology: Methodology) -> Plan:
     """Prepare a methodology's cadence; kept by digest, because a prober asks for it at every look."""
-    found = _plans.get(methodology.digest)
-    if found is None:
-        found = _plans[methodology.digest] = Plan(methodology)
-    return found
+    plan = _plans.get(methodology.digest)
+    if plan is None:
+        plan = _plans[methodology.digest] = Plan(methodology)
+    return plan
 
 
 def watched(entry: WatchEntry, case_id: str, plan: Plan) -> Watched:
@@ -168,13 +168,13 @@ def ticks_between(
 ) -> Iterator[datetime]:
     """Give every tick in (after, until]."""
     plan = plan_of(methodology)
-    asked = watched(entry, case_id, plan)
-    return (moment(tick) for tick in plan.ticks(asked, micros(after), micros(until)))
+    case = watched(entry, case_id, plan)
+    return (moment(tick) for tick in plan.ticks(case, micros(after), micros(until)))
 
 
 def _offset(base: int, offsets: list[int], after: int) -> int | None:
-    found = bisect_right(offsets, after - base)
-    return base + offsets[found] if found < len(offsets) else None
+    place = bisect_right(offsets, after - base)
+    return base + offsets[place] if place < len(offsets) else None
 
 
 def _earlier(one: int | None, other: int | None) -> int | None:

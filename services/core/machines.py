@@ -1,4 +1,7 @@
-"""Three small coupled machines per spell, each a table of (state, trigger) -> state.
+"""Three small coupled machines per spell, each a table of (state, trigger) -> state, and the rules that couple them.
+
+Events move procedure and presence. What they mean for the clock is concluded by the joint rules at the end of this
+file, applied until none of them has anything to say.
 
 The laws (each a property test in tests/unit/core/test_laws.py):
 
@@ -15,9 +18,10 @@ A pair that is not in a table raises `IllegalTransition` and changes nothing.
 Model: h11's connection state tables.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from schemas.errors import TakedownError
 
@@ -119,3 +123,129 @@ def advance(table: Mapping[tuple[S, Trigger], S], state: S, trigger: Trigger) ->
         raise IllegalTransition(
             f"{type(state).__name__} {state} knows no {trigger}; this is a defect, please report it"
         ) from None
+
+
+# -- the joint rules -----------------------------------------------------------------------------
+#
+# What an event means for the clock, by the state of the clock. Each rule gives at most one move; after it the rules of
+# the new state are asked, until none has anything to say. A clock that is started under a hold, for instance, runs
+# and stands still at once, and one that a return reopens does the same.
+
+
+class Coupled(Protocol):
+    """What the joint rules read of a spell."""
+
+    presence: Presence
+    clock: Clock
+    clock_started_at: datetime | None
+    deadline: datetime | None
+
+
+class Removed(NamedTuple):
+    """A removal interval (lower, upper] that has just been confirmed."""
+
+    lower: datetime | None
+    upper: datetime
+
+
+class Left(NamedTuple):
+    """A spell that is about to be closed at an instant, for a reason."""
+
+    at: datetime
+    reason: str
+
+
+class News(NamedTuple):
+    """What one event brings to a spell, as far as the clock may follow from it.
+
+    `held`: a hold is in force. `reopens`: a return before the deadline makes the removal before it none. Of the rest
+    an event brings one thing at most.
+    """
+
+    held: bool
+    reopens: bool = True
+    started: bool = False
+    seen_at: datetime | None = None
+    removed: Removed | None = None
+    left: Left | None = None
+
+
+class Conclusion(NamedTuple):
+    """A move of the clock, and its detail."""
+
+    trigger: Trigger
+    detail: str | None = None
+
+
+def _start(spell: Coupled, news: News) -> Conclusion | None:
+    """Start the clock at the event that the methodology names, unless it is gone already: nothing is owed then."""
+    starts = news.started and spell.presence is not Presence.REMOVED
+    return Conclusion(Trigger.START) if starts else None
+
+
+def _pause(spell: Coupled, news: News) -> Conclusion | None:
+    """Pause a running clock while a hold is in force."""
+    return Conclusion(Trigger.HOLD) if news.held else None
+
+
+def _release(spell: Coupled, news: News) -> Conclusion | None:
+    """Let a paused clock run again once no hold is in force."""
+    return None if news.held else Conclusion(Trigger.RELEASE)
+
+
+def _reopen(spell: Coupled, news: News) -> Conclusion | None:
+    """Take a removal back that did not last until the deadline, where the methodology says so."""
+    seen, owed = news.seen_at, spell.deadline
+    if seen is None or owed is None or not news.reopens:
+        return None
+    return Conclusion(Trigger.REOPEN) if seen < owed else None
+
+
+def _breach(spell: Coupled, news: News) -> Conclusion | None:
+    """A sighting at or after the deadline is a certain breach, unless it was gone in time (law 4)."""
+    seen, owed = news.seen_at, spell.deadline
+    if seen is None or owed is None:
+        return None
+    return Conclusion(Trigger.SEEN_LATE) if seen >= owed else None
+
+
+def _decide(spell: Coupled, news: News) -> Conclusion | None:
+    """A confirmed removal stops the clock: gone before it, in time, or with the deadline inside its interval."""
+    if news.removed is None:
+        return None
+    assert spell.clock_started_at is not None
+    assert spell.deadline is not None
+    lower, upper = news.removed
+    if lower is None or upper <= spell.clock_started_at:
+        return Conclusion(Trigger.LEAVE, GONE_BEFORE_NOTICE)
+    in_time = spell.clock is Clock.ON_HOLD or upper <= spell.deadline
+    return Conclusion(Trigger.IN_TIME if in_time else Trigger.STRADDLE)
+
+
+def _leave(spell: Coupled, news: News) -> Conclusion | None:
+    """The end of a spell stops its clock; past the deadline nobody can say any more what was owed."""
+    if news.left is None:
+        return None
+    owed = spell.deadline if spell.clock is Clock.RUNNING else None
+    late = owed is not None and news.left.at > owed
+    return Conclusion(Trigger.STRADDLE if late else Trigger.LEAVE, news.left.reason)
+
+
+GONE_BEFORE_NOTICE = "gone_before_notice"
+JOINT_RULES: Mapping[Clock, tuple[Callable[[Coupled, News], Conclusion | None], ...]] = {
+    Clock.STOPPED: (_start,),
+    Clock.RUNNING: (_breach, _decide, _leave, _pause),
+    Clock.ON_HOLD: (_decide, _leave, _release),
+    Clock.WITHIN: (_reopen,),
+    Clock.UNDECIDED: (_breach,),
+    Clock.BREACHED: (),
+}
+
+
+def conclude(spell: Coupled, news: News) -> Conclusion | None:
+    """Give the next move of the clock that follows; None at the fixed point, where no rule has anything to say."""
+    for rule in JOINT_RULES[spell.clock]:
+        conclusion = rule(spell, news)
+        if conclusion is not None:
+            return conclusion
+    return None

@@ -13,6 +13,7 @@ from schemas.methodology import Methodology
 from services.core.case import Case, Spell, Transition
 from services.core.digest import case_digest
 from services.core.fold import fold, in_effect, order
+from services.core.freshness import counted_verdict
 from services.reports.evidence_attribution import Attributions
 from services.reports.evidence_reasons import explain
 from services.reports.evidence_rows import (
@@ -233,7 +234,7 @@ def _look(
         started_at=instant(look.started_at),
         finished_at=instant(look.finished_at),
         verdict=look.verdict,
-        counted_as=_counted(look, methodology),
+        counted_as=counted_verdict(look, methodology),
         layer=look.layer,
         reason=clean(look.reason),
         method=look.method,
@@ -245,15 +246,6 @@ def _look(
         addresses_online=sum(served.online for served in look.served),
         imputed=look.imputed,
     )
-
-
-def _counted(look: ev.LookMade, methodology: Methodology) -> str:
-    """A vantage that has not seen its canary lately can't see that a URL is gone (law 3)."""
-    limit = methodology.canary_max_age
-    if look.verdict != "removed" or limit is None:
-        return look.verdict
-    fresh = look.canary_at is not None and look.finished_at - look.canary_at <= limit
-    return "removed" if fresh else "undetermined"
 
 
 def _missed(event: Event, look: ev.LookMissed, spell: int, clean: Clean) -> LookRow:

@@ -15,7 +15,7 @@ from services.core.fold import fold
 from services.core.machines import Clock, Presence, Procedure
 from services.core.outcomes import outcomes, voided
 from services.core.state import decode_case, encode_case
-from services.core.watch import entry_of
+from services.core.watch_entry import entry_of
 from tests.strategies import START, event, look
 
 HOUR = timedelta(hours=1)

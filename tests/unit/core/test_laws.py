@@ -21,7 +21,7 @@ from services.core.fold import extend, fold, in_effect, may_extend, order
 from services.core.machines import CLOCK, PRESENCE, PROCEDURE, Clock, IllegalTransition, Presence
 from services.core.state import decode_case, encode_case
 from services.core.verdict import changed
-from services.core.watch import entry_of
+from services.core.watch_entry import entry_of
 from tests.strategies import START, any_event, event, histories, look, methodologies, ordinary
 
 HOUR = timedelta(hours=1)

@@ -15,7 +15,7 @@ from services.core.cadence import last_look, next_look, ticks_between
 from services.core.case import Case
 from services.core.fold import fold
 from services.core.machines import Presence
-from services.core.watch import ended_at, entry_of
+from services.core.watch_entry import ended_at, entry_of
 from services.probing.schedule.scheduler import Schedule
 from services.probing.schedule.works import Progress
 from tests.strategies import METHODOLOGIES, NL, START, event, histories, look

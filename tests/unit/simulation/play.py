@@ -12,7 +12,7 @@ from schemas.methodology import Methodology, shipped
 from services.core.cadence import next_look
 from services.core.case import Case as Folded
 from services.core.fold import fold
-from services.core.watch import entry_of
+from services.core.watch_entry import entry_of
 from services.probing.look.darkness import DarknessLimits
 from services.simulation.behaviours import ABROAD_TOO, AT_HOME, DARK, NATURE, WALLS, Shows
 from services.simulation.driver import timeline

@@ -4,10 +4,11 @@ from datetime import datetime
 
 from schemas.events import Fingerprint, WatchEntry
 from schemas.methodology import Methodology
+from services.core.blocks import is_lasting
 from services.core.cadence import last_look
 from services.core.case import Case, Spell
-from services.core.looks import dark_vantages, shut_out
 from services.core.machines import Presence, Procedure
+from services.core.runs import dark_vantages
 
 
 def entry_of(case: Case, methodology: Methodology) -> WatchEntry | None:
@@ -77,14 +78,14 @@ def _second_vantage(case: Case, methodology: Methodology) -> bool:
 
     A block may last for as long as the case, and meanwhile nobody else can tell what is there.
     """
-    run, dark, asked = case.spell.run, case.spell.dark, methodology.confirmation
-    if case.spell.block is not None and shut_out(case.spell.block, methodology):
+    run, dark, rule = case.spell.run, case.spell.dark, methodology.confirmation
+    if case.spell.block is not None and is_lasting(case.spell.block, methodology):
         return True
-    if run is not None and asked.vantages > len(run.vantages) and run.looks + 1 >= asked.looks:
+    if run is not None and rule.vantages > len(run.vantages) and run.looks + 1 >= rule.looks:
         return True
     return (
         dark is not None
         and dark_vantages(methodology) > len(dark.vantages)
-        and dark.looks + 1 >= asked.looks
+        and dark.looks + 1 >= rule.looks
         and dark.last_finished_at - dark.first_finished_at >= methodology.host_dark_span
     )
