@@ -13,7 +13,7 @@ from msgspec import Struct
 from schemas.events import Event
 from schemas.methodology import Methodology
 from services.core.bounds import exclusion
-from services.core.case import Block, Case, Run, Spell, Transition
+from services.core.case import Block, Case, Elsewhere, Run, Spell, Transition
 from services.core.fold import fold
 
 # What changes nothing in a fold: names, and what the prober or the report alone asks for.
@@ -49,7 +49,11 @@ def _counted_out(fold_: Fold, spell: Spell) -> str | None:
 
 
 def _run(run: Run | None) -> tuple[Any, ...] | None:
-    return None if run is None else (run.looks, run.vantages, run.agreed_at)
+    return None if run is None else (run.looks, run.vantages, run.agreed_at, run.further)
+
+
+def _elsewhere(run: Elsewhere | None) -> tuple[Any, ...] | None:
+    return None if run is None else (run.provider, run.looks, run.further)
 
 
 def _block(block: Block | None) -> tuple[str, int] | None:
@@ -76,7 +80,7 @@ _OF_SPELL: Mapping[str, Callable[[Fold, Spell], Any]] = {
     "deadline": lambda _, s: s.deadline,
     "norm_state": lambda _, s: s.clock.value,
     "breached": lambda _, s: s.breached_at,
-    "L": lambda _, s: s.known_online_at,
+    "L": lambda _, s: s.last_seen_at,
     "removal_L": lambda _, s: [removal.lower for removal in s.removals],
     "R": lambda _, s: [removal.upper for removal in s.removals],
     "presence": lambda _, s: s.presence.value,
@@ -89,9 +93,12 @@ _OF_SPELL: Mapping[str, Callable[[Fold, Spell], Any]] = {
     "pending": lambda _, s: (
         _run(s.run),
         _run(s.dark),
+        _elsewhere(s.elsewhere),
         _block(s.block),
         s.disputed,
         s.lost_from,
+        s.alternations,
+        s.swaps,
         s.reported_again_at,
     ),
 }

@@ -135,6 +135,8 @@ def _report_filed(run: Pass, event: Event) -> None:
     data = event.data
     assert isinstance(data, ev.ReportFiled)
     _take_url(run.case, data)
+    if data.seen_online_at is not None:
+        presence.take_reported_sighting(run, data.seen_online_at)
     if not data.historic:
         run.note_report()
     spell = run.case.spell

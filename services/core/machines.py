@@ -6,9 +6,13 @@ file, applied until none of them has anything to say.
 The laws (each a property test in tests/unit/core/test_laws.py):
 
 1. Folding is a function of the set of events; order is (event time, event id).
-2. `undetermined` never moves L or R, never starts, stops or confirms anything.
-3. A removal needs a run of removal-class looks; R is the first look of the run.
-4. A certain breach needs a look that saw it online at or after the deadline. BREACHED is final.
+2. `undetermined` never moves L or R, never starts, stops or confirms anything, except that an answer of the host ends a
+   run of looks that saw the whole host dark. What counts as undetermined is said in `freshness.py`.
+3. A removal needs a run of removal-class looks, longer where served and gone alternated before. R is the first look of
+   the run; where vantages disputed, or agreed only after more than `agreement_spans`, it is the look at which they
+   agreed (`runs.py`).
+4. A certain breach needs a look that saw it online at the charged provider, at or after the deadline. BREACHED is
+   final.
 5. within + certain breaches + undecided = n, for every group, always.
 6. No timers: with no new event nothing changes state.
 7. Event ids are functions of the facts, so a replay or a retry is a no-op.
@@ -18,8 +22,8 @@ A pair that is not in a table raises `IllegalTransition` and changes nothing.
 Model: h11's connection state tables.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -110,7 +114,10 @@ CLOCK: Mapping[tuple[Clock, Trigger], Clock] = {
     (Clock.ON_HOLD, Trigger.RELEASE): Clock.RUNNING,
     (Clock.ON_HOLD, Trigger.IN_TIME): Clock.WITHIN,
     (Clock.ON_HOLD, Trigger.LEAVE): Clock.STOPPED,
+    (Clock.STOPPED, Trigger.REOPEN): Clock.RUNNING,
+    (Clock.STOPPED, Trigger.STRADDLE): Clock.UNDECIDED,
     (Clock.WITHIN, Trigger.REOPEN): Clock.RUNNING,
+    (Clock.WITHIN, Trigger.STRADDLE): Clock.UNDECIDED,
     (Clock.UNDECIDED, Trigger.SEEN_LATE): Clock.BREACHED,
 }
 
@@ -132,6 +139,18 @@ def advance(table: Mapping[tuple[S, Trigger], S], state: S, trigger: Trigger) ->
 # and stands still at once, and one that a return reopens does the same.
 
 
+class Interval(Protocol):
+    """A removal interval (lower, upper]; lower is None where nobody had seen it online."""
+
+    @property
+    def lower(self) -> datetime | None:
+        """L."""
+
+    @property
+    def upper(self) -> datetime:
+        """R."""
+
+
 class Coupled(Protocol):
     """What the joint rules read of a spell."""
 
@@ -139,13 +158,15 @@ class Coupled(Protocol):
     clock: Clock
     clock_started_at: datetime | None
     deadline: datetime | None
+    gone_before_notice: bool
 
+    @property
+    def removals(self) -> Sequence[Interval]:
+        """Its removals so far."""
 
-class Removed(NamedTuple):
-    """A removal interval (lower, upper] that has just been confirmed."""
-
-    lower: datetime | None
-    upper: datetime
+    @property
+    def returned_at(self) -> Sequence[datetime]:
+        """The first sighting after each removal."""
 
 
 class Left(NamedTuple):
@@ -158,15 +179,17 @@ class Left(NamedTuple):
 class News(NamedTuple):
     """What one event brings to a spell, as far as the clock may follow from it.
 
-    `held`: a hold is in force. `reopens`: a return before the deadline makes the removal before it none. Of the rest
-    an event brings one thing at most.
+    `held`: a hold is in force. `reopens`: a return before the deadline makes the removal before it none. `within`: how
+    long after the start what nobody saw may be gone, and count as gone before. Of the rest an event brings one thing
+    at most.
     """
 
     held: bool
-    reopens: bool = True
+    reopens: bool
+    within: timedelta
     started: bool = False
     seen_at: datetime | None = None
-    removed: Removed | None = None
+    removed: Interval | None = None
     left: Left | None = None
 
 
@@ -193,30 +216,55 @@ def _release(spell: Coupled, news: News) -> Conclusion | None:
     return None if news.held else Conclusion(Trigger.RELEASE)
 
 
-def _reopen(spell: Coupled, news: News) -> Conclusion | None:
-    """Take a removal back that did not last until the deadline, where the methodology says so."""
+def _take_back(spell: Coupled, news: News) -> Conclusion | None:
+    """Take back what a removal decided, at the sighting that follows it; the start of the clock stays where it was.
+
+    Before the deadline, where the methodology says so: it did not last. A removal of what nobody had seen before rests
+    on absence alone (a gate, a wall of 404), so the first sighting takes it back under every methodology. After the
+    deadline that leaves neither: gone at every look until then, and there after all.
+    """
     seen, owed = news.seen_at, spell.deadline
-    if seen is None or owed is None or not news.reopens:
+    if seen is None or owed is None or not spell.removals:
         return None
-    return Conclusion(Trigger.REOPEN) if seen < owed else None
+    if spell.clock is Clock.STOPPED and not spell.gone_before_notice:
+        return None
+    never_seen = spell.removals[-1].lower is None
+    if seen < owed:
+        return Conclusion(Trigger.REOPEN) if news.reopens or never_seen else None
+    return Conclusion(Trigger.STRADDLE) if never_seen else None
 
 
 def _breach(spell: Coupled, news: News) -> Conclusion | None:
     """A sighting at or after the deadline is a certain breach, unless it was gone in time (law 4)."""
     seen, owed = news.seen_at, spell.deadline
-    if seen is None or owed is None:
+    if seen is None or owed is None or seen < owed:
         return None
-    return Conclusion(Trigger.SEEN_LATE) if seen >= owed else None
+    in_time = spell.clock is Clock.UNDECIDED and gone_at(spell, owed)
+    return None if in_time else Conclusion(Trigger.SEEN_LATE)
+
+
+def gone_at(spell: Coupled, at: datetime) -> bool:
+    """Tell whether an instant lies between a confirmed removal and the return that followed it, if any."""
+    return any(
+        removal.upper <= at
+        and not any(back < at for back in spell.returned_at[number : number + 1])
+        for number, removal in enumerate(spell.removals)
+    )
 
 
 def _decide(spell: Coupled, news: News) -> Conclusion | None:
-    """A confirmed removal stops the clock: gone before it, in time, or with the deadline inside its interval."""
+    """A confirmed removal stops the clock: gone before it, in time, or with the deadline inside its interval.
+
+    Never seen online is not gone before: a first look comes later than the notice, or much later, and finds a block
+    or a gate. Only what is gone within the bound that the methodology names leaves n.
+    """
     if news.removed is None:
         return None
     assert spell.clock_started_at is not None
     assert spell.deadline is not None
-    lower, upper = news.removed
-    if lower is None or upper <= spell.clock_started_at:
+    lower, upper = news.removed.lower, news.removed.upper
+    bound = spell.clock_started_at + news.within if lower is None else spell.clock_started_at
+    if upper <= bound:
         return Conclusion(Trigger.LEAVE, GONE_BEFORE_NOTICE)
     in_time = spell.clock is Clock.ON_HOLD or upper <= spell.deadline
     return Conclusion(Trigger.IN_TIME if in_time else Trigger.STRADDLE)
@@ -233,10 +281,10 @@ def _leave(spell: Coupled, news: News) -> Conclusion | None:
 
 GONE_BEFORE_NOTICE = "gone_before_notice"
 JOINT_RULES: Mapping[Clock, tuple[Callable[[Coupled, News], Conclusion | None], ...]] = {
-    Clock.STOPPED: (_start,),
+    Clock.STOPPED: (_start, _take_back),
     Clock.RUNNING: (_breach, _decide, _leave, _pause),
     Clock.ON_HOLD: (_decide, _leave, _release),
-    Clock.WITHIN: (_reopen,),
+    Clock.WITHIN: (_take_back,),
     Clock.UNDECIDED: (_breach,),
     Clock.BREACHED: (),
 }

@@ -5,18 +5,28 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from schemas.events import Event, LookMade
+from schemas.events import Event, Fingerprint, LookMade
 from services.core.blocks import clear_block, record_block
 from services.core.case import Removal, Run, Spell
 from services.core.exposure import close_stretch, open_stretch, reopen_stretch
-from services.core.freshness import has_fresh_canary
-from services.core.machines import Clock, Presence, Procedure, Removed, Trigger
+from services.core.freshness import NEEDS_SIGHTING, counted_verdict, has_fresh_canary
+from services.core.machines import Clock, Presence, Procedure, Trigger
+from services.core.moves import (
+    answerable,
+    end_elsewhere,
+    is_move,
+    lengthen_elsewhere,
+    place_of,
+)
 from services.core.reasons import BLOCKS, NETWORK_FAULTS, REASONS, SILENT
 from services.core.runs import (
     dark_vantages,
     date_removal,
+    further_looks,
     is_confirmed,
     lengthen,
+    pending_runs,
+    record_alternation,
     record_dispute,
 )
 from services.core.spells import Pass
@@ -33,9 +43,7 @@ def take_look(run: Pass, event: Event) -> None:
     assert isinstance(look, LookMade)
     spell = run.case.spell
     spell.looks += 1
-    if look.verdict == "undetermined" or (
-        look.verdict == "removed" and not has_fresh_canary(look, run.methodology)
-    ):
+    if _counts_as_undetermined(run, look):
         spell.undetermined += 1
         if look.reason in BLOCKS:
             record_block(spell, look, run.methodology)
@@ -46,6 +54,14 @@ def take_look(run: Pass, event: Event) -> None:
         if spell.block is not None:
             clear_block(spell, spell.block, look, run.methodology)
         _handler(look)(run, look)
+
+
+def _counts_as_undetermined(run: Pass, look: LookMade) -> bool:
+    if look.verdict == "online" and look.resolution_age_seconds is None:
+        # Nearly every look; the rest of this would give the same.
+        return False
+    seen = look.reason not in NEEDS_SIGHTING or run.case.known_online
+    return counted_verdict(look, run.methodology, seen_before=seen) == "undetermined"
 
 
 def _handler(look: LookMade) -> Callable[[Pass, LookMade], None]:
@@ -66,45 +82,93 @@ def _answered(run: Pass, look: LookMade) -> bool:
     return look.fingerprint is not None or look.reason in REASONS
 
 
-def serving(look: LookMade) -> list[str]:
-    """Name the providers that served the URL: those that host it, or where none does, those that pass it on."""
-    if len(look.served) == 1:
-        # Nearly every look; the rest of this would give the same.
-        only = look.served[0]
-        return [only.provider] if only.online and only.provider is not None else []
-    online = [(s.role, s.provider) for s in look.served if s.online and s.provider is not None]
-    hosting = sorted({provider for role, provider in online if role == "hosting"})
-    return hosting or sorted({provider for _, provider in online})
-
-
-def _answerable(run: Pass, look: LookMade) -> list[str]:
-    """Name who serves the URL; a correction of history outweighs what looks before it was stated say."""
-    providers = serving(look)
-    if not providers or not run.case.corrections:
-        return providers
-    corrected = run.case.corrected(run.now)
-    return providers if corrected is None else [corrected]
-
-
 # -- online --------------------------------------------------------------------------------------
 
 
 def _take_sighting(run: Pass, look: LookMade) -> None:
-    run.attribute(_answerable(run, look), look.started_at)
+    """Take a look that saw the URL online: at the charged provider, elsewhere, or nobody can tell where."""
     spell = run.case.spell
     if spell.presence is Presence.REMOVED and look.started_at <= spell.removals[-1].upper:
         # It began before the removal was first seen, so it is no evidence of a return.
         return
     if spell.run or spell.dark or spell.lost_from:
         record_dispute(spell, look.vantage)
-    _see(run, spell, look.started_at)
-    if spell.baseline is None and look.fingerprint is not None:
-        # The age in a cache is not the content's.
-        spell.baseline = msgspec.structs.replace(look.fingerprint, cache_age=None)
+    if _is_here(run, spell, look):
+        _see_here(run, look)
+    else:
+        # It is served, so that no run of looks that saw it gone goes on.
+        spell.run = spell.dark = None
+
+
+def _is_here(run: Pass, spell: Spell, look: LookMade) -> bool:
+    """Tell whether a sighting speaks of the current spell, after a move that it may be the last look of."""
+    if _is_plainly_here(run, spell, look):
+        return True
+    providers, corrected = answerable(run.case, look, run.now)
+    provider, charged = spell.provider, spell.observed or spell.clock_started_at is not None
+    gone = spell.presence is Presence.REMOVED
+    if (
+        corrected
+        or not charged
+        or provider is None
+        or provider in providers
+        or (gone and providers)
+    ):
+        # Where a removal was confirmed, it is known that the old provider does not serve it.
+        run.attribute(providers, look.started_at)
+        return True
+    place = place_of(look, providers, provider)
+    if place == "elsewhere":
+        return _is_moved(run, spell, look, min(providers))
+    return place == "here" and (bool(providers) or spell.elsewhere is None)
+
+
+def _is_plainly_here(run: Pass, spell: Spell, look: LookMade) -> bool:
+    """Tell of nearly every look, at little cost, what the rest of `_is_here` would."""
+    served = look.served
+    if len(served) != 1 or not spell.observed or run.case.corrections:
+        return False
+    return served[0].provider == spell.provider and served[0].online
+
+
+def _is_moved(run: Pass, spell: Spell, look: LookMade, provider: str) -> bool:
+    """Take a look that saw it elsewhere; tell whether it moved, and this look is one of the next spell."""
+    away = spell.elsewhere = lengthen_elsewhere(spell, look, provider, run.methodology)
+    if not is_move(away, run.methodology):
+        return False
+    spell.run = spell.dark = spell.elsewhere = None
+    run.move_to(away.provider, away.started_at, away.finished_at)
+    opened = run.case.spell
+    record_alternation(opened.swaps, look.finished_at, 1, run.methodology)
+    if away.looks > 1:
+        _see(run, opened, away.started_at, away.fingerprint)
+        _settle_clock(run, opened, away.started_at)
+    return _is_here(run, opened, look)
+
+
+def _see_here(run: Pass, look: LookMade) -> None:
+    spell = run.case.spell
+    if spell.elsewhere is not None:
+        end_elsewhere(spell, look, run.methodology)
+    if spell.run is not None or spell.presence is Presence.REMOVED:
+        _record_refuted(run, spell, look)
+    _see(run, spell, look.started_at, look.fingerprint)
     _settle_clock(run, spell, look.started_at)
 
 
-def _see(run: Pass, spell: Spell, at: datetime) -> None:
+def _record_refuted(run: Pass, spell: Spell, look: LookMade) -> None:
+    """Keep that served and gone alternate, where one vantage sees both; what two see differently is a dispute.
+
+    A return counts as one look: it may be an act of its own, but the removal may have been a run of chance.
+    """
+    refuted, looks = spell.run, 1
+    if refuted is not None:
+        looks = refuted.looks if look.vantage in refuted.vantages else 0
+    if looks:
+        record_alternation(spell.alternations, look.finished_at, looks, run.methodology)
+
+
+def _see(run: Pass, spell: Spell, at: datetime, fingerprint: Fingerprint | None) -> None:
     returned = spell.presence is Presence.REMOVED
     spell.run = spell.dark = spell.reported_again_at = None
     run.move_presence(spell, Trigger.SEEN)
@@ -114,17 +178,37 @@ def _see(run: Pass, spell: Spell, at: datetime) -> None:
     open_stretch(spell, at)
     spell.first_online_at = spell.first_online_at or at
     spell.known_online_at = at if spell.known_online_at is None else max(spell.known_online_at, at)
+    if spell.baseline is None and fingerprint is not None:
+        # The age in a cache is not the content's.
+        spell.baseline = msgspec.structs.replace(fingerprint, cache_age=None)
+
+
+def take_reported_sighting(run: Pass, at: datetime) -> None:
+    """Take the instant at which a reporter says that it was online, where the methodology counts it.
+
+    It is L where no look says otherwise: it ends no run and takes no removal back, and what is at or after the deadline
+    breaches nobody. There a look decides, which a report of what is gone calls for.
+    """
+    if run.methodology.reported_sighting == "ignored" or at > run.now:
+        return
+    run.case.reported_online = True
+    spell = run.case.spell
+    ends = [one.first_finished_at for one in pending_runs(spell)]
+    if spell.deadline is not None:
+        ends.append(spell.deadline)
+    out_of_reach = spell.procedure is Procedure.CLOSED or spell.presence is Presence.REMOVED
+    earlier_spell = spell.number > 1 and at < spell.opened_at
+    if out_of_reach or earlier_spell or any(at >= end for end in ends):
+        return
+    reported = spell.reported_online_at
+    spell.reported_online_at = at if reported is None else max(reported, at)
 
 
 def _settle_clock(run: Pass, spell: Spell, at: datetime) -> None:
     """Tell the clock of a sighting, where anything may follow from it."""
-    clock, started_at = spell.clock, spell.clock_started_at
-    if spell.gone_before_notice and clock is Clock.STOPPED and started_at is not None:
-        run.start_clock(max(started_at, at))
-    if spell.deadline is None or clock is Clock.BREACHED:
-        return
-    if clock is Clock.RUNNING and at < spell.deadline:
-        # Nearly every look: nothing is owed yet.
+    clock, owed = spell.clock, spell.deadline
+    if owed is None or clock is Clock.BREACHED or (clock is Clock.RUNNING and at < owed):
+        # Nearly every look: nothing is owed yet, or no more.
         return
     run.conclude(spell, run.news(seen_at=at), at)
 
@@ -137,9 +221,12 @@ def _take_gone_look(run: Pass, look: LookMade) -> None:
     if spell.presence is Presence.REMOVED:
         return
     run.move_presence(spell, Trigger.SUSPECT, look.reason)
-    spell.dark = None
+    spell.dark = spell.elsewhere = None
     rule, span = run.methodology.confirmation, run.methodology.confirmation_span
-    spell.run = lengthen(spell.run, look, rule.vantages)
+    further = 0
+    if spell.run is None:
+        further = further_looks(spell.alternations, look.finished_at, run.methodology)
+    spell.run = lengthen(spell.run, look, rule.vantages, further)
     if is_confirmed(spell.run, rule.looks, span, rule.vantages):
         _remove(run, spell, spell.run, span)
 
@@ -160,14 +247,14 @@ def _remove(run: Pass, spell: Spell, ended: Run, span: timedelta) -> None:
     """Confirm the removal that a run stands for."""
     run.move_presence(spell, Trigger.CONFIRM, ended.reason)
     removal = Removal(
-        lower=spell.known_online_at,
-        upper=date_removal(spell, ended, span),
+        lower=spell.last_seen_at,
+        upper=date_removal(spell, ended, span, run.methodology.confirmation.agreement_spans),
         layer=ended.layer,
         reason=ended.reason,
     )
     spell.removals.append(removal)
-    spell.run = spell.dark = None
+    spell.run = spell.dark = spell.elsewhere = None
     if spell.reported_again_at is not None and spell.reported_again_at <= removal.upper:
         spell.reported_again_at = None
     close_stretch(spell, removal)
-    run.conclude(spell, run.news(removed=Removed(removal.lower, removal.upper)), run.now)
+    run.conclude(spell, run.news(removed=removal), run.now)

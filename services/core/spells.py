@@ -91,8 +91,10 @@ class Pass:
 
     def news(self, **brought: Any) -> News:
         """Put together what the current event brings, for the joint rules."""
-        reopens = self.methodology.return_before_deadline == "reopens"
-        return News(held=self.case.hold is not None, reopens=reopens, **brought)
+        method = self.methodology
+        reopens = method.return_before_deadline == "reopens"
+        held, within = self.case.hold is not None, method.gone_before_notice_bound
+        return News(held=held, reopens=reopens, within=within, **brought)
 
     def conclude(self, spell: Spell, news: News, at: datetime) -> None:
         """Move the clock as the joint rules conclude, to their fixed point; a pause begins at `at`."""
@@ -106,8 +108,8 @@ class Pass:
             spell.breached_at = news.seen_at
         elif conclusion.trigger is Trigger.HOLD:
             self._stand_still(spell, at)
-        elif conclusion.detail == GONE_BEFORE_NOTICE:
-            spell.gone_before_notice = True
+        else:
+            spell.gone_before_notice = conclusion.detail == GONE_BEFORE_NOTICE
 
     def start_clock(self, at: datetime) -> None:
         """Start the current spell's clock, unless it is gone already: then there is nothing to owe.
@@ -151,11 +153,11 @@ class Pass:
             self._stood_until(spell, hold, at)
         self.conclude(spell, self.news(), at)
 
-    def _settle_hold(self) -> None:
+    def _settle_hold(self, at: datetime) -> None:
         """Say what was owed where the spell ends under a hold, which from now on pauses another's clock."""
         hold, spell = self.case.hold, self.case.spell
         if hold is not None and (hold.owed_at is not None or spell.clock is Clock.ON_HOLD):
-            self._stood_until(spell, hold, self.now)
+            self._stood_until(spell, hold, max(at, hold.placed_at))
             hold.owed_at = None
 
     def _stood_until(self, spell: Spell, hold: Hold, at: datetime) -> None:
@@ -184,14 +186,14 @@ class Pass:
 
     # -- spells ------------------------------------------------------------------------------
 
-    def close(self, reason: str) -> None:
-        """Close the current spell; what the clock has decided stays decided."""
-        spell = self.case.spell
+    def close(self, reason: str, at: datetime | None = None) -> None:
+        """Close the current spell as of an instant, else of now; what the clock has decided stays decided."""
+        spell, at = self.case.spell, at or self.now
         if spell.procedure is Procedure.CLOSED:
             return
-        self._settle_hold()
-        self.conclude(spell, self.news(left=Left(self.now, reason)), self.now)
-        spell.closed_at, spell.closed_reason = self.now, reason
+        self._settle_hold(at)
+        self.conclude(spell, self.news(left=Left(at, reason)), at)
+        spell.closed_at, spell.closed_reason = at, reason
         self.move_procedure(spell, Trigger.CLOSE, reason)
 
     def attribute(self, providers: list[str], since: datetime) -> None:
@@ -207,17 +209,19 @@ class Pass:
         elif spell.provider is None or not (spell.observed or spell.clock_started_at):
             spell.provider, spell.observed = min(providers), True
         else:
-            self._move_to(min(providers), since)
+            self.move_to(min(providers), since, self.now)
 
-    def _move_to(self, provider: str, at: datetime) -> None:
+    def move_to(self, provider: str, at: datetime, left_at: datetime) -> None:
+        """End the current spell as of one instant, and open the next provider's as of another."""
         old = self.case.spell
-        self.close("moved")
+        self.close("moved", left_at)
         opened = Spell(
             number=old.number + 1,
             opened_at=at,
             provider=provider,
             observed=True,
             maybe_online_from=at,
+            swaps=list(old.swaps),
         )
         self.case.spells.append(opened)
         self._take_waiting_notice(opened, at)

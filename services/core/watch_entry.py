@@ -27,14 +27,27 @@ def entry_of(case: Case, methodology: Methodology) -> WatchEntry | None:
         watch_from=spell.clock_started_at or case.reported_at or spell.opened_at,
         clock_started_at=spell.clock_started_at,
         deadline=spell.deadline,
-        suspected_at=spell.run.first_finished_at if spell.run is not None else None,
+        suspected_at=_suspected_at(spell),
         removed_at=_removed_at(spell),
         returned_at=spell.returned_at[-1] if spell.returned_at else None,
         second_vantage=_second_vantage(case, methodology),
         known_online=case.known_online,
         baseline=_needed(spell.baseline),
         host_dark=spell.dark is not None,
+        further_looks=_further_looks(spell),
     )
+
+
+def _suspected_at(spell: Spell) -> datetime | None:
+    """Give the first look of what is to be confirmed: that it is gone, or that it has moved."""
+    if spell.run is not None:
+        return spell.run.first_finished_at
+    return None if spell.elsewhere is None else spell.elsewhere.finished_at
+
+
+def _further_looks(spell: Spell) -> int:
+    pending = spell.run or spell.elsewhere
+    return 0 if pending is None else pending.further
 
 
 def _removed_at(spell: Spell) -> datetime | None:

@@ -55,8 +55,16 @@ def look(
         verdict=verdict,
         reason=reason,
         layer="host" if reason == "host_dark" else None,
-        served=(Served(address=address, provider=phase.provider, online=online),),
+        served=(
+            Served(
+                address=address,
+                provider=phase.provider,
+                online=online,
+                gone=verdict == "removed",
+            ),
+        ),
         canary_at=tick,
+        providers_left_out=(),
     )
     made = ids.look_id(case.case_id, vantage, tick, tick)
     return Event(id=made, time=data.finished_at, source="test", case_id=case.case_id, data=data)
