@@ -218,7 +218,7 @@ def _settle_clock(run: Pass, spell: Spell, at: datetime) -> None:
 
 def _take_gone_look(run: Pass, look: LookMade) -> None:
     spell = run.case.spell
-    if spell.presence is Presence.REMOVED:
+    if spell.presence is Presence.REMOVED or _is_contradicted(spell, look):
         return
     run.move_presence(spell, Trigger.SUSPECT, look.reason)
     spell.dark = spell.elsewhere = None
@@ -229,6 +229,12 @@ def _take_gone_look(run: Pass, look: LookMade) -> None:
     spell.run = lengthen(spell.run, look, rule.vantages, further)
     if is_confirmed(spell.run, rule.looks, span, rule.vantages):
         _remove(run, spell, spell.run, span)
+
+
+def _is_contradicted(spell: Spell, look: LookMade) -> bool:
+    """Tell whether an imputed removal is refuted: it was seen online after that removal's own beginning."""
+    seen = spell.known_online_at
+    return look.imputed and seen is not None and look.started_at < seen
 
 
 def _take_dark_look(run: Pass, look: LookMade) -> None:
