@@ -106,21 +106,17 @@ def _is_here(run: Pass, spell: Spell, look: LookMade) -> bool:
         return True
     providers, corrected = answerable(run.case, look, run.now)
     provider, charged = spell.provider, spell.observed or spell.clock_started_at is not None
-    gone = spell.presence is Presence.REMOVED
-    if (
-        corrected
-        or not charged
-        or provider is None
-        or provider in providers
-        or (gone and providers)
-    ):
-        # Where a removal was confirmed, it is known that the old provider does not serve it.
+    if corrected or not charged or provider is None or provider in providers:
         run.attribute(providers, look.started_at)
         return True
     place = place_of(look, providers, provider)
-    if place == "elsewhere":
-        return _is_moved(run, spell, look, min(providers))
-    return place == "here" and (bool(providers) or spell.elsewhere is None)
+    if place == "here":
+        return bool(providers) or spell.elsewhere is None
+    if providers and spell.presence is Presence.REMOVED:
+        # Its removal was confirmed: that the old provider does not serve it is known.
+        run.attribute(providers, look.started_at)
+        return True
+    return place == "elsewhere" and _is_moved(run, spell, look, min(providers))
 
 
 def _is_plainly_here(run: Pass, spell: Spell, look: LookMade) -> bool:

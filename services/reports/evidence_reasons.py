@@ -63,7 +63,7 @@ def _gone_before(spell: Spell, methodology: Methodology) -> str:
 
 def _last_seen(spell: Spell, removal: Removal) -> str:
     if removal.lower is None:
-        return "never seen online"
+        return "never seen online at this provider"
     by_look = removal.lower != spell.reported_online_at
     return f"last seen online {instant(removal.lower)}{'' if by_look else ' by the reporter'}"
 
