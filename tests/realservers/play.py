@@ -17,7 +17,7 @@ from schemas.urls import canonical
 from services.core.cadence import next_look
 from services.core.case import Case, Spell
 from services.core.fold import fold
-from services.core.watch import entry_of
+from services.core.watch_entry import entry_of
 from services.probing.dns.resolver import Resolver, ResolverLimits
 from services.probing.guard.guard import Guard
 from services.probing.limits.gate import DEADLINE, REST

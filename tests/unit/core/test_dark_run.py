@@ -7,7 +7,7 @@ from services.core.case import Spell
 from services.core.fold import fold
 from services.core.machines import Clock, Presence
 from services.core.reasons import BLOCKS, REASONS
-from services.core.watch import entry_of
+from services.core.watch_entry import entry_of
 from services.ledger.changes import Stored, extended
 from tests.strategies import TWO_VANTAGES, event, look
 from tests.unit.core.test_fold import NL, at, dark, ev, notice, online, report
