@@ -15,7 +15,7 @@ from services.probing.guard.networks import SPECIAL
 from services.probing.http.exchange import Exchanger
 from tests.integration.lab import Lab
 from tests.integration.looksites import answer
-from tests.unit.probing.test_guard import UNSAFE
+from tests.unit.probing.guard.test_guard import UNSAFE
 
 
 @pytest.fixture

@@ -58,10 +58,10 @@ def answers(data: bytes, number: int, question: bytes) -> bool:
     """Tell whether a datagram is the answer to our question: the id, the bit, and the question itself."""
     if len(data) < 12 + len(question):
         return False
-    found, flags, questions, *_ = _HEADER.unpack_from(data)
+    number_sent_back, flags, questions, *_ = _HEADER.unpack_from(data)
     echoed = data[12 : 12 + len(question)]
     return (
-        found == number
+        number_sent_back == number
         and flags & 0x8000 != 0
         and questions == 1
         and (echoed == question or echoed.lower() == question.lower())
@@ -112,10 +112,10 @@ def _read(data: bytes, host: str, question_length: int, kind: int) -> Plain | No
         at += length
     if not _ends(data, at, additional):
         return None
-    return _chased(host, kind, addresses, ttls, aliases)
+    return _resolve_chain(host, kind, addresses, ttls, aliases)
 
 
-def _chased(
+def _resolve_chain(
     host: str,
     kind: int,
     addresses: dict[str, list[bytes]],

@@ -69,8 +69,8 @@ class ResolverLimits:
 class Resolution(Struct, frozen=True, kw_only=True):
     """What the name servers said of one name, and when; `addresses` are IPv4 first.
 
-    `stale`: it is older than it may be, because the name servers fail now. `unheard`: the family, 4 or 6, for which
-    they gave no answer, so that there may be addresses that are not among these; 0: none.
+    `stale`: it is older than it may be, because the name servers fail now. `unanswered_family`: the family, 4 or 6,
+    for which they gave no answer, so that there may be addresses that are not among these; 0: none.
     """
 
     status: Dns
@@ -80,10 +80,10 @@ class Resolution(Struct, frozen=True, kw_only=True):
     ttl: float = 0.0
     at: float = 0.0
     stale: bool = False
-    unheard: int = 0
+    unanswered_family: int = 0
 
 
-class _Reply(Struct, frozen=True):
+class QueryAnswer(Struct, frozen=True):
     """The answer to one query, its CNAME chain followed."""
 
     status: Dns
@@ -93,7 +93,7 @@ class _Reply(Struct, frozen=True):
 
 
 class Resolver:
-    """Ask the operator's own name servers, remember the answers, share flights.
+    """Ask the operator's own name servers, remember the answers, share lookups under way.
 
     `servers` are (address, port) pairs. Under a simulated guard they have to be on loopback.
     """
@@ -118,25 +118,25 @@ class Resolver:
         self._limits = limits or ResolverLimits()
         self._positive: OrderedDict[str, Resolution] = OrderedDict()
         self._negative: OrderedDict[str, Resolution] = OrderedDict()
-        self._flights: dict[str, asyncio.Task[Resolution]] = {}
-        self._unheard: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._pending: dict[str, asyncio.Task[Resolution]] = {}
+        self._unanswered_since: OrderedDict[str, tuple[int, float]] = OrderedDict()
         self._turn = 0
 
     def __repr__(self) -> str:
-        known = f"{len(self._positive)} known, {len(self._negative)} negative"
-        return f"<Resolver {len(self._servers)} servers, {known}>"
+        entries = f"{len(self._positive)} positive, {len(self._negative)} negative"
+        return f"<Resolver {len(self._servers)} servers, {entries}>"
 
     async def resolve(self, host: str, *, fresh: bool = False) -> Resolution:
         """Resolve a name; `fresh` accepts only what is younger than `fresh_seconds`."""
-        known = self.known(host, fresh=fresh)
+        known = self.recall(host, fresh=fresh)
         if known is not None:
             return known
-        found = await asyncio.shield(self._flight(host))
+        found = await asyncio.shield(self._lookup(host))
         if not fresh and found.status in _RETRIED:
             return self._stale(host) or found
         return found
 
-    def known(self, host: str, *, fresh: bool = False) -> Resolution | None:
+    def recall(self, host: str, *, fresh: bool = False) -> Resolution | None:
         """Give what is remembered of a name and still holds."""
         positive, negative = self._positive.get(host), self._negative.get(host)
         # Where both are there, the name servers have failed since.
@@ -146,7 +146,7 @@ class Resolver:
         now = monotonic()
         if fresh:
             # Half an answer is asked for again.
-            if newest.unheard:
+            if newest.unanswered_family:
                 return None
             most = min(self._limits.fresh_seconds, newest.ttl)
             return newest if now - newest.at <= most else None
@@ -160,7 +160,7 @@ class Resolver:
         if age > known.ttl + min(self._limits.stale_seconds, known.ttl):
             return None
         if age > known.ttl * _REFRESH_SHARE:
-            self._flight(host)
+            self._lookup(host)
         return known
 
     def _stale(self, host: str) -> Resolution | None:
@@ -170,53 +170,53 @@ class Resolver:
             return None
         return msgspec.structs.replace(known, stale=True)
 
-    def _flight(self, host: str) -> "asyncio.Task[Resolution]":
-        flight = self._flights.get(host)
-        if flight is None:
-            flight = asyncio.create_task(self._fly(host), name="resolve")
-            self._flights[host] = flight
-        return flight
+    def _lookup(self, host: str) -> "asyncio.Task[Resolution]":
+        lookup = self._pending.get(host)
+        if lookup is None:
+            lookup = asyncio.create_task(self._look_up(host), name="resolve")
+            self._pending[host] = lookup
+        return lookup
 
     async def name_servers(self, domain: str) -> tuple[str, ...] | None:
         """Name the name servers of a domain; empty where it has none, None where nobody answers."""
-        reply = await self._chase(domain, "NS")
+        reply = await self._follow(domain, "NS")
         return None if reply.status in _RETRIED else reply.values
 
     async def close(self) -> None:
-        """Cancel the queries in flight and close the sockets."""
-        flights = tuple(self._flights.values())
-        for flight in flights:
-            flight.cancel()
-        await asyncio.gather(*flights, return_exceptions=True)
+        """Cancel the lookups under way and close the sockets."""
+        lookups = tuple(self._pending.values())
+        for lookup in lookups:
+            lookup.cancel()
+        await asyncio.gather(*lookups, return_exceptions=True)
         for sockets in self._sockets:
             sockets.close()
 
     # -- one name ----------------------------------------------------------------------------------
 
-    async def _fly(self, host: str) -> Resolution:
+    async def _look_up(self, host: str) -> Resolution:
         try:
             async with asyncio.timeout(self._limits.total_seconds):
                 found = await self._both_families(host)
         except TimeoutError:
             found = Resolution(status="timeout", ttl=self._limits.failure_seconds, at=monotonic())
         finally:
-            self._flights.pop(host, None)
+            self._pending.pop(host, None)
         self._remember(host, found)
         return found
 
     async def _both_families(self, host: str) -> Resolution:
-        v4, v6 = await asyncio.gather(self._chase(host, "A"), self._chase(host, "AAAA"))
+        v4, v6 = await asyncio.gather(self._follow(host, "A"), self._follow(host, "AAAA"))
         if v4.values or v6.values:
-            return self._found(host, v4, v6)
+            return self._addresses(host, v4, v6)
         status = _joint(v4.status, v6.status)
         if status == "nxdomain" and len(self._servers) > 1:
-            status = _joint(status, (await self._chase(host, "A")).status)
+            status = _joint(status, (await self._follow(host, "A")).status)
         chain = v4.chain or v6.chain
         return Resolution(
             status=status, chain=chain, ttl=self._negative_ttl(status, v4, v6), at=monotonic()
         )
 
-    def _found(self, host: str, v4: _Reply, v6: _Reply) -> Resolution:
+    def _addresses(self, host: str, v4: QueryAnswer, v6: QueryAnswer) -> Resolution:
         most = self._limits.addresses_per_family
         ttl = min(reply.ttl for reply in (v4, v6) if reply.values)
         low, high = self._limits.positive_seconds
@@ -227,23 +227,23 @@ class Resolver:
             left_out=max(len(v4.values) - most, 0) + max(len(v6.values) - most, 0),
             ttl=min(max(ttl, low), high),
             at=monotonic(),
-            unheard=self._missed(host, v4, v6),
+            unanswered_family=self._unanswered(host, v4, v6),
         )
 
-    def _missed(self, host: str, v4: _Reply, v6: _Reply) -> int:
+    def _unanswered(self, host: str, v4: QueryAnswer, v6: QueryAnswer) -> int:
         """Name the family that got no answer; 0: none, or one that got none for minutes, as some zones never do."""
         failed = 4 if v4.status in _RETRIED else 6 if v6.status in _RETRIED else 0
-        known = self._unheard.pop(host, None)
+        known = self._unanswered_since.pop(host, None)
         if not failed:
             return 0
         now = monotonic()
         since = known[1] if known is not None and known[0] == failed else now
-        self._unheard[host] = (failed, since)
-        while len(self._unheard) > self._limits.negative_entries:
-            self._unheard.popitem(last=False)
+        self._unanswered_since[host] = (failed, since)
+        while len(self._unanswered_since) > self._limits.negative_entries:
+            self._unanswered_since.popitem(last=False)
         return failed if now - since < self._limits.family_seconds else 0
 
-    def _negative_ttl(self, status: Dns, v4: _Reply, v6: _Reply) -> float:
+    def _negative_ttl(self, status: Dns, v4: QueryAnswer, v6: QueryAnswer) -> float:
         if status not in ("nxdomain", "nodata"):
             return self._limits.failure_seconds
         low, high = self._limits.negative_seconds
@@ -266,7 +266,7 @@ class Resolver:
 
     # -- one query ---------------------------------------------------------------------------------
 
-    async def _chase(self, host: str, kind: str) -> _Reply:
+    async def _follow(self, host: str, kind: str) -> QueryAnswer:
         """Follow a CNAME chain over as many queries as it takes, up to the cap."""
         name = host
         chain: tuple[str, ...] = ()
@@ -274,17 +274,17 @@ class Resolver:
             reply, name = await self._query(name, kind)
             chain += reply.chain
             if len(chain) > self._limits.cname_depth:
-                return _Reply("broken", (), chain[: self._limits.cname_depth])
+                return QueryAnswer("broken", (), chain[: self._limits.cname_depth])
             if reply.values or not reply.chain or reply.status != "nodata":
-                return _Reply(reply.status, reply.values, chain, reply.ttl)
+                return QueryAnswer(reply.status, reply.values, chain, reply.ttl)
 
-    async def _query(self, name: str, kind: str) -> tuple[_Reply, str]:
+    async def _query(self, name: str, kind: str) -> tuple[QueryAnswer, str]:
         """Ask the servers in turn until one answers; returns the name that the chain ends at."""
         try:
             question = question_of(name, kind)
         except (dns.exception.DNSException, ValueError):
-            return _Reply("broken"), name
-        found: tuple[_Reply, str] = (_Reply("timeout"), name)
+            return QueryAnswer("broken"), name
+        found: tuple[QueryAnswer, str] = (QueryAnswer("timeout"), name)
         for _ in range(max(self._limits.tries, len(self._servers))):
             self._turn = (self._turn + 1) % len(self._servers)
             found = await self._ask(self._turn, name, question)
@@ -292,7 +292,7 @@ class Resolver:
                 break
         return found
 
-    async def _ask(self, turn: int, name: str, question: bytes) -> tuple[_Reply, str]:
+    async def _ask(self, turn: int, name: str, question: bytes) -> tuple[QueryAnswer, str]:
         seconds = self._limits.try_seconds
         try:
             data = await self._sockets[turn].ask(question, seconds)
@@ -300,14 +300,14 @@ class Resolver:
                 return _read(await self._over_tcp(turn, question), name)
             plain = read_plain(data, name, question)
             if plain is not None:
-                return _Reply("addresses", plain.values, plain.chain, plain.ttl), plain.end
+                return QueryAnswer("addresses", plain.values, plain.chain, plain.ttl), plain.end
             return _read(dns.message.from_wire(data), name)
         except (TimeoutError, dns.exception.Timeout):
-            return _Reply("timeout"), name
+            return QueryAnswer("timeout"), name
         except (OSError, EOFError):
-            return _Reply("servfail"), name
+            return QueryAnswer("servfail"), name
         except (dns.exception.DNSException, ValueError):
-            return _Reply("broken"), name
+            return QueryAnswer("broken"), name
 
     async def _over_tcp(self, turn: int, question: bytes) -> dns.message.Message:
         address, port = self._servers[turn]
@@ -317,18 +317,18 @@ class Resolver:
         )
 
 
-def _read(answer: dns.message.Message, name: str) -> tuple[_Reply, str]:
+def _read(answer: dns.message.Message, name: str) -> tuple[QueryAnswer, str]:
     if not isinstance(answer, dns.message.QueryMessage):
-        return _Reply("broken"), name
+        return QueryAnswer("broken"), name
     status = _STATUS.get(answer.rcode(), "servfail")
     if status not in ("nodata", "nxdomain"):
-        return _Reply(status), name
+        return QueryAnswer(status), name
     told = answer.resolve_chaining()
     chain = tuple(rrset[0].target.to_text(omit_final_dot=True).lower() for rrset in told.cnames)
     values = () if told.answer is None else tuple(dict.fromkeys(_value(r) for r in told.answer))
     ttl = float(told.minimum_ttl)
     end = told.canonical_name.to_text(omit_final_dot=True).lower()
-    return _Reply("addresses" if values else status, values, chain, ttl), end
+    return QueryAnswer("addresses" if values else status, values, chain, ttl), end
 
 
 def _value(record: object) -> str:

@@ -12,7 +12,7 @@ from services.probing.guard.families import BOTH, Families
 from services.probing.guard.guard import Guard
 from services.probing.http.exchange import Exchanger, Reply
 from services.probing.limits.backoff import BackOff
-from services.probing.limits.gate import REST, Gate, Worth
+from services.probing.limits.gate import REST, Gate, Priority
 from services.probing.look.controls import Controls, SharedTargets
 from services.probing.look.darkness import Darkness, DarknessLimits
 
@@ -56,7 +56,7 @@ class Target:
     known_online: bool = False
     baseline: Fingerprint | None = None
     host_dark: bool = False
-    worth: Worth = REST
+    worth: Priority = REST
 
 
 @dataclass(slots=True)

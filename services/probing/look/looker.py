@@ -229,11 +229,11 @@ class Looker:
         before = visit.resolution
         if before is None or not before.at:
             return False
-        unheard = before.unheard if found.reason == "gone_on_some" else 0
+        unheard = before.unanswered_family if found.reason == "gone_on_some" else 0
         if found.verdict != "removed" and not unheard:
             return False
         now = await self._resolver.resolve(url.host, fresh=True)
-        if unheard and now.unheard != unheard:
+        if unheard and now.unanswered_family != unheard:
             return True
         return (now.status, set(now.addresses)) != (before.status, set(before.addresses))
 

@@ -17,8 +17,8 @@ from services.core.verdict import (
 from services.probing.dns.resolver import Resolution
 from services.probing.guard.literals import literal_of
 from services.probing.http.exchange import Method, Reply
-from services.probing.limits.backoff import seconds_wished
-from services.probing.limits.gate import REST, Deferred, Worth
+from services.probing.limits.backoff import retry_after_seconds
+from services.probing.limits.gate import REST, Deferred, Priority
 from services.probing.look import redirects
 from services.probing.look.controls import is_parked
 from services.probing.look.kit import Kit, LookLimits, Step
@@ -54,7 +54,7 @@ class Visit:
         heeds: bool = True,
         was_served: bool = False,
         baseline: Fingerprint | None = None,
-        worth: Worth = REST,
+        worth: Priority = REST,
         steps: list[Step] | None = None,
     ) -> None:
         self._kit = kit
@@ -115,7 +115,7 @@ class Visit:
         literal = literal_of(host)
         if literal is not None:
             return Resolution(status="addresses", addresses=(literal,))
-        found = self._kit.resolver.known(host, fresh=self._fresh)
+        found = self._kit.resolver.recall(host, fresh=self._fresh)
         if found is None:
             before = self._kit.gate.now()
             found = await self._kit.resolver.resolve(host, fresh=self._fresh)
@@ -132,7 +132,7 @@ class Visit:
             log.warning("look.address_refused", refused=refused, allowed=len(allowed))
         routed = [a for a in allowed if (6 if ":" in a else 4) in self._kit.limits.families]
         routed = routed or allowed
-        left_out = found.left_out + (found.unheard in self._kit.limits.families)
+        left_out = found.left_out + (found.unanswered_family in self._kit.limits.families)
         if len(routed) <= most:
             return routed, refused, left_out
         v4 = [a for a in routed if ":" not in a][:most]
@@ -261,10 +261,10 @@ class Visit:
         if not self._heeds:
             return
         if reply.status in _PUSHED_BACK:
-            wish = seconds_wished(reply.retry_after, kit.clock)
-            kit.backoff.pushed_back(address, host, kit.gate.now(), wish)
+            wish = retry_after_seconds(reply.retry_after, kit.clock)
+            kit.backoff.record_pushback(address, host, kit.gate.now(), wish)
         elif reply.status is not None:
-            kit.backoff.answered(address, host, kit.gate.now())
+            kit.backoff.record_answer(address, host, kit.gate.now())
 
     # -- redirects ---------------------------------------------------------------------------------
 
