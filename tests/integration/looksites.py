@@ -119,29 +119,31 @@ def raw(data: bytes, *, close: bool = True) -> Script:
     return script
 
 
-def dribble(data: bytes, pause: float) -> Script:
-    """Send a header line by line, for ever."""
+def dribble(data: bytes, pause: float, times: int = 40) -> Script:
+    """Send a header in pieces for a while, and never end it."""
 
-    async def script(_: Asked, writer: asyncio.StreamWriter) -> None:
+    async def script(asked: Asked, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n")
-        while True:
+        for _ in range(times):
             writer.write(data)
             await writer.drain()
             await asyncio.sleep(pause)
+        await silent(asked, writer)
 
     return script
 
 
-def repeat(site: Site, data: bytes, *, first: bytes = b"") -> Script:
-    """Send the same bytes again and again, without end, and count them."""
+def repeat(site: Site, data: bytes, *, first: bytes = b"", times: int = 12) -> Script:
+    """Send the same bytes a few times, count them, and then say nothing more."""
 
-    async def script(_: Asked, writer: asyncio.StreamWriter) -> None:
+    async def script(asked: Asked, writer: asyncio.StreamWriter) -> None:
         writer.write(first)
-        while True:
+        for _ in range(times):
             writer.write(site.counted(data))
             await writer.drain()
             # The site shares the looker's loop, and a drain into a buffer with room gives no turn away.
             await asyncio.sleep(0)
+        await silent(asked, writer)
 
     return script
 
