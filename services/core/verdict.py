@@ -45,7 +45,16 @@ __all__ = [
 ]
 
 Dns = Literal[
-    "addresses", "nxdomain", "nodata", "servfail", "timeout", "refused", "broken", "disagree"
+    "addresses",
+    "nxdomain",
+    "nodata",
+    "servfail",
+    "timeout",
+    "refused",
+    "broken",
+    "disagree",
+    "filtered",
+    "unproven",
 ]
 Redirect = Literal[
     "slash", "https", "same_host", "same_domain", "root", "not_found", "login", "other_domain"

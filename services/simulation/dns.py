@@ -86,7 +86,7 @@ class NameServer:
         return self._weather.loses(self._now())
 
     def _message(self, query: dns.message.Message, found: Resolution) -> dns.message.Message:
-        answer = dns.message.make_response(query)
+        answer = dns.message.make_response(query, recursion_available=True)
         answer.flags |= dns.flags.AA
         answer.set_rcode(_RCODES.get(found.outcome, dns.rcode.NOERROR))
         if found.outcome == "found":

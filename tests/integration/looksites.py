@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import dns.flags
 import dns.message
+import dns.name
 import dns.rcode
 import dns.rrset
 
@@ -233,9 +234,11 @@ class NameServer(asyncio.DatagramProtocol):
             said = self.names.get(name, "nxdomain")
         if said == "timeout":
             return None
-        answer = dns.message.make_response(query)
+        answer = dns.message.make_response(query, recursion_available=True)
         if isinstance(said, str):
             answer.set_rcode(dns.rcode.from_text(said))
+            if answer.rcode() == dns.rcode.NXDOMAIN:
+                answer.authority.append(soa_of(question.name.parent()))
             return answer
         for rtype, value in self._records(said):
             if rtype in (kind, "CNAME"):
@@ -250,6 +253,11 @@ class NameServer(asyncio.DatagramProtocol):
             a if isinstance(a, tuple) else ("AAAA" if ":" in a else "A", a)
             for a in said  # type: ignore[attr-defined]
         ]
+
+
+def soa_of(zone: dns.name.Name) -> dns.rrset.RRset:
+    """Write the SOA record with which a zone says that a name under it does not exist."""
+    return dns.rrset.from_text(zone, 60, "IN", "SOA", "ns.test. admin.test. 1 3600 600 86400 60")
 
 
 def _add(answer: dns.message.Message, rrset: dns.rrset.RRset) -> None:

@@ -8,7 +8,9 @@ import dns.message
 import dns.rrset
 import pytest
 
+from services.probing.dns import name_servers
 from services.probing.dns import resolver as resolving
+from services.probing.dns.messages import question_of
 from services.probing.dns.resolver import Resolution, Resolver, ResolverLimits
 from services.probing.dns.sockets import DnsSockets
 from services.probing.guard.guard import Guard
@@ -38,7 +40,8 @@ async def names() -> AsyncIterator[NameServer]:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(resolving, "monotonic", made)
+    for module in (resolving, name_servers):
+        monkeypatch.setattr(module, "monotonic", made)
     return made
 
 
@@ -89,7 +92,7 @@ async def test_a_socket_is_replaced_after_its_queries(names: NameServer) -> None
         plain(data, addr)
 
     names.datagram_received = spy
-    question = resolving.question_of("a.example", "A")
+    question = question_of("a.example", "A")
     for _ in range(5):
         await asyncio.gather(*(sockets.ask(question, 1.0) for _ in range(10)))
     sockets.close()
@@ -166,7 +169,7 @@ async def test_an_answer_from_another_source_is_never_seen(names: NameServer) ->
     )
     port = server.get_extra_info("sockname")[1]
     sockets = DnsSockets(("127.0.0.1", port), sockets=1)
-    question = resolving.question_of("a.example", "A")
+    question = question_of("a.example", "A")
     asking = asyncio.create_task(sockets.ask(question, 0.2))
     while not seen:
         await asyncio.sleep(0.001)

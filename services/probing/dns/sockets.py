@@ -44,7 +44,9 @@ class DnsSocket(asyncio.DatagramProtocol):
         assert isinstance(transport, asyncio.DatagramTransport) or hasattr(transport, "sendto")
         self._transport = transport  # type: ignore[assignment]  # uvloop's is no subclass
 
-    def send(self, question: bytes, seconds: float) -> "asyncio.Future[bytes]":
+    def send(
+        self, question: bytes, seconds: float, *, edns: bool = True
+    ) -> "asyncio.Future[bytes]":
         """Send a query; the future gives the answer, or raises `TimeoutError` or `OSError`."""
         assert self._transport is not None
         loop = asyncio.get_running_loop()
@@ -55,7 +57,7 @@ class DnsSocket(asyncio.DatagramProtocol):
         query.timer = loop.call_later(seconds, self._end, number, TimeoutError())
         query.answer.add_done_callback(lambda _: self._forget(number, query))
         self.used += 1
-        self._transport.sendto(query_of(number, question))
+        self._transport.sendto(query_of(number, question, edns=edns))
         return query.answer
 
     def datagram_received(self, data: bytes, addr: object) -> None:
@@ -121,7 +123,7 @@ class DnsSockets:
     def __repr__(self) -> str:
         return f"<DnsSockets {sum(s is not None for s in self._places)} open>"
 
-    async def ask(self, question: bytes, seconds: float) -> bytes:
+    async def ask(self, question: bytes, seconds: float, *, edns: bool = True) -> bytes:
         """Send a question and give the answer's bytes; raises `TimeoutError` or `OSError`."""
         place = self._pick(len(self._places))
         socket = self._places[place]
@@ -132,7 +134,7 @@ class DnsSockets:
             socket = await self._open(place)
         if len(socket.pending) >= _MOST_PENDING:
             raise OSError("too many queries are pending")
-        return await socket.send(question, seconds)
+        return await socket.send(question, seconds, edns=edns)
 
     def close(self) -> None:
         """Close every socket."""
