@@ -155,7 +155,10 @@ _UNDETERMINED: _Rows = {
         "content",
         "Gone at all addresses asked, while others were left out, for lack of time too, or not told (P10).",
     ),
-    "not_measurable": (None, "Onion, no web scheme, or credentials: never probed (G17)."),
+    "not_measurable": (
+        None,
+        "Onion, no web scheme, credentials, or an address in the fragment, which no server sees: never probed (G17).",
+    ),
     "vantage_blind": ("network", "The canary is down, or half of all hosts fail at once."),
 }
 
