@@ -17,7 +17,7 @@ from services.probing.dns.resolver import Resolver
 from services.probing.guard.guard import Guard
 from services.probing.http import header_handler
 from services.probing.http.exchange import Exchanger
-from services.probing.http.head import Head
+from services.probing.http.head import HeaderBlock
 from services.probing.limits.rates import PolitenessLimits
 from services.probing.look.looker import Deferred, LookLimits
 from services.probing.look.selfcheck import SelfCheck
@@ -353,7 +353,7 @@ async def test_no_byte_of_a_body_reaches_the_parser(
     fed: list[bytes] = []
     plain = header_handler.read_head
 
-    def spy(block: bytes) -> Head:
+    def spy(block: bytes) -> HeaderBlock:
         fed.append(block)
         return plain(block)
 

@@ -8,8 +8,8 @@ import dns.message
 import dns.rrset
 import pytest
 
-from services.probing.dns import name_servers
 from services.probing.dns import resolver as resolving
+from services.probing.dns import upstreams
 from services.probing.dns.messages import question_of
 from services.probing.dns.resolver import Resolution, Resolver, ResolverLimits
 from services.probing.dns.sockets import DnsSockets
@@ -40,7 +40,7 @@ async def names() -> AsyncIterator[NameServer]:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    for module in (resolving, name_servers):
+    for module in (resolving, upstreams):
         monkeypatch.setattr(module, "monotonic", made)
     return made
 

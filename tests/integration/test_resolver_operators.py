@@ -10,8 +10,8 @@ import dns.rrset
 import pytest
 
 from services.core.verdict import Dns
-from services.probing.dns import name_servers
 from services.probing.dns import resolver as resolving
+from services.probing.dns import upstreams
 from services.probing.dns.resolver import Resolver, ResolverLimits
 from services.probing.guard.guard import Guard
 from tests.integration.lab import Lab
@@ -214,7 +214,7 @@ async def test_a_server_that_knows_no_edns_is_asked_without(
 ) -> None:
     """It answers then, and is asked so for a while; a quarter of an hour later EDNS is tried again."""
     now = [1000.0]
-    for module in (resolving, name_servers):
+    for module in (resolving, upstreams):
         monkeypatch.setattr(module, "monotonic", lambda: now[0])
     server = OldServer(rcode, bare=bare)
     await server.start()
@@ -253,7 +253,7 @@ async def test_the_age_of_an_answer_is_told_and_may_be_bounded(
 ) -> None:
     """While the name servers are silent an old answer serves whoever can use one, and nobody else."""
     now = [1000.0]
-    for module in (resolving, name_servers):
+    for module in (resolving, upstreams):
         monkeypatch.setattr(module, "monotonic", lambda: now[0])
     server = await start()
     made = resolver_of(server)

@@ -24,8 +24,8 @@ from schemas.errors import ConfigError
 from services.core.verdict import Dns
 from services.probing.dns.answer_cache import AnswerCache
 from services.probing.dns.answers import DOUBTED, FAILED, QueryAnswer
-from services.probing.dns.name_servers import NameServers
 from services.probing.dns.resolution import Resolution, ResolverLimits
+from services.probing.dns.upstreams import Upstreams
 from services.probing.guard.guard import Guard
 
 __all__ = ["Resolution", "Resolver", "ResolverLimits"]
@@ -80,7 +80,7 @@ class Resolver:
                     "a simulation asks name servers on loopback only; set 127.0.0.1:PORT"
                 )
         self._limits = limits or ResolverLimits()
-        self._servers = NameServers(
+        self._servers = Upstreams(
             servers,
             operators,
             try_seconds=self._limits.try_seconds,

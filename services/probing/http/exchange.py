@@ -19,7 +19,7 @@ from services.probing.guard.guard import Guard
 from services.probing.http.connector import GuardedConnector, Route
 from services.probing.http.egress import Egress
 from services.probing.http.faults import fault_of
-from services.probing.http.head import Head, number_in
+from services.probing.http.head import HeaderBlock, number_in
 from services.probing.http.header_handler import CURRENT, Attempt, HeaderHandler
 
 Method = Literal["HEAD", "GET"]
@@ -186,7 +186,7 @@ def target_of(url: CanonicalUrl) -> str:
     return rest[slash:] if slash >= 0 else "/"
 
 
-def _reply(method: Method, head: Head, phases: dict[str, float]) -> Reply:
+def _reply(method: Method, head: HeaderBlock, phases: dict[str, float]) -> Reply:
     etag, status = head.get("etag"), head.status
     return Reply(
         method=method,
@@ -219,7 +219,7 @@ def _location(text: str | None) -> str | None:
     )
 
 
-def _is_challenge(head: Head) -> bool:
+def _is_challenge(head: HeaderBlock) -> bool:
     """Recognise what guards a site against machines, where it kept us out."""
     if any((head.get(name) or "").lower() in values for name, values in _CHALLENGES.items()):
         return True

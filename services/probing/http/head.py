@@ -33,7 +33,7 @@ class BadHead(ValueError):
     """A block that no browser takes for an answer."""
 
 
-class Head(NamedTuple):
+class HeaderBlock(NamedTuple):
     """A status, the kept fields by lower-case name, and whether the connection may be used again."""
 
     status: int
@@ -61,7 +61,7 @@ def begins_like_head(data: bytes | bytearray) -> bool:
     return any(known.startswith(begin) or begin.startswith(known) for known in _BEGINNINGS)
 
 
-def read_head(block: bytes) -> Head:
+def read_head(block: bytes) -> HeaderBlock:
     """Read one header block; raises `BadHead`.
 
     Taken are: no reason, any version of HTTP, ICY, line ends without CR, blanks before a colon, folded lines, lines
@@ -82,7 +82,7 @@ def read_head(block: bytes) -> Head:
     is_plain &= _has_one_length(fields) and not has_bare_cr
     status, version = int(match["status"]), match["version"]
     reusable = is_plain and status != 101 and _is_kept_alive(version, fields.get("connection", ""))
-    return Head(status, fields, reusable)
+    return HeaderBlock(status, fields, reusable)
 
 
 def number_in(text: str | None) -> int | None:

@@ -14,7 +14,7 @@ from typing import Any, cast
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
-from services.probing.http.head import LINE_ENDS, BadHead, Head, begins_like_head, read_head
+from services.probing.http.head import LINE_ENDS, BadHead, HeaderBlock, begins_like_head, read_head
 
 RECEIVE_BUFFER = 16_384
 HEADER_BYTES = 32_768
@@ -98,9 +98,9 @@ class HeaderHandler(ResponseHandler):
         self._ended = self._odd = False
         self._cut_after = not head
 
-    async def answer(self) -> Head:
+    async def answer(self) -> HeaderBlock:
         """Wait for the header block of the answer."""
-        return cast("Head", await self.read())
+        return cast("HeaderBlock", await self.read())
 
     def data_received(self, data: bytes) -> None:
         """Take what belongs to a header block; let go what does not."""

@@ -14,7 +14,7 @@ that waits, is under way or was put off holds it back, at the slot of its tick; 
 stands, is the watermark. After a crash every known case begins with `done` = watermark. Nothing is lost by that, and
 repeated is at most what came after it.
 
-`row` is the place of a case in the work list, `slot` a step of the wheel. `duties` says what is owed, `turns` who
+`row` is the place of a case in the work list, `slot` a step of the wheel. `duties` says what is owed, `queues` who
 waits where; this module is what the prober calls: it takes entries in and hands works out.
 
 Laws:
@@ -41,7 +41,7 @@ from schemas.methodology import Methodology
 from services.core.instants import micros, moment, span
 from services.probing.priority import DEADLINE, Priority
 from services.probing.schedule.duties import NEW, UNDER_WAY, Duties
-from services.probing.schedule.turns import Slots, Turns
+from services.probing.schedule.queues import LookQueues, Slots
 from services.probing.schedule.worklist import WorkList
 from services.probing.schedule.works import Progress, VantageRole, Work
 
@@ -82,7 +82,7 @@ class Schedule:
         self._duties = Duties(
             self._list, methodologies, begun=begun, born=micros(self._stored.born)
         )
-        self._turns = Turns(self._list, self._duties, self._slots)
+        self._queues = LookQueues(self._list, self._duties, self._slots)
         self._under_way = 0
         self._planned: int | None = 0
         self._losses: list[Work] = []
@@ -96,12 +96,12 @@ class Schedule:
     @property
     def waiting(self) -> int:
         """How many cases wait for their look."""
-        return self._turns.waiting
+        return self._queues.waiting
 
     @property
     def put_off_count(self) -> int:
         """How many of the looks that are owed politeness has put off."""
-        return self._turns.put_off_count
+        return self._queues.put_off_count
 
     @property
     def started(self) -> bool:
@@ -112,7 +112,7 @@ class Schedule:
         """Say what to store, with the offset up to which records were taken; only the whole of it is true."""
         if self._planned is not None:
             return self._stored
-        watermark = moment(self._slots.begin(self._turns.complete_slot))
+        watermark = moment(self._slots.begin(self._queues.complete_slot))
         return Progress(self._stored.born, watermark, offset)
 
     # -- the list ----------------------------------------------------------------------------
@@ -135,13 +135,13 @@ class Schedule:
         else:
             self._renew(row, case_id, entry, listed)
         if self._started_with(row):
-            self._turns.plan(row, at)
+            self._queues.plan(row, at)
 
     def drop(self, case_id: str) -> None:
         """End the watch of a case; a look under way is still recorded."""
         row = self._list.find(case_id)
         if row >= 0:
-            self._turns.remove(row)
+            self._queues.remove(row)
             self._list.remove(row)
 
     def start(self, now: datetime, limit: int = 2000) -> bool:
@@ -151,7 +151,7 @@ class Schedule:
         end, at = min(self._planned + limit, self._list.capacity), micros(now)
         for row in range(self._planned, end):
             if self._list.occupied(row):
-                self._turns.plan(row, at)
+                self._queues.plan(row, at)
         self._planned = None if end == self._list.capacity else end
         return self._planned is None
 
@@ -167,7 +167,7 @@ class Schedule:
         done = micros(self._stored.watermark) if is_known else listed
         row = self._list.add(case_id, entry, done)
         self._list.flags[row] = 0 if is_known else NEW
-        self._turns.reserve(row + 1)
+        self._queues.reserve(row + 1)
         return row
 
     def _renew(self, row: int, case_id: str, entry: WatchEntry, listed: int) -> None:
@@ -181,20 +181,20 @@ class Schedule:
     def _replace(self, row: int, case_id: str, entry: WatchEntry, listed: int, now: int) -> None:
         """Take a new entry (law 5); what the old one still owed is missed, but for the tick that both name."""
         before = self._owed_unless_new(row, now)
-        missed = self._duties.missed(row, before, put_off=self._turns.is_put_off(row))
-        self._turns.remove(row)
+        missed = self._duties.missed(row, before, put_off=self._queues.is_put_off(row))
+        self._queues.remove(row)
         try:
             self._renew(row, case_id, entry, listed)
         except UnusableEvent:
             # The entry of before holds, and its looks go on.
-            self._turns.plan(row, now)
+            self._queues.plan(row, now)
             raise
         after = self._owed_unless_new(row, now)
         if after:
             self._list.set_done(row, after[-1] - 1)
         if lost := tuple(miss for miss in missed if micros(miss.tick) not in after[-1:]):
             due = self._slots.after(micros(lost[0].tick))
-            self._turns.watermark.hold(due)
+            self._queues.watermark.hold(due)
             self._losses.append(Work(case_id, due, lost))
 
     def _owed_unless_new(self, row: int, now: int) -> list[int]:
@@ -204,20 +204,20 @@ class Schedule:
 
     def advance(self, now: datetime) -> None:
         """Let the cases whose tick has come queue up; after a long pause, a part of them per call."""
-        self._turns.advance(micros(now))
+        self._queues.advance(micros(now))
 
     def peek(self) -> tuple[Priority, int] | None:
         """Give the priority and age of the next work, to compare partitions by."""
         if self._losses:
             return (DEADLINE, self._slots.zero + self._losses[0].due)
-        front = self._turns.front()
+        front = self._queues.front()
         return None if front is None else (front[0], self._slots.zero + front[2])
 
     def take(self, now: datetime) -> Work | None:
         """Take the most urgent work; whoever takes it calls `settle` when the broker has its records."""
         if self._losses:
             return self._losses.pop()
-        front = self._turns.front()
+        front = self._queues.front()
         if front is None:
             return None
         priority, row, due = front
@@ -225,19 +225,19 @@ class Schedule:
         if ticks:
             return self._hand_out(row, ticks, priority, due)
         # The clock was set back: it is not due yet after all.
-        self._turns.wait_again(row, priority)
+        self._queues.wait_again(row, priority)
         return None
 
     def settle(self, work: Work, now: datetime) -> None:
         """Note that the records of a work are on the broker: the watermark may pass, the case is planned again."""
-        self._turns.watermark.release(work.due)
+        self._queues.watermark.release(work.due)
         if work.tick is None:
             return
         self._under_way -= 1
         row = self._list.find(work.case_id)
         if row >= 0 and self._list.flags[row] & UNDER_WAY:
             self._list.flags[row] &= ~UNDER_WAY
-            self._turns.plan(row, micros(now))
+            self._queues.plan(row, micros(now))
 
     def put_off(self, work: Work, seconds: float, now: datetime) -> bool:
         """Plan a look anew that politeness forbids for so many seconds, in place of `settle` (law 6).
@@ -252,7 +252,7 @@ class Schedule:
             return False
         # The work's hold on the watermark goes on.
         self._list.flags[row] &= ~UNDER_WAY
-        self._turns.put_off(row, self._slots.after(again), work.due)
+        self._queues.put_off(row, self._slots.after(again), work.due)
         self._under_way -= 1
         return True
 
@@ -270,10 +270,10 @@ class Schedule:
         return True
 
     def _hand_out(self, row: int, ticks: list[int], priority: Priority, due: int) -> Work:
-        put_off = self._turns.is_put_off(row)
+        put_off = self._queues.is_put_off(row)
         missed = self._duties.missed(row, ticks[:-1], put_off=put_off)
-        self._turns.remove(row, due)
-        self._turns.watermark.hold(due)
+        self._queues.remove(row, due)
+        self._queues.watermark.hold(due)
         self._under_way += 1
         self._list.flags[row] = UNDER_WAY
         self._list.set_done(row, ticks[-1])

@@ -56,7 +56,7 @@ class Watermark:
         return min(min(self._holds) - 1 if self._holds else _LAST, cursor)
 
 
-class Turns:
+class LookQueues:
     """The wheel, one queue for each priority, and the watermark."""
 
     def __init__(self, cases: WorkList, duties: Duties, slots: Slots) -> None:
@@ -71,7 +71,7 @@ class Turns:
         self.waiting = 0
 
     def __repr__(self) -> str:
-        return f"<Turns {self.waiting} waiting, {len(self._put_off)} put off>"
+        return f"<LookQueues {self.waiting} waiting, {len(self._put_off)} put off>"
 
     @property
     def put_off_count(self) -> int:

@@ -33,7 +33,7 @@ Answer = tuple[QueryAnswer, str]
 """An answer, and the name that its chain of aliases ends at."""
 
 
-class NameServer:
+class Upstream:
     """One name server; one that does not know EDNS is asked without it for a while (RFC 6891, 7)."""
 
     def __init__(self, number: int, address: tuple[str, int]) -> None:
@@ -43,7 +43,7 @@ class NameServer:
         self._edns_at = 0.0
 
     def __repr__(self) -> str:
-        return f"<NameServer {self.number}>"
+        return f"<Upstream {self.number}>"
 
     async def ask(self, name: str, question: bytes, seconds: float) -> Answer:
         """Put one question; whatever goes wrong is a status."""
@@ -86,7 +86,7 @@ class NameServer:
         )
 
 
-class NameServers:
+class Upstreams:
     """All name servers.
 
     Args:
@@ -103,14 +103,14 @@ class NameServers:
         try_seconds: float,
         tries: int,
     ) -> None:
-        self._servers = tuple(NameServer(n, address) for n, address in enumerate(addresses))
+        self._servers = tuple(Upstream(n, address) for n, address in enumerate(addresses))
         self._try_seconds = try_seconds
         self._tries = tries
         self.are_named = len(set(operators)) > 1
         names = operators if self.are_named else [str(server.number) for server in self._servers]
         self._group_of = tuple(list(dict.fromkeys(names)).index(name) for name in names)
         self.group_count = len(set(self._group_of))
-        self._groups: dict[int | None, tuple[NameServer, ...]] = {None: self._servers}
+        self._groups: dict[int | None, tuple[Upstream, ...]] = {None: self._servers}
         for server in self._servers:
             group = self._group_of[server.number]
             self._groups[group] = (*self._groups.get(group, ()), server)
@@ -151,7 +151,7 @@ class NameServers:
         for server in self._servers:
             server.sockets.close()
 
-    def _in_turn(self, group: int | None) -> Iterator[NameServer]:
+    def _in_turn(self, group: int | None) -> Iterator[Upstream]:
         """Give the servers in the order in which they are asked; each begins as often as the others."""
         servers = self._groups[group]
         # Where another group is asked next, that is the second try.
