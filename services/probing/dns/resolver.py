@@ -183,7 +183,9 @@ class Resolver:
 
     def _resolution(self, host: str, statements: list[_Statement]) -> Resolution:
         """Put together what was said: addresses of anybody, else the statement that doubts most."""
-        codes = tuple(sorted({c for said in statements for a in said for c in a.error_codes}))
+        codes = tuple(
+            sorted({c for statement in statements for a in statement for c in a.error_codes})
+        )
         statuses = [statement.status for statement in statements]
         if "addresses" in statuses:
             useful = [

@@ -58,7 +58,7 @@ class HeaderBlock(NamedTuple):
 def begins_like_head(data: bytes | bytearray) -> bool:
     """Tell whether bytes, few as they may be, can begin a header block."""
     begin = data[:5].lower()
-    return any(known.startswith(begin) or begin.startswith(known) for known in _BEGINNINGS)
+    return any(one.startswith(begin) or begin.startswith(one) for one in _BEGINNINGS)
 
 
 def read_head(block: bytes) -> HeaderBlock:

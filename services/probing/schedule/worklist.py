@@ -127,8 +127,8 @@ class WorkList:
         if entry.removed_at is None:
             return False
         removed = self.profile(row).removed
-        known = self._times.pair(row)[0] if removed else self._suspected.get(row)
-        return known is not None and known < micros(entry.removed_at)
+        removed_at = self._times.pair(row)[0] if removed else self._suspected.get(row)
+        return removed_at is not None and removed_at < micros(entry.removed_at)
 
     def add(self, case_id: str, entry: WatchEntry, done: int = 0) -> int:
         """Take in a case that is not in, with `done`; else as `put`."""
