@@ -187,7 +187,8 @@ def _uuid(text: str, source: str) -> UUID:
 
 def _time(text: str) -> datetime:
     try:
-        time = datetime.fromisoformat(text)
+        # RFC 3339, 5.6: `T` and `Z` may be small letters.
+        time = datetime.fromisoformat(text.upper())
     except ValueError:
         raise UnusableEvent("bad_time", "`time` is not an RFC 3339 instant") from None
     if time.tzinfo is None:

@@ -45,7 +45,7 @@ def _hold(text: str) -> None:
 
 Verdict = Literal["online", "removed", "undetermined"]
 Layer = Literal["content", "account", "host", "domain", "network"]
-NotMeasurable = Literal["private", "onion", "scheme", "credentials"]
+NotMeasurable = Literal["private", "onion", "scheme", "credentials", "fragment"]
 DeliveryFailure = Literal[
     "unknown_mailbox", "mailbox_full", "blocked", "refused", "rate_limited", "api_error", "other"
 ]

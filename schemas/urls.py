@@ -10,6 +10,7 @@ from typing import Literal
 import can_ada
 
 from schemas.errors import BadUrl
+from schemas.fragments import is_part_of_address
 
 MAX_URL_LENGTH = 8192
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
@@ -23,14 +24,15 @@ _DEFANGED = (
 # Scheme and authority, defanged or not.
 _HEAD = re.compile(r"[a-z][a-z0-9+.-]*(?:\[:\]//|\[://\]|:[/\\]*)[^/?#\\]*", re.I)
 
-NotMeasurable = Literal["onion", "scheme", "credentials"]
+NotMeasurable = Literal["onion", "scheme", "credentials", "fragment"]
 
 
 @dataclass(frozen=True, slots=True)
 class CanonicalUrl:
     """A URL in the one form that case ids, seals and looks are made from.
 
-    `href` has no fragment and no credentials. `not_measurable` says why it is never probed (G17).
+    `href` has no credentials, and a fragment only where that is part of the address (`schemas.fragments`).
+    `not_measurable` says why it is never probed (G17).
     """
 
     href: str
@@ -91,7 +93,10 @@ def _checked(parsed: "can_ada.URL") -> CanonicalUrl:
         reason = "credentials"
     elif parsed.hostname.rstrip(".").endswith(".onion"):
         reason = "onion"
-    parsed.hash = ""
+    if not is_part_of_address(parsed.hash.removeprefix("#")):
+        parsed.hash = ""
+    elif reason is None:
+        reason = "fragment"
     parsed.username = ""
     parsed.password = ""
     port = int(parsed.port) if parsed.port else {"http": 80, "https": 443}.get(scheme, 0)

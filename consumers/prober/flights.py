@@ -228,8 +228,8 @@ def _target(work: Work, url: CanonicalUrl) -> Target:
         case_id=work.case_id,
         url=url,
         confirming=work.confirming,
-        known_online=work.seen.known_online,
-        baseline=work.seen.baseline,
-        host_dark=work.seen.host_dark,
-        worth=work.rank,
+        known_online=work.history.known_online,
+        baseline=work.history.baseline,
+        host_dark=work.history.host_dark,
+        priority=work.priority,
     )

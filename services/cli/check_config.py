@@ -13,7 +13,7 @@ from services.runtime.keys import keys_path, read_keys
 from services.runtime.methods import methodology
 from services.runtime.roles import refusals
 from services.runtime.settings import Setting, Settings, catalogue, examine
-from services.runtime.settings_rules import config_error
+from services.runtime.settings_rules import config_error, names_of_one_operator
 
 _COLUMNS = ("variable", "value", "from")
 
@@ -31,8 +31,8 @@ def command(as_json: bool) -> None:
         raise config_error(*problems)
     rows = [_row(settings, setting) for setting in catalogue()]
     print_rows(rows, _COLUMNS, as_json=as_json)
-    for refusal in refusals(settings):
-        click.echo(f"note: {refusal}", err=True)
+    for note in (*refusals(settings), *names_of_one_operator(settings)):
+        click.echo(f"note: {note}", err=True)
 
 
 def _files(settings: Settings, told: str) -> list[str]:

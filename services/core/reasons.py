@@ -60,7 +60,8 @@ _REMOVED: _Rows = {
     ),
     "nxdomain": (
         "domain",
-        "The name does not exist: A and AAAA say so, and a second name server where there is one.",
+        "The name does not exist: the zone above it says so (SOA), for A and for AAAA, to the resolvers of every "
+        "operator that the settings name, else to a second one where there is one.",
     ),
     "host_dark": (
         "host",
@@ -175,7 +176,15 @@ _UNDETERMINED: _Rows = {
     "dns_servfail": ("domain", "The name servers fail."),
     "dns_timeout": ("network", "The name servers are silent."),
     "dns_refused": ("domain", "The name servers refuse to answer."),
-    "dns_broken": ("domain", "A malformed answer, or a CNAME chain without end."),
+    "dns_broken": ("domain", "A malformed answer, or a CNAME chain of more than 16 links."),
+    "dns_filtered": (
+        "network",
+        "Our resolver keeps the name from us and says so (Extended DNS Error 4, 15, 16, 17 or 18).",
+    ),
+    "dns_unproven": (
+        "domain",
+        "Our resolver says that the name does not exist, without the statement of a zone (SOA): it may be a filter.",
+    ),
     "dns_disagree": (
         "domain",
         "One answer says that the name does not exist, another that it does.",
@@ -187,7 +196,10 @@ _UNDETERMINED: _Rows = {
         "content",
         "Gone at all addresses asked, while others were left out, for lack of time too, or not told (P10).",
     ),
-    "not_measurable": (None, "Onion, no web scheme, or credentials: never probed (G17)."),
+    "not_measurable": (
+        None,
+        "Onion, no web scheme, credentials, or an address in the fragment, which no server sees: never probed (G17).",
+    ),
     "vantage_blind": ("network", "The canary is down, or half of all hosts fail at once."),
 }
 
@@ -228,6 +240,7 @@ a reset may be meant for us alone."""
 
 SILENT = DARK_FAULTS | {
     *("dns_nodata", "dns_servfail", "dns_timeout", "dns_refused", "dns_broken", "dns_disagree"),
+    *("dns_filtered", "dns_unproven"),
     *("connect_failed", "egress_failed", "address_refused", "not_measurable", "vantage_blind"),
 }
 """Reasons that show no answer of the host itself: what a dark one gives, trouble with its name, and faults of ours."""

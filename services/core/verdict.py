@@ -37,7 +37,16 @@ from services.core.reasons import DARK_FAULTS, NETWORK_FAULTS, REASONS, Judgemen
 __all__ = ["Answer", "Dns", "Evidence", "Judgement", "Redirect", "is_dark", "judge", "judge_answer"]
 
 Dns = Literal[
-    "addresses", "nxdomain", "nodata", "servfail", "timeout", "refused", "broken", "disagree"
+    "addresses",
+    "nxdomain",
+    "nodata",
+    "servfail",
+    "timeout",
+    "refused",
+    "broken",
+    "disagree",
+    "filtered",
+    "unproven",
 ]
 Redirect = Literal["slash", "https", "same_host", "same_domain", "root", "login", "other_domain"]
 

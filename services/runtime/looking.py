@@ -31,7 +31,7 @@ from services.runtime.keys import load_keyring
 from services.runtime.methods import methodology
 from services.runtime.settings import Settings
 from services.runtime.settings_model import Probe
-from services.runtime.settings_rules import split_nameserver
+from services.runtime.settings_rules import operator_of, split_nameserver
 
 
 @asynccontextmanager
@@ -62,7 +62,12 @@ def build_looker(settings: Settings, clock: Callable[[], datetime]) -> Looker:
     canary = None if probe.canary_url is None else canonical(probe.canary_url)
     return Looker(
         guard=guard,
-        resolver=Resolver(_nameservers(probe), guard, _resolving(probe, method)),
+        resolver=Resolver(
+            _nameservers(probe),
+            guard,
+            _resolving(probe, method),
+            operators=tuple(operator_of(text) for text in probe.nameservers),
+        ),
         vantage=settings.vantage.name,
         clock=clock,
         providers=_providers(settings),

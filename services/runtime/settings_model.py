@@ -106,7 +106,11 @@ class Probe(Section, frozen=True, kw_only=True):
     contact: Annotated[str | None, _about("Mail or page for whoever sees our requests.")] = None
     legal_basis: Annotated[str | None, _about("Law or memorandum that allows the probing.")] = None
     nameservers: Annotated[
-        tuple[str, ...], _about("Your resolvers, `address` or `address:port`; empty: the system's.")
+        tuple[str, ...],
+        _about(
+            "Your resolvers, `address` or `address:port`; empty: the system's. `operator@` before each says who runs "
+            "it: a name that does not exist has to be so for two operators. They must pass on SOA records."
+        ),
     ] = ()
     ports: Annotated[
         tuple[Port, ...], _about("The only ports asked; empty: 80, 443, and all where simulated.")

@@ -110,11 +110,30 @@ def nameservers_are_addresses(settings: "Settings") -> Iterator[str]:
         try:
             split_nameserver(server)
         except ValueError:
-            yield f"TAKEDOWN_PROBE_NAMESERVERS: {server!r} is no `address` or `address:port`"
+            yield (
+                f"TAKEDOWN_PROBE_NAMESERVERS: {server!r} is no `address` or `address:port`, "
+                "with or without `operator@` before it"
+            )
+
+
+def operator_of(nameserver: str) -> str:
+    """Name who runs a resolver; empty where the setting does not say."""
+    return nameserver.rpartition("@")[0]
+
+
+def names_of_one_operator(settings: "Settings") -> Iterator[str]:
+    """Advise to name the resolvers of a second operator, before a removal hangs on what one of them says."""
+    operators = {operator_of(server) for server in settings.probe.nameservers}
+    if settings.probe.mode == "public" and len(operators) < 2:
+        yield (
+            "that a name does not exist is believed of the resolvers of one operator alone, and may be its filter; "
+            "set TAKEDOWN_PROBE_NAMESERVERS to those of two, as in own@192.0.2.53,other@198.51.100.53"
+        )
 
 
 def split_nameserver(text: str) -> tuple[str, int]:
-    """Read `address`, `address:port` or `[address]:port`; raises `ValueError`."""
+    """Read `address`, `address:port` or `[address]:port`, without `operator@`; raises `ValueError`."""
+    text = text.rpartition("@")[2]
     try:
         return str(ipaddress.ip_address(text)), 53
     except ValueError:

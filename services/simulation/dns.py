@@ -14,7 +14,7 @@ import dns.rdatatype
 import dns.rrset
 
 from services.simulation.weather import Weather
-from services.simulation.world import Resolution, World
+from services.simulation.world import NameAnswer, World
 
 ADDRESS = "127.0.0.1"
 BIND_TRIES = 20
@@ -85,8 +85,8 @@ class NameServer:
         """Tell whether a datagram gets lost now."""
         return self._weather.loses(self._now())
 
-    def _message(self, query: dns.message.Message, found: Resolution) -> dns.message.Message:
-        answer = dns.message.make_response(query)
+    def _message(self, query: dns.message.Message, found: NameAnswer) -> dns.message.Message:
+        answer = dns.message.make_response(query, recursion_available=True)
         answer.flags |= dns.flags.AA
         answer.set_rcode(_RCODES.get(found.outcome, dns.rcode.NOERROR))
         if found.outcome == "found":
@@ -95,7 +95,7 @@ class NameServer:
             answer.authority.append(dns.rrset.from_text("example.", 1, "IN", "SOA", _SOA))
         return answer
 
-    def _fill(self, answer: dns.message.Message, found: Resolution) -> None:
+    def _fill(self, answer: dns.message.Message, found: NameAnswer) -> None:
         question, ttl = answer.question[0], self._world.scenario.ttl_seconds
         owner = question.name
         for alias in found.chain:

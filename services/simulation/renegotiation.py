@@ -1,4 +1,4 @@
-"""A TLS 1.2 server that asks its client to begin anew: once, or again and again in place of an answer.
+"""A TLS 1.2 server that asks its client to begin anew: once, or a few times in place of an answer.
 
 Python's `ssl` can't send a HelloRequest, so this speaks just enough of RFC 5246 with one cipher suite
 (TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, RFC 5289), and RFC 5746's word that it knows safe renegotiation, without
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 ASK_SECONDS = 0.2
+MOST_ASKS = 3
 _TLS12 = b"\x03\x03"
 _CIPHER_SPEC, _ALERT, _HANDSHAKE, _DATA = 20, 21, 22, 23
 _CLIENT_HELLO, _CLIENT_KEY, _FINISHED = 1, 16, 20
@@ -83,7 +84,8 @@ class _Keys:
 class Asking(asyncio.Protocol):
     """Shakes hands, asks for renegotiation at the first request, and hands what comes to an inner protocol.
 
-    `insists`: it never answers, and asks again every `pause` seconds.
+    `insists`: it never answers, and asks again, `MOST_ASKS` times with `pause` seconds between. Without `asks` it asks
+    for nothing. Without `safe` it is a server from before RFC 5746, which can't say that it renegotiates safely.
     """
 
     def __init__(
@@ -92,14 +94,18 @@ class Asking(asyncio.Protocol):
         inner: Callable[[], asyncio.Protocol],
         *,
         insists: bool,
+        asks: bool = True,
+        safe: bool = True,
         pause: float = ASK_SECONDS,
     ) -> None:
         self._pair, self._inner, self._insists, self._pause = pair, inner(), insists, pause
+        self._left = (MOST_ASKS if insists else 1) if asks else 0
+        self._safe = safe
         self._ephemeral = ec.generate_private_key(ec.SECP256R1())
         self._buffer = self._transcript = self._client = b""
         self._server = os.urandom(32)
         self._keys: _Keys | None = None
-        self._sealed = self._asked = False
+        self._sealed = self._begun = False
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -152,17 +158,18 @@ class Asking(asyncio.Protocol):
             self._requested(body)
 
     def _requested(self, data: bytes) -> None:
-        if not self._asked:
-            self._asked = True
+        if not self._begun:
+            self._begun = True
             self._ask()
         if not self._insists:
             self._inner.data_received(data)
 
     def _ask(self) -> None:
-        if self.transport is None:
+        if self.transport is None or not self._left:
             return
+        self._left -= 1
         self._send(_HANDSHAKE, _HELLO_REQUEST)
-        if self._insists:
+        if self._left:
             asyncio.get_running_loop().call_later(self._pause, self._ask)
 
     # -- the handshake -------------------------------------------------------------------------
@@ -182,7 +189,8 @@ class Asking(asyncio.Protocol):
     def _hello(self, hello: bytes) -> None:
         self._client = hello[6:38]
         session = b"\x00"
-        said = _TLS12 + self._server + session + _SUITE + b"\x00" + _KNOWS_RENEGOTIATION
+        said = _TLS12 + self._server + session + _SUITE + b"\x00"
+        said += _KNOWS_RENEGOTIATION if self._safe else b""
         key, certificate = self._pair
         chain = _sized(certificate.public_bytes(Encoding.DER), 3)
         point = self._ephemeral.public_key().public_bytes(

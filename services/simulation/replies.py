@@ -8,6 +8,8 @@ from services.simulation.behaviours import Behaviour
 from services.simulation.world import MIRROR, PARKING_HOST, Page
 
 RETRY_AFTER_SECONDS = 3
+INTERIMS = 9  # one more than a look takes
+_INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 _MODIFIED = "Wed, 01 Jan 2020 00:00:00 GMT"
 _REASONS = {
     200: "OK",
@@ -37,7 +39,6 @@ class Then(Enum):
     RESET = auto()
     HOLD = auto()
     DRIP = auto()
-    FLOOD = auto()
     LATER = auto()
 
 
@@ -52,7 +53,7 @@ class Request(NamedTuple):
     abroad: bool = False
 
 
-class Reply(NamedTuple):
+class ScriptedReply(NamedTuple):
     """Bytes, and what then."""
 
     data: bytes
@@ -73,19 +74,19 @@ _STATUS: dict[Behaviour, tuple[int, tuple[str, ...]]] = {
     Behaviour.GATEWAY_502: (502, ()),
     Behaviour.GATEWAY_504: (504, ()),
 }
-_SILENT: dict[Behaviour, Reply] = {
-    Behaviour.RESET: Reply(b"", Then.RESET),
-    Behaviour.TARPIT: Reply(b"", Then.HOLD),
-    Behaviour.EMPTY: Reply(b"", Then.CLOSE),
-    Behaviour.TRUNCATED: Reply(b"HTTP/1.1 200 OK\r\nContent-Ty", Then.CLOSE),
-    Behaviour.GARBAGE: Reply(b"\x16\x03\x01\x00\x00 not http at all\r\n\r\n", Then.CLOSE),
-    Behaviour.DRIP: Reply(b"HTTP/1.1 200 OK\r\nX-Slow: ", Then.DRIP),
-    Behaviour.FLOOD_100: Reply(b"", Then.FLOOD),
+_SILENT: dict[Behaviour, ScriptedReply] = {
+    Behaviour.RESET: ScriptedReply(b"", Then.RESET),
+    Behaviour.TARPIT: ScriptedReply(b"", Then.HOLD),
+    Behaviour.EMPTY: ScriptedReply(b"", Then.CLOSE),
+    Behaviour.TRUNCATED: ScriptedReply(b"HTTP/1.1 200 OK\r\nContent-Ty", Then.CLOSE),
+    Behaviour.GARBAGE: ScriptedReply(b"\x16\x03\x01\x00\x00 not http at all\r\n\r\n", Then.CLOSE),
+    Behaviour.DRIP: ScriptedReply(b"HTTP/1.1 200 OK\r\nX-Slow: ", Then.DRIP),
+    Behaviour.FLOOD_100: ScriptedReply(_INTERIM * INTERIMS, Then.HOLD),
 }
 
 
 @lru_cache(maxsize=8192)
-def reply(behaviour: Behaviour, page: Page, request: Request) -> Reply:
+def reply(behaviour: Behaviour, page: Page, request: Request) -> ScriptedReply:
     """Render a behaviour; a function of its arguments, so that thousands of looks a second are cheap."""
     silent = _SILENT.get(behaviour)
     if silent is not None:
@@ -93,10 +94,10 @@ def reply(behaviour: Behaviour, page: Page, request: Request) -> Reply:
     listed = _STATUS.get(behaviour)
     if listed is not None:
         status, headers = listed
-        return Reply(_head(status, request, "text/html", 200, headers))
+        return ScriptedReply(_head(status, request, "text/html", 200, headers))
     where = _location(behaviour, request)
     if where is not None:
-        return Reply(_head(302, request, "text/html", 0, (f"Location: {where}",)))
+        return ScriptedReply(_head(302, request, "text/html", 0, (f"Location: {where}",)))
     return _present(behaviour, page, request)
 
 
@@ -112,19 +113,19 @@ def _location(behaviour: Behaviour, request: Request) -> str | None:
     }.get(behaviour)
 
 
-def _present(behaviour: Behaviour, page: Page, request: Request) -> Reply:
+def _present(behaviour: Behaviour, page: Page, request: Request) -> ScriptedReply:
     """Render what answers 200: the material, a front page, or a page that says no in 200."""
     refused = _NO_HEAD.get(behaviour)
     if refused is not None and request.method == "HEAD":
-        return Reply(_head(refused, request, "text/html", 0, ("Allow: GET",)))
+        return ScriptedReply(_head(refused, request, "text/html", 0, ("Allow: GET",)))
     if behaviour is Behaviour.SOFT_SAME:
-        return Reply(_head(200, request, "text/html", _SORRY_BYTES, ()))
+        return ScriptedReply(_head(200, request, "text/html", _SORRY_BYTES, ()))
     if behaviour is Behaviour.PARKED_CNAME or page.kind == "front":
-        return Reply(_head(200, request, "text/html", 512, ()))
+        return ScriptedReply(_head(200, request, "text/html", 512, ()))
     if behaviour is Behaviour.PLACEHOLDER:
-        return Reply(_head(200, request, "image/gif", _PLACEHOLDER_BYTES, ()))
+        return ScriptedReply(_head(200, request, "image/gif", _PLACEHOLDER_BYTES, ()))
     hints = _HINTS if behaviour is Behaviour.OK_HINTS else b""
-    return Reply(hints + _image(page, request), _AFTER_IMAGE.get(behaviour, Then.KEEP))
+    return ScriptedReply(hints + _image(page, request), _AFTER_IMAGE.get(behaviour, Then.KEEP))
 
 
 _PLACEHOLDER_BYTES, _SORRY_BYTES = 807, 731

@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 from services.simulation.behaviours import ABROAD_TOO, AT_HOME, BLOCKS, Behaviour
 from services.simulation.certificate import careless_context, careless_pair
 from services.simulation.renegotiation import Asking
-from services.simulation.replies import Reply, Request, Then, reply
+from services.simulation.replies import Request, ScriptedReply, Then, reply
 from services.simulation.weather import ABROAD, HOME, Weather
 from services.simulation.world import CANARY_HOST, FRONT, World
 
@@ -22,7 +22,6 @@ SLOW_SECONDS = 0.3
 DRIP_SECONDS = 0.2
 MAX_DRIPS = 600
 _LINGER_RESET = struct.pack("ii", 1, 0)
-_INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class _Place(NamedTuple):
@@ -128,7 +127,7 @@ class Sites:
                 wait = offset - self.now()
             await self.refresh()
 
-    def respond(self, request: Request, address: str) -> Reply:
+    def respond(self, request: Request, address: str) -> ScriptedReply:
         """Answer as of now."""
         offset = self.now()
         if self.weather.dark(offset):
@@ -199,13 +198,13 @@ class _Visitor(asyncio.Protocol):
             else:
                 self._act(made)
 
-    def _act_late(self, made: Reply) -> None:
+    def _act_late(self, made: ScriptedReply) -> None:
         if self._transport is not None:
             self._busy = False
             self._act(made)
             self._answer_all()
 
-    def _act(self, made: Reply) -> None:
+    def _act(self, made: ScriptedReply) -> None:
         assert self._transport is not None
         if made.then is Then.RESET:
             self.abort()
@@ -221,8 +220,8 @@ class _Visitor(asyncio.Protocol):
             self._transport.close()
         elif then is Then.HOLD:
             self._busy = True
-        elif then in (Then.DRIP, Then.FLOOD):
-            self._drip(b"x" if then is Then.DRIP else _INTERIM, MAX_DRIPS)
+        elif then is Then.DRIP:
+            self._drip(MAX_DRIPS)
 
     def _later(self, seconds: float, call: Callable[..., None], *args: object) -> None:
         self._busy = True
@@ -234,12 +233,12 @@ class _Visitor(asyncio.Protocol):
             self._transport.write(data)
             self._answer_all()
 
-    def _drip(self, data: bytes, remaining: int) -> None:
+    def _drip(self, remaining: int) -> None:
         if self._transport is None or not remaining:
             self.abort()
             return
-        self._transport.write(data)
-        self._later(DRIP_SECONDS, self._drip, data, remaining - 1)
+        self._transport.write(b"x")
+        self._later(DRIP_SECONDS, self._drip, remaining - 1)
 
 
 class _Silent(_Visitor):

@@ -53,7 +53,7 @@ class Answer(NamedTuple):
     page: Page
 
 
-class Resolution(NamedTuple):
+class NameAnswer(NamedTuple):
     """How the name server answers for one name: aliases first, then addresses."""
 
     outcome: Literal["found", "nxdomain", "nodata", "servfail", "silent"]
@@ -178,21 +178,21 @@ class World:
 
     # -- answers -------------------------------------------------------------------------------
 
-    def resolve(self, name: str, offset: float) -> Resolution:
+    def resolve(self, name: str, offset: float) -> NameAnswer:
         """Answer for a name; aliases resolve too."""
         host = self.hosts.get(name)
         if host is None:
-            return Resolution("nxdomain")
+            return NameAnswer("nxdomain")
         addresses = host.addresses
         if host.own is not None:
             phase = host.own.plan.at(offset)
             outcome = _DNS_OUTCOMES.get(phase.behaviour)
             if outcome is not None:
-                return Resolution(outcome)
+                return NameAnswer(outcome)
             addresses = phase.addresses
             if phase.behaviour is Behaviour.PARKED_CNAME:
-                return Resolution("found", (PARKING_ALIAS,), addresses)
-        return Resolution("found", (host.alias,) if host.alias else (), addresses)
+                return NameAnswer("found", (PARKING_ALIAS,), addresses)
+        return NameAnswer("found", (host.alias,) if host.alias else (), addresses)
 
     def answer(self, name: str, target: str, address: str, offset: float) -> Answer:
         """Answer one request that reached an address."""

@@ -74,7 +74,7 @@ async def main(honest: str, urls: dict[str, str]) -> None:
     lab = Lab(await NameServer(Everywhere()).start())
     lab.looker(limits=LIMITS)
     # Everybody's first look loads what it needs.
-    quick = {name: urls[name] for name in ("many_headers", "tls_reset_after_finished")}
+    quick = {name: urls[name] for name in ("header_byte_too_many", "tls_reset_after_finished")}
     await attack(lab, quick, 0.0)
     calm = await steady(lab, honest, asyncio.ensure_future(asyncio.sleep(CALM_SECONDS)))
     before = peak_kb()

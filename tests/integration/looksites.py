@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import dns.flags
 import dns.message
+import dns.name
 import dns.rcode
 import dns.rrset
 
@@ -119,29 +120,31 @@ def raw(data: bytes, *, close: bool = True) -> Script:
     return script
 
 
-def dribble(data: bytes, pause: float) -> Script:
-    """Send a header line by line, for ever."""
+def dribble(data: bytes, pause: float, times: int = 40) -> Script:
+    """Send a header in pieces for a while, and never end it."""
 
-    async def script(_: Asked, writer: asyncio.StreamWriter) -> None:
+    async def script(asked: Asked, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n")
-        while True:
+        for _ in range(times):
             writer.write(data)
             await writer.drain()
             await asyncio.sleep(pause)
+        await silent(asked, writer)
 
     return script
 
 
-def repeat(site: Site, data: bytes, *, first: bytes = b"") -> Script:
-    """Send the same bytes again and again, without end, and count them."""
+def repeat(site: Site, data: bytes, *, first: bytes = b"", times: int = 12) -> Script:
+    """Send the same bytes a few times, count them, and then say nothing more."""
 
-    async def script(_: Asked, writer: asyncio.StreamWriter) -> None:
+    async def script(asked: Asked, writer: asyncio.StreamWriter) -> None:
         writer.write(first)
-        while True:
+        for _ in range(times):
             writer.write(site.counted(data))
             await writer.drain()
             # The site shares the looker's loop, and a drain into a buffer with room gives no turn away.
             await asyncio.sleep(0)
+        await silent(asked, writer)
 
     return script
 
@@ -231,9 +234,11 @@ class NameServer(asyncio.DatagramProtocol):
             said = self.names.get(name, "nxdomain")
         if said == "timeout":
             return None
-        answer = dns.message.make_response(query)
+        answer = dns.message.make_response(query, recursion_available=True)
         if isinstance(said, str):
             answer.set_rcode(dns.rcode.from_text(said))
+            if answer.rcode() == dns.rcode.NXDOMAIN:
+                answer.authority.append(soa_of(question.name.parent()))
             return answer
         for rtype, value in self._records(said):
             if rtype in (kind, "CNAME"):
@@ -248,6 +253,11 @@ class NameServer(asyncio.DatagramProtocol):
             a if isinstance(a, tuple) else ("AAAA" if ":" in a else "A", a)
             for a in said  # type: ignore[attr-defined]
         ]
+
+
+def soa_of(zone: dns.name.Name) -> dns.rrset.RRset:
+    """Write the SOA record with which a zone says that a name under it does not exist."""
+    return dns.rrset.from_text(zone, 60, "IN", "SOA", "ns.test. admin.test. 1 3600 600 86400 60")
 
 
 def _add(answer: dns.message.Message, rrset: dns.rrset.RRset) -> None:

@@ -15,8 +15,9 @@ from schemas.urls import canonical
 from services.attribution.providermap import ProviderMap
 from services.probing.dns.resolver import Resolver
 from services.probing.guard.guard import Guard
-from services.probing.http import connector as wire
+from services.probing.http import header_handler
 from services.probing.http.exchange import Exchanger
+from services.probing.http.head import HeaderBlock
 from services.probing.limits.rates import PolitenessLimits
 from services.probing.look.looker import Deferred, LookLimits
 from services.probing.look.selfcheck import SelfCheck
@@ -348,15 +349,15 @@ async def test_endless_body(lab: Lab) -> None:
 async def test_no_byte_of_a_body_reaches_the_parser(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What follows the header block is dropped before aiohttp sees it, whatever the framing."""
+    """What follows the header block is dropped before anything parses it, whatever the framing."""
     fed: list[bytes] = []
-    plain = wire.ResponseHandler.data_received
+    plain = header_handler.read_head
 
-    def spy(self, data: bytes) -> None:
-        fed.append(data)
-        plain(self, data)
+    def spy(block: bytes) -> HeaderBlock:
+        fed.append(block)
+        return plain(block)
 
-    monkeypatch.setattr(wire.ResponseHandler, "data_received", spy)
+    monkeypatch.setattr(header_handler, "read_head", spy)
     body = b"MARKER" * 500
     paths = {
         "length": b"HTTP/1.1 404 N\r\nContent-Length: 3000\r\n\r\n" + body,

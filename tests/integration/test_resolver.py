@@ -9,6 +9,8 @@ import dns.rrset
 import pytest
 
 from services.probing.dns import resolver as resolving
+from services.probing.dns import upstreams
+from services.probing.dns.messages import question_of
 from services.probing.dns.resolver import Resolution, Resolver, ResolverLimits
 from services.probing.dns.sockets import DnsSockets
 from services.probing.guard.guard import Guard
@@ -38,7 +40,8 @@ async def names() -> AsyncIterator[NameServer]:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(resolving, "monotonic", made)
+    for module in (resolving, upstreams):
+        monkeypatch.setattr(module, "monotonic", made)
     return made
 
 
@@ -52,7 +55,7 @@ async def resolver(names: NameServer) -> AsyncIterator[Resolver]:
 
 async def settled(resolver: Resolver) -> None:
     """Wait for what the resolver does in the background."""
-    while resolver._flights:
+    while resolver._pending:
         await asyncio.sleep(0)
 
 
@@ -89,7 +92,7 @@ async def test_a_socket_is_replaced_after_its_queries(names: NameServer) -> None
         plain(data, addr)
 
     names.datagram_received = spy
-    question = resolving.question_of("a.example", "A")
+    question = question_of("a.example", "A")
     for _ in range(5):
         await asyncio.gather(*(sockets.ask(question, 1.0) for _ in range(10)))
     sockets.close()
@@ -166,7 +169,7 @@ async def test_an_answer_from_another_source_is_never_seen(names: NameServer) ->
     )
     port = server.get_extra_info("sockname")[1]
     sockets = DnsSockets(("127.0.0.1", port), sockets=1)
-    question = resolving.question_of("a.example", "A")
+    question = question_of("a.example", "A")
     asking = asyncio.create_task(sockets.ask(question, 0.2))
     while not seen:
         await asyncio.sleep(0.001)
@@ -197,14 +200,14 @@ async def test_an_answer_is_renewed_before_it_grows_old(
     """Near the end of its time an answer is still given at once, and fetched anew in the background."""
     await resolver.resolve("a.example")
     clock.now += 40
-    assert resolver.known("a.example") is not None
+    assert resolver.recall("a.example") is not None
     await settled(resolver)
     assert len(names.asked) == 2
     names.names["a.example"] = ["127.0.0.9"]
     clock.now += 10
-    assert resolver.known("a.example").addresses == ("127.0.0.1",)
+    assert resolver.recall("a.example").addresses == ("127.0.0.1",)
     await settled(resolver)
-    assert resolver.known("a.example").addresses == ("127.0.0.9",)
+    assert resolver.recall("a.example").addresses == ("127.0.0.9",)
 
 
 async def test_a_little_too_old_is_given_while_it_is_fetched(
@@ -213,11 +216,11 @@ async def test_a_little_too_old_is_given_while_it_is_fetched(
     """For half a minute after its time an answer serves, but for no look that confirms a removal."""
     await resolver.resolve("a.example")
     clock.now += 75
-    assert resolver.known("a.example", fresh=True) is None
-    assert resolver.known("a.example").addresses == ("127.0.0.1",)
+    assert resolver.recall("a.example", fresh=True) is None
+    assert resolver.recall("a.example").addresses == ("127.0.0.1",)
     await settled(resolver)
     clock.now += 95
-    assert resolver.known("a.example") is None
+    assert resolver.recall("a.example") is None
 
 
 async def test_old_answers_serve_while_the_name_servers_fail(
@@ -229,7 +232,7 @@ async def test_old_answers_serve_while_the_name_servers_fail(
     clock.now += 1000
     found = await resolver.resolve("a.example")
     assert (found.status, found.stale, found.addresses) == ("addresses", True, ("127.0.0.1",))
-    assert resolver.known("a.example").stale
+    assert resolver.recall("a.example").stale
     assert (await resolver.resolve("a.example", fresh=True)).status == "servfail"
     clock.now += 3600
     assert (await resolver.resolve("a.example")).status == "servfail"
@@ -254,10 +257,10 @@ async def test_caches_have_bounds_and_negative_answers_are_apart(names: NameServ
     await made.resolve("a.example")
     for n in range(50):
         await made.resolve(f"nothing{n}.example")
-    assert repr(made) == "<Resolver 1 servers, 1 known, 5 negative>"
+    assert repr(made) == "<Resolver 1 servers, 1 positive, 5 negative>"
     for n in range(30):
         await made.resolve(f"n{n}.example")
-    assert repr(made) == "<Resolver 1 servers, 10 known, 5 negative>"
+    assert repr(made) == "<Resolver 1 servers, 10 positive, 5 negative>"
     await made.close()
 
 
@@ -269,7 +272,7 @@ async def test_a_ttl_has_bounds(
     names.ttl = ttl
     assert (await resolver.resolve("a.example")).ttl == held
     clock.now += 2 * held + 1
-    assert resolver.known("a.example") is None
+    assert resolver.recall("a.example") is None
     await settled(resolver)
 
 
@@ -281,9 +284,9 @@ async def test_a_negative_answer_holds_for_seconds(
     names.names["n.example"] = said
     found = await resolver.resolve("n.example")
     assert 1.0 <= found.ttl <= 30.0
-    assert resolver.known("n.example") is not None
+    assert resolver.recall("n.example") is not None
     clock.now += 31
-    assert resolver.known("n.example") is None
+    assert resolver.recall("n.example") is None
 
 
 async def test_a_failure_is_remembered_for_a_moment(
@@ -311,12 +314,12 @@ async def test_a_family_without_an_answer_is_told(
     names.names["a.example"] = ["127.0.0.1", "::1"]
     names.failing["a.example", kind] = "refused"
     found = await resolver.resolve("a.example")
-    assert (len(found.addresses), found.unheard) == (1, family)
-    assert resolver.known("a.example") == found
+    assert (len(found.addresses), found.unanswered_family) == (1, family)
+    assert resolver.recall("a.example") == found
     names.failing.clear()
     both = await resolver.resolve("a.example", fresh=True)
-    assert (len(both.addresses), both.unheard) == (2, 0)
-    assert resolver.known("a.example", fresh=True) == both
+    assert (len(both.addresses), both.unanswered_family) == (2, 0)
+    assert resolver.recall("a.example", fresh=True) == both
 
 
 async def test_a_family_that_fails_for_minutes_is_none(
@@ -327,5 +330,5 @@ async def test_a_family_that_fails_for_minutes_is_none(
     for seconds, outcome in ((0, 1), (299, 1), (1, 1), (300, 0), (300, 1), (300, 1)):
         clock.now += seconds
         names.failing = {("a.example", "AAAA"): "servfail"} if outcome else {}
-        seen.append((await resolver.resolve("a.example", fresh=True)).unheard)
+        seen.append((await resolver.resolve("a.example", fresh=True)).unanswered_family)
     assert seen == [6, 6, 0, 0, 6, 0]

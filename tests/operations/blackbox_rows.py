@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from schemas.events import Verdict
+from services.probing.http.header_handler import HEADER_BYTES, INTERIM_RESPONSES
 from tests.integration.looksites import (
     Asked,
     Script,
@@ -75,15 +76,9 @@ def after(head: bytes, body: bytes, *, again: bool) -> Script:
     return script
 
 
-def endless(data: bytes, first: bytes = b"") -> Script:
-    async def script(_: Asked, writer: asyncio.StreamWriter) -> None:
-        writer.write(first)
-        while True:
-            writer.write(data)
-            await writer.drain()
-            await asyncio.sleep(_PAUSE)
-
-    return script
+# One interim answer, and one byte of headers, more than a look takes.
+_INTERIM = b"HTTP/1.1 102 P\r\n\r\n" * (INTERIM_RESPONSES + 1)
+_HEADERS = (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * HEADER_BYTES)[: HEADER_BYTES + 1]
 
 
 _OK = head_of(200, {"content-type": "image/jpeg", "content-length": "90000", "etag": '"e"'})
@@ -255,13 +250,9 @@ def _hostile() -> Iterator[Row]:
         ("talks SSH", raw(b"SSH-2.0-OpenSSH_9.2\r\n"), "bad_response"),
         ("sends a status that is no number", raw(b"HTTP/1.1 abc\r\n\r\n"), "bad_response"),
         ("says nothing", silent, "response_timeout"),
-        ("drips headers for ever", dribble(b"X-A: b\r\n", 0.05), "blocked_tarpit"),
-        ("sends interim answers for ever", endless(b"HTTP/1.1 102 P\r\n\r\n"), "interim_flood"),
-        (
-            "sends headers for ever",
-            endless(b"X: y\r\n" * 500, b"HTTP/1.1 200 OK\r\n"),
-            "header_flood",
-        ),
+        ("drips headers until the timeout", dribble(b"X-A: b\r\n", 0.05), "blocked_tarpit"),
+        ("sends one interim answer too many", raw(_INTERIM, close=False), "interim_flood"),
+        ("sends one header byte too many", raw(_HEADERS, close=False), "header_flood"),
     )
     for what, script, reason in broken:
         yield Row(what=what, at=script, verdict="undetermined", reason=reason, up=False)

@@ -100,7 +100,7 @@ class Eyes:
             known_online=entry.known_online,
             baseline=entry.baseline,
             host_dark=entry.host_dark,
-            worth=REST if entry.deadline is None or tick < entry.deadline else DEADLINE,
+            priority=REST if entry.deadline is None or tick < entry.deadline else DEADLINE,
         )
         look = await self.looker.look(target, tick)
         # No story is about the vantage, which sees its canary all the time.

@@ -21,6 +21,7 @@ _HEADER = struct.Struct("!HHHHHH")
 _RECORD = struct.Struct("!HHIH")
 _OPT_RECORD = b"\x00" + _RECORD.pack(_OPT, EDNS_PAYLOAD, 0, 0)
 _RECURSE = 0x0100
+_NO_EDNS = (1, 4)
 _MOST_RECORDS = 64
 _MOST_POINTERS = 16
 _LONGEST_TTL = 0x7FFFFFFF
@@ -49,19 +50,32 @@ def question_of(host: str, kind: str) -> bytes:
     return name + struct.pack("!HH", QTYPE[kind], _IN)
 
 
-def query_of(number: int, question: bytes) -> bytes:
-    """Write the whole query, with recursion desired and our payload size."""
-    return _HEADER.pack(number, _RECURSE, 1, 0, 0, 1) + question + _OPT_RECORD
+def query_of(number: int, question: bytes, *, edns: bool = True) -> bytes:
+    """Write the whole query, with recursion desired and our payload size.
+
+    With EDNS a resolver can say why it answers as it does (RFC 8914), so it is always tried first.
+    """
+    header = _HEADER.pack(number, _RECURSE, 1, 0, 0, int(edns))
+    return header + question + (_OPT_RECORD if edns else b"")
+
+
+def refuses_edns(data: bytes) -> bool:
+    """Tell whether an answer is that of a server that may not know EDNS: FORMERR or NOTIMP (RFC 6891, 7)."""
+    return data[3] & 0x0F in _NO_EDNS
 
 
 def answers(data: bytes, number: int, question: bytes) -> bool:
-    """Tell whether a datagram is the answer to our question: the id, the bit, and the question itself."""
+    """Tell whether a datagram is the answer to our question: the id, the bit, and the question itself.
+
+    Old servers leave the question out where they refuse EDNS.
+    """
     if len(data) < 12 + len(question):
-        return False
-    found, flags, questions, *_ = _HEADER.unpack_from(data)
+        header = data[:2] == number.to_bytes(2) and len(data) == 12 and data[2] & 0x80 != 0
+        return header and refuses_edns(data)
+    number_sent_back, flags, questions, *_ = _HEADER.unpack_from(data)
     echoed = data[12 : 12 + len(question)]
     return (
-        found == number
+        number_sent_back == number
         and flags & 0x8000 != 0
         and questions == 1
         and (echoed == question or echoed.lower() == question.lower())
@@ -112,10 +126,10 @@ def _read(data: bytes, host: str, question_length: int, kind: int) -> Plain | No
         at += length
     if not _ends(data, at, additional):
         return None
-    return _chased(host, kind, addresses, ttls, aliases)
+    return _resolve_chain(host, kind, addresses, ttls, aliases)
 
 
-def _chased(
+def _resolve_chain(
     host: str,
     kind: int,
     addresses: dict[str, list[bytes]],

@@ -1,101 +1,66 @@
-"""Names to addresses, with typed answers: NXDOMAIN, NODATA, SERVFAIL, refused and silence stay distinct.
+"""Names to addresses, with typed answers: that a name does not exist, has no address, is filtered, or that all failed.
 
-Queries share a few sockets (`sockets`). A plain positive answer is read by `messages`, everything else, and what comes
-over TCP, by dnspython.
-NXDOMAIN is believed only if A and AAAA, and where there is one a second name server, all say so.
+NXDOMAIN is believed only as the statement of a zone (`answers`), if A and AAAA say so, and every operator of name
+servers that the settings name; where they name none, a second name server, if there is one. If another one has
+addresses, these are taken.
 
 A remembered answer that is about to grow old is fetched anew in the background; one that is a little too old is still
-given meanwhile, and one that is older where the name servers fail (RFC 8767). A look that confirms a removal asks past
-all of it (`fresh`).
+given meanwhile, and one that is older where the name servers fail (RFC 8767). Its age and that it is stale stand in
+the resolution, and whoever can't use an old one says so (`max_age_seconds`). A look that confirms a removal asks past
+all of it (`fresh`), and asks every operator: what one of them alone sends elsewhere can't be gone.
 """
 
 import asyncio
 import ipaddress
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import chain, zip_longest
 from time import monotonic
+from typing import NamedTuple
 
-import dns.asyncbackend
-import dns.asyncquery
-import dns.entropy
-import dns.exception
-import dns.message
-import dns.name
-import dns.rcode
-import dns.rdatatype
-import msgspec
-from msgspec import Struct
+from msgspec.structs import replace
 
 from schemas.errors import ConfigError
 from services.core.verdict import Dns
-from services.probing.dns.messages import query_of, question_of, read_plain, truncated
-from services.probing.dns.sockets import DnsSockets
+from services.probing.dns.answer_cache import AnswerCache
+from services.probing.dns.answers import DOUBTED, FAILED, QueryAnswer
+from services.probing.dns.resolution import Resolution, ResolverLimits
+from services.probing.dns.upstreams import Upstreams
 from services.probing.guard.guard import Guard
 
-_BACKEND = dns.asyncbackend.get_backend("asyncio")
-_STATUS: dict[dns.rcode.Rcode, Dns] = {
-    dns.rcode.NOERROR: "nodata",
-    dns.rcode.NXDOMAIN: "nxdomain",
-    dns.rcode.REFUSED: "refused",
-}
-_RETRIED = frozenset({"servfail", "timeout", "refused", "broken"})
+__all__ = ["Resolution", "Resolver", "ResolverLimits"]
+
 _REFRESH_SHARE = 0.8
+_DENIALS = DOUBTED | {"nxdomain"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResolverLimits:
-    """Bounds of asking and remembering; nothing from an attacker's zone is trusted to be small.
+class _Statement(NamedTuple):
+    """What the servers of one group, or whoever answered, said of both families of a name."""
 
-    After `family_seconds` without an answer for one family of a name, while there is one for the other, it has none.
-    """
+    v4: QueryAnswer
+    v6: QueryAnswer
 
-    try_seconds: float = 2.0
-    total_seconds: float = 6.0
-    tries: int = 2
-    addresses_per_family: int = 16
-    cname_depth: int = 8
-    positive_entries: int = 50_000
-    negative_entries: int = 10_000
-    positive_seconds: tuple[float, float] = (1.0, 300.0)
-    negative_seconds: tuple[float, float] = (1.0, 30.0)
-    failure_seconds: float = 2.0
-    stale_seconds: float = 30.0
-    stale_failure_seconds: float = 3600.0
-    fresh_seconds: float = 0.25
-    family_seconds: float = 300.0
+    @property
+    def status(self) -> Dns:
+        """What both families say together.
 
-
-class Resolution(Struct, frozen=True, kw_only=True):
-    """What the name servers said of one name, and when; `addresses` are IPv4 first.
-
-    `stale`: it is older than it may be, because the name servers fail now. `unheard`: the family, 4 or 6, for which
-    they gave no answer, so that there may be addresses that are not among these; 0: none.
-    """
-
-    status: Dns
-    addresses: tuple[str, ...] = ()
-    chain: tuple[str, ...] = ()
-    left_out: int = 0
-    ttl: float = 0.0
-    at: float = 0.0
-    stale: bool = False
-    unheard: int = 0
-
-
-class _Reply(Struct, frozen=True):
-    """The answer to one query, its CNAME chain followed."""
-
-    status: Dns
-    values: tuple[str, ...] = ()
-    chain: tuple[str, ...] = ()
-    ttl: float = 0.0
+        Where a filter speaks for one family, the addresses of the other are of no use: they may be its own page.
+        """
+        if (self.v4.values or self.v6.values) and "filtered" not in (
+            self.v4.status,
+            self.v6.status,
+        ):
+            return "addresses"
+        return _joint((self.v4.status, self.v6.status))
 
 
 class Resolver:
-    """Ask the operator's own name servers, remember the answers, share flights.
+    """Ask the operator's own name servers, remember the answers, share lookups under way.
 
-    `servers` are (address, port) pairs. Under a simulated guard they have to be on loopback.
+    Args:
+        servers: (address, port) pairs; under a simulated guard they have to be on loopback.
+        operators: who runs each of them, by name; empty where that is not known.
+
     """
 
     def __init__(
@@ -103,6 +68,7 @@ class Resolver:
         servers: Sequence[tuple[str, int]],
         guard: Guard,
         limits: ResolverLimits | None = None,
+        operators: Sequence[str] = (),
     ) -> None:
         if not servers:
             raise ConfigError(
@@ -113,237 +79,222 @@ class Resolver:
                 raise ConfigError(
                     "a simulation asks name servers on loopback only; set 127.0.0.1:PORT"
                 )
-        self._servers = tuple(servers)
-        self._sockets = tuple(DnsSockets(server) for server in self._servers)
         self._limits = limits or ResolverLimits()
-        self._positive: OrderedDict[str, Resolution] = OrderedDict()
-        self._negative: OrderedDict[str, Resolution] = OrderedDict()
-        self._flights: dict[str, asyncio.Task[Resolution]] = {}
-        self._unheard: OrderedDict[str, tuple[int, float]] = OrderedDict()
-        self._turn = 0
+        self._servers = Upstreams(
+            servers,
+            operators,
+            try_seconds=self._limits.try_seconds,
+            tries=self._limits.tries,
+        )
+        self._cache = AnswerCache(self._limits)
+        self._pending: dict[tuple[str, bool], asyncio.Task[Resolution]] = {}
+        self._unanswered_since: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     def __repr__(self) -> str:
-        known = f"{len(self._positive)} known, {len(self._negative)} negative"
-        return f"<Resolver {len(self._servers)} servers, {known}>"
+        return f"<Resolver {len(self._servers)} servers, {self._cache!r}>"
 
-    async def resolve(self, host: str, *, fresh: bool = False) -> Resolution:
-        """Resolve a name; `fresh` accepts only what is younger than `fresh_seconds`."""
-        known = self.known(host, fresh=fresh)
-        if known is not None:
-            return known
-        found = await asyncio.shield(self._flight(host))
-        if not fresh and found.status in _RETRIED:
-            return self._stale(host) or found
-        return found
+    async def resolve(
+        self, host: str, *, fresh: bool = False, max_age_seconds: float | None = None
+    ) -> Resolution:
+        """Resolve a name.
 
-    def known(self, host: str, *, fresh: bool = False) -> Resolution | None:
+        `fresh` accepts only what is younger than `fresh_seconds`, and asks every operator. Nothing is given that is
+        older than `max_age_seconds`; where the name servers fail, their failure is.
+        """
+        answer = self.recall(host, fresh=fresh, max_age_seconds=max_age_seconds)
+        if answer is not None:
+            return answer
+        answer = await asyncio.shield(self._lookup(host, everybody=fresh))
+        if not fresh and answer.status in FAILED:
+            return _young(self._cache.stale(host, monotonic()), max_age_seconds) or answer
+        return answer
+
+    def recall(
+        self, host: str, *, fresh: bool = False, max_age_seconds: float | None = None
+    ) -> Resolution | None:
         """Give what is remembered of a name and still holds."""
-        positive, negative = self._positive.get(host), self._negative.get(host)
-        # Where both are there, the name servers have failed since.
-        newest = negative or positive
-        if newest is None:
-            return None
         now = monotonic()
         if fresh:
-            # Half an answer is asked for again.
-            if newest.unheard:
-                return None
-            most = min(self._limits.fresh_seconds, newest.ttl)
-            return newest if now - newest.at <= most else None
-        if negative is not None and now - negative.at <= negative.ttl:
-            failed = negative.status in _RETRIED
-            return (self._stale(host) if failed else None) or negative
-        return None if positive is None else self._remembered(host, positive, now - positive.at)
-
-    def _remembered(self, host: str, known: Resolution, age: float) -> Resolution | None:
-        """Give a positive answer that holds, or held until just now; see that it is renewed in time."""
-        if age > known.ttl + min(self._limits.stale_seconds, known.ttl):
-            return None
-        if age > known.ttl * _REFRESH_SHARE:
-            self._flight(host)
-        return known
-
-    def _stale(self, host: str) -> Resolution | None:
-        """Give an answer of before the name servers failed."""
-        known = self._positive.get(host)
-        if known is None or monotonic() - known.at > self._limits.stale_failure_seconds:
-            return None
-        return msgspec.structs.replace(known, stale=True)
-
-    def _flight(self, host: str) -> "asyncio.Task[Resolution]":
-        flight = self._flights.get(host)
-        if flight is None:
-            flight = asyncio.create_task(self._fly(host), name="resolve")
-            self._flights[host] = flight
-        return flight
+            return self._cache.fresh(host, now, self._operators(everybody=True))
+        negative = self._cache.negative(host, now)
+        if negative is not None:
+            stale = self._cache.stale(host, now) if negative.status in FAILED else None
+            return _young(stale, max_age_seconds) or negative
+        positive = self._cache.positive(host, now)
+        if positive is not None and positive.age(now) > positive.ttl * _REFRESH_SHARE:
+            self._lookup(host, everybody=False)
+        return _young(positive, max_age_seconds)
 
     async def name_servers(self, domain: str) -> tuple[str, ...] | None:
-        """Name the name servers of a domain; empty where it has none, None where nobody answers."""
-        reply = await self._chase(domain, "NS")
-        return None if reply.status in _RETRIED else reply.values
+        """Name the name servers of a domain; empty where it has none, None where nobody can be believed."""
+        answer = await self._follow(domain, "NS", None)
+        return None if answer.status in FAILED | DOUBTED else answer.values
 
     async def close(self) -> None:
-        """Cancel the queries in flight and close the sockets."""
-        flights = tuple(self._flights.values())
-        for flight in flights:
-            flight.cancel()
-        await asyncio.gather(*flights, return_exceptions=True)
-        for sockets in self._sockets:
-            sockets.close()
+        """Cancel the lookups under way and close the sockets."""
+        lookups = tuple(self._pending.values())
+        for lookup in lookups:
+            lookup.cancel()
+        await asyncio.gather(*lookups, return_exceptions=True)
+        self._servers.close()
 
     # -- one name ----------------------------------------------------------------------------------
 
-    async def _fly(self, host: str) -> Resolution:
+    def _operators(self, *, everybody: bool) -> int:
+        """Tell of how many operators an answer has to be."""
+        return self._servers.group_count if everybody and self._servers.are_named else 1
+
+    def _lookup(self, host: str, *, everybody: bool) -> "asyncio.Task[Resolution]":
+        key = (host, everybody and self._servers.are_named)
+        lookup = self._pending.get(key)
+        if lookup is None:
+            lookup = asyncio.create_task(self._look_up(*key), name="resolve")
+            self._pending[key] = lookup
+        return lookup
+
+    async def _look_up(self, host: str, everybody: bool) -> Resolution:
         try:
             async with asyncio.timeout(self._limits.total_seconds):
-                found = await self._both_families(host)
+                answer = self._resolution(host, await self._statements(host, everybody=everybody))
         except TimeoutError:
-            found = Resolution(status="timeout", ttl=self._limits.failure_seconds, at=monotonic())
+            answer = Resolution(status="timeout", ttl=self._limits.failure_seconds, at=monotonic())
         finally:
-            self._flights.pop(host, None)
-        self._remember(host, found)
-        return found
+            self._pending.pop((host, everybody), None)
+        self._cache.put(host, answer)
+        return answer
 
-    async def _both_families(self, host: str) -> Resolution:
-        v4, v6 = await asyncio.gather(self._chase(host, "A"), self._chase(host, "AAAA"))
-        if v4.values or v6.values:
-            return self._found(host, v4, v6)
-        status = _joint(v4.status, v6.status)
-        if status == "nxdomain" and len(self._servers) > 1:
-            status = _joint(status, (await self._chase(host, "A")).status)
-        chain = v4.chain or v6.chain
+    async def _statements(self, host: str, *, everybody: bool) -> list[_Statement]:
+        """Ask one group for a name, and others where everybody has to say it, or the first gave nothing to rely on."""
+        group = self._servers.next_group()
+        first = await self._both_families(host, group)
+        if group is None or (first.status in ("addresses", "nodata") and not everybody):
+            return [first]
+        count = self._servers.group_count
+        others = [(group + step) % count for step in range(1, count)]
+        if first.status == "nxdomain" and not self._servers.are_named:
+            # Without names of operators, a second server is enough.
+            others = others[:1]
+        rest = await asyncio.gather(*(self._both_families(host, other) for other in others))
+        return [first, *rest]
+
+    async def _both_families(self, host: str, group: int | None) -> _Statement:
+        both = (self._follow(host, kind, group) for kind in ("A", "AAAA"))
+        return _Statement(*await asyncio.gather(*both))
+
+    def _resolution(self, host: str, statements: list[_Statement]) -> Resolution:
+        """Put together what was said: addresses of anybody, else the statement that doubts most."""
+        codes = tuple(
+            sorted({c for statement in statements for a in statement for c in a.error_codes})
+        )
+        statuses = [statement.status for statement in statements]
+        if "addresses" in statuses:
+            useful = [
+                s for s, status in zip(statements, statuses, strict=True) if status == "addresses"
+            ]
+            disputed = not _DENIALS.isdisjoint(statuses)
+            return self._positive(host, useful, codes, disputed=disputed)
+        status = _joint(statuses)
+        first = statements[0]
         return Resolution(
-            status=status, chain=chain, ttl=self._negative_ttl(status, v4, v6), at=monotonic()
+            status=status,
+            chain=first.v4.chain or first.v6.chain,
+            ttl=self._negative_ttl(status, first),
+            at=monotonic(),
+            operators=self._count_operators(statements),
+            error_codes=codes,
         )
 
-    def _found(self, host: str, v4: _Reply, v6: _Reply) -> Resolution:
+    def _positive(
+        self,
+        host: str,
+        statements: list[_Statement],
+        codes: tuple[int, ...],
+        *,
+        disputed: bool,
+    ) -> Resolution:
         most = self._limits.addresses_per_family
-        ttl = min(reply.ttl for reply in (v4, v6) if reply.values)
+        v4 = _alternating([statement.v4.values for statement in statements])
+        v6 = _alternating([statement.v6.values for statement in statements])
+        ttl = min(a.ttl for statement in statements for a in statement if a.values)
         low, high = self._limits.positive_seconds
+        first = statements[0]
         return Resolution(
             status="addresses",
-            addresses=v4.values[:most] + v6.values[:most],
-            chain=v4.chain or v6.chain,
-            left_out=max(len(v4.values) - most, 0) + max(len(v6.values) - most, 0),
+            addresses=v4[:most] + v6[:most],
+            chain=first.v4.chain or first.v6.chain,
+            left_out=max(len(v4) - most, 0) + max(len(v6) - most, 0),
             ttl=min(max(ttl, low), high),
             at=monotonic(),
-            unheard=self._missed(host, v4, v6),
+            unanswered_family=self._unanswered(host, statements),
+            operators=self._count_operators(statements),
+            disputed=disputed,
+            error_codes=codes,
         )
 
-    def _missed(self, host: str, v4: _Reply, v6: _Reply) -> int:
+    def _count_operators(self, statements: list[_Statement]) -> int:
+        if not self._servers.are_named:
+            return 1
+        servers = {a.server for statement in statements for a in statement if a.server >= 0}
+        return len({self._servers.group_of(server) for server in servers})
+
+    def _unanswered(self, host: str, statements: list[_Statement]) -> int:
         """Name the family that got no answer; 0: none, or one that got none for minutes, as some zones never do."""
-        failed = 4 if v4.status in _RETRIED else 6 if v6.status in _RETRIED else 0
-        known = self._unheard.pop(host, None)
+        failed = 0
+        for family in (6, 4):
+            answers = [s.v4 if family == 4 else s.v6 for s in statements]
+            failed = family if all(a.status in FAILED for a in answers) else failed
+        before = self._unanswered_since.pop(host, None)
         if not failed:
             return 0
         now = monotonic()
-        since = known[1] if known is not None and known[0] == failed else now
-        self._unheard[host] = (failed, since)
-        while len(self._unheard) > self._limits.negative_entries:
-            self._unheard.popitem(last=False)
+        since = before[1] if before is not None and before[0] == failed else now
+        self._unanswered_since[host] = (failed, since)
+        while len(self._unanswered_since) > self._limits.negative_entries:
+            self._unanswered_since.popitem(last=False)
         return failed if now - since < self._limits.family_seconds else 0
 
-    def _negative_ttl(self, status: Dns, v4: _Reply, v6: _Reply) -> float:
+    def _negative_ttl(self, status: Dns, statement: _Statement) -> float:
+        low, high = self._limits.negative_seconds
+        if status in DOUBTED:
+            return high
         if status not in ("nxdomain", "nodata"):
             return self._limits.failure_seconds
-        low, high = self._limits.negative_seconds
-        return min(max(min(v4.ttl, v6.ttl), low), high)
+        return min(max(min(statement.v4.ttl, statement.v6.ttl), low), high)
 
-    def _remember(self, host: str, found: Resolution) -> None:
-        """Keep negative answers apart, so that a flood of them can't push the others out.
-
-        A failure says nothing about what was known before.
-        """
-        if found.status not in _RETRIED:
-            self._positive.pop(host, None)
-        self._negative.pop(host, None)
-        positive = found.status == "addresses"
-        cache = self._positive if positive else self._negative
-        most = self._limits.positive_entries if positive else self._limits.negative_entries
-        cache[host] = found
-        while len(cache) > most:
-            cache.popitem(last=False)
-
-    # -- one query ---------------------------------------------------------------------------------
-
-    async def _chase(self, host: str, kind: str) -> _Reply:
-        """Follow a CNAME chain over as many queries as it takes, up to the cap."""
+    async def _follow(self, host: str, kind: str, group: int | None) -> QueryAnswer:
+        """Follow a chain of aliases over as many queries as it takes, up to the cap."""
         name = host
-        chain: tuple[str, ...] = ()
+        aliases: tuple[str, ...] = ()
         while True:
-            reply, name = await self._query(name, kind)
-            chain += reply.chain
-            if len(chain) > self._limits.cname_depth:
-                return _Reply("broken", (), chain[: self._limits.cname_depth])
-            if reply.values or not reply.chain or reply.status != "nodata":
-                return _Reply(reply.status, reply.values, chain, reply.ttl)
-
-    async def _query(self, name: str, kind: str) -> tuple[_Reply, str]:
-        """Ask the servers in turn until one answers; returns the name that the chain ends at."""
-        try:
-            question = question_of(name, kind)
-        except (dns.exception.DNSException, ValueError):
-            return _Reply("broken"), name
-        found: tuple[_Reply, str] = (_Reply("timeout"), name)
-        for _ in range(max(self._limits.tries, len(self._servers))):
-            self._turn = (self._turn + 1) % len(self._servers)
-            found = await self._ask(self._turn, name, question)
-            if found[0].status not in _RETRIED:
-                break
-        return found
-
-    async def _ask(self, turn: int, name: str, question: bytes) -> tuple[_Reply, str]:
-        seconds = self._limits.try_seconds
-        try:
-            data = await self._sockets[turn].ask(question, seconds)
-            if truncated(data):
-                return _read(await self._over_tcp(turn, question), name)
-            plain = read_plain(data, name, question)
-            if plain is not None:
-                return _Reply("addresses", plain.values, plain.chain, plain.ttl), plain.end
-            return _read(dns.message.from_wire(data), name)
-        except (TimeoutError, dns.exception.Timeout):
-            return _Reply("timeout"), name
-        except (OSError, EOFError):
-            return _Reply("servfail"), name
-        except (dns.exception.DNSException, ValueError):
-            return _Reply("broken"), name
-
-    async def _over_tcp(self, turn: int, question: bytes) -> dns.message.Message:
-        address, port = self._servers[turn]
-        query = dns.message.from_wire(query_of(dns.entropy.random_16(), question))
-        return await dns.asyncquery.tcp(
-            query, address, timeout=self._limits.try_seconds, port=port, backend=_BACKEND
-        )
+            answer, name = await self._servers.ask(name, kind, group)
+            aliases += answer.chain
+            if len(aliases) > self._limits.cname_depth:
+                return QueryAnswer("broken", (), aliases[: self._limits.cname_depth])
+            if answer.values or not answer.chain or answer.status != "nodata":
+                return answer if aliases == answer.chain else replace(answer, chain=aliases)
 
 
-def _read(answer: dns.message.Message, name: str) -> tuple[_Reply, str]:
-    if not isinstance(answer, dns.message.QueryMessage):
-        return _Reply("broken"), name
-    status = _STATUS.get(answer.rcode(), "servfail")
-    if status not in ("nodata", "nxdomain"):
-        return _Reply(status), name
-    told = answer.resolve_chaining()
-    chain = tuple(rrset[0].target.to_text(omit_final_dot=True).lower() for rrset in told.cnames)
-    values = () if told.answer is None else tuple(dict.fromkeys(_value(r) for r in told.answer))
-    ttl = float(told.minimum_ttl)
-    end = told.canonical_name.to_text(omit_final_dot=True).lower()
-    return _Reply("addresses" if values else status, values, chain, ttl), end
+def _young(answer: Resolution | None, max_age_seconds: float | None) -> Resolution | None:
+    """Give an answer unless it is older than it may be."""
+    if answer is None or max_age_seconds is None or answer.age(monotonic()) <= max_age_seconds:
+        return answer
+    return None
 
 
-def _value(record: object) -> str:
-    address = getattr(record, "address", None)
-    if isinstance(address, str):
-        return address
-    target = getattr(record, "target", None)
-    return target.to_text(omit_final_dot=True).lower() if isinstance(target, dns.name.Name) else ""
-
-
-def _joint(first: Dns, second: Dns) -> Dns:
-    """Join what two queries said of one name that has no address."""
-    if first == second:
-        return first
-    for status in (first, second):
-        if status not in ("nxdomain", "nodata"):
+def _joint(statuses: Sequence[Dns]) -> Dns:
+    """Join what was said of one name that has no address: what doubts most, then what failed; all have to agree."""
+    for status in ("filtered", "unproven"):
+        if status in statuses:
             return status
-    return "disagree"
+    for other in statuses:
+        if other not in ("nxdomain", "nodata"):
+            return other
+    return statuses[0] if len(set(statuses)) == 1 else "disagree"
+
+
+def _alternating(lists: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """Merge lists of addresses, the first ones of each first."""
+    if len(lists) == 1:
+        return lists[0]
+    merged = chain.from_iterable(zip_longest(*lists))
+    return tuple(dict.fromkeys(address for address in merged if address is not None))

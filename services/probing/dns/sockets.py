@@ -1,7 +1,7 @@
 """A few shared UDP sockets for all queries, each connected to one name server.
 
-The kernel drops what comes from another source. An answer counts only with the id and the question of a query in
-flight; anything else is ignored, and ends no query. Ids and the socket of each query are random, ports are the
+The kernel drops what comes from another source. An answer counts only with the id and the question of a pending
+query; anything else is ignored, and ends no query. Ids and the socket of each query are random, ports are the
 kernel's, and a socket is replaced after so many queries, so that its port is no fixture.
 """
 
@@ -13,11 +13,11 @@ from services.probing.dns.messages import answers, query_of
 
 SOCKETS = 4
 QUERIES_PER_SOCKET = 5_000
-_IN_FLIGHT = 4_096
+_MOST_PENDING = 4_096
 
 
-class _Flight:
-    """One query in flight."""
+class _Query:
+    """One query that waits for its answer."""
 
     __slots__ = ("answer", "question", "timer")
 
@@ -28,48 +28,50 @@ class _Flight:
 
 
 class DnsSocket(asyncio.DatagramProtocol):
-    """One connected socket and its queries in flight, by id."""
+    """One connected socket and its pending queries, by id."""
 
     def __init__(self) -> None:
         self.used = 0
-        self.flights: dict[int, _Flight] = {}
+        self.pending: dict[int, _Query] = {}
         self._transport: asyncio.DatagramTransport | None = None
         self.retired = False
 
     def __repr__(self) -> str:
-        return f"<DnsSocket {len(self.flights)} in flight, {self.used} used>"
+        return f"<DnsSocket {len(self.pending)} pending, {self.used} used>"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
         assert isinstance(transport, asyncio.DatagramTransport) or hasattr(transport, "sendto")
         self._transport = transport  # type: ignore[assignment]  # uvloop's is no subclass
 
-    def send(self, question: bytes, seconds: float) -> "asyncio.Future[bytes]":
+    def send(
+        self, question: bytes, seconds: float, *, edns: bool = True
+    ) -> "asyncio.Future[bytes]":
         """Send a query; the future gives the answer, or raises `TimeoutError` or `OSError`."""
         assert self._transport is not None
         loop = asyncio.get_running_loop()
         number = secrets.randbits(16)
-        while number in self.flights:
+        while number in self.pending:
             number = secrets.randbits(16)
-        flight = self.flights[number] = _Flight(question, loop)
-        flight.timer = loop.call_later(seconds, self._end, number, TimeoutError())
-        flight.answer.add_done_callback(lambda _: self._forget(number, flight))
+        query = self.pending[number] = _Query(question, loop)
+        query.timer = loop.call_later(seconds, self._end, number, TimeoutError())
+        query.answer.add_done_callback(lambda _: self._forget(number, query))
         self.used += 1
-        self._transport.sendto(query_of(number, question))
-        return flight.answer
+        self._transport.sendto(query_of(number, question, edns=edns))
+        return query.answer
 
     def datagram_received(self, data: bytes, addr: object) -> None:
         """Match an answer with its query; whatever fits none is ignored."""
         number = int.from_bytes(data[:2], "big")
-        flight = self.flights.get(number)
-        if flight is None or not answers(data, number, flight.question):
+        query = self.pending.get(number)
+        if query is None or not answers(data, number, query.question):
             return
-        if not flight.answer.done():
-            flight.answer.set_result(data)
+        if not query.answer.done():
+            query.answer.set_result(data)
 
     def error_received(self, exc: Exception) -> None:
-        """Fail what is in flight: nobody listens there."""
-        for number in list(self.flights):
+        """Fail every pending query: nobody listens there."""
+        for number in list(self.pending):
             self._end(number, OSError("the name server can't be reached"))
 
     def retire(self) -> None:
@@ -78,25 +80,25 @@ class DnsSocket(asyncio.DatagramProtocol):
         self._close_if_idle()
 
     def close(self) -> None:
-        """Close now; what is in flight fails."""
+        """Close now; every pending query fails."""
         self.retired = True
         self.error_received(OSError())
         self._close_if_idle()
 
     def _end(self, number: int, error: BaseException) -> None:
-        flight = self.flights.get(number)
-        if flight is not None and not flight.answer.done():
-            flight.answer.set_exception(error)
+        query = self.pending.get(number)
+        if query is not None and not query.answer.done():
+            query.answer.set_exception(error)
 
-    def _forget(self, number: int, flight: _Flight) -> None:
-        if flight.timer is not None:
-            flight.timer.cancel()
-        if self.flights.get(number) is flight:
-            del self.flights[number]
+    def _forget(self, number: int, query: _Query) -> None:
+        if query.timer is not None:
+            query.timer.cancel()
+        if self.pending.get(number) is query:
+            del self.pending[number]
         self._close_if_idle()
 
     def _close_if_idle(self) -> None:
-        if self.retired and not self.flights and self._transport is not None:
+        if self.retired and not self.pending and self._transport is not None:
             self._transport.close()
             self._transport = None
 
@@ -121,7 +123,7 @@ class DnsSockets:
     def __repr__(self) -> str:
         return f"<DnsSockets {sum(s is not None for s in self._places)} open>"
 
-    async def ask(self, question: bytes, seconds: float) -> bytes:
+    async def ask(self, question: bytes, seconds: float, *, edns: bool = True) -> bytes:
         """Send a question and give the answer's bytes; raises `TimeoutError` or `OSError`."""
         place = self._pick(len(self._places))
         socket = self._places[place]
@@ -130,9 +132,9 @@ class DnsSockets:
         elif socket.used >= self._queries:
             socket.retire()
             socket = await self._open(place)
-        if len(socket.flights) >= _IN_FLIGHT:
-            raise OSError("too many queries in flight")
-        return await socket.send(question, seconds)
+        if len(socket.pending) >= _MOST_PENDING:
+            raise OSError("too many queries are pending")
+        return await socket.send(question, seconds, edns=edns)
 
     def close(self) -> None:
         """Close every socket."""

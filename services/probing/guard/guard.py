@@ -1,7 +1,7 @@
 """The one gate for every socket address: resolver answers, redirect hops, and the socket itself.
 
 A resolver alone is no gate: it is skipped for address literals, also after a redirect. So the gate stands where
-every socket is made too (`wire.guarded_socket`).
+every socket is made too (`services.probing.http.connector.guarded_socket`).
 """
 
 import ipaddress
@@ -60,7 +60,7 @@ class Guard:
         self._own = frozenset(own_listeners)
         self._own_ports = frozenset(port for _, port in self._own)
         self._denied = tuple(_network(text) for text in extra_denied)
-        self._known: dict[tuple[Any, ...], str | None] = {}
+        self._reasons: dict[tuple[Any, ...], str | None] = {}
 
     def __repr__(self) -> str:
         return f"<Guard {self.mode}, {len(self._own)} own listeners, {len(self._denied)} extra networks>"
@@ -79,17 +79,17 @@ class Guard:
     def reason(self, sockaddr: tuple[Any, ...]) -> str | None:
         """Name why a socket address is refused; None where it may be reached."""
         try:
-            return self._known[sockaddr]
+            return self._reasons[sockaddr]
         except (KeyError, TypeError):
             pass
-        found = self._judge(sockaddr)
+        reason = self._examine(sockaddr)
         if isinstance(sockaddr, tuple) and _hashable(sockaddr):
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[sockaddr] = found
-        return found
+            if len(self._reasons) >= _REMEMBERED:
+                self._reasons.clear()
+            self._reasons[sockaddr] = reason
+        return reason
 
-    def _judge(self, sockaddr: tuple[Any, ...]) -> str | None:
+    def _examine(self, sockaddr: tuple[Any, ...]) -> str | None:
         if not isinstance(sockaddr, tuple) or len(sockaddr) not in (2, 4):
             return "no_socket_address"
         host, port = sockaddr[0], sockaddr[1]

@@ -1,21 +1,14 @@
-"""The wire of one exchange: guarded sockets, and a protocol that takes the header block and nothing else.
+"""Guarded sockets, and aiohttp's pool of connections with a way to connect of our own.
 
-G1: what follows the header block never reaches the parser, let alone our code. The receive buffer is small, so a
-server that ignores `Range` is cut within one buffer. aiohttp bounds neither the count of 1xx responses nor the
-bytes of a header block (engineering 4.4), so both are counted here.
-
-Requests are written straight to the connections of aiohttp's pool, without its `ClientSession`: no URL gets into
-its exceptions, there is no response object that a body could be read from, and a whole look costs about as
-much as a bare `session.head` (tests/benchmarks/bench_looks.py; with a session it cost twice that).
+Requests are written straight to the connections of the pool, without aiohttp's `ClientSession`: no URL gets into its
+exceptions, there is no response object that a body could be read from, and a whole look costs about as much as a bare
+`session.head` (tests/benchmarks/bench_looks.py; with a session it cost twice that).
 """
 
 import asyncio
-import re
 import socket
 import ssl
-from contextvars import ContextVar
 from functools import partial
-from time import monotonic
 from typing import Any, cast
 
 import aiohttp
@@ -26,167 +19,29 @@ from aiohttp.client_reqrep import ConnectionKey
 from schemas.urls import CanonicalUrl
 from services.probing.guard.guard import Guard
 from services.probing.http.egress import Egress, connect_through
+from services.probing.http.header_handler import RECEIVE_BUFFER, HeaderHandler
 
-RECEIVE_BUFFER = 16_384
-HEADER_BYTES = 32_768
-INTERIM_RESPONSES = 8
-_BLOCK_END = re.compile(
-    rb"\n\r?\n"
-)  # the parser accepts a bare LF, so it must be cut there as well
-
-
-class Flood(aiohttp.ClientError):
-    """A server that sends more before its answer than any honest one; `reason` is a reason code."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class Attempt:
-    """One try at an exchange; `handler` is set as soon as there is a TCP connection."""
-
-    __slots__ = ("begun_at", "handler")
-
-    def __init__(self) -> None:
-        self.begun_at = monotonic()
-        self.handler: HeaderHandler | None = None
-
-    def phases(self) -> dict[str, float]:
-        """Seconds of connect, tls and first byte, as far as this try went through them."""
-        found: dict[str, float] = {}
-        handler, since = self.handler, self.begun_at
-        if handler is None:
-            return found
-        if handler.born_at > since:
-            found["connect"] = handler.born_at - since
-            since = handler.born_at
-            if handler.encrypted and handler.made_at is not None:
-                found["tls"] = handler.made_at - since
-                since = handler.made_at
-        if handler.first_byte_at is not None and handler.first_byte_at > since:
-            found["first_byte"] = handler.first_byte_at - since
-        return found
-
-
-CURRENT: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
-
-
-class HeaderHandler(ResponseHandler):
-    """Feed the parser header blocks only, each up to its end, and drop what follows."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop)
-        self.born_at = monotonic()
-        self.made_at: float | None = None
-        self.first_byte_at: float | None = None
-        self.encrypted = False
-        self.exchanges = 0
-        self.taken = 0
-        self._ended = True
-        self._edge = b""
-        self._interim = 0
-        self._cut_after = False
-        attempt = CURRENT.get()
-        if attempt is not None:
-            attempt.handler = self
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Note when the connection, with TLS where there is any, was ready."""
-        super().connection_made(transport)
-        self.made_at = monotonic()
-        self.encrypted = transport.get_extra_info("ssl_object") is not None
-
-    def expect(self, *, head: bool) -> None:
-        """Begin to wait for the answer to one request."""
-        self.exchanges += 1
-        self.first_byte_at = None
-        self.taken = self._interim = 0
-        self._edge = b""
-        self._ended = False
-        self._cut_after = not head
-        self.set_response_params(
-            skip_payload=head,
-            read_until_eof=True,
-            auto_decompress=False,
-            read_bufsize=RECEIVE_BUFFER,
-            max_line_size=HEADER_BYTES,
-            max_field_size=HEADER_BYTES,
-            max_headers=HEADER_BYTES,
-        )
-
-    def data_received(self, data: bytes) -> None:
-        """Pass on what belongs to a header block; count it against the cap."""
-        if self._ended:
-            self._drop()
-            return
-        if self.first_byte_at is None:
-            self.first_byte_at = monotonic()
-        before, start = self.taken, 0
-        self.taken += len(data)
-        while start < len(data) and not self._ended:
-            if before + start >= HEADER_BYTES:
-                self._refuse("header_flood")
-                return
-            start = self._feed_block(data, start)
-        if start < len(data):
-            self._drop()
-
-    def _feed_block(self, data: bytes, start: int) -> int:
-        """Feed the parser up to the end of one header block; returns how far it got."""
-        edge = self._edge
-        found = _BLOCK_END.search(edge + data[start:] if edge or start else data)
-        end = len(data) if found is None else start + found.end() - len(edge)
-        end = min(end, start + HEADER_BYTES)
-        piece = data if start == 0 and end == len(data) else data[start:end]
-        self._edge = b"" if found is not None else (edge + piece)[-2:]
-        super().data_received(piece)
-        if self._exception is not None:
-            self._ended = True
-        return end
-
-    def feed_data(self, data: Any, size: int = 0) -> None:
-        """Take one parsed header block: an interim response, which is let go, or the answer."""
-        if 100 <= data[0].code < 200 and data[0].code != 101:
-            self._interim += 1
-            if self._interim > INTERIM_RESPONSES:
-                self._refuse("interim_flood")
-            return
-        self._ended = True
-        super().feed_data(data, size)
-        if self._cut_after:
-            self._drop()
-
-    def _refuse(self, reason: str) -> None:
-        self._ended = True
-        self.set_exception(Flood(reason))
-        if self.transport is not None:
-            self.transport.abort()
-
-    def _drop(self) -> None:
-        """Let bytes go that nobody asked for, and the connection with them, also while it lies in the pool."""
-        self._should_close = True
-        if self.transport is not None:
-            self.transport.abort()
+# Python 3.12 has it by name; the number is OpenSSL's (SSL_OP_LEGACY_SERVER_CONNECT).
+_LEGACY_SERVER_CONNECT = 0x4
 
 
 class Route:
     """What aiohttp's pool has to know of a request: where it goes, and which connections may be shared.
 
     The host is always an address; the name is what TLS says (SNI), and part of the key, so that two names at one
-    address share no connection. So is `kept`: a connection that will be cut is never one that was used before,
+    address share no connection. So is `reusable`: a connection that will be cut is never one that was used before,
     because servers exist that send a body after HEAD, which would be read as the answer.
     """
 
     __slots__ = ("address", "connection_key", "port", "server_hostname")
     proxy = None
 
-    def __init__(self, url: CanonicalUrl, address: str, *, kept: bool) -> None:
+    def __init__(self, url: CanonicalUrl, address: str, *, reusable: bool) -> None:
         self.address = address
         self.port = url.port
         self.server_hostname = url.host.strip("[]")
         self.connection_key = ConnectionKey(
-            address, url.port, url.scheme == "https", True, None, None, int(kept), url.host
+            address, url.port, url.scheme == "https", True, None, None, int(reusable), url.host
         )
 
     def __repr__(self) -> str:
@@ -201,14 +56,20 @@ def tls_context() -> ssl.SSLContext:
     """Make a context that checks nothing and speaks with the oldest server.
 
     A look asks whether something answers, not whether it is trustworthy: a certificate fault is no removal, and an
-    attacker between us and the server gains nothing that he could not have on port 80.
+    attacker between us and the server gains nothing that he could not have on port 80. So every version and cipher
+    that OpenSSL was built with is spoken, TLS 1.0 too: browsers warn of it or refuse it by now, but older ones and
+    curl still get the material.
+
+    Servers from before RFC 5746 can't say that they renegotiate safely, and OpenSSL 3 refuses them for that. What the
+    refusal guards against is a renegotiation into which an attacker has slipped a request of his own. We never
+    renegotiate (`OP_NO_RENEGOTIATION`), so there is nothing to slip into, and browsers take these servers too.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
-    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | _LEGACY_SERVER_CONNECT
     context.set_alpn_protocols(["http/1.1"])
     return context
 
@@ -224,10 +85,10 @@ def guarded_socket(guard: Guard, sockaddr: tuple[Any, ...]) -> socket.socket:
     """Make the socket for one real socket address, after the guard has seen it."""
     guard.check(sockaddr)
     family = socket.AF_INET if len(sockaddr) == 2 else socket.AF_INET6
-    made = socket.socket(family, socket.SOCK_STREAM)
-    made.setblocking(False)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-    return made
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    return sock
 
 
 class GuardedConnector(aiohttp.BaseConnector):
@@ -248,7 +109,7 @@ class GuardedConnector(aiohttp.BaseConnector):
         egress = egress or Egress()
         self._guard = guard
         self._proxy = egress.proxy
-        self._bound = egress.bind_address
+        self._bind_address = egress.bind_address
         self._tls = tls_context()
         super().__init__(limit=0, limit_per_host=per_host, keepalive_timeout=keepalive_seconds)
         self._handler = partial(HeaderHandler, self._loop)
@@ -274,22 +135,22 @@ class GuardedConnector(aiohttp.BaseConnector):
             at = (route.address, route.port)
             sock = await connect_through(self._proxy, at, seconds, RECEIVE_BUFFER)
         async with asyncio.timeout(seconds):
-            sock = sock or await self._straight(route)
-            return await self._spoken_to(route, sock)
+            sock = sock or await self._connect_directly(route)
+            return await self._open_protocol(route, sock)
 
-    async def _straight(self, route: Route) -> socket.socket:
+    async def _connect_directly(self, route: Route) -> socket.socket:
         sockaddr = sockaddr_of(route)
         sock = guarded_socket(self._guard, sockaddr)
         try:
-            if self._bound is not None:
-                sock.bind((self._bound, 0))
+            if self._bind_address is not None:
+                sock.bind((self._bind_address, 0))
             await self._loop.sock_connect(sock, sockaddr)
         except BaseException:
             sock.close()
             raise
         return sock
 
-    async def _spoken_to(self, route: Route, sock: socket.socket) -> ResponseHandler:
+    async def _open_protocol(self, route: Route, sock: socket.socket) -> ResponseHandler:
         """Put the protocol, and TLS where it is asked for, on a connected socket; the loop owns it from then on.
 
         uvloop closes the descriptor of a connection that breaks at once without telling the socket, whose end would

@@ -94,8 +94,8 @@ async def _reach(proxy: Proxy, seconds: float, receive_buffer: int) -> socket.so
     sock: socket.socket | None = None
     try:
         async with asyncio.timeout(seconds):
-            found = await loop.getaddrinfo(proxy.host, proxy.port, type=socket.SOCK_STREAM)
-            family, kind, proto, _, address = found[0]
+            candidates = await loop.getaddrinfo(proxy.host, proxy.port, type=socket.SOCK_STREAM)
+            family, kind, proto, _, address = candidates[0]
             sock = socket.socket(family, kind, proto)
             sock.setblocking(False)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -161,10 +161,10 @@ async def _socks5_connect(sock: socket.socket, proxy: Proxy, sockaddr: tuple[str
 
 
 async def _exactly(sock: socket.socket, count: int) -> bytes:
-    found = b""
-    while len(found) < count:
-        piece = await asyncio.get_running_loop().sock_recv(sock, count - len(found))
+    data = b""
+    while len(data) < count:
+        piece = await asyncio.get_running_loop().sock_recv(sock, count - len(data))
         if not piece:
             raise EgressFailed("egress_failed")
-        found += piece
-    return found
+        data += piece
+    return data

@@ -4,40 +4,30 @@ Whatever aiohttp raises ends here as a reason code: its exceptions repeat the UR
 """
 
 import asyncio
-import errno
 import hashlib
 import re
-import ssl
 from typing import Literal, cast
 
 import aiohttp
-import structlog
-from aiohttp import hdrs
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from msgspec import Struct
-from multidict import CIMultiDictProxy
 
 from schemas.errors import ConfigError
 from schemas.events import Fingerprint
 from schemas.urls import CanonicalUrl
 from services.core.verdict import Redirect
-from services.probing.guard.guard import Guard, RefusedAddress
-from services.probing.http.connector import (
-    CURRENT,
-    Attempt,
-    Flood,
-    GuardedConnector,
-    HeaderHandler,
-    Route,
-)
-from services.probing.http.egress import Egress, EgressFailed
-
-log = structlog.get_logger(__name__)
+from services.probing.guard.guard import Guard
+from services.probing.http.connector import GuardedConnector, Route
+from services.probing.http.egress import Egress
+from services.probing.http.faults import fault_of
+from services.probing.http.head import HeaderBlock, number_in
+from services.probing.http.header_handler import CURRENT, Attempt, HeaderHandler
 
 Method = Literal["HEAD", "GET"]
 _HEADER_CHARACTERS = 120
 # Bytes that are no text break the record of the look, control characters a terminal.
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
+_RAW = re.compile(r"[^\x21-\x7e]+")
+_DROPPED = {ord(end): None for end in "\t\r\n"}  # WHATWG URL, 4.4: tabs and line ends are removed
 _ROUTES = 50_000
 _DEFAULT_PORT = {"http": 80, "https": 443}
 # What guards a site against machines says so in a header of its own; by some it is also in answers that let pass.
@@ -48,24 +38,6 @@ _CHALLENGES = {
 }
 _PROTECTORS = ("x-datadome", "x-sucuri-block")
 _CHALLENGING = frozenset({202, 403, 405, 429, 503})
-_ERRNO = {
-    errno.ECONNREFUSED: "connect_refused",
-    errno.ECONNRESET: "blocked_reset",
-    errno.EPIPE: "blocked_reset",
-    errno.ECONNABORTED: "blocked_reset",
-    errno.EHOSTUNREACH: "unreachable",
-    errno.ENETUNREACH: "unreachable",
-    errno.EADDRNOTAVAIL: "unreachable",
-    errno.ETIMEDOUT: "connect_timeout",
-}
-
-_FAULTS: tuple[tuple[type[Exception], str], ...] = (
-    (RefusedAddress, "address_refused"),
-    (aiohttp.ServerDisconnectedError, "disconnected"),
-    (aiohttp.ClientSSLError, "tls_failed"),
-    (ssl.SSLError, "tls_failed"),
-    (LineTooLong, "header_flood"),
-)
 
 
 class Reply(Struct, frozen=True, kw_only=True):
@@ -157,7 +129,7 @@ class Exchanger:
         except (
             Exception
         ) as error:  # whatever a hostile answer brings about, it must not end the look
-            return Reply(method=method, fault=_fault(error, attempt), phases=attempt.phases())
+            return Reply(method=method, fault=fault_of(error, attempt), phases=attempt.phases())
 
     async def _once_or_twice(
         self, method: Method, url: CanonicalUrl, address: str, attempt: Attempt, block: bytes
@@ -166,8 +138,8 @@ class Exchanger:
         try:
             return await self._request(method, url, address, attempt, block)
         except (aiohttp.ServerDisconnectedError, OSError) as error:
-            used = attempt.handler
-            stale = used is not None and used.exchanges > 1 and not used.taken
+            handler = attempt.handler
+            stale = handler is not None and handler.exchanges > 1 and not handler.taken
             if not stale or isinstance(error, TimeoutError):
                 raise
         return await self._request(method, url, address, attempt, block)
@@ -189,10 +161,7 @@ class Exchanger:
             if handler.transport is None:
                 raise aiohttp.ServerDisconnectedError
             handler.transport.write(block)
-            message, _ = await handler.read()
-            if "\x00" in message.reason:
-                raise ValueError("NUL in the status line")
-            reply = _read(method, message.code, message.headers, attempt.phases())
+            reply = _reply(method, await handler.answer(), attempt.phases())
         except BaseException:
             handler.abort()
             connection.close()
@@ -211,7 +180,7 @@ class Exchanger:
         if route is None:
             if len(self._routes) >= _ROUTES:
                 self._routes.clear()
-            route = self._routes[key] = Route(url, address, kept=method == "HEAD")
+            route = self._routes[key] = Route(url, address, reusable=method == "HEAD")
         return route
 
     def _block(self, method: Method, url: CanonicalUrl, neutral: bool) -> bytes:
@@ -238,31 +207,44 @@ def target_of(url: CanonicalUrl) -> str:
     return rest[slash:] if slash >= 0 else "/"
 
 
-def _read(
-    method: Method, status: int, headers: CIMultiDictProxy[str], phases: dict[str, float]
-) -> Reply:
-    etag = headers.get(hdrs.ETAG)
+def _reply(method: Method, head: HeaderBlock, phases: dict[str, float]) -> Reply:
+    etag, status = head.get("etag"), head.status
     return Reply(
         method=method,
         status=status,
-        location=headers.get(hdrs.LOCATION),
-        retry_after=headers.get(hdrs.RETRY_AFTER),
-        challenge=_challenged(status, headers),
-        content_type=_content_type(headers.get(hdrs.CONTENT_TYPE)),
-        content_length=_length(status, headers),
+        location=_location(head.get("location")),
+        retry_after=head.get("retry-after"),
+        challenge=_is_challenge(head),
+        content_type=_content_type(head.get("content-type")),
+        content_length=head.length,
         etag_digest=None if etag is None else _digest(etag),
-        last_modified=_short(headers.get(hdrs.LAST_MODIFIED)),
-        server_class=_server_class(headers.get(hdrs.SERVER)),
-        cache_age=_number(headers.get(hdrs.AGE)),
+        last_modified=_short(head.get("last-modified")),
+        server_class=_server_class(head.get("server")),
+        cache_age=number_in(head.get("age")),
         phases=phases,
     )
 
 
-def _challenged(status: int, headers: CIMultiDictProxy[str]) -> bool:
+def _location(text: str | None) -> str | None:
+    """Write a redirect's target as browsers do before they parse it: tabs go, what is no printable ASCII is encoded.
+
+    Bytes are encoded as they came: a server that writes Latin-1 has the file under those bytes. A blank or a raw byte
+    in the host is encoded too, and ends at the parser.
+    """
+    if text is None or not _RAW.search(text):
+        return text
+    text = text.translate(_DROPPED).strip()
+    return _RAW.sub(
+        lambda raw: "".join(f"%{byte:02X}" for byte in raw[0].encode("utf-8", "surrogateescape")),
+        text,
+    )
+
+
+def _is_challenge(head: HeaderBlock) -> bool:
     """Recognise what guards a site against machines, where it kept us out."""
-    if any(headers.get(name, "").lower() in said for name, said in _CHALLENGES.items()):
+    if any((head.get(name) or "").lower() in values for name, values in _CHALLENGES.items()):
         return True
-    return status in _CHALLENGING and any(marker in headers for marker in _PROTECTORS)
+    return head.status in _CHALLENGING and any(name in head.fields for name in _PROTECTORS)
 
 
 def _digest(text: str) -> str:
@@ -271,13 +253,6 @@ def _digest(text: str) -> str:
 
 def _content_type(text: str | None) -> str | None:
     return None if text is None else _short(text.partition(";")[0].strip().lower())
-
-
-def _length(status: int, headers: CIMultiDictProxy[str]) -> int | None:
-    """Give the length of the whole; of one byte of it, `Content-Range` knows."""
-    if status in (206, 416):
-        return _number(headers.get(hdrs.CONTENT_RANGE, "").rpartition("/")[2])
-    return _number(headers.get(hdrs.CONTENT_LENGTH))
 
 
 def _short(text: str | None) -> str | None:
@@ -289,50 +264,3 @@ def _server_class(text: str | None) -> str | None:
     if not text:
         return None
     return _UNPRINTABLE.sub("?", text.split("/", 1)[0].split(" ", 1)[0].lower()[:40])
-
-
-def _number(text: str | None) -> int | None:
-    if text is None or not text.isascii() or not text.isdigit() or len(text) > 18:
-        return None
-    return int(text)
-
-
-# -- faults ----------------------------------------------------------------------------------------
-
-
-def _fault(error: Exception, attempt: Attempt) -> str:
-    """Give an exception its reason code; whose fault it is decides the verdict."""
-    if isinstance(error, Flood | EgressFailed):
-        return error.reason
-    # aiohttp's protocol hides what its parser said behind an error of its own.
-    met = (error, error.__cause__)
-    if any(getattr(one, "reason", None) == "TLSV1_UNRECOGNIZED_NAME" for one in met):
-        return "tls_unrecognized_name"
-    for kind, reason in _FAULTS:
-        if any(isinstance(one, kind) for one in met):
-            return reason
-    if isinstance(error, TimeoutError):
-        return _timeout(attempt)
-    if isinstance(error, OSError):
-        return _os_fault(error, attempt)
-    if not isinstance(error, aiohttp.ClientError | HttpProcessingError | ValueError):
-        log.warning("look.answer_unreadable", error=type(error).__name__)
-    return "bad_response"
-
-
-def _timeout(attempt: Attempt) -> str:
-    handler = attempt.handler
-    if handler is None:
-        return "connect_timeout"
-    if handler.made_at is None:
-        return "tls_timeout"
-    return "response_timeout" if handler.first_byte_at is None else "blocked_tarpit"
-
-
-def _os_fault(error: OSError, attempt: Attempt) -> str:
-    known = _ERRNO.get(error.errno or 0)
-    if known is not None:
-        return known
-    # A TLS handshake that the far side cuts has no errno of its own.
-    met = attempt.handler is not None and attempt.handler.made_at is None
-    return "blocked_reset" if met else "connect_failed"

@@ -26,10 +26,12 @@ class BackOff:
 
     def wait(self, address: str, host: str, now: float) -> float:
         """Tell for how many seconds a host is to be left alone; 0 or less: it is not."""
-        known = self._hosts.get((address, host))
-        return 0.0 if known is None else known[0] - now
+        pause = self._hosts.get((address, host))
+        return 0.0 if pause is None else pause[0] - now
 
-    def pushed_back(self, address: str, host: str, now: float, retry_after: float | None) -> float:
+    def record_pushback(
+        self, address: str, host: str, now: float, retry_after: float | None
+    ) -> float:
         """Put a host off after a 429 or 503; returns the seconds.
 
         `Retry-After` is honoured up to its ceiling; without one, each push-back in a row doubles the pause. What
@@ -48,22 +50,22 @@ class BackOff:
         limits = self._limits
         if retry_after is not None:
             return min(max(retry_after, 0.0), limits.retry_after_ceiling_seconds)
-        asked: float = limits.backoff_seconds * 2.0 ** (strikes - 1)
-        return min(asked, limits.backoff_ceiling_seconds)
+        pause: float = limits.backoff_seconds * 2.0 ** (strikes - 1)
+        return min(pause, limits.backoff_ceiling_seconds)
 
     def _forget(self, now: float) -> None:
         """Forget whose time is over; the oldest where that is not enough."""
-        self._hosts = {host: known for host, known in self._hosts.items() if known[0] > now}
+        self._hosts = {host: pause for host, pause in self._hosts.items() if pause[0] > now}
         while len(self._hosts) >= _REMEMBERED:
             del self._hosts[next(iter(self._hosts))]
 
-    def answered(self, address: str, host: str, now: float) -> None:
-        """Forget a host that answers again; what was asked before it pushed back takes nothing of its wish."""
+    def record_answer(self, address: str, host: str, now: float) -> None:
+        """Forget a host that answers again; an answer to an older request does not end its pause."""
         if self._hosts and self.wait(address, host, now) <= 0:
             self._hosts.pop((address, host), None)
 
 
-def seconds_wished(retry_after: str | None, clock: Callable[[], datetime]) -> float | None:
+def retry_after_seconds(retry_after: str | None, clock: Callable[[], datetime]) -> float | None:
     """Read `Retry-After`: seconds or an HTTP date."""
     if retry_after is None:
         return None

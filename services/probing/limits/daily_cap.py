@@ -2,7 +2,7 @@
 
 A count-min sketch with conservative update: two rows of counters, the smaller one holds, and only what holds is
 counted up. It never counts too little, so a cap is never passed; what it counts too much is measured in
-tests/unit/probing/test_caps.py. A counter is one byte where the cap fits one.
+tests/unit/probing/limits/test_daily_cap.py. A counter is one byte where the cap fits one.
 """
 
 from array import array
@@ -35,14 +35,14 @@ class DailyCap:
             self._rows = (array("B"), array("B"))
             self._rows = (_row(self._most), _row(self._most))
         (one, other), first, second = self._rows, case % _COLUMNS, (case >> 32) % _COLUMNS
-        seen = min(one[first], other[second])
-        if seen >= self._most:
+        count = min(one[first], other[second])
+        if count >= self._most:
             midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
             return (midnight - now).total_seconds()
-        if one[first] == seen:
-            one[first] = seen + 1
-        if other[second] == seen:
-            other[second] = seen + 1
+        if one[first] == count:
+            one[first] = count + 1
+        if other[second] == count:
+            other[second] = count + 1
         return 0.0
 
 

@@ -1,7 +1,7 @@
-"""Who may ask an address now, and who waits: the look that is worth most goes first.
+"""Who may ask an address now, and who waits: the most urgent look goes first.
 
-One line per network (/24, /48), because its addresses share places and a rate. Within an equal worth it is first
-come, first served. Whoever would wait for too long is told so at once, so that nobody holds a look's place for it.
+One line per network (/24, /48), because its addresses share places and a rate. Among equal priorities it is first
+come, first served. Whoever would wait for too long is refused at once, so that nobody holds a look's place for it.
 """
 
 import asyncio
@@ -11,10 +11,7 @@ import time
 from collections.abc import Callable
 
 from services.probing.limits.rates import Deferred, Politeness, PolitenessLimits, network_of
-
-Worth = int
-"""What a look is worth while it waits, the least first: a near deadline, a removal being confirmed, the rest."""
-DEADLINE, CONFIRMING, REST = range(3)
+from services.probing.priority import CONFIRMING, DEADLINE, REST, Priority
 
 
 class Waiter:
@@ -22,8 +19,8 @@ class Waiter:
 
     __slots__ = ("key", "place")
 
-    def __init__(self, worth: Worth, number: int) -> None:
-        self.key = (worth, number)
+    def __init__(self, priority: Priority, number: int) -> None:
+        self.key = (priority, number)
         self.place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def __lt__(self, other: "Waiter") -> bool:
@@ -77,7 +74,7 @@ class Gate:
             return False
         return self.core.enter(address, self.now())
 
-    async def acquire(self, address: str, worth: Worth = REST) -> bool:
+    async def acquire(self, address: str, priority: Priority = REST) -> bool:
         """Wait until an address may be asked; tell whether that took any waiting. Pair it with `release`.
 
         Raises `Deferred` where it would take longer than `max_wait_seconds`.
@@ -85,10 +82,10 @@ class Gate:
         if self.enter(address):
             return False
         network, most = network_of(address), self.core.limits.max_wait_seconds
-        wait = self._estimate(address, network, worth)
+        wait = self._estimate(address, network, priority)
         if wait > most:
             raise Deferred(wait)
-        waiter = Waiter(worth, next(self._numbers))
+        waiter = Waiter(priority, next(self._numbers))
         line = self._lines.setdefault(network, Line())
         heapq.heappush(line.waiting.setdefault(address, []), waiter)
         await self._turn(waiter, address, network, most)
@@ -107,11 +104,11 @@ class Gate:
 
     # -- parts -------------------------------------------------------------------------------------
 
-    def _estimate(self, address: str, network: str, worth: Worth) -> float:
+    def _estimate(self, address: str, network: str, priority: Priority) -> float:
         """Reckon how long the rates would make a look wait behind those that go first."""
         now, line = self.now(), self._lines.get(network)
         of_address, of_network = self.core.accounts(address, now)
-        ahead = {} if line is None else {a: _before(h, worth) for a, h in line.waiting.items()}
+        ahead = {} if line is None else {a: _before(h, priority) for a, h in line.waiting.items()}
         return max(
             of_address.wait(now) + ahead.get(address, 0) * of_address.step,
             of_network.wait(now) + sum(ahead.values()) * of_network.step,
@@ -144,15 +141,15 @@ class Gate:
         if line is None:
             return
         line.stop()
-        while (found := self._next(line))[0] is not None:
-            address, waiter = found[0]
+        while (step := self._next(line))[0] is not None:
+            address, waiter = step[0]
             heapq.heappop(line.waiting[address])
             waiter.place.set_result(None)
         if not line.waiting:
             del self._lines[network]
-        elif found[1] is not None:
+        elif step[1] is not None:
             loop = asyncio.get_running_loop()
-            line.timer = loop.call_later(found[1], self._serve, network)
+            line.timer = loop.call_later(step[1], self._serve, network)
 
     def _next(self, line: Line) -> tuple[tuple[str, Waiter] | None, float | None]:
         """Let the best of those in whose way nothing stands enter; else say in how many seconds to look again."""
@@ -167,8 +164,8 @@ class Gate:
         return None, pause
 
 
-def _before(heap: list[Waiter], worth: Worth) -> int:
-    return sum(waiter.key[0] <= worth for waiter in heap if not waiter.place.done())
+def _before(heap: list[Waiter], priority: Priority) -> int:
+    return sum(waiter.key[0] <= priority for waiter in heap if not waiter.place.done())
 
 
-__all__ = ["CONFIRMING", "DEADLINE", "REST", "Deferred", "Gate", "PolitenessLimits", "Worth"]
+__all__ = ["CONFIRMING", "DEADLINE", "REST", "Deferred", "Gate", "PolitenessLimits", "Priority"]

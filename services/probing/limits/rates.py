@@ -22,7 +22,7 @@ class Deferred(TakedownError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolitenessLimits:
-    """What one address and one network (/24, /48) is asked at most, and all together; rates per second.
+    """The most that one address, one network (/24, /48) and all together are asked; rates per second.
 
     `looks_per_day` is the cap of one URL. None: no cap.
     What hosts ask for themselves is honoured up to the ceilings (`BackOff`).
@@ -44,7 +44,7 @@ class PolitenessLimits:
 
 
 class Account:
-    """What is owed to one address or network: its schedule, and who is inside."""
+    """The schedule of one address or network, and how many requests are inside."""
 
     __slots__ = ("inside", "next_at", "places", "step", "tolerance")
 
@@ -86,10 +86,8 @@ class Politeness:
 
     def accounts(self, address: str, now: float) -> tuple[Account, Account]:
         """Give the accounts of an address and of its network."""
-        known = self._addresses.get(address)
-        if known is None:
-            known = self._open(address, now)
-        return known
+        pair = self._addresses.get(address)
+        return self._open(address, now) if pair is None else pair
 
     def _open(self, address: str, now: float) -> tuple[Account, Account]:
         if len(self._addresses) >= _REMEMBERED:

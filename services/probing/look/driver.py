@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from services.probing.dns.resolver import Resolution, Resolver
 from services.probing.guard.literals import literal_of
 from services.probing.http.exchange import Exchanger, Reply
-from services.probing.limits.backoff import BackOff, seconds_wished
-from services.probing.limits.gate import Deferred, Gate, Worth
+from services.probing.limits.backoff import BackOff, retry_after_seconds
+from services.probing.limits.gate import Deferred, Gate, Priority
 from services.probing.look import operations as op
 from services.probing.look.memory import LookLimits, Step
 from services.probing.look.redirects import registrable_domain
@@ -64,7 +64,7 @@ class Driver:
         shared: SharedParts,
         limits: LookLimits,
         clock: Callable[[], datetime],
-        worth: Worth,
+        priority: Priority,
         honours_backoff: bool = True,
         steps: list[Step] | None = None,
     ) -> None:
@@ -75,7 +75,7 @@ class Driver:
         self._shared = shared
         self._limits = limits
         self._clock = clock
-        self._worth = worth
+        self._priority = priority
         self._honours_backoff = honours_backoff
         self._steps = steps
         self._begun = gate.now()
@@ -143,9 +143,9 @@ class Driver:
 
     async def _resolve(self, resolve: op.Resolve) -> Resolution:
         host, fresh = resolve
-        known = self._resolver.known(host, fresh=fresh)
-        if known is not None:
-            return known
+        recalled = self._resolver.recall(host, fresh=fresh)
+        if recalled is not None:
+            return recalled
         before = self._gate.now()
         resolution = await self._resolver.resolve(host, fresh=fresh)
         took = self._gate.now() - before
@@ -174,7 +174,7 @@ class Driver:
             raise Deferred(seconds)
         before = gate.now()
         try:
-            waited = not gate.enter(address) and await gate.acquire(address, self._worth)
+            waited = not gate.enter(address) and await gate.acquire(address, self._priority)
         finally:
             took = gate.now() - before
             self._begun += took
@@ -207,10 +207,10 @@ class Driver:
         if not self._honours_backoff:
             return
         if reply.status in _PUSHED_BACK:
-            wish = seconds_wished(reply.retry_after, self._clock)
-            self._backoff.pushed_back(address, host, self._gate.now(), wish)
+            wish = retry_after_seconds(reply.retry_after, self._clock)
+            self._backoff.record_pushback(address, host, self._gate.now(), wish)
         elif reply.status is not None:
-            self._backoff.answered(address, host, self._gate.now())
+            self._backoff.record_answer(address, host, self._gate.now())
 
     # -- requests ----------------------------------------------------------------------------------
 

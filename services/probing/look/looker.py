@@ -17,7 +17,7 @@ from services.probing.http.egress import Egress
 from services.probing.http.exchange import Exchanger
 from services.probing.limits.backoff import BackOff
 from services.probing.limits.daily_cap import DailyCap
-from services.probing.limits.gate import DEADLINE, Gate, Worth
+from services.probing.limits.gate import DEADLINE, Gate, Priority
 from services.probing.limits.rates import Deferred, PolitenessLimits
 from services.probing.look.canary import Canary
 from services.probing.look.driver import Driver, SharedParts
@@ -170,7 +170,7 @@ class Looker:
             fresh=fresh,
             provider_of=self._provider_of(self._clock()),
         )
-        driver = self._driver(target.worth, steps)
+        driver = self._driver(target.priority, steps)
         evidence = await driver.run(visit.evidence())
         judgement = judge(evidence)
         if judgement.verdict == "undetermined" and await self._dark(
@@ -226,7 +226,7 @@ class Looker:
         return self._exchanger
 
     def _driver(
-        self, worth: Worth, steps: list[Step] | None = None, *, honours_backoff: bool = True
+        self, priority: Priority, steps: list[Step] | None = None, *, honours_backoff: bool = True
     ) -> Driver:
         return Driver(
             resolver=self._resolver,
@@ -236,7 +236,7 @@ class Looker:
             shared=self._shared,
             limits=self._limits,
             clock=self._clock,
-            worth=worth,
+            priority=priority,
             honours_backoff=honours_backoff,
             steps=steps,
         )
@@ -249,11 +249,13 @@ class Looker:
         before = visited.visit.resolution
         if before is None or not before.at:
             return False
-        unheard = before.unheard if visited.judgement.reason == "gone_on_some" else 0
-        if visited.judgement.verdict != "removed" and not unheard:
+        missing = 0
+        if visited.judgement.reason == "gone_on_some":
+            missing = before.unanswered_family
+        if visited.judgement.verdict != "removed" and not missing:
             return False
         now = await self._resolver.resolve(url.host, fresh=True)
-        if unheard and now.unheard != unheard:
+        if missing and now.unanswered_family != missing:
             return True
         return (now.status, set(now.addresses)) != (before.status, set(before.addresses))
 

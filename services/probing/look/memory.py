@@ -8,7 +8,7 @@ from schemas.urls import CanonicalUrl
 from services.core.verdict import Redirect
 from services.probing.guard.families import BOTH, Families
 from services.probing.http.exchange import Reply
-from services.probing.limits.gate import DEADLINE, REST, Worth
+from services.probing.limits.gate import DEADLINE, REST, Priority
 from services.probing.look.controls import Controls
 from services.probing.look.darkness import Darkness, DarknessLimits
 from services.probing.look.handlers import Handler
@@ -53,12 +53,12 @@ class Target:
     known_online: bool = False
     baseline: Fingerprint | None = None
     host_dark: bool = False
-    worth: Worth = REST
+    priority: Priority = REST
 
     @property
     def deciding(self) -> bool:
         """Tell whether a sighting may be a breach: then GET has to serve it as well."""
-        return self.worth == DEADLINE
+        return self.priority == DEADLINE
 
     @property
     def case_number(self) -> int:

@@ -119,7 +119,7 @@ class Visit:
             log.warning("look.address_refused", refused=refused, allowed=len(allowed))
         routed = [a for a in allowed if (6 if ":" in a else 4) in families]
         routed = routed or allowed
-        left_out = resolution.left_out + (resolution.unheard in families)
+        left_out = resolution.left_out + (resolution.unanswered_family in families)
         if len(routed) <= most:
             return routed, refused, left_out
         v4 = [a for a in routed if ":" not in a][:most]

@@ -1,6 +1,6 @@
 """Columns of the work list: what a million cases need of memory is decided here.
 
-Owners are small integers 0, 1, 2 …, the slots of the work list.
+Owners are small integers 0, 1, 2 …, the rows of the work list.
 """
 
 from array import array
@@ -111,65 +111,65 @@ def _measured(data: bytes) -> bytes:
 
 
 class CaseIndex:
-    """Case id to slot: open addressing over an array; the ids are HMACs, so they hash themselves."""
+    """Case id to row: open addressing over an array; the ids are HMACs, so they hash themselves."""
 
-    __slots__ = ("_ids", "_mask", "_slots", "_used")
+    __slots__ = ("_ids", "_mask", "_rows", "_used")
 
     def __init__(self, ids: bytearray) -> None:
         self._ids = ids
         self._mask = 63
-        self._slots = array("I", [0]) * 64
+        self._rows = array("I", [0]) * 64
         self._used = 0
 
     def find(self, case: bytes) -> int:
-        """Give the slot of a case, or -1."""
-        return self._slots[self._position(case)] - 1
+        """Give the row of a case, or -1."""
+        return self._rows[self._position(case)] - 1
 
-    def add(self, case: bytes, slot: int) -> None:
+    def add(self, case: bytes, row: int) -> None:
         """Enter a case that is not in."""
         if 3 * self._used > 2 * self._mask:
             self._grow()
-        self._slots[self._position(case)] = slot + 1
+        self._rows[self._position(case)] = row + 1
         self._used += 1
 
     def discard(self, case: bytes) -> None:
         """Take a case out, and close the gap so that no probe run is cut."""
         gap = self._position(case)
-        if not self._slots[gap]:
+        if not self._rows[gap]:
             return
         self._used -= 1
         at = gap
         while True:
-            self._slots[gap] = 0
+            self._rows[gap] = 0
             while True:
                 at = (at + 1) & self._mask
-                if not self._slots[at]:
+                if not self._rows[at]:
                     return
-                home = self._home(self._id_of(self._slots[at] - 1))
+                home = self._home(self._id_of(self._rows[at] - 1))
                 if (at - home) & self._mask >= (at - gap) & self._mask:
                     break
-            self._slots[gap] = self._slots[at]
+            self._rows[gap] = self._rows[at]
             gap = at
 
     def _home(self, case: bytes | bytearray) -> int:
         return int.from_bytes(case[:8], "little") & self._mask
 
-    def _id_of(self, slot: int) -> bytearray:
-        return self._ids[slot * ID : slot * ID + ID]
+    def _id_of(self, row: int) -> bytearray:
+        return self._ids[row * ID : row * ID + ID]
 
     def _position(self, case: bytes) -> int:
-        at, slots, ids = self._home(case), self._slots, self._ids
-        while (slot := slots[at]) and ids[slot * ID - ID : slot * ID] != case:
+        at, rows, ids = self._home(case), self._rows, self._ids
+        while (row := rows[at]) and ids[row * ID - ID : row * ID] != case:
             at = (at + 1) & self._mask
         return at
 
     def _grow(self) -> None:
-        old = self._slots
+        old = self._rows
         self._mask = 2 * self._mask + 1
-        self._slots = array("I", [0]) * (self._mask + 1)
-        for slot in old:
-            if slot:
-                at = self._home(self._id_of(slot - 1))
-                while self._slots[at]:
+        self._rows = array("I", [0]) * (self._mask + 1)
+        for row in old:
+            if row:
+                at = self._home(self._id_of(row - 1))
+                while self._rows[at]:
                     at = (at + 1) & self._mask
-                self._slots[at] = slot
+                self._rows[at] = row

@@ -1,4 +1,21 @@
-"""Which looks are due, which ticks were missed: pure decisions over the wheel and the work list of one partition.
+"""Which looks are due, which ticks were missed, and up to when everything is dealt with, for one partition.
+
+How it works. The cadence gives each case its *ticks*: instants that follow from its watch entry alone. Of each case
+one number is kept, `done`: all its ticks up to then are dealt with. What is owed now are the ticks in (done, now]: the
+latest for a look, the older ones as missed. So no list of ticks is ever stored, an entry that changes changes its
+ticks at once, and a prober that starts anew goes on with the same ones.
+
+A case goes round in a ring. It is *planned*: it lies in the wheel until its tick comes. Then it is *waiting*: in the
+queue of its priority, until there is room for its look. Then it is *under way*, until the broker has the record; then
+it is planned again. A look that politeness forbids goes from under way back into the wheel (*put off*).
+
+A partition stores one instant, the *watermark*, in place of every `done`: all ticks up to it are dealt with. Each case
+that waits, is under way or was put off holds it back, at the slot of its tick; the least hold, or else where the wheel
+stands, is the watermark. After a crash every known case begins with `done` = watermark. Nothing is lost by that, and
+repeated is at most what came after it.
+
+`row` is the place of a case in the work list, `slot` a step of the wheel. `duties` says what is owed, `queues` who
+waits where; this module is what the prober calls: it takes entries in and hands works out.
 
 Laws:
 
@@ -12,39 +29,26 @@ Laws:
 5. A tick that a new entry puts into the past was never owed: the latest of them is due, the others never were.
 6. A look that politeness forbids is put off until politeness allows it, if that is before the next tick and not
    `PATIENCE` after its own; else its tick is missed. It waits in its turn again, and holds the watermark meanwhile.
-
-Whose turn it is: a deadline that is near, then a removal being confirmed, then the rest; first come first served.
+7. A near deadline goes first, then a removal being confirmed, then the rest; first come, first served.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from schemas.errors import UnusableEvent
-from schemas.events import MissedReason, WatchEntry
+from schemas.events import WatchEntry
 from schemas.methodology import Methodology
 from services.core.instants import micros, moment, span
-from services.probing.schedule.kinds import Kind, Kinds
-from services.probing.schedule.wheel import Wheel
+from services.probing.priority import DEADLINE, Priority
+from services.probing.schedule.duties import NEW, UNDER_WAY, Duties
+from services.probing.schedule.queues import LookQueues, Slots
 from services.probing.schedule.worklist import WorkList
-from services.probing.schedule.works import (
-    CONFIRMING,
-    DEADLINE,
-    REST,
-    Miss,
-    Progress,
-    VantageRole,
-    Work,
-)
+from services.probing.schedule.works import Progress, VantageRole, Work
 
 PATIENCE = timedelta(minutes=5)
 """How long after its tick a look that politeness forbids may still be made: so long it holds the watermark back."""
 _PATIENCE = span(PATIENCE.total_seconds())
-_FRESH, _WAITING, _FLYING = 1, 2, 4
-_RERANKED = 64
 _SECOND = 1_000_000
-_SLOTS_AT_ONCE = 50_000
-_LAST = 2**31 - 1
 
 
 class Schedule:
@@ -68,26 +72,23 @@ class Schedule:
         role: VantageRole = "first",
         resolution: float = 1.0,
     ) -> None:
-        self._kinds = Kinds(methodologies)
-        self._begun = micros(now)
+        begun = micros(now)
         self._stored = progress or Progress(now, now, 0)
         self._known_until = 0 if progress is None else progress.offset
         self._second = role == "second"
-        self._step = max(round(resolution * _SECOND), 1)
-        # Slots count from here, so that 32 bits hold decades of them.
-        self._zero = self._begun // self._step
+        step = max(round(resolution * _SECOND), 1)
+        self._slots = Slots(step, begun // step)
         self._list = WorkList()
-        self._wheel = Wheel(self._planned_for, queues=3)
-        self._put_off: dict[int, tuple[int, int]] = {}
-        self._front = (-1, 0)
-        self._held: Counter[int] = Counter()
-        self._waiting = self._flying = 0
+        self._duties = Duties(
+            self._list, methodologies, begun=begun, born=micros(self._stored.born)
+        )
+        self._queues = LookQueues(self._list, self._duties, self._slots)
+        self._under_way = 0
         self._planned: int | None = 0
-        self._rerank_at = -1
-        self._owed: list[Work] = []
+        self._losses: list[Work] = []
 
     def __repr__(self) -> str:
-        return f"<Schedule {len(self)} cases, {self._waiting} waiting, {self._flying} under way>"
+        return f"<Schedule {len(self)} cases, {self.waiting} waiting, {self._under_way} under way>"
 
     def __len__(self) -> int:
         return len(self._list)
@@ -95,12 +96,12 @@ class Schedule:
     @property
     def waiting(self) -> int:
         """How many cases wait for their look."""
-        return self._waiting
+        return self._queues.waiting
 
     @property
     def put_off_count(self) -> int:
         """How many of the looks that are owed politeness has put off."""
-        return len(self._put_off)
+        return self._queues.put_off_count
 
     @property
     def started(self) -> bool:
@@ -111,8 +112,8 @@ class Schedule:
         """Say what to store, with the offset up to which records were taken; only the whole of it is true."""
         if self._planned is not None:
             return self._stored
-        slot = min(min(self._held) - 1 if self._held else _LAST, self._wheel.cursor)
-        return Progress(self._stored.born, moment((slot + self._zero) * self._step), offset)
+        watermark = moment(self._slots.begin(self._queues.complete_slot))
+        return Progress(self._stored.born, watermark, offset)
 
     # -- the list ----------------------------------------------------------------------------
 
@@ -123,278 +124,166 @@ class Schedule:
         if self._second and not entry.second_vantage:
             self.drop(case_id)
             return
-        slot, at = self._list.find(case_id), micros(now)
+        row, at = self._list.find(case_id), micros(now)
         listed = min(micros(listed_at), at)
-        if slot < 0:
-            slot = self._welcome(case_id, entry, offset, listed)
-        elif self._running(slot):
-            self._replace(slot, case_id, entry, listed, at)
-        elif self._known(offset, listed):
+        if row < 0:
+            row = self._add(case_id, entry, offset, listed)
+        elif self._started_with(row):
+            self._replace(row, case_id, entry, listed, at)
+        elif self._is_known(offset, listed):
             self._list.put(case_id, entry)
         else:
-            self._renew(slot, case_id, entry, listed)
-        if self._running(slot):
-            self._plan(slot, at)
+            self._renew(row, case_id, entry, listed)
+        if self._started_with(row):
+            self._queues.plan(row, at)
 
     def drop(self, case_id: str) -> None:
         """End the watch of a case; a look under way is still recorded."""
-        slot = self._list.find(case_id)
-        if slot >= 0:
-            self._unplan(slot)
-            self._list.remove(slot)
+        row = self._list.find(case_id)
+        if row >= 0:
+            self._queues.remove(row)
+            self._list.remove(row)
 
     def start(self, now: datetime, limit: int = 2000) -> bool:
         """Plan up to `limit` cases after the list was read; True when all are planned."""
         if self._planned is None:
             return True
         end, at = min(self._planned + limit, self._list.capacity), micros(now)
-        for slot in range(self._planned, end):
-            if self._list.occupied(slot):
-                self._plan(slot, at)
+        for row in range(self._planned, end):
+            if self._list.occupied(row):
+                self._queues.plan(row, at)
         self._planned = None if end == self._list.capacity else end
         return self._planned is None
 
-    def _running(self, slot: int) -> bool:
-        return self._planned is None or slot < self._planned
+    def _started_with(self, row: int) -> bool:
+        return self._planned is None or row < self._planned
 
-    def _known(self, offset: int, listed: int) -> bool:
+    def _is_known(self, offset: int, listed: int) -> bool:
+        """Tell whether the last owner had this record, and the watermark speaks of it."""
         return offset < self._known_until and listed <= micros(self._stored.watermark)
 
-    def _welcome(self, case_id: str, entry: WatchEntry, offset: int, listed: int) -> int:
-        known = self._known(offset, listed)
-        done = micros(self._stored.watermark) if known else listed
-        slot = self._list.add(case_id, entry, done)
-        self._list.flags[slot] = 0 if known else _FRESH
-        self._wheel.reserve(slot + 1)
-        return slot
+    def _add(self, case_id: str, entry: WatchEntry, offset: int, listed: int) -> int:
+        is_known = self._is_known(offset, listed)
+        done = micros(self._stored.watermark) if is_known else listed
+        row = self._list.add(case_id, entry, done)
+        self._list.flags[row] = 0 if is_known else NEW
+        self._queues.reserve(row + 1)
+        return row
 
-    def _renew(self, slot: int, case_id: str, entry: WatchEntry, listed: int) -> None:
-        """Take an entry into its slot; a case that was reported again owes what a new one does (law 3)."""
-        again = self._list.begins_anew(slot, entry)
+    def _renew(self, row: int, case_id: str, entry: WatchEntry, listed: int) -> None:
+        """Take an entry into its row; a case that was reported again owes what a new one does (law 3)."""
+        again = self._list.begins_anew(row, entry)
         self._list.put(case_id, entry)
         if again:
-            self._list.flags[slot] |= _FRESH
-            self._list.set_done(slot, max(self._list.done(slot), listed))
+            self._list.flags[row] |= NEW
+            self._list.set_done(row, max(self._list.done(row), listed))
 
-    def _replace(self, slot: int, case_id: str, entry: WatchEntry, listed: int, now: int) -> None:
+    def _replace(self, row: int, case_id: str, entry: WatchEntry, listed: int, now: int) -> None:
         """Take a new entry (law 5); what the old one still owed is missed, but for the tick that both name."""
-        fresh = self._list.flags[slot] & _FRESH
-        old = [] if fresh else self._ticks(slot, now)
-        missed = self._missed(slot, old)
-        self._unplan(slot)
+        before = self._owed_unless_new(row, now)
+        missed = self._duties.missed(row, before, put_off=self._queues.is_put_off(row))
+        self._queues.remove(row)
         try:
-            self._renew(slot, case_id, entry, listed)
+            self._renew(row, case_id, entry, listed)
         except UnusableEvent:
             # The entry of before holds, and its looks go on.
-            self._plan(slot, now)
+            self._queues.plan(row, now)
             raise
-        new = [] if self._list.flags[slot] & _FRESH else self._ticks(slot, now)
-        if new:
-            self._list.set_done(slot, new[-1] - 1)
-        if lost := tuple(miss for miss in missed if micros(miss.tick) not in new[-1:]):
-            due = self._slot(micros(lost[0].tick))
-            self._held[due] += 1
-            self._owed.append(Work(case_id, due, lost))
+        after = self._owed_unless_new(row, now)
+        if after:
+            self._list.set_done(row, after[-1] - 1)
+        if lost := tuple(miss for miss in missed if micros(miss.tick) not in after[-1:]):
+            due = self._slots.after(micros(lost[0].tick))
+            self._queues.watermark.hold(due)
+            self._losses.append(Work(case_id, due, lost))
+
+    def _owed_unless_new(self, row: int, now: int) -> list[int]:
+        return [] if self._list.flags[row] & NEW else self._duties.owed(row, now)
 
     # -- turns -------------------------------------------------------------------------------
 
     def advance(self, now: datetime) -> None:
         """Let the cases whose tick has come queue up; after a long pause, a part of them per call."""
-        at = micros(now)
-        end = at // self._step - self._zero
-        for slot in self._wheel.advance(min(end, self._wheel.cursor + _SLOTS_AT_ONCE)):
-            self._queue(slot, at)
-        self._rerank(at)
+        self._queues.advance(micros(now))
 
-    def peek(self) -> tuple[int, int] | None:
-        """Give the rank (lower goes first) and age of the next work, to compare partitions by."""
-        if self._owed:
-            return (DEADLINE, self._zero + self._owed[0].due)
-        for rank in range(3):
-            slot = self._wheel.chains.first(self._wheel.first_queue + rank)
-            if slot >= 0:
-                if slot != self._front[0]:
-                    self._front = (slot, self._holds(slot))
-                return (rank, self._zero + self._front[1])
-        return None
+    def peek(self) -> tuple[Priority, int] | None:
+        """Give the priority and age of the next work, to compare partitions by."""
+        if self._losses:
+            return (DEADLINE, self._slots.zero + self._losses[0].due)
+        front = self._queues.front()
+        return None if front is None else (front[0], self._slots.zero + front[2])
 
     def take(self, now: datetime) -> Work | None:
-        """Take the work that is worth most; whoever takes it tells `settle` when the broker has its records."""
-        if self._owed:
-            return self._owed.pop()
-        found = self.peek()
-        if found is None:
+        """Take the most urgent work; whoever takes it calls `settle` when the broker has its records."""
+        if self._losses:
+            return self._losses.pop()
+        front = self._queues.front()
+        if front is None:
             return None
-        queue = self._wheel.first_queue + found[0]
-        slot = self._wheel.chains.first(queue)
-        ticks = self._ticks(slot, micros(now))
+        priority, row, due = front
+        ticks = self._duties.owed(row, micros(now))
         if ticks:
-            return self._take(slot, ticks, *found)
+            return self._hand_out(row, ticks, priority, due)
         # The clock was set back: it is not due yet after all.
-        self._wheel.chains.remove(slot)
-        self._wheel.chains.append(queue, slot)
+        self._queues.wait_again(row, priority)
         return None
 
     def settle(self, work: Work, now: datetime) -> None:
         """Note that the records of a work are on the broker: the watermark may pass, the case is planned again."""
-        self._release(work.due)
+        self._queues.watermark.release(work.due)
         if work.tick is None:
             return
-        self._flying -= 1
-        slot = self._list.find(work.case_id)
-        if slot >= 0 and self._list.flags[slot] & _FLYING:
-            self._list.flags[slot] &= ~_FLYING
-            self._plan(slot, micros(now))
+        self._under_way -= 1
+        row = self._list.find(work.case_id)
+        if row >= 0 and self._list.flags[row] & UNDER_WAY:
+            self._list.flags[row] &= ~UNDER_WAY
+            self._queues.plan(row, micros(now))
 
     def put_off(self, work: Work, seconds: float, now: datetime) -> bool:
         """Plan a look anew that politeness forbids for so many seconds, in place of `settle` (law 6).
 
         False where its tick is missed instead: it is to be recorded, and the work to be settled.
         """
-        slot = -1 if work.tick is None else self._list.find(work.case_id)
-        if slot < 0 or not self._list.flags[slot] & _FLYING:
+        row = -1 if work.tick is None else self._list.find(work.case_id)
+        if row < 0 or not self._list.flags[row] & UNDER_WAY:
             return False
-        tick, again = self._list.done(slot), micros(now) + span(seconds)
-        after = self._next(slot)
-        # A case that was listed after its tick was due when it was listed.
-        since = max(tick, (work.due + self._zero - 1) * self._step)
-        late = again > since + _PATIENCE or (after is not None and again >= after)
-        self._list.set_done(slot, tick - 1)
-        if late or moment(tick) != work.tick or self._next(slot) != tick:
-            # A new entry may have come meanwhile, to which it is no tick.
-            self._list.set_done(slot, tick)
+        again = micros(now) + span(seconds)
+        if not self._may_wait(row, work, again):
             return False
         # The work's hold on the watermark goes on.
-        self._put_off[slot] = (self._slot(again), work.due)
-        self._list.flags[slot] &= ~_FLYING
-        self._wheel.schedule(slot, self._put_off[slot][0])
-        self._flying -= 1
+        self._list.flags[row] &= ~UNDER_WAY
+        self._queues.put_off(row, self._slots.after(again), work.due)
+        self._under_way -= 1
         return True
 
-    def _take(self, slot: int, ticks: list[int], rank: int, age: int) -> Work:
-        case_id, due = self._list.case_id(slot), age - self._zero
-        missed = self._missed(slot, ticks[:-1])
-        self._unplan(slot, due)
-        self._held[due] += 1
-        self._flying += 1
-        self._list.flags[slot] = _FLYING
-        self._list.set_done(slot, ticks[-1])
-        tick, sealed, seen = moment(ticks[-1]), self._list.sealed(slot), self._list.seen(slot)
-        return Work(case_id, due, missed, tick, sealed, self._list.suspected(slot), rank, seen)
+    def _may_wait(self, row: int, work: Work, again: int) -> bool:
+        """Tell whether a look may wait until an instant; if so, its tick is owed again."""
+        tick, following = self._list.done(row), self._duties.next_tick(row)
+        # A case that was listed after its tick was due when it was listed.
+        since = max(tick, self._slots.begin(work.due - 1))
+        late = again > since + _PATIENCE or (following is not None and again >= following)
+        self._list.set_done(row, tick - 1)
+        if late or moment(tick) != work.tick or self._duties.next_tick(row) != tick:
+            # A new entry may have come meanwhile, to which it is no tick.
+            self._list.set_done(row, tick)
+            return False
+        return True
 
-    # -- one case ----------------------------------------------------------------------------
-
-    def _ticks(self, slot: int, now: int) -> list[int]:
-        """Give the ticks that are owed: the last one for a look, the others missed."""
-        plan = self._kind(slot).plan
-        watched, after = self._list.watched(slot, plan.jitter)
-        if not self._list.flags[slot] & _FRESH:
-            return list(plan.ticks(watched, after, now))
-        latest = plan.latest_tick(watched, now)
-        if latest is None:
-            return []
-        floor = max(after, micros(self._stored.born))
-        return [*plan.ticks(watched, floor, latest - 1), latest]
-
-    def _plan(self, slot: int, now: int) -> None:
-        if self._list.flags[slot] & _FLYING:
-            return
-        tick = self._next(slot)
-        if tick is None:
-            return
-        due = self._slot(tick)
-        if due <= self._wheel.cursor:
-            self._queue(slot, now)
-        else:
-            self._wheel.schedule(slot, due)
-
-    def _next(self, slot: int) -> int | None:
-        """Give the instant for which a case is planned: a function of its entry, so that no column keeps it."""
-        fresh, plan = self._list.flags[slot] & _FRESH, self._kind(slot).plan
-        watched, done = self._list.watched(slot, plan.jitter)
-        tick = plan.next_tick(watched, 0 if fresh else done)
-        return max(tick, done) if fresh and tick is not None else tick
-
-    def _due(self, slot: int) -> int:
-        tick = self._next(slot)
-        assert tick is not None, "only a case with a tick is planned"
-        return self._slot(tick)
-
-    def _planned_for(self, slot: int) -> int:
-        found = self._put_off.get(slot)
-        return self._due(slot) if found is None else found[0]
-
-    def _holds(self, slot: int) -> int:
-        """Give the slot at which a planned case holds the watermark."""
-        found = self._put_off.get(slot)
-        return self._due(slot) if found is None else found[1]
-
-    def _unplan(self, slot: int, due: int | None = None) -> None:
-        """Take a case out of where it waits; `due` is where it holds the watermark, if that is known."""
-        if slot == self._front[0]:
-            self._front = (-1, 0)
-        if slot == self._rerank_at:
-            self._rerank_at = self._wheel.chains.after(slot)
-        if self._list.flags[slot] & _WAITING:
-            self._wheel.chains.remove(slot)
-            self._list.flags[slot] &= ~_WAITING
-            self._waiting -= 1
-            self._release(self._holds(slot) if due is None else due)
-        elif self._wheel.chains.linked(slot):
-            self._wheel.cancel(slot)
-            if slot in self._put_off:
-                self._release(self._holds(slot))
-        self._put_off.pop(slot, None)
-
-    def _queue(self, slot: int, now: int) -> None:
-        self._wheel.chains.append(self._wheel.first_queue + self._rank(slot, now), slot)
-        self._count_in(slot)
-
-    def _count_in(self, slot: int) -> None:
-        self._list.flags[slot] |= _WAITING
-        self._waiting += 1
-        if slot not in self._put_off:
-            self._held[self._due(slot)] += 1
-
-    def _release(self, due: int) -> None:
-        self._held[due] -= 1
-        if not self._held[due]:
-            del self._held[due]
-
-    def _rank(self, slot: int, now: int) -> int:
-        deadline = self._list.deadline(slot)
-        if deadline is not None and abs(deadline - now) <= self._kind(slot).soon:
-            return DEADLINE
-        return CONFIRMING if self._list.suspected(slot) else REST
-
-    def _rerank(self, now: int) -> None:
-        """Look again at some that wait in the last queue: under overload a deadline comes near meanwhile."""
-        chains, rest = self._wheel.chains, self._wheel.first_queue + REST
-        for _ in range(_RERANKED):
-            slot = self._rerank_at if self._rerank_at >= 0 else chains.first(rest)
-            if slot < 0:
-                return
-            self._rerank_at = chains.after(slot)
-            rank = self._rank(slot, now)
-            if rank != REST:
-                chains.remove(slot)
-                chains.append(self._wheel.first_queue + rank, slot)
-
-    def _missed(self, slot: int, ticks: list[int]) -> tuple[Miss, ...]:
-        case_id, put_off = self._list.case_id(slot), slot in self._put_off
-        return tuple(
-            Miss(case_id, moment(tick), self._why(tick, put_off and not n))
-            for n, tick in enumerate(ticks)
+    def _hand_out(self, row: int, ticks: list[int], priority: Priority, due: int) -> Work:
+        put_off = self._queues.is_put_off(row)
+        missed = self._duties.missed(row, ticks[:-1], put_off=put_off)
+        self._queues.remove(row, due)
+        self._queues.watermark.hold(due)
+        self._under_way += 1
+        self._list.flags[row] = UNDER_WAY
+        self._list.set_done(row, ticks[-1])
+        return Work(
+            case_id=self._list.case_id(row),
+            due=due,
+            missed=missed,
+            tick=moment(ticks[-1]),
+            sealed_url=self._list.sealed(row),
+            confirming=self._list.suspected(row),
+            priority=priority,
+            history=self._list.history(row),
         )
-
-    def _why(self, tick: int, put_off: bool) -> MissedReason:
-        if put_off:
-            return "politeness"
-        return "prober_down" if tick <= self._begun else "overload"
-
-    def _slot(self, stamp: int) -> int:
-        return -(-stamp // self._step) - self._zero
-
-    def _kind(self, slot: int) -> Kind:
-        number = self._list.kind(slot)
-        return self._kinds.known.get(number) or self._kinds.learn(number, self._list.shape(slot))

@@ -14,12 +14,12 @@ from schemas.events import Fingerprint, WatchEntry
 from services.core.cadence import Watched
 from services.core.instants import micros
 from services.probing.schedule.columns import ID, LATEST, SPARE, Blobs, CaseIndex, Instants, widen
-from services.probing.schedule.shapes import Seen, Shape, baseline_of, content_of
+from services.probing.schedule.profiles import History, Profile, baseline_of, content_of
 
 _LONGEST = (1 << 16) - 4
 _MOST = 0xFFFFFFFF
 OWN = -(2**63)
-# Working hours and holds make deadlines that no two cases share; past so many shapes such get a column.
+# Working hours and holds make deadlines that no two cases share; past so many profiles such get a column.
 _MANY = 1024
 _NOBODY = 0
 _SHORT = 0xFFFF
@@ -28,21 +28,22 @@ _TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class WorkList:
-    """Watch entries by case, each in a slot (a small integer that stays its own until it is removed).
+    """Watch entries by case, each in a row (a small integer that stays its own until it is removed).
 
-    `done` is the owner's: microseconds until which a case's ticks are dealt with. `flags` is too.
+    `done` is the owner's: the instant, in microseconds, until which a case's ticks are dealt with. `flags` is too.
     """
 
     __slots__ = (
         "_blobs",
         "_deadline",
         "_free",
+        "_further",
         "_ids",
         "_index",
         "_length",
         "_numbers",
-        "_shape",
-        "_shapes",
+        "_profile",
+        "_profiles",
         "_suspected",
         "_times",
         "flags",
@@ -53,10 +54,11 @@ class WorkList:
         self._index = CaseIndex(self._ids)
         self._blobs = Blobs()
         self._times = Instants()  # the start of the watch, and `done`
-        self._shape = array("H")
-        self._shapes = [Shape("", "", False, False, None, None)]  # nobody's
-        self._numbers: dict[Shape, int] = {}
+        self._profile = array("H")
+        self._profiles = [Profile("", "", False, False, None, None)]  # nobody's
+        self._numbers: dict[Profile, int] = {}
         self._suspected: dict[int, int] = {}
+        self._further: dict[int, int] = {}  # more confirming looks than usual, while suspected
         self._deadline = array("q")
         self._length = array("I")
         self._free = array("I")
@@ -66,141 +68,148 @@ class WorkList:
         return f"<WorkList {len(self)} cases>"
 
     def __len__(self) -> int:
-        return len(self._shape) - len(self._free)
+        return len(self._profile) - len(self._free)
 
     @property
     def capacity(self) -> int:
-        """One more than the highest slot ever used."""
-        return len(self._shape)
+        """One more than the highest row ever used."""
+        return len(self._profile)
 
     def find(self, case_id: str) -> int:
-        """Give the slot of a case, or -1."""
+        """Give the row of a case, or -1."""
         return self._index.find(bytes.fromhex(case_id))
 
-    def case_id(self, slot: int) -> str:
-        """Give the case in a slot."""
-        return self._ids[slot * ID : slot * ID + ID].hex()
+    def case_id(self, row: int) -> str:
+        """Give the case in a row."""
+        return self._ids[row * ID : row * ID + ID].hex()
 
-    def shape(self, slot: int) -> Shape:
-        """Give what the case in a slot shares with others."""
-        return self._shapes[self._shape[slot]]
+    def profile(self, row: int) -> Profile:
+        """Give what the case in a row shares with others."""
+        return self._profiles[self._profile[row]]
 
-    def kind(self, slot: int) -> int:
-        """Give the number of that shape: one number, one shape, for as long as the list lives."""
-        return self._shape[slot]
+    def profile_number(self, row: int) -> int:
+        """Give the number of that profile: one number, one profile, for as long as the list lives."""
+        return self._profile[row]
 
-    def suspected(self, slot: int) -> bool:
+    def suspected(self, row: int) -> bool:
         """Tell whether a removal is being confirmed."""
-        return slot in self._suspected
+        return row in self._suspected
 
-    def deadline(self, slot: int) -> int | None:
+    def deadline(self, row: int) -> int | None:
         """Give the deadline in microseconds, if one is still ahead of a removal."""
-        return self._owed(slot, self._times.pair(slot)[0])
+        return self._owed(row, self._times.pair(row)[0])
 
-    def _owed(self, slot: int, base: int) -> int | None:
-        after = self._shapes[self._shape[slot]].deadline_after
+    def _owed(self, row: int, base: int) -> int | None:
+        after = self._profiles[self._profile[row]].deadline_after
         if after is None:
             return None
-        return self._deadline[slot] if after == OWN else base + after
+        return self._deadline[row] if after == OWN else base + after
 
-    def done(self, slot: int) -> int:
-        """Give the instant until which the ticks of the case in a slot are dealt with."""
-        return self._times.pair(slot)[1]
+    def done(self, row: int) -> int:
+        """Give the instant until which the ticks of the case in a row are dealt with."""
+        return self._times.pair(row)[1]
 
-    def set_done(self, slot: int, until: int) -> None:
+    def set_done(self, row: int, until: int) -> None:
         """Note until which instant they are; no case has a tick before 1970."""
-        self._times.put(slot, self._times.pair(slot)[0], max(until, 0))
+        self._times.put(row, self._times.pair(row)[0], max(until, 0))
 
     def put(self, case_id: str, entry: WatchEntry) -> int:
-        """Take in a case or its new entry; gives its slot. Raises `UnusableEvent` and changes nothing."""
-        slot = self.find(case_id)
-        if slot < 0:
+        """Take in a case or its new entry; gives its row. Raises `UnusableEvent` and changes nothing."""
+        row = self.find(case_id)
+        if row < 0:
             return self.add(case_id, entry)
         base, (seal, sealed) = _base(entry), _unpack(entry.sealed_url)
-        if self._blobs[slot] != sealed:
-            self._blobs[slot] = sealed
-        self._write(slot, entry, seal, base, self.done(slot))
-        return slot
+        if self._blobs[row] != sealed:
+            self._blobs[row] = sealed
+        self._write(row, entry, seal, base, self.done(row))
+        return row
 
-    def begins_anew(self, slot: int, entry: WatchEntry) -> bool:
+    def begins_anew(self, row: int, entry: WatchEntry) -> bool:
         """Tell whether a case is gone, and its looks count from later than the removal known or suspected here."""
         if entry.removed_at is None:
             return False
-        removed = self.shape(slot).removed
-        known = self._times.pair(slot)[0] if removed else self._suspected.get(slot)
-        return known is not None and known < micros(entry.removed_at)
+        removed = self.profile(row).removed
+        removed_at = self._times.pair(row)[0] if removed else self._suspected.get(row)
+        return removed_at is not None and removed_at < micros(entry.removed_at)
 
     def add(self, case_id: str, entry: WatchEntry, done: int = 0) -> int:
         """Take in a case that is not in, with `done`; else as `put`."""
         base, (seal, sealed) = _base(entry), _unpack(entry.sealed_url)
-        slot = self._enter(bytes.fromhex(case_id), sealed)
-        self._write(slot, entry, seal, base, max(done, 0))
-        return slot
+        row = self._enter(bytes.fromhex(case_id), sealed)
+        self._write(row, entry, seal, base, max(done, 0))
+        return row
 
-    def remove(self, slot: int) -> None:
-        """Forget the case in a slot."""
-        self._index.discard(bytes(self._ids[slot * ID : slot * ID + ID]))
-        self._blobs[slot] = b""
-        self._suspected.pop(slot, None)
-        self._shape[slot] = _NOBODY
-        self._free.append(slot)
+    def remove(self, row: int) -> None:
+        """Forget the case in a row."""
+        self._index.discard(bytes(self._ids[row * ID : row * ID + ID]))
+        self._blobs[row] = b""
+        self._suspected.pop(row, None)
+        self._further.pop(row, None)
+        self._profile[row] = _NOBODY
+        self._free.append(row)
 
-    def occupied(self, slot: int) -> bool:
-        """Tell whether a slot holds a case."""
-        return self._shape[slot] != _NOBODY
+    def occupied(self, row: int) -> bool:
+        """Tell whether a row holds a case."""
+        return self._profile[row] != _NOBODY
 
-    def watched(self, slot: int, longest_jitter: int) -> tuple[Watched, int]:
+    def watched(self, row: int, longest_jitter: int) -> tuple[Watched, int]:
         """Give what the cadence asks for, the case's share of the jitter included (`Plan.jitter_of`), and `done`."""
-        at, removed = slot * ID, self._shapes[self._shape[slot]].removed
-        base, done = self._times.pair(slot)
+        at, removed = row * ID, self._profiles[self._profile[row]].removed
+        base, done = self._times.pair(row)
         jitter = longest_jitter * int.from_bytes(self._ids[at : at + 4], "big") >> 32
-        suspected = self._suspected.get(slot)
-        return Watched(base, self._owed(slot, base), suspected, removed, jitter), done
+        suspected = self._suspected.get(row)
+        return Watched(
+            base, self._owed(row, base), suspected, removed, jitter, self._further.get(row, 0)
+        ), done
 
-    def seen(self, slot: int) -> Seen:
+    def history(self, row: int) -> History:
         """Give what looks of before saw."""
-        shape = self.shape(slot)
-        length = self._length[slot] - 1 if slot < len(self._length) else -1
-        baseline = baseline_of(shape.content, None if length < 0 else length)
-        return Seen(shape.known_online, shape.host_dark, baseline)
+        profile = self.profile(row)
+        length = self._length[row] - 1 if row < len(self._length) else -1
+        baseline = baseline_of(profile.content, None if length < 0 else length)
+        return History(profile.known_online, profile.host_dark, baseline)
 
-    def sealed(self, slot: int) -> str:
+    def sealed(self, row: int) -> str:
         """Give the sealed URL as it came."""
-        seal, data = self.shape(slot).seal, self._blobs[slot]
+        seal, data = self.profile(row).seal, self._blobs[row]
         return data.decode() if seal is None else f"{seal}.{_urlsafe(data).decode()}"
 
     def _enter(self, case: bytes, sealed: bytes) -> int:
         if self._free:
-            slot = self._free.pop()
-            self._blobs[slot] = sealed
-            self.flags[slot] = 0
+            row = self._free.pop()
+            self._blobs[row] = sealed
+            self.flags[row] = 0
         else:
-            slot = len(self._shape)
-            self._shape.append(_NOBODY)
+            row = len(self._profile)
+            self._profile.append(_NOBODY)
             self._blobs.append(sealed)
             self.flags.append(0)
-        widen(self._ids, ID, slot)
-        self._ids[slot * ID : slot * ID + ID] = case
-        self._index.add(case, slot)
-        return slot
+        widen(self._ids, ID, row)
+        self._ids[row * ID : row * ID + ID] = case
+        self._index.add(case, row)
+        return row
 
-    def _write(self, slot: int, entry: WatchEntry, seal: str | None, base: int, done: int) -> None:
+    def _write(self, row: int, entry: WatchEntry, seal: str | None, base: int, done: int) -> None:
         removed = entry.removed_at
         owed = None
         if removed is None and entry.deadline is not None:
             owed = micros(entry.deadline) - base
-        self._times.put(slot, base, done)
-        self._shape[slot] = self._number(entry, owed, seal)
-        if self._shapes[self._shape[slot]].deadline_after == OWN:
-            self._own_deadline(slot, base + (owed or 0))
-        self._write_length(slot, entry.baseline)
+        self._times.put(row, base, done)
+        self._profile[row] = self._number(entry, owed, seal)
+        if self._profiles[self._profile[row]].deadline_after == OWN:
+            self._own_deadline(row, base + (owed or 0))
+        self._write_length(row, entry.baseline)
         if entry.suspected_at is not None and removed is None:
-            self._suspected[slot] = micros(entry.suspected_at)
+            self._suspected[row] = micros(entry.suspected_at)
         elif self._suspected:
-            self._suspected.pop(slot, None)
+            self._suspected.pop(row, None)
+        if entry.further_looks and row in self._suspected:
+            self._further[row] = entry.further_looks
+        elif self._further:
+            self._further.pop(row, None)
 
     def _number(self, entry: WatchEntry, owed: int | None, seal: str | None) -> int:
-        shape = Shape(
+        profile = Profile(
             entry.category,
             entry.methodology,
             entry.second_vantage,
@@ -211,32 +220,32 @@ class WorkList:
             entry.host_dark,
             content_of(entry.baseline),
         )
-        number = self._numbers.get(shape)
-        if number is None and owed is not None and len(self._shapes) >= _MANY:
-            shape = shape._replace(deadline_after=OWN)
-            number = self._numbers.get(shape)
+        number = self._numbers.get(profile)
+        if number is None and owed is not None and len(self._profiles) >= _MANY:
+            profile = profile._replace(deadline_after=OWN)
+            number = self._numbers.get(profile)
         if number is None:
-            number = self._numbers[shape] = len(self._shapes)
-            self._shapes.append(shape)
-            if number > _SHORT and self._shape.itemsize == 2:
-                self._shape = array("I", self._shape)
+            number = self._numbers[profile] = len(self._profiles)
+            self._profiles.append(profile)
+            if number > _SHORT and self._profile.itemsize == 2:
+                self._profile = array("I", self._profile)
         return number
 
-    def _write_length(self, slot: int, baseline: Fingerprint | None) -> None:
+    def _write_length(self, row: int, baseline: Fingerprint | None) -> None:
         """Keep a length plus one; 0 is unknown. Lengths of 4 GiB and more are all the same."""
         length = None if baseline is None else baseline.content_length
-        missing = slot + 1 - len(self._length)
+        missing = row + 1 - len(self._length)
         if length is None and missing > 0:
             return
         if missing > 0:
-            self._length.extend(array("I", [0]) * (missing + slot // SPARE))
-        self._length[slot] = 0 if length is None else min(length + 1, _MOST)
+            self._length.extend(array("I", [0]) * (missing + row // SPARE))
+        self._length[row] = 0 if length is None else min(length + 1, _MOST)
 
-    def _own_deadline(self, slot: int, deadline: int) -> None:
-        missing = slot + 1 - len(self._deadline)
+    def _own_deadline(self, row: int, deadline: int) -> None:
+        missing = row + 1 - len(self._deadline)
         if missing > 0:
-            self._deadline.extend(array("q", [0]) * (missing + slot // SPARE))
-        self._deadline[slot] = deadline
+            self._deadline.extend(array("q", [0]) * (missing + row // SPARE))
+        self._deadline[row] = deadline
 
 
 def _base(entry: WatchEntry) -> int:

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Literal
 
 from schemas.events import MissedReason
-from services.probing.schedule.shapes import UNSEEN, Seen
+from services.probing.priority import REST, Priority
+from services.probing.schedule.profiles import NO_HISTORY, History
 
 VantageRole = Literal["first", "second"]
-DEADLINE, CONFIRMING, REST = range(3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class Work:
     tick: datetime | None = None
     sealed_url: str = ""
     confirming: bool = False
-    rank: int = REST
-    seen: Seen = UNSEEN
+    priority: Priority = REST
+    history: History = NO_HISTORY
 
 
 @dataclass(frozen=True, slots=True)

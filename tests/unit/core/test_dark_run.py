@@ -19,6 +19,7 @@ NOT_THE_HOST = frozenset(
         *("server_error", "response_timeout", "connect_refused", "connect_timeout"),
         *("connect_failed", "unreachable", "tls_timeout", "dns_nodata", "dns_servfail"),
         *("dns_timeout", "dns_refused", "dns_broken", "dns_disagree", "egress_failed"),
+        *("dns_filtered", "dns_unproven"),
         *("address_refused", "not_measurable", "vantage_blind"),
         *("disconnected", "misdirected", "tls_unrecognized_name"),
     }

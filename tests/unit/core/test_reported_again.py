@@ -19,7 +19,7 @@ from services.core.watch_entry import ended_at, entry_of
 from services.probing.schedule.scheduler import Schedule
 from services.probing.schedule.works import Progress
 from tests.strategies import METHODOLOGIES, NL, START, event, histories, look
-from tests.unit.probing.test_scheduler import put, settle, turn
+from tests.unit.probing.schedule.test_scheduler import put, settle, turn
 
 CASE = "0" * 32  # no jitter
 HOUR = timedelta(hours=1)

@@ -115,6 +115,20 @@ def test_unusable_headers_have_a_reason(change: dict[str, bytes], reason: str) -
     assert caught.value.reason == reason
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2026-03-09t09:28:18z", "2026-03-09T09:28:18z", "2026-03-09 09:28:18Z"),
+        *("2026-03-09t10:28:18+01:00", "2026-03-09T09:28:18.000Z", "2026-03-09T09:28:18-00:00"),
+    ],
+)
+def test_an_instant_may_be_written_in_small_letters(text: str) -> None:
+    """RFC 3339 leaves the case of `T` and `Z` to the writer; the instant, and an id made of it, is the same."""
+    value, _, _ = records(GOLDEN[0])
+    incoming = decode(value, list((HEADERS | {"ce_time": text.encode()}).items()))
+    assert incoming.time == datetime(2026, 3, 9, 9, 28, 18, tzinfo=UTC)
+
+
 @pytest.mark.parametrize("missing", ["ce_type", "ce_id", "ce_time", "ce_source"])
 def test_a_missing_header_is_named(missing: str) -> None:
     """A record without a CloudEvents attribute says which one."""

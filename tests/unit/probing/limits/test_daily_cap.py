@@ -1,7 +1,7 @@
 """The daily cap of one URL: never passed, and what its two megabytes count too much."""
 
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,6 +10,15 @@ from services.probing.limits.daily_cap import DailyCap
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HALF_A_DAY = 43_200.0
+
+
+def test_a_url_has_its_share_of_the_day() -> None:
+    """A URL is looked at so often in a day and no more; the next day it begins anew, others count apart."""
+    cap, noon = DailyCap(3), NOON
+    assert [cap.take(7, noon) for _ in range(4)] == [0.0, 0.0, 0.0, 43_200.0]
+    assert cap.take(8, noon) == 0.0
+    assert cap.take(7, noon + timedelta(days=1)) == 0.0
+    assert DailyCap(None).take(7, noon) == 0.0
 
 
 @pytest.mark.parametrize(("most", "size"), [(200, 1 << 21), (255, 1 << 21), (256, 1 << 22)])

@@ -264,7 +264,7 @@ def test_a_second_vantage_looks_only_when_asked() -> None:
     assert turn(plan, asked + 24 * HOUR) == []
 
 
-def test_what_is_worth_most_goes_first() -> None:
+def test_the_most_urgent_goes_first() -> None:
     """A near deadline goes before a confirmation, a confirmation before the rest."""
     plan = schedule()
     now = START + HOUR

@@ -1,4 +1,4 @@
-"""What many cases share, and what is known of one from looks of before: the narrow forms of the work list."""
+"""What many cases share, and what earlier looks saw of one case: the narrow forms of the work list."""
 
 from typing import Literal, NamedTuple
 
@@ -6,7 +6,7 @@ from schemas.events import Fingerprint
 from services.core.fingerprints import kind_of_content
 
 
-class Shape(NamedTuple):
+class Profile(NamedTuple):
     """What many cases share; a case holds its number only.
 
     `deadline_after` is microseconds from the base, or `OWN` where the case has a deadline unlike the others'.
@@ -23,15 +23,15 @@ class Shape(NamedTuple):
     content: str | None = None
 
 
-class Seen(NamedTuple):
-    """What is known of a URL from looks of before; the baseline is kept as far as verdicts need it."""
+class History(NamedTuple):
+    """What earlier looks saw of a URL; the baseline is kept as far as verdicts need it."""
 
     known_online: bool
     host_dark: bool
     baseline: Fingerprint | None
 
 
-UNSEEN = Seen(False, False, None)
+NO_HISTORY = History(False, False, None)
 
 
 def content_of(baseline: Fingerprint | None) -> str | None:

@@ -9,7 +9,7 @@ from schemas.events import WatchEntry
 from schemas.methodology import shipped
 from services.probing.schedule.scheduler import PATIENCE, Schedule
 from services.probing.schedule.works import Work
-from tests.unit.probing.test_scheduler import turn
+from tests.unit.probing.schedule.test_scheduler import turn
 
 METHODS = shipped()
 START = datetime(2026, 1, 1, tzinfo=UTC)

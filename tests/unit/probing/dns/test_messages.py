@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from services.probing.dns.answers import read_answer
 from services.probing.dns.messages import answers, query_of, question_of, read_plain, truncated
-from services.probing.dns.resolver import _read
 
 NAMES = ["a.example", "b.a.example", "WWW.A.example", "x-1.example", "_s.example", "c.test"]
 names = st.sampled_from(NAMES)
@@ -50,7 +50,7 @@ def same_as_dnspython(data: bytes, host: str, question: bytes) -> bool:
     plain = read_plain(data, host, question)
     if plain is None:
         return False
-    reply, end = _read(dns.message.from_wire(data), host)
+    reply, end = read_answer(dns.message.from_wire(data), host)
     assert (reply.status, reply.values, reply.chain) == ("addresses", plain.values, plain.chain)
     assert (reply.ttl, end) == (plain.ttl, plain.end)
     return True

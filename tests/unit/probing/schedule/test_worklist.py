@@ -16,7 +16,7 @@ from schemas.urls import canonical
 from services.core.cadence import plan_of, watched
 from services.core.fingerprints import changed
 from services.core.instants import micros, moment
-from services.probing.schedule.shapes import Seen
+from services.probing.schedule.profiles import History
 from services.probing.schedule.worklist import WorkList
 from tests.strategies import METHODOLOGIES
 
@@ -80,22 +80,22 @@ class WorkListAgainstDict(RuleBasedStateMachine):
             slot = self.list.find(case_id)
             assert case_id == self.list.case_id(slot)
             assert entry.sealed_url == self.list.sealed(slot)
-            self._same_sight(entry, self.list.seen(slot))
+            self._same_sight(entry, self.list.history(slot))
             plan = plan_of(next(m for m in METHODOLOGIES if m.id == entry.methodology))
             kept, asked = self.list.watched(slot, plan.jitter)[0], watched(entry, case_id, plan)
             for days in (0, 1, 7):
                 after = micros(START + timedelta(days=days))
                 assert plan.next_tick(asked, after) == plan.next_tick(kept, after)
 
-    def _same_sight(self, entry: WatchEntry, seen: Seen) -> None:
-        assert (seen.known_online, seen.host_dark) == (entry.known_online, entry.host_dark)
-        assert (seen.baseline is None) == (entry.baseline is None)
-        if entry.baseline is None or seen.baseline is None:
+    def _same_sight(self, entry: WatchEntry, history: History) -> None:
+        assert (history.known_online, history.host_dark) == (entry.known_online, entry.host_dark)
+        assert (history.baseline is None) == (entry.baseline is None)
+        if entry.baseline is None or history.baseline is None:
             return
         # What is kept says of any answer what the baseline itself would have said, up to 4 GiB.
         for found in PRINTS:
             if (entry.baseline.content_length or 0) < 2**32 - 2:
-                exact, kept = changed(found, entry.baseline), changed(found, seen.baseline)
+                exact, kept = changed(found, entry.baseline), changed(found, history.baseline)
                 assert (exact in HEAVY, kept in HEAVY) == (exact in HEAVY, exact in HEAVY)
 
 
@@ -125,7 +125,7 @@ def test_a_seal_comes_back_as_it_went_in() -> None:
 
 
 def test_churn_does_not_grow_the_memory() -> None:
-    """What is removed leaves nothing behind, and slots are used again."""
+    """What is removed leaves nothing behind, and rows are used again."""
     cases = WorkList()
     entry = WatchEntry(
         sealed_url="s1.k." + "A" * 400, category="csam", methodology="nl-24h", watch_from=START
@@ -139,7 +139,7 @@ def test_churn_does_not_grow_the_memory() -> None:
 
 
 def test_deadlines_that_no_two_cases_share_cost_eight_bytes_each() -> None:
-    """Working hours give every case a deadline of its own: past a thousand shapes they get a column."""
+    """Working hours give every case a deadline of its own: past a thousand profiles they get a column."""
     cases, plan = WorkList(), plan_of(METHODOLOGIES[0])
     for n in range(5_000):
         entry = WatchEntry(
@@ -151,7 +151,7 @@ def test_deadlines_that_no_two_cases_share_cost_eight_bytes_each() -> None:
         )
         slot = cases.put(case_of(n), entry)
         assert watched(entry, case_of(n), plan) == cases.watched(slot, plan.jitter)[0]
-    assert len({cases.kind(slot) for slot in range(5_000)}) <= 1_025
+    assert len({cases.profile_number(slot) for slot in range(5_000)}) <= 1_025
     assert cases.deadline(4_999) == micros(START + timedelta(hours=24, microseconds=4_999))
     assert cases.deadline(0) == micros(START + timedelta(hours=24))
 

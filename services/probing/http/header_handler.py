@@ -1,0 +1,172 @@
+"""The protocol of one connection: takes the header block of each answer and nothing else.
+
+G1: what follows the header block is dropped here and reaches nothing. The receive buffer is small, so a server that
+ignores `Range` is cut within one buffer. The bytes of all header blocks before and of an answer are counted, and so
+are its interim answers.
+"""
+
+import asyncio
+import re
+from contextvars import ContextVar
+from time import monotonic
+from typing import Any, cast
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+
+from services.probing.http.head import LINE_ENDS, BadHead, HeaderBlock, begins_like_head, read_head
+
+RECEIVE_BUFFER = 16_384
+HEADER_BYTES = 32_768
+INTERIM_RESPONSES = 8
+_BLOCK_END = re.compile(rb"\n\r?\n")
+
+
+class Flood(aiohttp.ClientError):
+    """A server that sends more before its answer than any honest one; `reason` is a reason code."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Attempt:
+    """One try at an exchange; `handler` is set as soon as there is a TCP connection."""
+
+    __slots__ = ("begun_at", "handler")
+
+    def __init__(self) -> None:
+        self.begun_at = monotonic()
+        self.handler: HeaderHandler | None = None
+
+    def phases(self) -> dict[str, float]:
+        """Seconds of connect, tls and first byte, as far as this try went through them."""
+        phases: dict[str, float] = {}
+        handler, since = self.handler, self.begun_at
+        if handler is None:
+            return phases
+        if handler.born_at > since:
+            phases["connect"] = handler.born_at - since
+            since = handler.born_at
+            if handler.encrypted and handler.made_at is not None:
+                phases["tls"] = handler.made_at - since
+                since = handler.made_at
+        if handler.first_byte_at is not None and handler.first_byte_at > since:
+            phases["first_byte"] = handler.first_byte_at - since
+        return phases
+
+
+CURRENT: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
+
+
+class HeaderHandler(ResponseHandler):
+    """Read header blocks, each up to its end, and drop what follows.
+
+    aiohttp's pool knows it as a connection of its own; none of aiohttp's parser is used.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.born_at = monotonic()
+        self.made_at: float | None = None
+        self.first_byte_at: float | None = None
+        self.encrypted = False
+        self.exchanges = 0
+        self.taken = 0
+        self._ended = True
+        self._pending = bytearray()
+        self._before = 0
+        self._interim = 0
+        self._odd = False
+        self._cut_after = False
+        attempt = CURRENT.get()
+        if attempt is not None:
+            attempt.handler = self
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Note when the connection, with TLS where there is any, was ready."""
+        super().connection_made(transport)
+        self.made_at = monotonic()
+        self.encrypted = transport.get_extra_info("ssl_object") is not None
+
+    def expect(self, *, head: bool) -> None:
+        """Begin to wait for the answer to one request."""
+        self.exchanges += 1
+        self.first_byte_at = None
+        self.taken = self._before = self._interim = 0
+        self._pending.clear()
+        self._ended = self._odd = False
+        self._cut_after = not head
+
+    async def answer(self) -> HeaderBlock:
+        """Wait for the header block of the answer."""
+        return cast("HeaderBlock", await self.read())
+
+    def data_received(self, data: bytes) -> None:
+        """Take what belongs to a header block; let go what does not."""
+        if self._ended:
+            self._drop()
+            return
+        if self.first_byte_at is None:
+            self.first_byte_at = monotonic()
+        self.taken += len(data)
+        self._pending += data
+        searched = len(self._pending) - len(data)
+        while not self._ended and (end := self._end_of_block(searched)):
+            block = bytes(self._pending[:end])
+            del self._pending[:end]
+            self._before += end
+            searched = 0
+            self._take(block)
+        if self._pending and self._ended:
+            self._drop()
+
+    def _end_of_block(self, searched: int) -> int:
+        """Tell where the block ends that is pending, or 0; refuse one that is none, or too long."""
+        pending = self._pending
+        while pending and pending[0] in LINE_ENDS:
+            # RFC 9112, 2.2 asks servers to let empty lines before a message pass; browsers do as well.
+            del pending[0]
+            self._before += 1
+            self._odd, searched = True, 0
+        if pending and not begins_like_head(pending):
+            self._refuse(BadHead("no status line"))
+            return 0
+        match = _BLOCK_END.search(pending, max(searched - 2, 0))
+        end = 0 if match is None else match.end()
+        if self._before + (end or len(pending)) > HEADER_BYTES:
+            self._refuse(Flood("header_flood"))
+            return 0
+        return end
+
+    def _take(self, block: bytes) -> None:
+        """Take one header block: an interim answer, which is let go, or the answer."""
+        try:
+            head = read_head(block)
+        except BadHead as error:
+            self._refuse(error)
+            return
+        if 100 <= head.status < 200 and head.status != 101:
+            self._interim += 1
+            if self._interim > INTERIM_RESPONSES:
+                self._refuse(Flood("interim_flood"))
+            return
+        self._ended = True
+        if self._odd or not head.reusable:
+            self.force_close()
+        self.feed_data(cast("Any", head))
+        if self._cut_after:
+            self._drop()
+
+    def _refuse(self, error: Exception) -> None:
+        self._ended = True
+        self.set_exception(error)
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _drop(self) -> None:
+        """Let bytes go that nobody asked for, and the connection with them, also while it lies in the pool."""
+        self._pending.clear()
+        self._should_close = True
+        if self.transport is not None:
+            self.transport.abort()
