@@ -14,12 +14,12 @@ from services.probing.look.handlers import handler_of
 from services.probing.look.measurement import Measurement, answer_of, is_empty, is_served
 from services.probing.look.memory import HeadWorth
 from services.probing.look.operations import (
+    NOW,
     Ask,
     Enter,
     Explain,
     HonourBackoff,
     Leave,
-    Now,
     Protocol,
 )
 from services.probing.look.redirects import Trail
@@ -71,16 +71,17 @@ class Conversation:
         """Tell whether HEAD is not worth asking: it said little lately, or a removal is to be confirmed."""
         if self._measurement.confirming:
             return True
-        little = self._head.age(handler_of(url), (yield Now())) is not None
-        if little:
-            yield Explain("head_known_to_say_little")
-        return little
+        handler = handler_of(url)
+        if handler not in self._head or self._head.age(handler, (yield NOW)) is None:
+            return False
+        yield Explain("head_known_to_say_little")
+        return True
 
     def _ask_by_get(self, url: CanonicalUrl, address: str, head: Reply) -> Protocol[Reply]:
         yield Explain("head_says_little")
         reply: Reply = yield Ask("url", "GET", url, address)
         if reply.status is not None and (reply.status < 400 or head.status in (405, 501)):
-            self._head.says_little(handler_of(url), (yield Now()))
+            self._head.says_little(handler_of(url), (yield NOW))
         return reply
 
     def _answer(self, reached: Reached, trail: Trail) -> Protocol[Answer]:
@@ -139,7 +140,7 @@ class Conversation:
             reply = yield from self._get_instead(reached, comparison)
             return (yield from self._answer(reached._replace(reply=reply), trail))
         answer = yield from self._measurement.answer(reached, comparison, trail)
-        if judge_answer(answer).reason == "emptied":
+        if answer.empty and judge_answer(answer).reason == "emptied":
             neutral = yield from self._as_neutral(reached)
             if neutral is not None and is_served(neutral) and not is_empty(neutral):
                 return (yield from self._to_neutral(reached._replace(reply=neutral), trail))
@@ -149,7 +150,7 @@ class Conversation:
         """Ask by GET where HEAD does not tell a sibling apart."""
         yield Explain("head_says_little")
         if comparison.answered:
-            self._head.says_little(handler_of(reached.url), (yield Now()))
+            self._head.says_little(handler_of(reached.url), (yield NOW))
         return (yield from ask_beside("url", "GET", reached.url, reached.address))
 
 

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import datetime
+from types import CoroutineType
 from typing import Any, TypeVar
 
 from services.probing.dns.resolver import Resolution, Resolver
@@ -100,7 +101,10 @@ class Driver:
             operation = next(protocol)
             while True:
                 try:
-                    result = await self._perform(operation)
+                    # Most of what a look asks needs no waiting: only what does gives a coroutine.
+                    result = _DO[type(operation)](self, operation)
+                    if isinstance(result, CoroutineType):
+                        result = await result
                 except Deferred as deferred:
                     operation = protocol.throw(deferred)
                 else:
@@ -108,12 +112,6 @@ class Driver:
         except StopIteration as stop:
             value: T = stop.value
             return value
-
-    async def _perform(self, operation: op.Operation) -> Any:
-        wait = _WAITS.get(type(operation))
-        if wait is not None:
-            return await wait(self, operation)
-        return _AT_ONCE[type(operation)](self, operation)
 
     def _now(self, _: op.Now) -> float:
         return self._gate.now()
@@ -141,11 +139,11 @@ class Driver:
 
     # -- names -------------------------------------------------------------------------------------
 
-    async def _resolve(self, resolve: op.Resolve) -> Resolution:
+    def _resolve(self, resolve: op.Resolve) -> Resolution | Awaitable[Resolution]:
         host, fresh = resolve
-        known = self._resolver.known(host, fresh=fresh)
-        if known is not None:
-            return known
+        return self._resolver.known(host, fresh=fresh) or self._resolve_anew(host, fresh)
+
+    async def _resolve_anew(self, host: str, fresh: bool) -> Resolution:
         before = self._gate.now()
         resolution = await self._resolver.resolve(host, fresh=fresh)
         took = self._gate.now() - before
@@ -167,14 +165,21 @@ class Driver:
 
     # -- places ------------------------------------------------------------------------------------
 
-    async def _enter(self, enter: op.Enter) -> None:
-        """Wait for a place at an address; raises `Deferred`."""
-        gate, (address, host) = self._gate, enter
+    def _enter(self, enter: op.Enter) -> Awaitable[None] | None:
+        """Take a place at an address, or wait for one; raises `Deferred`."""
+        address, host = enter
         if (seconds := self._forbidden(address, host)) > 0:
             raise Deferred(seconds)
+        if not self._gate.enter(address):
+            return self._wait_for_place(address, host)
+        self._place, self._charged = address, True
+        return None
+
+    async def _wait_for_place(self, address: str, host: str) -> None:
+        gate = self._gate
         before = gate.now()
         try:
-            waited = not gate.enter(address) and await gate.acquire(address, self._worth)
+            waited = await gate.acquire(address, self._worth)
         finally:
             took = gate.now() - before
             self._begun += took
@@ -215,42 +220,37 @@ class Driver:
     # -- requests ----------------------------------------------------------------------------------
 
     async def _ask(self, ask: op.Ask) -> Reply:
+        purpose, method, url, address, neutral = ask
         if self._charged:
             self._charged = False
         else:
-            self._gate.core.charge(ask.address, self._gate.now())
+            self._gate.core.charge(address, self._gate.now())
         self._asked = True
-        reply = await self._reply(ask)
-        if ask.purpose == "url":
+        left = min(self._time_left(), self._limits.exchange_seconds)
+        if left <= 0:
+            reply = Reply(method=method, fault="response_timeout")
+        else:
+            reply = await self._exchanger.ask(method, url, address, left, neutral=neutral)
+        if purpose == "url":
             self.phases.update(reply.phases)
         if self._steps is not None:
-            self._steps.append(Step(ask.purpose, ask.address, reply))
+            self._steps.append(Step(purpose, address, reply))
         return reply
 
-    async def _reply(self, ask: op.Ask) -> Reply:
-        left = self._time_left()
-        if left <= 0:
-            return Reply(method=ask.method, fault="response_timeout")
-        seconds = min(left, self._limits.exchange_seconds)
-        return await self._exchanger.ask(
-            ask.method, ask.url, ask.address, seconds, neutral=ask.neutral
-        )
 
-
-_WAITS: dict[type, Callable[[Driver, Any], Awaitable[Any]]] = {
+_DO: dict[type, Callable[[Driver, Any], Any]] = {
     op.Ask: Driver._ask,
     op.AskSibling: Driver._ask_sibling,
     op.Enter: Driver._enter,
-    op.Resolve: Driver._resolve,
-    op.Share: Driver._share,
-}
-_AT_ONCE: dict[type, Callable[[Driver, Any], Any]] = {
     op.Explain: Driver._explain,
     op.ExtendTime: Driver._extend_time,
     op.HonourBackoff: Driver._honour_backoff,
     op.Leave: Driver._leave,
     op.Note: Driver._note,
     op.Now: Driver._now,
+    op.Resolve: Driver._resolve,
+    op.Share: Driver._share,
     op.TimeLeft: Driver._time_left,
     op.Token: Driver._token,
 }
+"""How each operation is done: each gives its result, or a coroutine where it has to wait."""
