@@ -91,7 +91,7 @@ class HostControl:
     """
 
     __slots__ = (
-        *("at", "novel", "result", "seconds"),
+        *("at", "kind", "novel", "result", "seconds"),
         *("_faults", "_kinds", "_patience", "_proven", "_unproven"),
     )
 
@@ -102,6 +102,7 @@ class HostControl:
             result = msgspec.structs.replace(result, parked=before.result.parked)
         self.at = at
         self.result: ControlProbe = result
+        self.kind = result.kind
         self.seconds = patience.most
         self.novel = False
         self._patience = patience

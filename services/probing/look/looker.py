@@ -145,7 +145,8 @@ class Looker:
             visited = await self._visit(target, True, steps)
         await self._learn(target, visited)
         evidence = self._sighted(target.url, visited.evidence, visited.judgement)
-        look = self._event(tick, visited, evidence, judge(evidence))
+        judgement = visited.judgement if evidence is visited.evidence else judge(evidence)
+        look = self._event(tick, visited, evidence, judgement)
         return Explained(
             look, evidence, visited.visit.resolution, steps or [], visited.driver.rules
         )

@@ -67,8 +67,13 @@ class Measurement:
         control = comparison.control
         if control == "doubted" and is_baseline(fingerprint, self._baseline):
             control = "unasked"
-        return structs.replace(
-            answer_of(reached),
+        reply = reached.reply
+        return Answer(
+            address=reached.address,
+            status=reply.status,
+            method=reply.method,
+            redirect=reached.redirect,
+            challenge=reply.challenge,
             control=control,
             told_apart=comparison.told_apart,
             fresh=comparison.fresh,
@@ -76,7 +81,7 @@ class Measurement:
             change=change,
             is_content=is_content(fingerprint, self._baseline),
             named=trail.named,
-            empty=is_empty(reached.reply),
+            empty=is_empty(reply),
             fingerprint=_with_siblings(fingerprint, comparison),
         )
 

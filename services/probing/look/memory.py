@@ -87,6 +87,9 @@ class HeadWorth:
     def __len__(self) -> int:
         return len(self._since)
 
+    def __contains__(self, handler: Handler) -> bool:
+        return handler in self._since
+
     def age(self, handler: Handler, now: float) -> float | None:
         """Tell for how many seconds HEAD is known to say little here; None: it is worth asking."""
         since = self._since.get(handler)
@@ -148,9 +151,10 @@ class Memory:
 
     def remember_served(self, case: int, host: str, now: float) -> None:
         """Remember that a case was seen served, and that its host serves something."""
-        for kept, most in ((self.served_cases, _SERVED_CASES), (self.served_hosts, _SERVED_HOSTS)):
-            if len(kept) >= most:
-                kept.clear()
+        if len(self.served_cases) >= _SERVED_CASES:
+            self.served_cases.clear()
+        if len(self.served_hosts) >= _SERVED_HOSTS:
+            self.served_hosts.clear()
         self.served_cases.add(case)
         self.served_hosts[host] = (case, now)
 

@@ -7,12 +7,11 @@ from msgspec import structs
 from schemas.urls import CanonicalUrl
 from services.core.verdict import Answer, Evidence, judge_answer
 from services.probing.http.exchange import target_of
-from services.probing.look import redirects
 from services.probing.look.comparison import Comparison, Reached
 from services.probing.look.handlers import keeps_id
 from services.probing.look.measurement import Measurement, answer_of
 from services.probing.look.operations import Explain, Note, Protocol
-from services.probing.look.redirects import Hop, Trail
+from services.probing.look.redirects import Hop, Trail, hop_of, target_digest
 
 Follow = Callable[[Reached, Hop, Trail], Protocol[Answer]]
 _RANK = {"online": 0, "undetermined": 1, "removed": 2}
@@ -28,12 +27,12 @@ class Redirection:
 
     def judge(self, reached: Reached, trail: Trail) -> Protocol[Answer]:
         """Make the answer of a redirect."""
-        hop = redirects.hop(reached.url, reached.reply.location)
+        hop = hop_of(reached.url, reached.reply.location)
         yield Note(hop.kind)
         if hop.url is None:
             return answer_of(reached, fault=hop.fault)
         named = keeps_id(reached.url, hop.url)
-        sent_to = redirects.target_digest(reached.url, hop.url)
+        sent_to = target_digest(reached.url, hop.url)
         sent = reached._replace(redirect=hop.kind, sent_to=sent_to)
         if hop.kind == "root":
             return (yield from self._to_root(sent))
