@@ -102,6 +102,7 @@ class Driver:
         self.started_at = clock()
         self.phases: dict[str, float] = {}
         self.rules: list[str] = []
+        self.resolution_age: float | None = None
 
     async def run(self, protocol: Protocol[T]) -> T:
         """Run a protocol to its end and give its result; raises `Deferred` where it does not catch that itself."""
@@ -156,14 +157,24 @@ class Driver:
 
     def _resolve(self, resolve: Resolve) -> Resolution | Awaitable[Resolution]:
         host, fresh = resolve
-        return self._resolver.recall(host, fresh=fresh) or self._resolve_anew(host, fresh)
+        recalled = self._resolver.recall(host, fresh=fresh)
+        if recalled is None:
+            return self._resolve_anew(host, fresh)
+        self._keep_age(recalled)
+        return recalled
 
     async def _resolve_anew(self, host: str, fresh: bool) -> Resolution:
         before = self._gate.now()
         resolution = await self._resolver.resolve(host, fresh=fresh)
         took = self._gate.now() - before
         self.phases["resolve"] = self.phases.get("resolve", 0.0) + took
+        self._keep_age(resolution)
         return resolution
+
+    def _keep_age(self, resolution: Resolution) -> None:
+        """Keep the age of the oldest resolution that the look rests on."""
+        age = round(self._resolver.age_of(resolution), 1)
+        self.resolution_age = max(self.resolution_age or 0.0, age)
 
     async def _ask_sibling(self, sibling: AskSibling) -> tuple[Any, tuple[str, ...] | None]:
         return await asyncio.gather(self._drive(sibling.ask()), self._name_servers(sibling.host))
