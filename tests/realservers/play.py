@@ -100,7 +100,7 @@ class Eyes:
             known_online=entry.known_online,
             baseline=entry.baseline,
             host_dark=entry.host_dark,
-            priority=REST if entry.deadline is None or tick < entry.deadline else DEADLINE,
+            priority=_priority(entry, tick),
         )
         look = await self.looker.look(target, tick)
         # No story is about the vantage, which sees its canary all the time.
@@ -110,6 +110,12 @@ class Eyes:
         """Close every connection."""
         await self.looker.close()
         await self.resolver.close()
+
+
+def _priority(entry: WatchEntry, tick: datetime) -> int:
+    """Give the priority that the prober's schedule would: a deadline that is near decides."""
+    near = entry.deadline is not None and abs(tick - entry.deadline) <= timedelta(hours=2)
+    return DEADLINE if near else REST
 
 
 @dataclass

@@ -59,7 +59,7 @@ async def test_a_location_in_latin_1(stage: Stage) -> None:
     origin.stop()
     rule = b"server_name pics.example; location = /a.jpg { return 302 /synspr\xf8ve.jpg; }"
     path.write_bytes(path.read_bytes().replace(b"server_name pics.example;", rule))
-    (origin.root / "synspr\udcf8ve.jpg").write_bytes(b"\xff\xd8" + bytes(700))
+    (origin.root / "synspr\udcf8ve.jpg").write_bytes(b"\xff\xd8" + bytes(7000))
     origin.start()
     await stage.plays(origin, outcome="breached")
 
