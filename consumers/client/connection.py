@@ -2,9 +2,13 @@
 
 import ssl
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
+
+from aiokafka import ConsumerRecord
 
 from schemas.errors import ConfigError
+
+Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 # A dead letter is a record of the broker's default limit (1 MiB) with headers added.

@@ -32,7 +32,7 @@ class EndOffsets(Protocol):
         ...
 
 
-class Progress:
+class StallDetector:
     """Judges, from how far a consumer is and how far it could be, whether it stands still.
 
     Pure: the instant is an argument, in seconds of any clock that never runs backwards.
@@ -80,7 +80,7 @@ class Watchdog:
         self._excused = excused
         self._note = note
         self._every = every_seconds
-        self._progress = Progress(stall_seconds)
+        self._stall = StallDetector(stall_seconds)
 
     async def run(self) -> None:
         """Watch; raises `Stuck`, returns never."""
@@ -89,7 +89,7 @@ class Watchdog:
             await asyncio.sleep(self._every)
             positions = dict(self._positions())
             lag = await self._lag(positions)
-            if self._progress.stuck(positions, lag, self._excused(), loop.time()):
+            if self._stall.stuck(positions, lag, self._excused(), loop.time()):
                 log.error("consumer.stuck", lag=lag, partitions=len(positions))
                 raise Stuck(f"{lag} records wait and none is taken")
             await self._note(positions)

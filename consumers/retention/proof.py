@@ -12,14 +12,14 @@ from typing import Any
 import asyncpg
 
 from consumers.client.connection import KafkaConnection
-from consumers.ledger.deadletter import read_dead_letters
-from consumers.record.archive import Manifest, Written, read_file
+from consumers.record.archive_reader import ArchiveFile, Manifest, read_file
+from consumers.record.deadletter import read_dead_letters
+from consumers.record.places import Partition, Ranges
 from consumers.record.source import KafkaSource
-from consumers.retention.cutting import Cutter
+from consumers.retention.redaction import Redactor
 from schemas import topics
 from schemas.errors import TakedownError
 from services.ledger.queries import query
-from services.ledger.shadow.schema import Partition, Ranges
 
 REPORTS = topics.REPORTS.name
 
@@ -36,13 +36,13 @@ class Proof:
         kafka: KafkaConnection,
         source: KafkaSource,
         pool: asyncpg.Pool,
-        cut: Cutter,
+        redact: Redactor,
         alive: Callable[[], None],
     ) -> None:
         self._kafka = kafka
         self._source = source
         self._pool = pool
-        self._cut = cut
+        self._redact = redact
         self._alive = alive
         self._dead: frozenset[tuple[int, int]] | None = None
 
@@ -58,33 +58,33 @@ class Proof:
                 f"{folder} was not written by retention; keep archives of your own elsewhere"
             )
         ends: dict[Partition, int] = {}
-        for written in manifest.files:
-            place = (written.topic, written.partition)
+        for file in manifest.files:
+            place = (file.topic, file.partition)
             begins, until = extents.get(place, (0, 0))
-            if written.last_offset < begins:
+            if file.last_offset < begins:
                 continue
-            if written.last_offset >= until:
+            if file.last_offset >= until:
                 raise RetentionRefused(_other(folder, place))
-            await self._compare(folder, written, begins)
-            ends[place] = written.last_offset + 1
+            await self._compare(folder, file, begins)
+            ends[place] = file.last_offset + 1
         return ends
 
-    async def _compare(self, folder: Path, written: Written, begins: int) -> None:
-        place = (written.topic, written.partition)
-        kept = {r.offset: r for r in await asyncio.to_thread(read_file, folder, written)}
-        first = max(begins, written.first_offset)
-        async for records in self._source.read(place, first, written.last_offset + 1):
-            read = [self._cut.read(record) for record in records]
+    async def _compare(self, folder: Path, file: ArchiveFile, begins: int) -> None:
+        place = (file.topic, file.partition)
+        kept = {r.offset: r for r in await asyncio.to_thread(read_file, folder, file)}
+        first = max(begins, file.first_offset)
+        async for records in self._source.read(place, first, file.last_offset + 1):
+            read = [self._redact.read(record) for record in records]
             if any(kept.get(cut.offset) != cut for cut, _ in read):
                 raise RetentionRefused(_other(folder, place))
-            await self._accounted(place, read)
+            await self._check_taken(place, read)
             self._alive()
 
-    async def _accounted(self, place: Partition, read: Sequence[tuple[Any, Any]]) -> None:
+    async def _check_taken(self, place: Partition, read: Sequence[tuple[Any, Any]]) -> None:
         """See that the ledger has taken every event, and refused whatever is none."""
-        asked = [(event.case_id, event.id) for _, event in read if event is not None]
+        events = [(event.case_id, event.id) for _, event in read if event is not None]
         rows = await self._pool.fetch(
-            query("taken_events"), [case for case, _ in asked], [name for _, name in asked]
+            query("taken_events"), [case for case, _ in events], [name for _, name in events]
         )
         taken = {(row["case_id"], row["event_id"]) for row in rows}
         for cut, event in read:

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from consumers.record.archive import Manifest, verify_archive
-from consumers.record.archive import read_manifest as manifest_of
-from consumers.record.archive_writing import write_archive
+from consumers.record.archive_reader import Manifest, verify_archive
+from consumers.record.archive_reader import read_manifest as manifest_of
+from consumers.record.archive_writer import write_archive
 from consumers.record.ranges import Bounds, parse_offsets, records_in, resolve
 from consumers.record.source import KafkaSource
 from services.cli.gauge import Gauge, gauge

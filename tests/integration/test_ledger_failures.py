@@ -15,9 +15,9 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from consumers.client.loop import BatchLoop
-from consumers.client.session import EvidenceGone
+from consumers.ledger.batch_loop import BatchLoop
 from consumers.ledger.relay import Relay
+from consumers.ledger.session import EvidenceGone
 from schemas import topics
 from schemas.codec import encode_data
 from schemas.errors import ConfigError

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from consumers.record.archive import (
+from consumers.record.archive_reader import (
     ArchiveDamaged,
     BadArchive,
     Manifest,
 )
-from consumers.record.archive_writing import write_archive
+from consumers.record.archive_writer import write_archive
 from consumers.record.source import KafkaSource
 from consumers.retention.proof import REPORTS, Proof, RetentionRefused
 from schemas import topics

@@ -4,8 +4,8 @@ import asyncio
 
 from aiokafka.structs import TopicPartition
 
-from consumers.client.patience import Patience
-from consumers.client.session import LoopSettings, Rebalances, Session
+from consumers.client.outages import OutageRetry
+from consumers.ledger.session import LoopSettings, Rebalances, Session
 
 PLACES = {TopicPartition("t", 0), TopicPartition("t", 1)}
 
@@ -43,7 +43,7 @@ def session(client: Client, rebalances: Rebalances) -> Session[object]:
         Turns(),
         rebalances=rebalances,
         settings=LoopSettings(),
-        patience=Patience("ledger"),
+        retry=OutageRetry("ledger"),
     )
 
 

@@ -1,44 +1,53 @@
 """The turns of one Kafka client: claim, fetch, prepare, write.
 
-The rebalance listener only notes that something changed: everything that waits is done in the session's own
-task, so that it can never wait for something that the session holds.
-While a batch is written, the next one is fetched and decoded; never more than these two are held.
+What has to hold: every record is written once, in the order of its partition, whoever writes. What is in the way:
+
+*A rebalance.* The group's coordinator gives each partition to one member. Whenever a member comes, goes, or is not
+heard of for `session_seconds`, it takes all partitions from everybody and hands them out anew. The client tells its
+listener (revoked, then assigned) inside the task that also sends the heartbeats: a listener that waits for a slow
+batch would lose the membership over it. So `Rebalances` only counts; the session compares its *generation* with
+that count after everything that it has waited for. Of what was fetched under an older generation nothing is
+written: it is fetched again, by whoever owns the partition then.
+
+*A member that does not know yet.* The group decides who should write, but can't stop one who was handed out of it
+while his process hung. The ledger can: to *claim* a partition raises its *epoch* in Postgres, and a batch moves
+the stored offsets only where its epochs are still the highest; else all of it is rolled back (`Fenced`). Two
+members may read one record. One of them writes it.
+
+*Two truths about the offset.* The offset that counts stands in Postgres, moved in the transaction that holds the
+rows. Kafka's own commit comes later or never and is for tooling. So after a claim the client seeks to the stored
+offsets, whatever position it had; a stored offset that the broker no longer has, or does not have yet, means that
+records were lost or the topic was made anew, and stops the ledger (`EvidenceGone`) unless the operator accepts it.
+
+*A slow batch.* The client leaves the group where nobody calls `getmany` for too long. While a batch waits for Postgres,
+all partitions are *paused*: `getmany` then gives no records and the membership stays. The client keeps a partition
+paused over a rebalance that brings it back, so what came back has to be resumed even then.
+
+While a batch is written, the next one is fetched and decoded; never more than these two are held. After a batch that
+was given up no later one may be written, for it would move the offsets past it.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 from msgspec import Struct
 
-from consumers.client.patience import Patience
-from schemas.errors import TakedownError
+from consumers.client.connection import Record
+from consumers.client.loop_health import LoopHealth
+from consumers.client.outages import OutageRetry
+from consumers.record.source import EvidenceGone
 from services.ledger.store import Claim, Fenced
 
 log = structlog.get_logger(__name__)
 
 B = TypeVar("B")
 T = TypeVar("T")
-Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 Claims = dict[TopicPartition, Claim]
-
-
-class EvidenceGone(TakedownError):
-    """The broker no longer has the record that comes next."""
-
-    exit_code = 3
-
-
-class Turning(Protocol):
-    """What a loop tells of itself (`services.exporter.health.Health`)."""
-
-    def turned(self, loop: str) -> None:
-        """Note that a loop turned."""
-        ...
 
 
 class Handler(Protocol[B]):
@@ -101,11 +110,11 @@ class Session(Generic[B]):
         name: str,
         consumer: AIOKafkaConsumer,
         handler: Handler[B],
-        health: Turning,
+        health: LoopHealth,
         *,
         rebalances: Rebalances,
         settings: LoopSettings,
-        patience: Patience,
+        retry: OutageRetry,
     ) -> None:
         self._name = name
         self._consumer = consumer
@@ -113,7 +122,7 @@ class Session(Generic[B]):
         self._handler = handler
         self._health = health
         self._settings = settings
-        self._patience = patience
+        self._retry = retry
         self._claims: Claims = {}
         self._fetched: dict[TopicPartition, int] = {}
         self._writing: asyncio.Task[bool] | None = None
@@ -144,7 +153,7 @@ class Session(Generic[B]):
         fetched = await self._fetch(generation)
         if generation != self._rebalances.generation:
             return  # whatever came is fetched again from the stored offsets
-        records = [record for tp, found in fetched.items() for record in self._fresh(tp, found)]
+        records = [record for tp, batch in fetched.items() for record in self._fresh(tp, batch)]
         if not records:
             if self._writing is not None and self._writing.done():
                 await self._written()
@@ -178,11 +187,11 @@ class Session(Generic[B]):
         finally:
             fetching.cancel()
 
-    def _fresh(self, tp: TopicPartition, found: list[Record]) -> list[Record]:
+    def _fresh(self, tp: TopicPartition, records: list[Record]) -> list[Record]:
         """Drop what lies before the stored offset, and note how far the fetch came."""
         if tp not in self._claims:
             return []
-        fresh = [record for record in found if record.offset >= self._fetched[tp]]
+        fresh = [record for record in records if record.offset >= self._fetched[tp]]
         if fresh:
             self._fetched[tp] = fresh[-1].offset + 1
         return fresh
@@ -191,7 +200,7 @@ class Session(Generic[B]):
 
     async def _write(self, batch: B, reached: dict[TopicPartition, int], generation: int) -> bool:
         """Write a batch through outages; False where it was given up: the partitions may be somebody else's."""
-        done = await self._patience.through(
+        done = await self._retry.run(
             lambda: self._handler.write(batch),
             lambda: generation == self._rebalances.generation,
         )
@@ -250,7 +259,7 @@ class Session(Generic[B]):
 
     async def _drained(self, work: "asyncio.Future[Any]") -> bool:
         """Give work its last seconds; none where it waits for something that is away."""
-        if not self._patience.waiting:
+        if not self._retry.waiting:
             await asyncio.wait({work}, timeout=self._settings.drain_seconds)
         return work.done()
 
@@ -258,7 +267,7 @@ class Session(Generic[B]):
 
     async def _take_over(self) -> int:
         """Claim what was assigned and seek to the stored offsets; return the generation this holds for."""
-        await self._let_go()
+        await self._finish_batch()
         generation = self._rebalances.generation
         self._claims, self._fetched, self.positions = {}, {}, {}
         assigned = sorted(self._consumer.assignment())
@@ -278,7 +287,7 @@ class Session(Generic[B]):
         log.info("consumer.claimed", consumer=self._name, partitions=len(starts))
         return generation
 
-    async def _let_go(self) -> None:
+    async def _finish_batch(self) -> None:
         """Let the batch at hand end, or drop it: the next owner waits for the rows that it holds."""
         writing, self._writing = self._writing, None
         if writing is None:
@@ -298,9 +307,7 @@ class Session(Generic[B]):
         async def attempt() -> None:
             claims.update(await self._handler.claim(assigned))
 
-        ours = await self._patience.through(
-            attempt, lambda: generation == self._rebalances.generation
-        )
+        ours = await self._retry.run(attempt, lambda: generation == self._rebalances.generation)
         return claims if ours else None
 
     async def _starts(self, claims: Claims) -> dict[TopicPartition, int]:

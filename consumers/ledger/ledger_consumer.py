@@ -10,40 +10,26 @@ import structlog
 from aiokafka import TopicPartition
 from msgspec import Struct
 
-from consumers.client import patience
-from consumers.client.connection import KafkaConnection
-from consumers.client.loop import BatchLoop
-from consumers.client.session import Claims, LoopSettings, Record, Turning
+from consumers.client.connection import KafkaConnection, Record
+from consumers.client.groups import LEDGER_GROUP
+from consumers.client.loop_health import LoopHealth
+from consumers.ledger.batch_loop import BatchLoop
 from consumers.ledger.brake import FloodBrake
-from consumers.ledger.deadletter import DeadLetterSender
+from consumers.ledger.session import Claims, LoopSettings
 from consumers.record.admission import Admission
+from consumers.record.deadletter import DeadLetterSender
+from consumers.record.refusal import id_conflict, is_fault_of_event, unfoldable
 from schemas import topics
 from schemas.errors import UnusableEvent
 from schemas.events import Event
 from schemas.methodology import Methodology
 from schemas.sealing import Keyring
-from services.core.machines import IllegalTransition
 from services.exporter import metrics
 from services.ledger.store import Advance, LedgerStore, Written
 
 log = structlog.get_logger(__name__)
 
-GROUP = "takedown-ledger"
 NAME = "ledger"
-
-# What one event can cause: a value that Postgres refuses, or a defect that it lays bare in the fold.
-# A missing table or right is no event's fault, and sends none to the dead letters.
-ONE_EVENTS_FAULT = (
-    asyncpg.DataError,
-    asyncpg.IntegrityConstraintViolationError,
-    IllegalTransition,
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
-)
 
 Letter = tuple[Record, UnusableEvent]
 
@@ -124,8 +110,8 @@ class LedgerHandler:
         begun = time.perf_counter()
         try:
             await self._write(batch)
-        except ONE_EVENTS_FAULT as error:
-            if patience.is_transient(error) or not batch.records:
+        except Exception as error:
+            if not is_fault_of_event(error) or not batch.records:
                 raise
             await self._isolate(batch, error)
         metrics.BATCH_SECONDS.observe(time.perf_counter() - begun)
@@ -135,10 +121,8 @@ class LedgerHandler:
             for half in batch.halves():
                 await self.write(half)
             return
-        # Only the kind of error: a driver's message may quote a value.
         log.error("ledger.unusable", case_id=batch.events[0].case_id, error=type(error).__name__)
-        refusal = UnusableEvent("unfoldable", f"the ledger can't take it: {type(error).__name__}")
-        self._refuse(batch.refused, batch.records[0], refusal)
+        self._refuse(batch.refused, batch.records[0], unfoldable(error))
         await self.write(LedgerBatch([], [], batch.refused, batch.claims, batch.last))
 
     async def _write(self, batch: LedgerBatch) -> None:
@@ -151,12 +135,9 @@ class LedgerHandler:
         self._count(batch, written)
 
     async def _conflicts(self, batch: LedgerBatch, indices: list[int]) -> None:
-        error = UnusableEvent(
-            "id_conflict", "another event of this case has this id and says something else"
-        )
         refused: list[Letter] = []
         for index in indices:
-            self._refuse(refused, batch.records[index], error)
+            self._refuse(refused, batch.records[index], id_conflict())
         await self._letters.send(refused)
 
     def _count(self, batch: LedgerBatch, written: Written) -> None:
@@ -188,10 +169,10 @@ class LedgerConsumer:
         pool: asyncpg.Pool,
         keyring: Keyring,
         methodology: Methodology,
-        health: Turning,
+        health: LoopHealth,
         clock: Callable[[], datetime],
         *,
-        group: str = GROUP,
+        group: str = LEDGER_GROUP,
         settings: LoopSettings | None = None,
         brake: FloodBrake | None = None,
     ) -> None:
