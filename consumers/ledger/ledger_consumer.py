@@ -15,7 +15,7 @@ from consumers.client.groups import LEDGER_GROUP
 from consumers.client.loop_health import LoopHealth
 from consumers.ledger.batch_loop import BatchLoop
 from consumers.ledger.brake import FloodBrake
-from consumers.ledger.session import Claims, LoopSettings
+from consumers.ledger.session import Claims, LoopSettings, Offsets
 from consumers.record.admission import Admission
 from consumers.record.deadletter import DeadLetterSender
 from consumers.record.refusal import id_conflict, is_fault_of_event, unfoldable
@@ -41,7 +41,7 @@ class LedgerBatch(Struct):
     events: list[Event]
     refused: list[Letter]
     claims: Claims
-    last: dict[TopicPartition, int]
+    reached: Offsets
 
     def advances(self) -> list[Advance]:
         """Give how far this batch moves each partition."""
@@ -51,8 +51,8 @@ class LedgerBatch(Struct):
             if tp not in newest or newest[tp] < event.time:
                 newest[tp] = event.time
         return [
-            Advance(tp.topic, tp.partition, self.claims[tp].epoch, offset + 1, newest.get(tp))
-            for tp, offset in self.last.items()
+            Advance(tp.topic, tp.partition, self.claims[tp].epoch, offset, newest.get(tp))
+            for tp, offset in self.reached.items()
         ]
 
     def halves(self) -> "tuple[LedgerBatch, LedgerBatch]":
@@ -60,10 +60,8 @@ class LedgerBatch(Struct):
         middle = len(self.records) // 2
         early, late = self.records[:middle], self.records[middle:]
         return (
-            LedgerBatch(
-                early, self.events[:middle], self.refused, self.claims, _before(early, late)
-            ),
-            LedgerBatch(late, self.events[middle:], [], self.claims, self.last),
+            LedgerBatch(early, self.events[:middle], self.refused, self.claims, _after(early)),
+            LedgerBatch(late, self.events[middle:], [], self.claims, self.reached),
         )
 
 
@@ -88,9 +86,9 @@ class LedgerHandler:
         claims = await self._store.claim([(tp.topic, tp.partition) for tp in partitions])
         return {TopicPartition(*name): claim for name, claim in claims.items()}
 
-    def prepare(self, records: Sequence[Record], claims: Claims) -> LedgerBatch:
+    def prepare(self, records: Sequence[Record], claims: Claims, reached: Offsets) -> LedgerBatch:
         """Decode and name; raises `FloodOfUnusable`."""
-        batch = LedgerBatch([], [], [], claims, {})
+        batch = LedgerBatch([], [], [], claims, reached)
         for record in records:
             try:
                 batch.events.append(self._admission.admit(record))
@@ -98,7 +96,6 @@ class LedgerHandler:
                 self._brake.usable()
             except UnusableEvent as error:
                 self._refuse(batch.refused, record, error)
-            batch.last[TopicPartition(record.topic, record.partition)] = record.offset
         return batch
 
     def _refuse(self, refused: list[Letter], record: Record, error: UnusableEvent) -> None:
@@ -123,7 +120,7 @@ class LedgerHandler:
             return
         log.error("ledger.unusable", case_id=batch.events[0].case_id, error=type(error).__name__)
         self._refuse(batch.refused, batch.records[0], unfoldable(error))
-        await self.write(LedgerBatch([], [], batch.refused, batch.claims, batch.last))
+        await self.write(LedgerBatch([], [], batch.refused, batch.claims, batch.reached))
 
     async def _write(self, batch: LedgerBatch) -> None:
         """Dead letters first: they may be there twice, but never be missing once the offsets have moved."""
@@ -206,6 +203,6 @@ def _place(record: Record, error: UnusableEvent) -> str:
     )
 
 
-def _before(early: Sequence[Record], late: Sequence[Record]) -> dict[TopicPartition, int]:
-    """Give the last offset of the early records per partition."""
-    return {TopicPartition(record.topic, record.partition): record.offset for record in early}
+def _after(records: Sequence[Record]) -> Offsets:
+    """Give the offset after the last record of each partition."""
+    return {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}

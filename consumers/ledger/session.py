@@ -23,6 +23,13 @@ records were lost or the topic was made anew, and stops the ledger (`EvidenceGon
 all partitions are *paused*: `getmany` then gives no records and the membership stays. The client keeps a partition
 paused over a rebalance that brings it back, so what came back has to be resumed even then.
 
+*Offsets without a record.* Transactions leave markers (control records) and aborted records behind, compaction leaves
+gaps. The client passes over all of them in silence, so the last record does not tell how far a partition has been
+read; the client's *position* does. It is what is stored, also where it moved without a record: else a partition that
+ends in a marker would lag for ever, and a replay of it would for ever be ahead of the ledger. A position may also have
+moved because the broker deleted what came next. So where it moved by more offsets than records came, the broker is
+asked where the partition begins now: after the last position is a loss.
+
 While a batch is written, the next one is fetched and decoded; never more than these two are held. After a batch that
 was given up no later one may be written, for it would move the offsets past it.
 """
@@ -30,7 +37,7 @@ was given up no later one may be written, for it would move the offsets past it.
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -48,6 +55,7 @@ log = structlog.get_logger(__name__)
 B = TypeVar("B")
 T = TypeVar("T")
 Claims = dict[TopicPartition, Claim]
+Offsets = dict[TopicPartition, int]
 
 
 class Handler(Protocol[B]):
@@ -57,8 +65,8 @@ class Handler(Protocol[B]):
         """Take the partitions over; raises what the store raises."""
         ...
 
-    def prepare(self, records: Sequence[Record], claims: Claims) -> B:
-        """Decode a batch."""
+    def prepare(self, records: Sequence[Record], claims: Claims, reached: Offsets) -> B:
+        """Decode a batch; `reached` has the next offset of each partition that it moves, also without a record."""
         ...
 
     async def write(self, batch: B) -> None:
@@ -102,6 +110,13 @@ class Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
         self.generation += 1
 
 
+class Fetch(NamedTuple):
+    """What one poll gave, and how far each claimed partition has been read by then; nothing where it was cut short."""
+
+    records: Mapping[TopicPartition, list[Record]] = {}
+    positions: Mapping[TopicPartition, int] = {}
+
+
 class Session(Generic[B]):
     """One client's turns until `stop`; `positions` is what is stored, per owned partition."""
 
@@ -124,11 +139,11 @@ class Session(Generic[B]):
         self._settings = settings
         self._retry = retry
         self._claims: Claims = {}
-        self._fetched: dict[TopicPartition, int] = {}
+        self._fetched: Offsets = {}
         self._writing: asyncio.Task[bool] | None = None
         self._stopping: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._writing_since = -1
-        self.positions: dict[TopicPartition, int] = {}
+        self.positions: Offsets = {}
 
     def __repr__(self) -> str:
         return f"<Session {self._name} partitions={len(self._claims)}>"
@@ -153,13 +168,14 @@ class Session(Generic[B]):
         fetched = await self._fetch(generation)
         if generation != self._rebalances.generation:
             return  # whatever came is fetched again from the stored offsets
-        records = [record for tp, batch in fetched.items() for record in self._fresh(tp, batch)]
-        if not records:
+        records = [r for tp, batch in fetched.records.items() for r in self._fresh(tp, batch)]
+        reached = self._advance(fetched.positions)
+        if not reached:
             if self._writing is not None and self._writing.done():
                 await self._written()
             return
         try:
-            batch = self._handler.prepare(records, self._claims)
+            batch = self._handler.prepare(records, self._claims, reached)
         finally:
             written = await self._written()
         # After a batch that was given up, a later one must not move the offsets past it.
@@ -167,34 +183,59 @@ class Session(Generic[B]):
             self._writing_since = generation
             self._writing = asyncio.create_task(self._write(batch, dict(self._fetched), generation))
 
-    async def _fetch(self, generation: int) -> dict[TopicPartition, list[Record]]:
-        """Fetch, but no longer than until a rebalance or the stop: getmany itself may wait without limit."""
-        fetching = asyncio.ensure_future(
-            self._consumer.getmany(
-                timeout_ms=int(self._settings.poll_seconds * 1000),
-                max_records=self._settings.batch_records,
-            )
-        )
+    async def _fetch(self, generation: int) -> Fetch:
+        """Fetch, but no longer than until a rebalance or the stop: the client may wait without limit."""
+        fetching = asyncio.ensure_future(self._poll(generation))
         try:
             while not (fetching.done() or self._stopping.done()):
                 if generation != self._rebalances.generation:
-                    return {}
+                    return Fetch()
                 self._health.turned(self._name)
                 await asyncio.wait(
                     {fetching, self._stopping}, timeout=0.5, return_when=asyncio.FIRST_COMPLETED
                 )
-            return fetching.result() if fetching.done() else {}
+            return fetching.result() if fetching.done() else Fetch()
         finally:
             fetching.cancel()
 
+    async def _poll(self, generation: int) -> Fetch:
+        records = await self._consumer.getmany(
+            timeout_ms=int(self._settings.poll_seconds * 1000),
+            max_records=self._settings.batch_records,
+        )
+        try:
+            positions = {tp: await self._consumer.position(tp) for tp in self._claims}
+            await self._check_gaps(records, positions)
+        except IllegalStateError:
+            if generation == self._rebalances.generation:
+                raise
+            return Fetch()  # revoked meanwhile
+        return Fetch(records, positions)
+
+    async def _check_gaps(
+        self,
+        records: Mapping[TopicPartition, list[Record]],
+        positions: Mapping[TopicPartition, int],
+    ) -> None:
+        """Raise `EvidenceGone` where offsets were passed over because the broker no longer has them."""
+        passed = {tp: position - self._fetched[tp] for tp, position in positions.items()}
+        gaps = [tp for tp, count in passed.items() if count > len(records.get(tp, ()))]
+        if gaps:
+            first = await self._consumer.beginning_offsets(gaps)
+            for tp in gaps:
+                self._start(tp, self._fetched[tp], first[tp], positions[tp])
+
     def _fresh(self, tp: TopicPartition, records: list[Record]) -> list[Record]:
-        """Drop what lies before the stored offset, and note how far the fetch came."""
+        """Drop what lies before the stored offset, and what belongs to nobody here."""
         if tp not in self._claims:
             return []
-        fresh = [record for record in records if record.offset >= self._fetched[tp]]
-        if fresh:
-            self._fetched[tp] = fresh[-1].offset + 1
-        return fresh
+        return [record for record in records if record.offset >= self._fetched[tp]]
+
+    def _advance(self, positions: Mapping[TopicPartition, int]) -> Offsets:
+        """Note how far the client has read; give the partitions that moved."""
+        moved = {tp: position for tp, position in positions.items() if position > self._fetched[tp]}
+        self._fetched |= moved
+        return moved
 
     # -- writing -----------------------------------------------------------------------------
 

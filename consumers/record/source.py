@@ -87,7 +87,7 @@ class KafkaSource:
         return self._consumer
 
     async def extents(self, names: Sequence[str]) -> Ranges:
-        """Ask the broker where its partitions begin and end now."""
+        """Ask the broker where its partitions begin and end now; what is in an open transaction lies after the end."""
         consumer = await self._client()
         partitions = await self._partitions(names)
         begins = await consumer.beginning_offsets(partitions)
@@ -118,14 +118,15 @@ class KafkaSource:
         consumer, tp, silent = await self._client(), TopicPartition(*place), 0
         consumer.assign([tp])
         consumer.seek(tp, begins)
-        # The position tells the end also where the last records were compacted away.
-        while await consumer.position(tp) < until:
+        # The position tells the end also where the last offsets are markers, aborted, or compacted away.
+        while (position := await consumer.position(tp)) < until:
             records = await self._fetch(consumer, tp)
-            silent = 0 if records else silent + 1
+            silent = 0 if await consumer.position(tp) > position else silent + 1
             if silent > _SILENT_POLLS:
                 raise SourceSilent(
                     f"topic {tp.topic} partition {tp.partition} gives no more records at offset "
-                    f"{await consumer.position(tp)} of {until}; see that the broker is well"
+                    f"{position} of {until}; see that the broker is well, and that no producer's transaction "
+                    "stays open"
                 )
             if records and records[-1].offset >= until:
                 records = [record for record in records if record.offset < until]

@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 
 from consumers.client.connection import KafkaConnection
-from consumers.record.archive_reader import ArchiveFile, Manifest, read_file
+from consumers.record.archive_reader import Manifest, Span, read_file
 from consumers.record.deadletter import read_dead_letters
 from consumers.record.places import Partition, Ranges
 from consumers.record.source import KafkaSource
@@ -58,23 +58,38 @@ class Proof:
                 f"{folder} was not written by retention; keep archives of your own elsewhere"
             )
         ends: dict[Partition, int] = {}
-        for file in manifest.files:
-            place = (file.topic, file.partition)
+        for span in manifest.spans:
+            place = (span.topic, span.partition)
             begins, until = extents.get(place, (0, 0))
-            if file.last_offset < begins:
+            if span.until <= max(begins, span.begins):
                 continue
-            if file.last_offset >= until:
+            if span.until > until:
                 raise RetentionRefused(_other(folder, place))
-            await self._compare(folder, file, begins)
-            ends[place] = file.last_offset + 1
+            await self._compare_span(folder, manifest, span, begins)
+            ends[place] = span.until
         return ends
 
-    async def _compare(self, folder: Path, file: ArchiveFile, begins: int) -> None:
-        place = (file.topic, file.partition)
-        kept = {r.offset: r for r in await asyncio.to_thread(read_file, folder, file)}
-        first = max(begins, file.first_offset)
-        async for records in self._source.read(place, first, file.last_offset + 1):
-            read = [self._redact.read(record) for record in records]
+    async def _compare_span(
+        self, folder: Path, manifest: Manifest, span: Span, begins: int
+    ) -> None:
+        """Compare every offset of a span: what is in no file must be no record on the broker either.
+
+        Such offsets are markers and aborted records of transactions. They go too, for an aborted report has a URL.
+        """
+        place, at = (span.topic, span.partition), max(begins, span.begins)
+        for file in manifest.files:
+            if (file.topic, file.partition) == place and file.last_offset >= at:
+                kept = await asyncio.to_thread(read_file, folder, file)
+                await self._compare(folder, place, (at, file.last_offset + 1), kept)
+                at = file.last_offset + 1
+        await self._compare(folder, place, (at, span.until), [])
+
+    async def _compare(
+        self, folder: Path, place: Partition, offsets: tuple[int, int], records: Sequence[Any]
+    ) -> None:
+        kept = {record.offset: record for record in records}
+        async for batch in self._source.read(place, *offsets):
+            read = [self._redact.read(record) for record in batch]
             if any(kept.get(cut.offset) != cut for cut, _ in read):
                 raise RetentionRefused(_other(folder, place))
             await self._check_taken(place, read)
