@@ -122,9 +122,18 @@ async def first_since(source: Source, extents: Ranges, at: datetime) -> dict[Par
     }
 
 
-def records_in(ranges: Ranges) -> int:
-    """Count the offsets of ranges."""
+def offsets_in(ranges: Ranges) -> int:
+    """Count the offsets of ranges: at least as many as there are records."""
     return sum(until - begins for begins, until in ranges.values())
+
+
+async def count_records(source: Source, ranges: Ranges) -> int:
+    """Read ranges to count their records: offsets of markers, of aborted and of compacted records are none."""
+    count = 0
+    for place, (begins, until) in ranges.items():
+        async for records in source.read(place, begins, until):
+            count += len(records)
+    return count
 
 
 def partitions_of(ranges: Ranges) -> int:

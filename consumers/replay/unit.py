@@ -108,9 +108,11 @@ class UnitRecords:
         self._places: dict[str, list[Item]] = {}
         self.strays: list[Row] = []
         self.refused: list[Row] = []
+        self.count = 0
 
     def take(self, records: Sequence[Any]) -> None:
         """Take records of one partition, in their order."""
+        self.count += len(records)
         carried, places, sources = _CARRIED[records[0].topic], self._places, self._sources
         for record in records:
             name, source, type_, time, subject, content = _named(record.headers)

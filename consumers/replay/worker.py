@@ -154,7 +154,8 @@ class _UnitJob:
                     await writer.forget([f.case.case_id for f in folded])
                 await writer.write(folded)
             refused = records.refused + fold.refused
-            await writer.end(self._unit, fold.outside, refused, records.strays)
+            count = records.count if self._unit.slice == 0 else 0
+            await writer.end(self._unit, count, fold.outside, refused, records.strays)
 
 
 def _fold(records: UnitRecords, fold: UnitFold) -> Iterator[list[Folded]]:

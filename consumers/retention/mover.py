@@ -19,7 +19,7 @@ from consumers.client.connection import KafkaConnection
 from consumers.record.archive_reader import archives_in, read_manifest, stopped_in
 from consumers.record.archive_writer import write_archive
 from consumers.record.places import Offsets, Ranges
-from consumers.record.ranges import first_since, records_in
+from consumers.record.ranges import count_records, first_since, offsets_in
 from consumers.record.source import KafkaSource
 from consumers.retention.proof import REPORTS, Proof
 from consumers.retention.redaction import Redactor
@@ -64,32 +64,28 @@ class Mover:
     async def due(self, before: datetime, taken: Offsets) -> int:
         """Tell how many records would be moved."""
         async with _open_source(self._kafka) as source:
-            return records_in(await _due(source, before, taken))
+            return await count_records(source, await _due(source, before, taken))
 
     async def _move(self, now: datetime, before: datetime, taken: Offsets) -> int:
         async with _open_source(self._kafka) as source:
             moved = await self._finish(source, now)
             ranges = await _due(source, before, taken)
-            if records_in(ranges):
+            if offsets_in(ranges):
                 moved += await self._write(source, self._folder / now.strftime(_NAMED), ranges, now)
             return moved
 
     async def delete_dead_letters(self, before: datetime) -> int:
         """Delete the dead letters that were put on the broker earlier than `before`; return how many."""
-        due = await self._old_dead_letters(before)
+        async with _open_source(self._kafka) as source:
+            due = await _old_dead_letters(source, before)
+            count = await count_records(source, due)
         await self._delete({place: end for place, (_, end) in due.items()})
-        return records_in(due)
+        return count
 
     async def dead_letters(self, before: datetime) -> int:
         """Tell how many dead letters would be deleted."""
-        return records_in(await self._old_dead_letters(before))
-
-    async def _old_dead_letters(self, before: datetime) -> Ranges:
         async with _open_source(self._kafka) as source:
-            extents = await source.extents(DEAD_LETTERS)
-            ends = await first_since(source, extents, before)
-        spans = {place: (begins, ends[place]) for place, (begins, _) in extents.items()}
-        return {place: span for place, span in spans.items() if span[0] < span[1]}
+            return await count_records(source, await _old_dead_letters(source, before))
 
     # -- archives ----------------------------------------------------------------------------------
 
@@ -152,6 +148,13 @@ async def _due(source: KafkaSource, before: datetime, taken: Offsets) -> Ranges:
         place: (begins, max(begins, min(ends[place], taken.get(place, 0))))
         for place, (begins, _) in extents.items()
     }
+
+
+async def _old_dead_letters(source: KafkaSource, before: datetime) -> Ranges:
+    extents = await source.extents(DEAD_LETTERS)
+    ends = await first_since(source, extents, before)
+    spans = {place: (begins, ends[place]) for place, (begins, _) in extents.items()}
+    return {place: span for place, span in spans.items() if span[0] < span[1]}
 
 
 @asynccontextmanager
