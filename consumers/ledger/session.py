@@ -158,7 +158,7 @@ class Session(Generic[B]):
                 if generation != self._rebalances.generation:
                     generation = await self._take_over()
                 await self._turn(generation)
-            await self._written()
+            await self._await_write()
         finally:
             stopping.cancel()
             if self._writing is not None:
@@ -172,12 +172,12 @@ class Session(Generic[B]):
         reached = self._advance(fetched.positions)
         if not reached:
             if self._writing is not None and self._writing.done():
-                await self._written()
+                await self._await_write()
             return
         try:
             batch = self._handler.prepare(records, self._claims, reached)
         finally:
-            written = await self._written()
+            written = await self._await_write()
         # After a batch that was given up, a later one must not move the offsets past it.
         if written and generation == self._rebalances.generation:
             self._writing_since = generation
@@ -249,14 +249,14 @@ class Session(Generic[B]):
             self.positions.update(reached)
         return done
 
-    async def _written(self) -> bool:
+    async def _await_write(self) -> bool:
         """Wait for the batch that is being written; False where it was given up, raises what writing raised."""
         if self._writing is None:
             return True
         writing, self._writing = self._writing, None
-        return await self._meanwhile(writing, self._writing_since) or False
+        return await self._await_slow(writing, self._writing_since) or False
 
-    async def _meanwhile(self, work: "asyncio.Future[T]", generation: int) -> T | None:
+    async def _await_slow(self, work: "asyncio.Future[T]", generation: int) -> T | None:
         """Wait for work; when it takes long, pause and go on polling, so that the group keeps this member.
 
         None where a rebalance or the stop came first: slow work is dropped then, because the next owner
@@ -266,11 +266,11 @@ class Session(Generic[B]):
             _, slow = await asyncio.wait({work}, timeout=self._settings.pause_after_seconds)
             if not slow:
                 return work.result()
-            return work.result() if await self._paused(work, generation) else None
+            return work.result() if await self._await_paused(work, generation) else None
         finally:
             work.cancel()
 
-    async def _paused(self, work: "asyncio.Future[Any]", generation: int) -> bool:
+    async def _await_paused(self, work: "asyncio.Future[Any]", generation: int) -> bool:
         """Wait for work with everything paused; False where a rebalance or the stop came first."""
         if generation != self._rebalances.generation:
             return False
@@ -278,27 +278,27 @@ class Session(Generic[B]):
         self._consumer.pause(*paused)
         log.warning("consumer.paused", consumer=self._name, partitions=len(paused))
         try:
-            return await self._waited(work, generation)
+            return await self._poll_until(work, generation)
         finally:
             # Also after a rebalance: a partition that came back paused would stand still for ever.
             self._consumer.resume(*self._consumer.assignment().intersection(paused))
             log.info("consumer.resumed", consumer=self._name)
 
-    async def _waited(self, work: "asyncio.Future[Any]", generation: int) -> bool:
+    async def _poll_until(self, work: "asyncio.Future[Any]", generation: int) -> bool:
         """Poll until work is done; False where a rebalance or the stop came first."""
         while not work.done():
             self._health.turned(self._name)
             if generation != self._rebalances.generation:
                 return False
             if self._stopping.done():
-                return await self._drained(work)
+                return await self._drain(work)
             polling = asyncio.ensure_future(self._consumer.getmany(timeout_ms=0))
             await asyncio.wait({work, polling}, timeout=1.0)
             if not polling.cancel() and not polling.cancelled():
                 polling.result()  # what the client raises ends the session, as in any other turn
         return generation == self._rebalances.generation
 
-    async def _drained(self, work: "asyncio.Future[Any]") -> bool:
+    async def _drain(self, work: "asyncio.Future[Any]") -> bool:
         """Give work its last seconds; none where it waits for something that is away."""
         if not self._retry.waiting:
             await asyncio.wait({work}, timeout=self._settings.drain_seconds)
@@ -308,14 +308,14 @@ class Session(Generic[B]):
 
     async def _take_over(self) -> int:
         """Claim what was assigned and seek to the stored offsets; return the generation this holds for."""
-        await self._finish_batch()
+        await self._finish_write()
         generation = self._rebalances.generation
         self._claims, self._fetched, self.positions = {}, {}, {}
         assigned = sorted(self._consumer.assignment())
         if not assigned:
             return generation
         claiming = asyncio.ensure_future(self._claim(assigned, generation))
-        claims = await self._meanwhile(claiming, generation)
+        claims = await self._await_slow(claiming, generation)
         if claims is None or generation != self._rebalances.generation:
             return -1
         starts = await self._starts(claims)
@@ -328,7 +328,7 @@ class Session(Generic[B]):
         log.info("consumer.claimed", consumer=self._name, partitions=len(starts))
         return generation
 
-    async def _finish_batch(self) -> None:
+    async def _finish_write(self) -> None:
         """Let the batch at hand end, or drop it: the next owner waits for the rows that it holds."""
         writing, self._writing = self._writing, None
         if writing is None:

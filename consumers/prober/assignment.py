@@ -1,4 +1,23 @@
-"""One client's hold on the watch list: take partitions over, read them, follow them, look, commit, let go."""
+"""One client's hold on the watch list: take partitions over, read them, follow them, look, commit, let go.
+
+`consumers.ledger.session` explains what a rebalance does. The prober meets it without a database, so it differs:
+
+*Progress is the group's commit.* Offset, watermark and first start stand in the metadata of Kafka's commit, and are
+read back at each take-over. The offset there is not where reading begins: the list is read from its first record,
+because the schedule is in memory only. It tells whether another member was here meanwhile.
+
+*Looks are let end before the partition goes.* `on_partitions_revoked` runs inside the client's own task and holds the
+whole group up, so it waits `hand_over_seconds` for looks, has the rest recorded as missed, and commits. What could not
+be recorded lies behind the watermark, so the next owner makes it again: a look twice, never a gap.
+
+*Most rebalances change nothing for a partition.* All are taken from everybody and mostly come back. What was let go is
+parked with the progress that was committed; where the group still has that progress at the take-over, nobody else
+was here, and the schedule goes on as it was.
+
+*One unread partition is fetched at a time*, the others are paused: looks of the first begin while the rest is read. A
+partition is read when the client's position is at the end that it had at the take-over; the last record does not tell,
+where compaction or an aborted transaction took it.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping

@@ -134,8 +134,8 @@ async def read_dead_letters(
             f"topic {source_topic} has no dead letters; those that have: {evidence}"
         )
     records = [record async for record in _read(kafka, names)]
-    marks = {mark for record in records if (mark := _marked(record)) is not None}
-    letters = [_letter(record, marks) for record in records if _marked(record) is None]
+    marks = {mark for record in records if (mark := _mark_in(record)) is not None}
+    letters = [_letter(record, marks) for record in records if _mark_in(record) is None]
     return [letter for letter in letters if retried or not letter.retried]
 
 
@@ -204,7 +204,7 @@ async def _read(kafka: KafkaConnection, names: Sequence[str]) -> AsyncIterator[R
         await consumer.stop()
 
 
-def _marked(record: Record) -> tuple[str, int, int] | None:
+def _mark_in(record: Record) -> tuple[str, int, int] | None:
     offset = dict(record.headers).get(_MARK)
     return None if offset is None else (record.topic, record.partition, int(offset))
 

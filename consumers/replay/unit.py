@@ -115,7 +115,7 @@ class UnitRecords:
         self.count += len(records)
         carried, places, sources = _CARRIED[records[0].topic], self._places, self._sources
         for record in records:
-            name, source, type_, time, subject, content = _named(record.headers)
+            name, source, type_, time, subject, content = _usual_headers(record.headers)
             value = record.value
             if (
                 type_ not in carried
@@ -136,7 +136,7 @@ class UnitRecords:
             if place is _SKIP:
                 continue
             where = (record.topic, record.partition, record.offset)
-            text = _joined(name, time, value) if type_ == _LOOK_HEADER else None
+            text = _join_text(name, time, value) if type_ == _LOOK_HEADER else None
             kept = sources.get(source) or self._keep(source)
             if text is None or kept is None:
                 item: Item = (*where, type_, name, time, source, value)
@@ -218,7 +218,7 @@ class UnitRecords:
                 yield case_id, items
 
 
-def _named(headers: Sequence[tuple[str, Any]]) -> Sequence[Any]:
+def _usual_headers(headers: Sequence[tuple[str, Any]]) -> Sequence[Any]:
     """Pick the headers all but the first, in the order of `_WRITTEN`, in which this program's own stand anyway."""
     if len(headers) == len(_WRITTEN):
         (a, _), (b, name), (c, source), (d, type_), (e, time), (f, subject), (g, content) = headers
@@ -242,7 +242,7 @@ def admit(item: Item, case_id: str, admission: RecordAdmission) -> Event:
     return look or admission.admit(_record(item, case_id))
 
 
-def _joined(name: bytes, time: bytes, value: bytes) -> bytes | None:
+def _join_text(name: bytes, time: bytes, value: bytes) -> bytes | None:
     """Put id and time before the body as JSON, to be decoded in one call; None where one is out of the ordinary.
 
     Texts of just these lengths without quotes can't reach beyond their place; an escape may hide a NUL.

@@ -92,7 +92,7 @@ async def turned(client: Client, **settings: Any) -> tuple[Session[Any], Batches
     )
     session._claims, session._fetched = {PLACE: Claim(4, 1)}, {PLACE: 4}
     await session._turn(rebalances.generation)
-    await session._written()
+    await session._await_write()
     return session, handler
 
 
