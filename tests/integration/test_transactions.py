@@ -100,6 +100,42 @@ async def test_aborted_records_never_reach_the_ledger(ledger: Lab, writing: Writ
     assert await read_dead_letters(ledger.kafka) == []
 
 
+async def test_transactions_that_overlap_are_told_apart(ledger: Lab, writing: Writer) -> None:
+    """One that was opened first and aborted last takes nothing along of another that was committed meanwhile."""
+    ledger.start()
+    told = [report(1), notice(1, START), report(1, START, reporter="other")]
+    async with writer(ledger.kafka) as second:
+        await writing.producer.begin_transaction()
+        await writing.send([report(1, START, reporter="aborted")])
+        await second.commit(told[:2])
+        await writing.send([notice(1, START, "aborted")])
+        await ledger.produce(told[2:])
+        await writing.producer.abort_transaction()
+        await second.abort([notice(1, START, "later")])
+    await caught_up(ledger)
+    await ledger.stop()
+    assert pure_digest(told) == await ledger.digest()
+
+
+async def test_an_aborted_transaction_may_be_larger_than_a_fetch(
+    ledger: Lab, writing: Writer, postgres_dsn: str
+) -> None:
+    """A ledger and a replay pass over many fetches that hold no record, and go on behind them."""
+    ledger.start(msgspec.structs.replace(QUICK, partition_fetch_bytes=64 * 1024))
+    told = story(1)
+    key = case_of(1).encode()
+    await writing.producer.begin_transaction()
+    for _ in range(20):
+        await writing.producer.send_and_wait(REPORTS, b"x" * 250_000, key=key)
+    await writing.producer.abort_transaction()
+    await writing.commit(told)
+    await caught_up(ledger)
+    await ledger.stop()
+    result = await replayed(ledger, postgres_dsn)
+    assert (result.digest, result.totals.records) == (pure_digest(told), len(told))
+    assert pure_digest(told) == await ledger.digest()
+
+
 async def test_markers_at_the_end_are_no_waiting_records(ledger: Lab, writing: Writer) -> None:
     """A partition that ends in several markers has no lag, and no client is built anew over it."""
     before = rebuilds()
