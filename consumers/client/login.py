@@ -9,8 +9,8 @@ import ssl
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
-from consumers.client.backoff import is_transient
 from consumers.client.connection import KafkaConnection
+from consumers.client.retry import is_transient
 
 _TIMEOUT_MS = 5_000
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from consumers.client import backoff
+from consumers.client import retry
 from services.ledger.transient import is_transient as is_transient_database
 
 log = structlog.get_logger(__name__)
@@ -13,7 +13,7 @@ log = structlog.get_logger(__name__)
 
 def is_transient(error: BaseException) -> bool:
     """Tell whether an error of Kafka or Postgres may pass by itself."""
-    return backoff.is_transient(error) or is_transient_database(error)
+    return retry.is_transient(error) or is_transient_database(error)
 
 
 class OutageRetry:
@@ -38,7 +38,7 @@ class OutageRetry:
 
         Raises what waiting can't mend.
         """
-        for delay in backoff.delays():
+        for delay in retry.delays():
             try:
                 await attempt()
             except Exception as error:

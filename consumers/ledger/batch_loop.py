@@ -11,7 +11,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
-from consumers.client import backoff, outages
+from consumers.client import outages, retry
 from consumers.client.connection import KafkaConnection
 from consumers.client.loop_health import LoopHealth
 from consumers.client.shell import ClientShell, group_consumer
@@ -53,7 +53,7 @@ class BatchLoop(Generic[B]):
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`, then finish the batch at hand; raises what waiting can't mend."""
-        delays = backoff.delays()
+        delays = retry.delays()
         while not stop.is_set():
             self._health.turned(self._name)
             begun = asyncio.get_running_loop().time()
@@ -63,8 +63,8 @@ class BatchLoop(Generic[B]):
             except Exception as error:
                 self._judge(error)
             if asyncio.get_running_loop().time() - begun > self._settings.session_seconds:
-                delays = backoff.delays()
-            await backoff.pause(stop, next(delays))
+                delays = retry.delays()
+            await retry.pause(stop, next(delays))
 
     def _judge(self, error: Exception) -> None:
         """Note what a new client may mend; raise everything else."""

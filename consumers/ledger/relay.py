@@ -15,7 +15,7 @@ import msgspec
 import structlog
 from aiokafka import AIOKafkaProducer
 
-from consumers.client import backoff, outages
+from consumers.client import outages, retry
 from consumers.client.connection import KafkaConnection
 from consumers.client.loop_health import LoopHealth
 from services.exporter import metrics
@@ -54,16 +54,16 @@ class Relay:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until `stop`; the batch at hand is finished. Raises what waiting can't mend."""
-        delays = backoff.delays()
+        delays = retry.delays()
         try:
             while not stop.is_set():
                 self._health.turned(NAME)
                 try:
                     published = await self.publish_once()
-                    delays = backoff.delays()
+                    delays = retry.delays()
                     # A full batch: there is more.
                     if published < self._batch:
-                        await backoff.pause(stop, self._poll_seconds)
+                        await retry.pause(stop, self._poll_seconds)
                 except Exception as error:
                     if not outages.is_transient(error):
                         raise
@@ -119,7 +119,7 @@ class Relay:
         """Wait out an outage; a producer that failed has lost its sequence and is made anew."""
         log.warning("relay.waits", error=type(error).__name__, seconds=seconds)
         await self._close_producer()
-        await backoff.pause(stop, seconds)
+        await retry.pause(stop, seconds)
 
     async def _close_producer(self) -> None:
         producer, self._producer = self._producer, None

@@ -29,7 +29,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
-from consumers.client import backoff, heap
+from consumers.client import heap, retry
 from consumers.client.connection import KafkaConnection
 from consumers.prober.in_flight import InFlightLooks
 from consumers.prober.options import ProberSettings, ProberVantage
@@ -178,7 +178,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
                 )
                 ends = await self._consumer.end_offsets(assigned)
         except Exception as error:
-            if not backoff.is_transient(error):
+            if not retry.is_transient(error):
                 raise
             log.warning("prober.take_over_retried", error=type(error).__name__)
             await asyncio.sleep(self._settings.poll_seconds)

@@ -14,7 +14,7 @@ from datetime import datetime
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from consumers.client import backoff, heap
+from consumers.client import heap, retry
 from consumers.client.connection import KafkaConnection
 from consumers.client.loop_health import LoopRegister
 from consumers.client.shell import ClientShell, group_consumer
@@ -86,7 +86,7 @@ class Prober:
         """Look until `stop`, then drain; raises what waiting can't mend."""
         heap.settle()
         self._health.register(LOOP, self._settings.turn_limit_seconds)
-        delays = backoff.delays()
+        delays = retry.delays()
         try:
             while not stop.is_set():
                 self._health.turned(LOOP)
@@ -94,13 +94,13 @@ class Prober:
                     await self._watch(stop)
                 except Stuck:
                     metrics.CONSUMER_REBUILDS.labels(LOOP).inc()
-                    delays = backoff.delays()
+                    delays = retry.delays()
                 except Exception as error:
-                    if not backoff.is_transient(error):
+                    if not retry.is_transient(error):
                         raise
                     seconds = next(delays)
                     log.warning("prober.waits", error=type(error).__name__, seconds=seconds)
-                    await backoff.pause(stop, seconds)
+                    await retry.pause(stop, seconds)
         finally:
             await self._recorder.stop()
 

@@ -8,8 +8,8 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerClosed
 
-from consumers.client.backoff import delays, is_transient
 from consumers.client.connection import KafkaConnection
+from consumers.client.retry import delays, is_transient
 from schemas import codec
 from schemas.events import Event
 from schemas.topics import Topic

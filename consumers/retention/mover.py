@@ -22,7 +22,7 @@ from consumers.record.places import Offsets, Ranges
 from consumers.record.ranges import count_records, first_since, offsets_in
 from consumers.record.source import KafkaSource
 from consumers.retention.proof import REPORTS, Proof
-from consumers.retention.redaction import Redactor
+from consumers.retention.redactor import Redactor
 from schemas import topics
 from schemas.errors import TakedownError
 

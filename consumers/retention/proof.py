@@ -16,7 +16,7 @@ from consumers.record.archive_reader import Manifest, Span, read_file
 from consumers.record.deadletter import read_dead_letters
 from consumers.record.places import Partition, Ranges
 from consumers.record.source import KafkaSource
-from consumers.retention.redaction import Redactor
+from consumers.retention.redactor import Redactor
 from schemas import topics
 from schemas.errors import TakedownError
 from services.ledger.queries import query

@@ -10,7 +10,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from msgspec import Struct
 
-from consumers.client import backoff, outages
+from consumers.client import outages, retry
 from consumers.client.connection import KafkaConnection
 from consumers.client.groups import LEDGER_GROUP
 from consumers.client.loop_health import LoopHealth
@@ -18,7 +18,7 @@ from consumers.client.producing import produce
 from consumers.record.places import Offsets
 from consumers.retention.erasure import ACTOR, erasures
 from consumers.retention.mover import Mover, RetentionBusy
-from consumers.retention.redaction import Redactor
+from consumers.retention.redactor import Redactor
 from schemas.errors import TakedownError
 from schemas.events import Event
 from schemas.methodology import Methodology
@@ -105,7 +105,7 @@ class RetentionRole:
         """Wait, and show meanwhile that the loop lives."""
         while seconds > 0 and not stop.is_set():
             self._health.turned(NAME)
-            await backoff.pause(stop, min(seconds, _SIGN_SECONDS))
+            await retry.pause(stop, min(seconds, _SIGN_SECONDS))
             seconds -= _SIGN_SECONDS
         self._health.turned(NAME)
 

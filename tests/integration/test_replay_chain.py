@@ -15,7 +15,7 @@ from consumers.record.places import Ranges
 from consumers.record.ranges import BadRange, Bounds, resolve
 from consumers.record.source import EVIDENCE, KafkaSource
 from consumers.replay.replay_run import ReplayRequest, ReplayResult, ReplayStopped, replay
-from consumers.retention.redaction import Redactor
+from consumers.retention.redactor import Redactor
 from schemas import codec, topics
 from schemas import events as ev
 from schemas.methodology import Methodology, shipped

@@ -14,7 +14,7 @@ from consumers.record.archive_reader import (
 )
 from consumers.retention.mover import Mover, RetentionBusy, archives_in
 from consumers.retention.proof import REPORTS
-from consumers.retention.redaction import Redactor
+from consumers.retention.redactor import Redactor
 from schemas import topics
 from services.cli import app
 from services.ledger import audit

@@ -10,7 +10,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 
-from consumers.client import backoff, outages
+from consumers.client import outages, retry
 from consumers.client.connection import KafkaConnection
 from consumers.client.watchdog import StallDetector
 from consumers.ledger.brake import FloodBrake, FloodOfUnusable
@@ -78,7 +78,7 @@ def test_an_operator_can_let_a_flood_pass() -> None:
 
 def test_waits_grow_to_the_cap() -> None:
     """Waits double up to the cap and never end."""
-    assert list(itertools.islice(backoff.delays(1, 5), 5)) == [1, 2, 4, 5, 5]
+    assert list(itertools.islice(retry.delays(1, 5), 5)) == [1, 2, 4, 5, 5]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ async def test_a_pause_ends_with_the_stop() -> None:
     """A consumer that waits an outage out can be stopped at once."""
     stop = asyncio.Event()
     stop.set()
-    await backoff.pause(stop, 3600)
+    await retry.pause(stop, 3600)
 
 
 # -- watchdog ------------------------------------------------------------------------------------

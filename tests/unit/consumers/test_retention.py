@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from consumers.record.admission import Admission
 from consumers.record.archive_reader import Manifest
 from consumers.record.source import RawRecord
-from consumers.retention.redaction import Redactor
+from consumers.retention.redactor import Redactor
 from schemas import codec, topics
 from schemas.events import Event, ReportFiled
 from schemas.topics import topic_of
