@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from consumers.record.archive import Manifest, verify_archive
-from consumers.record.archive import read_manifest as manifest_of
-from consumers.record.archive_writing import write_archive
-from consumers.record.ranges import Bounds, parse_offsets, records_in, resolve
+from consumers.record.archive_reader import Manifest, verify_archive
+from consumers.record.archive_reader import read_manifest as manifest_of
+from consumers.record.archive_writer import write_archive
+from consumers.record.ranges import Bounds, offsets_in, parse_offsets, resolve
 from consumers.record.source import KafkaSource
 from services.cli.gauge import Gauge, gauge
 from services.cli.instants import Instant
@@ -58,7 +58,7 @@ def write(
 async def _write(source: KafkaSource, folder: Path, bounds: Bounds, shown: Gauge) -> Manifest:
     try:
         ranges = await resolve(source, bounds)
-        shown.planned(records_in(ranges))
+        shown.planned(offsets_in(ranges))
         return await write_archive(source, folder, ranges, now(), shown.read)
     finally:
         await source.close()

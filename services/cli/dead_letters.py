@@ -4,7 +4,7 @@ from typing import BinaryIO
 
 import click
 
-from consumers.ledger.deadletter import (
+from consumers.record.deadletter import (
     DeadLetter,
     find_dead_letter,
     read_dead_letters,

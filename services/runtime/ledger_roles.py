@@ -9,14 +9,14 @@ from datetime import timedelta
 
 import asyncpg
 
-from consumers.client.session import LoopSettings
 from consumers.ledger.brake import FloodBrake
-from consumers.ledger.consumer import NAME as LEDGER_LOOP
-from consumers.ledger.consumer import LedgerConsumer
+from consumers.ledger.ledger_consumer import NAME as LEDGER_LOOP
+from consumers.ledger.ledger_consumer import LedgerConsumer
 from consumers.ledger.relay import NAME as RELAY_LOOP
 from consumers.ledger.relay import Relay
-from consumers.retention.role import NAME as RETENTION_LOOP
-from consumers.retention.role import Retention
+from consumers.ledger.session import LoopSettings
+from consumers.retention.retention_role import NAME as RETENTION_LOOP
+from consumers.retention.retention_role import RetentionRole
 from services.exporter.collector import Exporter
 from services.ledger import migrate
 from services.ledger.pool import open_pool
@@ -100,11 +100,11 @@ async def _retention(parts: Parts) -> AsyncIterator[Role]:
 
 
 @asynccontextmanager
-async def retention(parts: Parts) -> AsyncIterator[Retention]:
+async def retention(parts: Parts) -> AsyncIterator[RetentionRole]:
     """Build what keeps to the retention, for the role and for `takedown retention`."""
     settings = parts.settings
     async with _pool(parts, "takedown_ledger") as pool:
-        yield Retention(
+        yield RetentionRole(
             kafka_connection(settings, "takedown-retention"),
             pool,
             settings.archives_path,

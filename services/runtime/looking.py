@@ -9,8 +9,8 @@ from pathlib import Path
 import dns.exception
 import dns.resolver
 
-from consumers.prober.consumer import Prober
-from consumers.prober.watching import ProberSettings
+from consumers.prober.options import ProberSettings
+from consumers.prober.prober_consumer import Prober
 from schemas.errors import ConfigError
 from schemas.methodology import Methodology, seconds, shipped
 from schemas.urls import canonical

@@ -1,7 +1,7 @@
 """Bring Kafka and Postgres to this version's contracts: topics and schema."""
 
 from consumers.client.login import check_login
-from consumers.client.topics import create_topics, verify_topics
+from consumers.client.topic_admin import create_topics, verify_topics
 from services.ledger import migrate
 from services.ledger.pool import session_of
 from services.runtime.connections import database_connection, kafka_connection

@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaProducer
 from msgspec import Struct
 
 from consumers.client.connection import KafkaConnection
-from consumers.client.topics import create_topics
+from consumers.client.topic_admin import create_topics
 from consumers.replay.unit import home_of
 from schemas import codec, ids, topics
 from schemas import events as ev

@@ -22,8 +22,8 @@ import uvloop
 from aiokafka import AIOKafkaProducer
 
 from consumers.client.connection import KafkaConnection
-from consumers.client.topics import create_topics
-from consumers.ledger.consumer import LedgerConsumer
+from consumers.client.topic_admin import create_topics
+from consumers.ledger.ledger_consumer import LedgerConsumer
 from schemas import codec, ids, topics
 from schemas import events as ev
 from schemas.events import Event, Payload

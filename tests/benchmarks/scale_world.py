@@ -23,7 +23,7 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from consumers.client.connection import KafkaConnection
-from consumers.client.topics import create_topics
+from consumers.client.topic_admin import create_topics
 from consumers.prober.progress import to_metadata
 from schemas.codec import encode
 from schemas.events import Event, WatchEntry

@@ -13,10 +13,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from consumers.client.connection import KafkaConnection
-from consumers.client.session import LoopSettings
-from consumers.client.topics import create_topics
+from consumers.client.topic_admin import create_topics
 from consumers.ledger.brake import FloodBrake
-from consumers.ledger.consumer import LedgerConsumer
+from consumers.ledger.ledger_consumer import LedgerConsumer
+from consumers.ledger.session import LoopSettings
 from schemas import codec, ids, topics
 from schemas import events as ev
 from schemas.events import Event, Payload
@@ -223,7 +223,7 @@ class Lab:
 
     async def waits(self) -> bool:
         """Tell whether the newest member waits an outage out."""
-        return self.newest is not None and self.newest._loop._patience.waiting
+        return self.newest is not None and self.newest._loop._retry.waiting
 
     async def stop(self) -> None:
         """Stop every member in order; raises what one of them raised."""

@@ -15,10 +15,10 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from consumers.client.connection import KafkaConnection
-from consumers.client.topics import create_topics
-from consumers.prober.consumer import Prober
+from consumers.client.topic_admin import create_topics
+from consumers.prober.options import ProberSettings
+from consumers.prober.prober_consumer import Prober
 from consumers.prober.progress import read_progress
-from consumers.prober.watching import ProberSettings
 from schemas import codec, methodology
 from schemas.events import Event, LookMade, LookMissed, WatchEntry
 from schemas.sealing import Keyring

@@ -15,9 +15,9 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from consumers.client.loop import BatchLoop
-from consumers.client.session import EvidenceGone
+from consumers.ledger.batch_loop import BatchLoop
 from consumers.ledger.relay import Relay
+from consumers.ledger.session import EvidenceGone
 from schemas import topics
 from schemas.codec import encode_data
 from schemas.errors import ConfigError
@@ -328,11 +328,11 @@ async def test_a_relay_that_dies_before_its_delete_sends_again_in_order(
     monkeypatch.setattr(dying, "_send", send_and_die)
     with pytest.raises(ConnectionResetError):
         await dying.publish_once()
-    await dying._let_go()
+    await dying._close_producer()
     heir = Relay(ledger.kafka, ledger.pool, Health(), batch=20)
     while await heir.publish_once():
         pass
-    await heir._let_go()
+    await heir._close_producer()
     latest = {r.key.decode(): r.value for r in await ledger.read(topics.WATCHLIST.name)}
     for number in range(5):
         entry = entry_of(fold(story(number), METHOD)[0], METHOD)

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from consumers.ledger.brake import FloodBrake, FloodOfUnusable
-from consumers.ledger.deadletter import read_dead_letters, retry_dead_letters
 from consumers.ledger.relay import Relay
+from consumers.record.deadletter import read_dead_letters, retry_dead_letters
 from schemas import codec, topics
 from schemas import events as ev
 from services.core import fold as core_fold

@@ -11,7 +11,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from consumers.replay.run import Asked, identity, replay
+from consumers.replay.replay_run import ReplayRequest, identity, replay
 from services.ledger import migrate
 from services.ledger.pool import DatabaseConnection, open_pool, session_of, streamed
 from services.ledger.shadow.schema import BadReplay
@@ -168,7 +168,7 @@ async def test_the_login_decides_what_a_process_may(
 
 async def test_a_replay_asks_for_the_server_itself(pooled: str) -> None:
     """A replay holds a lock for as long as it runs; behind a pooler it says so instead of running twice."""
-    asked = Asked(
+    asked = ReplayRequest(
         name="pooled",
         identity=identity(METHOD),
         database=pooled_connection(pooled),

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from consumers.record.archive import (
+from consumers.record.archive_reader import (
     read_manifest,
 )
-from consumers.retention.cutting import Cutter
-from consumers.retention.moving import Mover, RetentionBusy, archives_in
+from consumers.retention.mover import Mover, RetentionBusy, archives_in
 from consumers.retention.proof import REPORTS
+from consumers.retention.redactor import Redactor
 from schemas import topics
 from services.cli import app
 from services.ledger import audit
@@ -159,7 +159,7 @@ async def test_what_the_ledger_has_not_taken_stays(ledger: Lab, tmp_path: Path) 
 async def test_only_one_moves_at_a_time(ledger: Lab, tmp_path: Path) -> None:
     """A second process on the same folder is told to wait; the lock goes with the first."""
     mover, other = (
-        Mover(ledger.kafka, ledger.pool, tmp_path, Cutter(KEYRING), lambda: None) for _ in "ab"
+        Mover(ledger.kafka, ledger.pool, tmp_path, Redactor(KEYRING), lambda: None) for _ in "ab"
     )
     moving = asyncio.create_task(mover.move(SOON, SOON, {}))
     await asyncio.sleep(0)

@@ -7,14 +7,14 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from consumers.client.connection import KafkaConnection
-from consumers.client.topics import (
+from consumers.client.topic_admin import (
     TopicsWrong,
     create_topics,
     describe_topics,
     require_partitions,
     verify_topics,
 )
-from consumers.ledger.deadletter import read_dead_letters
+from consumers.record.deadletter import read_dead_letters
 from schemas import topics
 from tests.conftest import OwnKafka
 from tests.integration.ledger_kit import PARTITIONS, fresh_topics

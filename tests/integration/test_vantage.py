@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from consumers.client.connection import KafkaConnection
-from consumers.client.topics import create_topics
+from consumers.client.topic_admin import create_topics
 from schemas import codec, ids
 from schemas.events import Event, Fingerprint, LookMade, WatchEntry
 from schemas.topics import OBSERVATIONS, WATCHLIST, all_names

@@ -27,7 +27,7 @@ from services.ledger.shadow.schema import (
     Entry,
     Identity,
     NoReplay,
-    Ranges,
+    Spans,
     quoted,
     statement,
 )
@@ -145,7 +145,7 @@ class Promotion:
         await self._session.execute(statement("audit", live=live.schema), act[1], act[0], text)
         return Promoted(name=entry.name, before=goes_to, followed=followed, told=told)
 
-    def _check_whole(self, entry: Entry, ranges: Ranges) -> None:
+    def _check_whole(self, entry: Entry, ranges: Spans) -> None:
         if entry.state not in ("complete", "before"):
             raise BadReplay(f"replay {entry.name} is {entry.state}; run it to its end first")
         if entry.identity.bounded or any(begins for begins, _ in ranges.values()):

@@ -18,8 +18,8 @@ TABLES = ("cases", "spells", "transitions", "outcomes", "ledger_methodology")
 REPLAY, BEFORE = "replay_", "before_"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
-Partition = tuple[str, int]
-Ranges = dict[Partition, tuple[int, int]]
+Spans = dict[tuple[str, int], tuple[int, int]]
+"""By topic and partition: the first offset, and the one after the last."""
 
 
 class BadReplay(TakedownError):
@@ -126,7 +126,7 @@ async def create(
     session: asyncpg.Connection,
     name: str,
     identity: Identity,
-    ranges: Ranges,
+    ranges: Spans,
     units: Sequence[Unit],
     prefix: str = REPLAY,
 ) -> str:
@@ -157,7 +157,7 @@ async def _copy_shape(session: asyncpg.Connection, live: str, shadow: str, table
 
 
 async def register(
-    session: asyncpg.Connection, shadow: str, name: str, identity: Identity, ranges: Ranges
+    session: asyncpg.Connection, shadow: str, name: str, identity: Identity, ranges: Spans
 ) -> None:
     """Write down what a shadow is."""
     body = msgspec.json.encode(identity).decode()
@@ -190,7 +190,7 @@ async def units_of(session: asyncpg.Connection, shadow: str) -> list[Unit]:
     return [Unit(**dict(row)) for row in rows]
 
 
-async def ranges_of(session: asyncpg.Connection, shadow: str) -> Ranges:
+async def ranges_of(session: asyncpg.Connection, shadow: str) -> Spans:
     """Give the offsets that a shadow is a fold of."""
     rows = await session.fetch(statement("ranges", shadow=shadow))
     return {(row["topic"], row["partition"]): (row["begins"], row["until"]) for row in rows}

@@ -130,7 +130,8 @@ SELECT unit, partition, slice, slices, records, strays, done FROM {shadow}.repla
 UPDATE {shadow}.replay_units SET done = true WHERE unit = $1 AND NOT done;
 
 -- name: count_unit
-UPDATE {shadow}.replay_units SET outside = $2 WHERE unit = $1;
+-- Before, `records` is how many offsets are to be read: markers and gaps count among them, and in every slice.
+UPDATE {shadow}.replay_units SET outside = $2, records = $3 WHERE unit = $1;
 
 -- name: stray_homes
 SELECT home, count(DISTINCT case_id) AS cases FROM {shadow}.replay_strays GROUP BY home ORDER BY home;

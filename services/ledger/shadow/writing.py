@@ -75,13 +75,13 @@ class UnitWriter:
             await self._copy("events", _EVENTS, [row for f in folded for row in _logged(f)])
 
     async def end(
-        self, unit: Unit, outside: int, refused: Sequence[Row], strays: Sequence[Row]
+        self, unit: Unit, records: int, outside: int, refused: Sequence[Row], strays: Sequence[Row]
     ) -> None:
-        """Note what was refused, what belongs elsewhere, and how much was beyond the asked times."""
+        """Note how many records were read, how many were beyond the asked times, what was refused, what strays."""
         await self._copy("replay_refused", _REFUSED, refused)
         await self._copy("replay_strays", _STRAYS, strays)
         await self._session.execute(
-            statement("count_unit", shadow=self._shadow), unit.unit, outside
+            statement("count_unit", shadow=self._shadow), unit.unit, outside, records
         )
 
     async def _copy(self, table: str, columns: Sequence[str], records: Sequence[Row]) -> None:

@@ -1,4 +1,4 @@
-"""Looks under way: open the URL, look, put the record on Kafka, tell the schedule."""
+"""Looks in flight: open the URL, look, put the record on Kafka, tell the schedule."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -22,7 +22,7 @@ from services.probing.schedule.works import Miss, Work
 log = structlog.get_logger(__name__)
 
 
-class Looks(Protocol):
+class LookMaker(Protocol):
     """Whoever makes a look: `services.probing.look.looker.Looker`."""
 
     async def look(self, target: Target, tick: datetime) -> LookMade:
@@ -30,45 +30,45 @@ class Looks(Protocol):
         ...
 
 
-class Flight:
+class InFlightLook:
     """One work under way; `abandon` turns its look into a missed one."""
 
-    __slots__ = ("abandoned", "looks", "schedule", "task", "work")
+    __slots__ = ("abandoned", "running", "schedule", "task", "work")
 
     def __init__(self, schedule: Schedule, work: Work) -> None:
         self.schedule = schedule
         self.work = work
         self.abandoned: MissedReason | None = None
-        self.looks = False
+        self.running = False
         self.task: asyncio.Task[None]
 
     def abandon(self, reason: MissedReason) -> None:
         """Break the look off, if it is not over yet; its tick is recorded as missed."""
         if self.abandoned is None:
             self.abandoned = reason
-            if self.looks:
+            if self.running:
                 self.task.cancel()
 
 
-class Flights:
+class InFlightLooks:
     """All works under way in one prober.
 
     Args:
         limit_seconds: a look that takes longer is broken off: a safety net far above a look's own timeouts.
-        landed: called after each work.
+        on_end: called after each work.
 
     """
 
     def __init__(
         self,
-        looker: Looks,
+        looker: LookMaker,
         keyring: Keyring,
         recorder: Recorder,
         *,
         vantage: str,
         clock: Callable[[], datetime],
         limit_seconds: float,
-        landed: Callable[[], None],
+        on_end: Callable[[], None],
     ) -> None:
         self._looker = looker
         self._keyring = keyring
@@ -77,13 +77,13 @@ class Flights:
         self._source = f"takedown:prober:{vantage}"
         self._clock = clock
         self._limit_seconds = limit_seconds
-        self._landed = landed
-        self._flights: set[Flight] = set()
+        self._on_end = on_end
+        self._in_flight: set[InFlightLook] = set()
         self._recording = 0
         self.failure: BaseException | None = None
 
     def __len__(self) -> int:
-        return len(self._flights)
+        return len(self._in_flight)
 
     @property
     def held(self) -> int:
@@ -93,59 +93,59 @@ class Flights:
     @property
     def busy(self) -> int:
         """How many talk to somebody: they are neither held, nor do they wait for the broker."""
-        return max(len(self._flights) - self._recording - self.held, 0)
+        return max(len(self._in_flight) - self._recording - self.held, 0)
 
-    def launch(self, schedule: Schedule, work: Work) -> None:
+    def start(self, schedule: Schedule, work: Work) -> None:
         """Begin a work."""
-        flight = Flight(schedule, work)
-        self._flights.add(flight)
-        flight.task = asyncio.create_task(self._fly(flight))
+        look = InFlightLook(schedule, work)
+        self._in_flight.add(look)
+        look.task = asyncio.create_task(self._run(look))
 
-    async def land(
-        self, schedules: Iterable[Schedule], reason: MissedReason, drain: float, limit: float
+    async def drain(
+        self, schedules: Iterable[Schedule], reason: MissedReason, seconds: float, limit: float
     ) -> bool:
-        """Wait `drain` seconds for the works of some schedules, break the rest off, and wait `limit` for the records.
+        """Wait `seconds` for the works of some schedules, break the rest off, and wait `limit` for the records.
 
         Gives False where some could not be recorded: then the watermark holds them for the next owner.
         """
         owners = {id(schedule) for schedule in schedules}
-        flights = {f.task: f for f in self._flights if id(f.schedule) in owners}
-        for seconds, last in ((drain, False), (limit, True)):
-            if not flights:
+        ending = {f.task: f for f in self._in_flight if id(f.schedule) in owners}
+        for timeout, last in ((seconds, False), (limit, True)):
+            if not ending:
                 return True
-            _, late = await asyncio.wait(flights, timeout=seconds)
-            flights = {task: flights[task] for task in late}
-            for task, flight in flights.items():
-                flight.abandon(reason)
+            _, late = await asyncio.wait(ending, timeout=timeout)
+            ending = {task: ending[task] for task in late}
+            for task, look in ending.items():
+                look.abandon(reason)
                 if last:
                     task.cancel()
-        return not flights
+        return not ending
 
-    async def _fly(self, flight: Flight) -> None:
+    async def _run(self, look: InFlightLook) -> None:
         try:
-            await self._do(flight, flight.work)
+            await self._perform(look, look.work)
         except asyncio.CancelledError:
             raise
         except BaseException as error:
             self.failure = error
         finally:
-            self._flights.discard(flight)
-            self._landed()
+            self._in_flight.discard(look)
+            self._on_end()
 
-    async def _do(self, flight: Flight, work: Work) -> None:
+    async def _perform(self, look: InFlightLook, work: Work) -> None:
         """Look, record, settle; or put the look off, where politeness forbids it and it can wait."""
         events = [self._missed(miss) for miss in work.missed]
         if work.tick is not None:
-            made = await self._look(flight, work.tick)
-            if isinstance(made, float):
+            result = await self._look(look, work.tick)
+            if isinstance(result, float):
                 if events:
                     await self._record(events)
-                if flight.schedule.put_off(work, made, self._clock()):
+                if look.schedule.put_off(work, result, self._clock()):
                     return
-                events, made = [], self._missed(Miss(work.case_id, work.tick, "politeness"))
-            events.append(made)
+                events, result = [], self._missed(Miss(work.case_id, work.tick, "politeness"))
+            events.append(result)
         await self._record(events)
-        flight.schedule.settle(work, self._clock())
+        look.schedule.settle(work, self._clock())
 
     async def _record(self, events: list[Event]) -> None:
         self._recording += 1
@@ -155,45 +155,45 @@ class Flights:
             self._recording -= 1
         self._count(events)
 
-    async def _look(self, flight: Flight, tick: datetime) -> Event | float:
-        case_id = flight.work.case_id
+    async def _look(self, look: InFlightLook, tick: datetime) -> Event | float:
+        case_id = look.work.case_id
         try:
-            url = self._keyring.open(flight.work.sealed_url, case_id)
+            url = self._keyring.open(look.work.sealed_url, case_id)
         except UnusableEvent:
             log.error("prober.seal_unreadable", case_id=case_id)
             return self._missed(Miss(case_id, tick, "unreadable"))
-        made = await self._made(flight, url, tick)
-        if isinstance(made, float):
-            return made
-        if not isinstance(made, LookMade):
-            return self._missed(Miss(case_id, tick, made))
-        name = ids.look_id(case_id, self._vantage, tick, made.started_at)
+        result = await self._make(look, url, tick)
+        if isinstance(result, float):
+            return result
+        if not isinstance(result, LookMade):
+            return self._missed(Miss(case_id, tick, result))
+        name = ids.look_id(case_id, self._vantage, tick, result.started_at)
         return Event(
-            id=name, time=made.finished_at, source=self._source, case_id=case_id, data=made
+            id=name, time=result.finished_at, source=self._source, case_id=case_id, data=result
         )
 
-    async def _made(
-        self, flight: Flight, url: CanonicalUrl, tick: datetime
+    async def _make(
+        self, look: InFlightLook, url: CanonicalUrl, tick: datetime
     ) -> LookMade | float | MissedReason:
         """Make the look, or say for how many seconds politeness forbids it; whatever goes wrong is a missed look."""
-        if flight.abandoned is not None:
-            return flight.abandoned
-        flight.looks = True
+        if look.abandoned is not None:
+            return look.abandoned
+        look.running = True
         try:
             async with asyncio.timeout(self._limit_seconds):
-                return await self._looker.look(_target(flight.work, url), tick)
+                return await self._looker.look(_target(look.work, url), tick)
         except asyncio.CancelledError:
-            # Broken off; but where somebody ends the whole flight, it ends.
-            if flight.abandoned is None or flight.task.uncancel() > 0:
+            # Broken off; but where somebody ends the whole task, it ends.
+            if look.abandoned is None or look.task.uncancel() > 0:
                 raise
-            return flight.abandoned
+            return look.abandoned
         except Deferred as deferred:
             return float(deferred.seconds)
         except Exception as error:
-            log.error("prober.look_failed", case_id=flight.work.case_id, error=type(error).__name__)
+            log.error("prober.look_failed", case_id=look.work.case_id, error=type(error).__name__)
             return "failed"
         finally:
-            flight.looks = False
+            look.running = False
 
     def _missed(self, miss: Miss) -> Event:
         return Event(

@@ -10,15 +10,15 @@ import structlog
 from aiokafka.errors import KafkaError
 from msgspec import Struct
 
-from consumers.client import patience
-from consumers.client import retry as backoff
+from consumers.client import outages, retry
 from consumers.client.connection import KafkaConnection
+from consumers.client.groups import LEDGER_GROUP
+from consumers.client.loop_health import LoopHealth
 from consumers.client.producing import produce
-from consumers.client.session import Turning
-from consumers.ledger.consumer import GROUP
-from consumers.retention.cutting import Cutter
-from consumers.retention.erasing import ACTOR, erasures
-from consumers.retention.moving import Mover, Offsets, RetentionBusy
+from consumers.record.places import Offsets
+from consumers.retention.erasure import ACTOR, erasures
+from consumers.retention.mover import Mover, RetentionBusy
+from consumers.retention.redactor import Redactor
 from schemas.errors import TakedownError
 from schemas.events import Event
 from schemas.methodology import Methodology
@@ -37,7 +37,7 @@ _SIGN_SECONDS = 10.0
 _BATCH = 1000
 
 
-class Done(Struct, frozen=True, kw_only=True):
+class RoundCounts(Struct, frozen=True, kw_only=True):
     """What one round did: cases whose URL is to be destroyed, records moved, dead letters deleted."""
 
     erased: int
@@ -45,7 +45,7 @@ class Done(Struct, frozen=True, kw_only=True):
     forgotten: int
 
 
-class Retention:
+class RetentionRole:
     """Works in rounds until it is stopped; a round that fails is made again at the next."""
 
     def __init__(
@@ -55,7 +55,7 @@ class Retention:
         folder: Path,
         keyring: Keyring,
         methodology: Methodology,
-        health: Turning,
+        health: LoopHealth,
         clock: Callable[[], datetime],
         *,
         kept: timedelta,
@@ -64,14 +64,14 @@ class Retention:
     ) -> None:
         self._kafka = kafka
         self._pool = pool
-        self._mover = Mover(kafka, pool, folder, Cutter(keyring), lambda: health.turned(NAME))
+        self._mover = Mover(kafka, pool, folder, Redactor(keyring), lambda: health.turned(NAME))
         self._methodology = methodology
         self._health = health
         self._clock = clock
         self._kept = kept
         self._interval_seconds = interval_seconds
         self._first_seconds = first_seconds
-        self._said: Offsets = {}
+        self._announced: Offsets = {}
 
     def __repr__(self) -> str:
         return f"<Retention {self._kept.days} days>"
@@ -79,38 +79,38 @@ class Retention:
     async def run(self, stop: asyncio.Event) -> None:
         """Make rounds until `stop`. Raises what waiting can't mend."""
         metrics.RETENTION_ROUND_TIMESTAMP_SECONDS.set(self._clock().timestamp())
-        await self._rest(stop, self._first_seconds)
+        await self._wait(stop, self._first_seconds)
         while not stop.is_set():
-            await self._try()
-            await self._rest(stop, self._interval_seconds)
+            await self._attempt()
+            await self._wait(stop, self._interval_seconds)
 
-    async def _try(self) -> None:
-        """Make a round; what fails is said, and tried again at the next."""
+    async def _attempt(self) -> None:
+        """Make a round; what fails is logged, and tried again at the next."""
         try:
             done = await self.round()
         except RetentionBusy:
             log.info("retention.busy")
         except (TakedownError, KafkaError, OSError, TimeoutError, asyncpg.PostgresError) as error:
-            if patience.is_transient(error):
+            if outages.is_transient(error):
                 log.warning("retention.waits", error=type(error).__name__)
             else:
                 # A damaged archive or a right that is missing stays so until somebody comes; no other role of this
                 # process is to stand still for that.
-                told = str(error) if isinstance(error, TakedownError) else None
-                log.error("retention.failed", error=type(error).__name__, told=told)
+                detail = str(error) if isinstance(error, TakedownError) else None
+                log.error("retention.failed", error=type(error).__name__, detail=detail)
         else:
             log.info("retention.done", erased=done.erased, moved=done.moved, dead=done.forgotten)
 
-    async def _rest(self, stop: asyncio.Event, seconds: float) -> None:
+    async def _wait(self, stop: asyncio.Event, seconds: float) -> None:
         """Wait, and show meanwhile that the loop lives."""
         while seconds > 0 and not stop.is_set():
             self._health.turned(NAME)
-            await backoff.pause(stop, min(seconds, _SIGN_SECONDS))
+            await retry.pause(stop, min(seconds, _SIGN_SECONDS))
             seconds -= _SIGN_SECONDS
         self._health.turned(NAME)
 
-    async def round(self) -> Done:
-        """Say which URLs are to be destroyed, then move and delete what is old on the broker.
+    async def round(self) -> RoundCounts:
+        """Announce which URLs are to be destroyed, then move and delete what is old on the broker.
 
         Raises `ConfigError` where the ledger was folded under another methodology: by that one a watch may go on.
         """
@@ -118,23 +118,23 @@ class Retention:
         await self._agrees()
         erased = await self._erase(now)
         before = now - self._kept
-        moved = await self._mover.move(now, before, await self._taken())
+        moved = await self._mover.move(now, before, await self._stored_offsets())
         # Not before: they prove what was refused.
-        forgotten = await self._mover.forget_dead_letters(before)
+        forgotten = await self._mover.delete_dead_letters(before)
         metrics.URLS_ERASED.inc(erased)
         metrics.RECORDS_MOVED.inc(moved)
         metrics.RETENTION_ROUND_TIMESTAMP_SECONDS.set(now.timestamp())
-        return Done(erased=erased, moved=moved, forgotten=forgotten)
+        return RoundCounts(erased=erased, moved=moved, forgotten=forgotten)
 
-    async def due(self) -> Done:
+    async def due(self) -> RoundCounts:
         """Tell what a round would do now."""
         now = self._clock()
         await self._agrees()
         due = erasures(self._pool, self._methodology, now, self._kept)
         before = now - self._kept
-        return Done(
+        return RoundCounts(
             erased=sum([1 async for _ in due]),
-            moved=await self._mover.due(before, await self._taken()),
+            moved=await self._mover.due(before, await self._stored_offsets()),
             forgotten=await self._mover.dead_letters(before),
         )
 
@@ -143,31 +143,31 @@ class Retention:
             await agrees(session, self._methodology)
 
     async def _erase(self, now: datetime) -> int:
-        """Say it once: a ledger that has not read the last round's words would make us repeat them."""
-        taken = await self._taken()
-        if any(taken.get(place, 0) < offset for place, offset in self._said.items()):
+        """Announce each erasure once: a ledger that has not read the last round's would make us repeat them."""
+        read = await self._stored_offsets()
+        if any(read.get(place, 0) < offset for place, offset in self._announced.items()):
             return 0
-        said: list[Event] = []
+        batch: list[Event] = []
         erased = 0
         async for event in erasures(self._pool, self._methodology, now, self._kept):
-            said.append(event)
-            if len(said) >= _BATCH:
-                erased += await self._say(said)
-                said = []
+            batch.append(event)
+            if len(batch) >= _BATCH:
+                erased += await self._announce(batch)
+                batch = []
                 self._health.turned(NAME)
-        return erased + await self._say(said)
+        return erased + await self._announce(batch)
 
-    async def _say(self, said: list[Event]) -> int:
-        """Write to the audit log what is to be destroyed, then say it."""
-        if said:
-            purpose = f"{len(said)} cases, {self._kept.days} days after the end of their watch"
+    async def _announce(self, batch: list[Event]) -> int:
+        """Write to the audit log what is to be destroyed, then send it."""
+        if batch:
+            purpose = f"{len(batch)} cases, {self._kept.days} days after the end of their watch"
             async with self._pool.acquire() as session:
                 await audit.record(session, ACTOR, "erase", None, purpose)
             options = self._kafka.producer_options()
-            self._said |= await produce(options, said, lambda count: None)
-        return len(said)
+            self._announced |= await produce(options, batch, lambda count: None)
+        return len(batch)
 
-    async def _taken(self) -> Offsets:
+    async def _stored_offsets(self) -> Offsets:
         """Give how far the ledger has read."""
-        found = await self._pool.fetch(query("stored_offsets"), GROUP)
-        return {(row["topic"], row["partition"]): row["next_offset"] for row in found}
+        rows = await self._pool.fetch(query("stored_offsets"), LEDGER_GROUP)
+        return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}

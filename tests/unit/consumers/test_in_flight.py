@@ -1,4 +1,4 @@
-"""Looks under way: what is broken off, what is put off, and who takes a place."""
+"""Looks in flight: what is broken off, what is put off, and who takes a place."""
 
 import asyncio
 import secrets
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from consumers.prober.flights import Flights
+from consumers.prober.in_flight import InFlightLooks
 from schemas.events import Event, LookMade, LookMissed, WatchEntry
 from schemas.methodology import parse
 from schemas.sealing import Keyring
@@ -65,14 +65,14 @@ class Flown:
 
     def __init__(self, do: Callable[[], Awaitable[None]], cases: int = 1) -> None:
         self.recorder, self.landed = Kept(), 0
-        self.flights = Flights(
+        self.flights = InFlightLooks(
             Looks(do),
             KEYS,
             self.recorder,  # type: ignore[arg-type]
             vantage="v",
             clock=lambda: NOW,
             limit_seconds=60.0,
-            landed=self._landed,
+            on_end=self._landed,
         )
         self.schedule = Schedule({"plain": PLAIN}, now=NOW)
         self.schedule.start(NOW)
@@ -80,7 +80,7 @@ class Flown:
             self._put(number)
         self.schedule.advance(NOW)
         while (work := self.schedule.take(NOW)) is not None:
-            self.flights.launch(self.schedule, work)
+            self.flights.start(self.schedule, work)
 
     def _put(self, number: int) -> None:
         url = canonical(f"http://host.example/{number}")
@@ -148,7 +148,7 @@ async def test_a_look_that_is_broken_off_is_recorded_as_missed(started: bool) ->
     flown = Flown(for_ever)
     if started:
         await flown.settled()
-    assert await flown.flights.land([flown.schedule], "shutdown", 0.0, 1.0)
+    assert await flown.flights.drain([flown.schedule], "shutdown", 0.0, 1.0)
     assert flown.said == ["shutdown"]
     assert flown.flights.failure is None
 
@@ -158,7 +158,7 @@ async def test_a_flight_that_is_ended_records_nothing() -> None:
     flown = Flown(at_once)
     flown.recorder.open.clear()
     await flown.settled()
-    assert not await flown.flights.land([flown.schedule], "shutdown", 0.0, 0.0)
+    assert not await flown.flights.drain([flown.schedule], "shutdown", 0.0, 0.0)
     await flown.settled()
     assert (len(flown.flights), flown.said, flown.flights.failure) == (0, [], None)
     assert flown.schedule.progress(1).watermark < NOW

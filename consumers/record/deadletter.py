@@ -4,20 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from consumers.client.connection import KafkaConnection
-from consumers.client.topics import require_partitions
+from consumers.client.connection import KafkaConnection, Record
+from consumers.client.topic_admin import require_partitions
 from schemas import codec, ids, topics
 from schemas.errors import TakedownError, UnusableEvent
 from services.exporter.metrics import DEAD_LETTERS
 
 log = structlog.get_logger(__name__)
 
-Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 _MARK = "dlq_retried"
 _ACK_SECONDS = 30.0
 
@@ -42,10 +41,10 @@ class DeadLetterSender:
         if not refused:
             return
         try:
-            producer = await self._have_producer()
+            producer = await self._open_producer()
             async with asyncio.timeout(_ACK_SECONDS):
-                sent = [await self._send_one(producer, *letter) for letter in refused]
-                await asyncio.gather(*sent)
+                sending = [await self._send_one(producer, *letter) for letter in refused]
+                await asyncio.gather(*sending)
         except BaseException:
             await self.close()
             raise
@@ -83,7 +82,7 @@ class DeadLetterSender:
         )
         return future
 
-    async def _have_producer(self) -> AIOKafkaProducer:
+    async def _open_producer(self) -> AIOKafkaProducer:
         if self._producer is None:
             # Kept before it is started, so that one whose start fails is closed too.
             self._producer = AIOKafkaProducer(**self._kafka.producer_options())
@@ -130,14 +129,14 @@ async def read_dead_letters(
     """
     names = [t.dlq for t in topics.EVIDENCE if source_topic in (None, t.name)]
     if not names:
-        known = ", ".join(t.name for t in topics.EVIDENCE)
+        evidence = ", ".join(t.name for t in topics.EVIDENCE)
         raise NoSuchDeadLetter(
-            f"topic {source_topic} has no dead letters; those that have: {known}"
+            f"topic {source_topic} has no dead letters; those that have: {evidence}"
         )
     records = [record async for record in _read(kafka, names)]
-    marks = {mark for record in records if (mark := _marked(record)) is not None}
-    found = [_letter(record, marks) for record in records if _marked(record) is None]
-    return [letter for letter in found if retried or not letter.retried]
+    marks = {mark for record in records if (mark := _mark_in(record)) is not None}
+    letters = [_letter(record, marks) for record in records if _mark_in(record) is None]
+    return [letter for letter in letters if retried or not letter.retried]
 
 
 async def find_dead_letter(kafka: KafkaConnection, letter_id: str) -> DeadLetter:
@@ -205,25 +204,25 @@ async def _read(kafka: KafkaConnection, names: Sequence[str]) -> AsyncIterator[R
         await consumer.stop()
 
 
-def _marked(record: Record) -> tuple[str, int, int] | None:
+def _mark_in(record: Record) -> tuple[str, int, int] | None:
     offset = dict(record.headers).get(_MARK)
     return None if offset is None else (record.topic, record.partition, int(offset))
 
 
 def _letter(record: Record, marks: set[tuple[str, int, int]]) -> DeadLetter:
     # The last ones count: a record that came from a dead letter may bring older ones.
-    said = {name: (text or b"").decode(errors="replace") for name, text in record.headers}
+    headers = {name: (text or b"").decode(errors="replace") for name, text in record.headers}
     source = record.topic.removesuffix(topics.DLQ_SUFFIX)
     return DeadLetter(
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
-        reason=said.get("dlq_reason", ""),
-        message=said.get("dlq_exception", ""),
-        at=said.get("dlq_at", ""),
-        source_topic=said.get("dlq_topic", source),
-        source_partition=int(said.get("dlq_partition", record.partition)),
-        source_offset=int(said.get("dlq_offset", -1)),
+        reason=headers.get("dlq_reason", ""),
+        message=headers.get("dlq_exception", ""),
+        at=headers.get("dlq_at", ""),
+        source_topic=headers.get("dlq_topic", source),
+        source_partition=int(headers.get("dlq_partition", record.partition)),
+        source_offset=int(headers.get("dlq_offset", -1)),
         retried=(record.topic, record.partition, record.offset) in marks,
         key=record.key,
         value=record.value,

@@ -1,44 +1,61 @@
 """The turns of one Kafka client: claim, fetch, prepare, write.
 
-The rebalance listener only notes that something changed: everything that waits is done in the session's own
-task, so that it can never wait for something that the session holds.
-While a batch is written, the next one is fetched and decoded; never more than these two are held.
+What has to hold: every record is written once, in the order of its partition, whoever writes. What is in the way:
+
+*A rebalance.* The group's coordinator gives each partition to one member. Whenever a member comes, goes, or is not
+heard of for `session_seconds`, it takes all partitions from everybody and hands them out anew. The client tells its
+listener (revoked, then assigned) inside the task that also sends the heartbeats: a listener that waits for a slow
+batch would lose the membership over it. So `Rebalances` only counts; the session compares its *generation* with
+that count after everything that it has waited for. Of what was fetched under an older generation nothing is
+written: it is fetched again, by whoever owns the partition then.
+
+*A member that does not know yet.* The group decides who should write, but can't stop one who was handed out of it
+while his process hung. The ledger can: to *claim* a partition raises its *epoch* in Postgres, and a batch moves
+the stored offsets only where its epochs are still the highest; else all of it is rolled back (`Fenced`). Two
+members may read one record. One of them writes it.
+
+*Two truths about the offset.* The offset that counts stands in Postgres, moved in the transaction that holds the
+rows. Kafka's own commit comes later or never and is for tooling. So after a claim the client seeks to the stored
+offsets, whatever position it had; a stored offset that the broker no longer has, or does not have yet, means that
+records were lost or the topic was made anew, and stops the ledger (`EvidenceGone`) unless the operator accepts it.
+
+*A slow batch.* The client leaves the group where nobody calls `getmany` for too long. While a batch waits for Postgres,
+all partitions are *paused*: `getmany` then gives no records and the membership stays. The client keeps a partition
+paused over a rebalance that brings it back, so what came back has to be resumed even then.
+
+*Offsets without a record.* Transactions leave markers (control records) and aborted records behind, compaction leaves
+gaps. The client passes over all of them in silence, so the last record does not tell how far a partition has been
+read; the client's *position* does. It is what is stored, also where it moved without a record: else a partition that
+ends in a marker would lag for ever, and a replay of it would for ever be ahead of the ledger. A position may also have
+moved because the broker deleted what came next. So where it moved by more offsets than records came, the broker is
+asked where the partition begins now: after the last position is a loss.
+
+While a batch is written, the next one is fetched and decoded; never more than these two are held. After a batch that
+was given up no later one may be written, for it would move the offsets past it.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 from msgspec import Struct
 
-from consumers.client.patience import Patience
-from schemas.errors import TakedownError
+from consumers.client.connection import Record
+from consumers.client.loop_health import LoopHealth
+from consumers.client.outages import OutageRetry
+from consumers.record.source import EvidenceGone
 from services.ledger.store import Claim, Fenced
 
 log = structlog.get_logger(__name__)
 
 B = TypeVar("B")
 T = TypeVar("T")
-Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 Claims = dict[TopicPartition, Claim]
-
-
-class EvidenceGone(TakedownError):
-    """The broker no longer has the record that comes next."""
-
-    exit_code = 3
-
-
-class Turning(Protocol):
-    """What a loop tells of itself (`services.exporter.health.Health`)."""
-
-    def turned(self, loop: str) -> None:
-        """Note that a loop turned."""
-        ...
+Offsets = dict[TopicPartition, int]
 
 
 class Handler(Protocol[B]):
@@ -48,8 +65,8 @@ class Handler(Protocol[B]):
         """Take the partitions over; raises what the store raises."""
         ...
 
-    def prepare(self, records: Sequence[Record], claims: Claims) -> B:
-        """Decode a batch."""
+    def prepare(self, records: Sequence[Record], claims: Claims, reached: Offsets) -> B:
+        """Decode a batch; `reached` has the next offset of each partition that it moves, also without a record."""
         ...
 
     async def write(self, batch: B) -> None:
@@ -93,6 +110,13 @@ class Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
         self.generation += 1
 
 
+class Fetch(NamedTuple):
+    """What one poll gave, and how far each claimed partition has been read by then; nothing where it was cut short."""
+
+    records: Mapping[TopicPartition, list[Record]] = {}
+    positions: Mapping[TopicPartition, int] = {}
+
+
 class Session(Generic[B]):
     """One client's turns until `stop`; `positions` is what is stored, per owned partition."""
 
@@ -101,11 +125,11 @@ class Session(Generic[B]):
         name: str,
         consumer: AIOKafkaConsumer,
         handler: Handler[B],
-        health: Turning,
+        health: LoopHealth,
         *,
         rebalances: Rebalances,
         settings: LoopSettings,
-        patience: Patience,
+        retry: OutageRetry,
     ) -> None:
         self._name = name
         self._consumer = consumer
@@ -113,13 +137,13 @@ class Session(Generic[B]):
         self._handler = handler
         self._health = health
         self._settings = settings
-        self._patience = patience
+        self._retry = retry
         self._claims: Claims = {}
-        self._fetched: dict[TopicPartition, int] = {}
+        self._fetched: Offsets = {}
         self._writing: asyncio.Task[bool] | None = None
         self._stopping: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._writing_since = -1
-        self.positions: dict[TopicPartition, int] = {}
+        self.positions: Offsets = {}
 
     def __repr__(self) -> str:
         return f"<Session {self._name} partitions={len(self._claims)}>"
@@ -134,7 +158,7 @@ class Session(Generic[B]):
                 if generation != self._rebalances.generation:
                     generation = await self._take_over()
                 await self._turn(generation)
-            await self._written()
+            await self._await_write()
         finally:
             stopping.cancel()
             if self._writing is not None:
@@ -144,54 +168,80 @@ class Session(Generic[B]):
         fetched = await self._fetch(generation)
         if generation != self._rebalances.generation:
             return  # whatever came is fetched again from the stored offsets
-        records = [record for tp, found in fetched.items() for record in self._fresh(tp, found)]
-        if not records:
+        records = [r for tp, batch in fetched.records.items() for r in self._fresh(tp, batch)]
+        reached = self._advance(fetched.positions)
+        if not reached:
             if self._writing is not None and self._writing.done():
-                await self._written()
+                await self._await_write()
             return
         try:
-            batch = self._handler.prepare(records, self._claims)
+            batch = self._handler.prepare(records, self._claims, reached)
         finally:
-            written = await self._written()
+            written = await self._await_write()
         # After a batch that was given up, a later one must not move the offsets past it.
         if written and generation == self._rebalances.generation:
             self._writing_since = generation
             self._writing = asyncio.create_task(self._write(batch, dict(self._fetched), generation))
 
-    async def _fetch(self, generation: int) -> dict[TopicPartition, list[Record]]:
-        """Fetch, but no longer than until a rebalance or the stop: getmany itself may wait without limit."""
-        fetching = asyncio.ensure_future(
-            self._consumer.getmany(
-                timeout_ms=int(self._settings.poll_seconds * 1000),
-                max_records=self._settings.batch_records,
-            )
-        )
+    async def _fetch(self, generation: int) -> Fetch:
+        """Fetch, but no longer than until a rebalance or the stop: the client may wait without limit."""
+        fetching = asyncio.ensure_future(self._poll(generation))
         try:
             while not (fetching.done() or self._stopping.done()):
                 if generation != self._rebalances.generation:
-                    return {}
+                    return Fetch()
                 self._health.turned(self._name)
                 await asyncio.wait(
                     {fetching, self._stopping}, timeout=0.5, return_when=asyncio.FIRST_COMPLETED
                 )
-            return fetching.result() if fetching.done() else {}
+            return fetching.result() if fetching.done() else Fetch()
         finally:
             fetching.cancel()
 
-    def _fresh(self, tp: TopicPartition, found: list[Record]) -> list[Record]:
-        """Drop what lies before the stored offset, and note how far the fetch came."""
+    async def _poll(self, generation: int) -> Fetch:
+        records = await self._consumer.getmany(
+            timeout_ms=int(self._settings.poll_seconds * 1000),
+            max_records=self._settings.batch_records,
+        )
+        try:
+            positions = {tp: await self._consumer.position(tp) for tp in self._claims}
+            await self._check_gaps(records, positions)
+        except IllegalStateError:
+            if generation == self._rebalances.generation:
+                raise
+            return Fetch()  # revoked meanwhile
+        return Fetch(records, positions)
+
+    async def _check_gaps(
+        self,
+        records: Mapping[TopicPartition, list[Record]],
+        positions: Mapping[TopicPartition, int],
+    ) -> None:
+        """Raise `EvidenceGone` where offsets were passed over because the broker no longer has them."""
+        passed = {tp: position - self._fetched[tp] for tp, position in positions.items()}
+        gaps = [tp for tp, count in passed.items() if count > len(records.get(tp, ()))]
+        if gaps:
+            first = await self._consumer.beginning_offsets(gaps)
+            for tp in gaps:
+                self._start(tp, self._fetched[tp], first[tp], positions[tp])
+
+    def _fresh(self, tp: TopicPartition, records: list[Record]) -> list[Record]:
+        """Drop what lies before the stored offset, and what belongs to nobody here."""
         if tp not in self._claims:
             return []
-        fresh = [record for record in found if record.offset >= self._fetched[tp]]
-        if fresh:
-            self._fetched[tp] = fresh[-1].offset + 1
-        return fresh
+        return [record for record in records if record.offset >= self._fetched[tp]]
+
+    def _advance(self, positions: Mapping[TopicPartition, int]) -> Offsets:
+        """Note how far the client has read; give the partitions that moved."""
+        moved = {tp: position for tp, position in positions.items() if position > self._fetched[tp]}
+        self._fetched |= moved
+        return moved
 
     # -- writing -----------------------------------------------------------------------------
 
     async def _write(self, batch: B, reached: dict[TopicPartition, int], generation: int) -> bool:
         """Write a batch through outages; False where it was given up: the partitions may be somebody else's."""
-        done = await self._patience.through(
+        done = await self._retry.run(
             lambda: self._handler.write(batch),
             lambda: generation == self._rebalances.generation,
         )
@@ -199,14 +249,14 @@ class Session(Generic[B]):
             self.positions.update(reached)
         return done
 
-    async def _written(self) -> bool:
+    async def _await_write(self) -> bool:
         """Wait for the batch that is being written; False where it was given up, raises what writing raised."""
         if self._writing is None:
             return True
         writing, self._writing = self._writing, None
-        return await self._meanwhile(writing, self._writing_since) or False
+        return await self._await_slow(writing, self._writing_since) or False
 
-    async def _meanwhile(self, work: "asyncio.Future[T]", generation: int) -> T | None:
+    async def _await_slow(self, work: "asyncio.Future[T]", generation: int) -> T | None:
         """Wait for work; when it takes long, pause and go on polling, so that the group keeps this member.
 
         None where a rebalance or the stop came first: slow work is dropped then, because the next owner
@@ -216,11 +266,11 @@ class Session(Generic[B]):
             _, slow = await asyncio.wait({work}, timeout=self._settings.pause_after_seconds)
             if not slow:
                 return work.result()
-            return work.result() if await self._paused(work, generation) else None
+            return work.result() if await self._await_paused(work, generation) else None
         finally:
             work.cancel()
 
-    async def _paused(self, work: "asyncio.Future[Any]", generation: int) -> bool:
+    async def _await_paused(self, work: "asyncio.Future[Any]", generation: int) -> bool:
         """Wait for work with everything paused; False where a rebalance or the stop came first."""
         if generation != self._rebalances.generation:
             return False
@@ -228,29 +278,29 @@ class Session(Generic[B]):
         self._consumer.pause(*paused)
         log.warning("consumer.paused", consumer=self._name, partitions=len(paused))
         try:
-            return await self._waited(work, generation)
+            return await self._poll_until(work, generation)
         finally:
             # Also after a rebalance: a partition that came back paused would stand still for ever.
             self._consumer.resume(*self._consumer.assignment().intersection(paused))
             log.info("consumer.resumed", consumer=self._name)
 
-    async def _waited(self, work: "asyncio.Future[Any]", generation: int) -> bool:
+    async def _poll_until(self, work: "asyncio.Future[Any]", generation: int) -> bool:
         """Poll until work is done; False where a rebalance or the stop came first."""
         while not work.done():
             self._health.turned(self._name)
             if generation != self._rebalances.generation:
                 return False
             if self._stopping.done():
-                return await self._drained(work)
+                return await self._drain(work)
             polling = asyncio.ensure_future(self._consumer.getmany(timeout_ms=0))
             await asyncio.wait({work, polling}, timeout=1.0)
             if not polling.cancel() and not polling.cancelled():
                 polling.result()  # what the client raises ends the session, as in any other turn
         return generation == self._rebalances.generation
 
-    async def _drained(self, work: "asyncio.Future[Any]") -> bool:
+    async def _drain(self, work: "asyncio.Future[Any]") -> bool:
         """Give work its last seconds; none where it waits for something that is away."""
-        if not self._patience.waiting:
+        if not self._retry.waiting:
             await asyncio.wait({work}, timeout=self._settings.drain_seconds)
         return work.done()
 
@@ -258,14 +308,14 @@ class Session(Generic[B]):
 
     async def _take_over(self) -> int:
         """Claim what was assigned and seek to the stored offsets; return the generation this holds for."""
-        await self._let_go()
+        await self._finish_write()
         generation = self._rebalances.generation
         self._claims, self._fetched, self.positions = {}, {}, {}
         assigned = sorted(self._consumer.assignment())
         if not assigned:
             return generation
         claiming = asyncio.ensure_future(self._claim(assigned, generation))
-        claims = await self._meanwhile(claiming, generation)
+        claims = await self._await_slow(claiming, generation)
         if claims is None or generation != self._rebalances.generation:
             return -1
         starts = await self._starts(claims)
@@ -278,7 +328,7 @@ class Session(Generic[B]):
         log.info("consumer.claimed", consumer=self._name, partitions=len(starts))
         return generation
 
-    async def _let_go(self) -> None:
+    async def _finish_write(self) -> None:
         """Let the batch at hand end, or drop it: the next owner waits for the rows that it holds."""
         writing, self._writing = self._writing, None
         if writing is None:
@@ -298,9 +348,7 @@ class Session(Generic[B]):
         async def attempt() -> None:
             claims.update(await self._handler.claim(assigned))
 
-        ours = await self._patience.through(
-            attempt, lambda: generation == self._rebalances.generation
-        )
+        ours = await self._retry.run(attempt, lambda: generation == self._rebalances.generation)
         return claims if ours else None
 
     async def _starts(self, claims: Claims) -> dict[TopicPartition, int]:

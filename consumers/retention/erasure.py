@@ -1,7 +1,7 @@
-"""Say of every case whose watch ended long enough ago that its URL is to be destroyed.
+"""The erasures that are due: of every case whose watch ended long enough ago, the URL is to be destroyed.
 
 The ledger does it, as after `takedown correct erase`. An erasure is dated by the end of the watch, so it is a
-function of the evidence: said twice, by two processes or after a crash, it is one event.
+function of the evidence: sent twice, by two processes or after a crash, it is one event.
 """
 
 from collections.abc import AsyncIterator
@@ -29,5 +29,5 @@ async def erasures(
     async for case in retained.quiet_cases(pool, now - kept):
         ended = ended_at(case, methodology)
         if ended is not None and ended + kept <= now:
-            said = CaseErased(actor=ACTOR, reason=reason)
-            yield stated(case.case_id, said, ended + _AFTER, SOURCE)
+            erasure = CaseErased(actor=ACTOR, reason=reason)
+            yield stated(case.case_id, erasure, ended + _AFTER, SOURCE)

@@ -5,14 +5,14 @@ from typing import Any
 from msgspec import structs
 
 from consumers.record.admission import Admission
-from consumers.record.source import Raw
+from consumers.record.source import RawRecord
 from schemas.codec import encode
 from schemas.errors import UnusableEvent
 from schemas.events import Event, unsealed
 from schemas.sealing import Keyring
 
 
-class Cutter:
+class Redactor:
     """Writes a record anew from its event, so that nothing of what was sent is left but what the event says.
 
     What can't be read as an event may hold anything, so nothing of it stays but its place: a replay refuses it then,
@@ -22,11 +22,11 @@ class Cutter:
     def __init__(self, keyring: Keyring) -> None:
         self._admission = Admission(keyring)
 
-    def __call__(self, record: Any) -> Raw:
+    def __call__(self, record: Any) -> RawRecord:
         """Give the record without any URL."""
         return self.read(record)[0]
 
-    def read(self, record: Any) -> tuple[Raw, Event | None]:
+    def read(self, record: Any) -> tuple[RawRecord, Event | None]:
         """Give the record without any URL, and the event that it is; None where it is none."""
         try:
             event = self._admission.admit(record)
@@ -36,8 +36,10 @@ class Cutter:
         return _placed(record, *encode(event)), event
 
 
-def _placed(record: Any, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]) -> Raw:
-    return Raw(
+def _placed(
+    record: Any, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]
+) -> RawRecord:
+    return RawRecord(
         record.topic,
         record.partition,
         record.offset,

@@ -10,40 +10,26 @@ import structlog
 from aiokafka import TopicPartition
 from msgspec import Struct
 
-from consumers.client import patience
-from consumers.client.connection import KafkaConnection
-from consumers.client.loop import BatchLoop
-from consumers.client.session import Claims, LoopSettings, Record, Turning
+from consumers.client.connection import KafkaConnection, Record
+from consumers.client.groups import LEDGER_GROUP
+from consumers.client.loop_health import LoopHealth
+from consumers.ledger.batch_loop import BatchLoop
 from consumers.ledger.brake import FloodBrake
-from consumers.ledger.deadletter import DeadLetterSender
+from consumers.ledger.session import Claims, LoopSettings, Offsets
 from consumers.record.admission import Admission
+from consumers.record.deadletter import DeadLetterSender
+from consumers.record.refusal import id_conflict, is_fault_of_event, unfoldable
 from schemas import topics
 from schemas.errors import UnusableEvent
 from schemas.events import Event
 from schemas.methodology import Methodology
 from schemas.sealing import Keyring
-from services.core.machines import IllegalTransition
 from services.exporter import metrics
 from services.ledger.store import Advance, LedgerStore, Written
 
 log = structlog.get_logger(__name__)
 
-GROUP = "takedown-ledger"
 NAME = "ledger"
-
-# What one event can cause: a value that Postgres refuses, or a defect that it lays bare in the fold.
-# A missing table or right is no event's fault, and sends none to the dead letters.
-ONE_EVENTS_FAULT = (
-    asyncpg.DataError,
-    asyncpg.IntegrityConstraintViolationError,
-    IllegalTransition,
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
-)
 
 Letter = tuple[Record, UnusableEvent]
 
@@ -55,7 +41,7 @@ class LedgerBatch(Struct):
     events: list[Event]
     refused: list[Letter]
     claims: Claims
-    last: dict[TopicPartition, int]
+    reached: Offsets
 
     def advances(self) -> list[Advance]:
         """Give how far this batch moves each partition."""
@@ -65,8 +51,8 @@ class LedgerBatch(Struct):
             if tp not in newest or newest[tp] < event.time:
                 newest[tp] = event.time
         return [
-            Advance(tp.topic, tp.partition, self.claims[tp].epoch, offset + 1, newest.get(tp))
-            for tp, offset in self.last.items()
+            Advance(tp.topic, tp.partition, self.claims[tp].epoch, offset, newest.get(tp))
+            for tp, offset in self.reached.items()
         ]
 
     def halves(self) -> "tuple[LedgerBatch, LedgerBatch]":
@@ -74,10 +60,8 @@ class LedgerBatch(Struct):
         middle = len(self.records) // 2
         early, late = self.records[:middle], self.records[middle:]
         return (
-            LedgerBatch(
-                early, self.events[:middle], self.refused, self.claims, _before(early, late)
-            ),
-            LedgerBatch(late, self.events[middle:], [], self.claims, self.last),
+            LedgerBatch(early, self.events[:middle], self.refused, self.claims, _after(early)),
+            LedgerBatch(late, self.events[middle:], [], self.claims, self.reached),
         )
 
 
@@ -102,9 +86,9 @@ class LedgerHandler:
         claims = await self._store.claim([(tp.topic, tp.partition) for tp in partitions])
         return {TopicPartition(*name): claim for name, claim in claims.items()}
 
-    def prepare(self, records: Sequence[Record], claims: Claims) -> LedgerBatch:
+    def prepare(self, records: Sequence[Record], claims: Claims, reached: Offsets) -> LedgerBatch:
         """Decode and name; raises `FloodOfUnusable`."""
-        batch = LedgerBatch([], [], [], claims, {})
+        batch = LedgerBatch([], [], [], claims, reached)
         for record in records:
             try:
                 batch.events.append(self._admission.admit(record))
@@ -112,7 +96,6 @@ class LedgerHandler:
                 self._brake.usable()
             except UnusableEvent as error:
                 self._refuse(batch.refused, record, error)
-            batch.last[TopicPartition(record.topic, record.partition)] = record.offset
         return batch
 
     def _refuse(self, refused: list[Letter], record: Record, error: UnusableEvent) -> None:
@@ -124,8 +107,8 @@ class LedgerHandler:
         begun = time.perf_counter()
         try:
             await self._write(batch)
-        except ONE_EVENTS_FAULT as error:
-            if patience.is_transient(error) or not batch.records:
+        except Exception as error:
+            if not is_fault_of_event(error) or not batch.records:
                 raise
             await self._isolate(batch, error)
         metrics.BATCH_SECONDS.observe(time.perf_counter() - begun)
@@ -135,11 +118,9 @@ class LedgerHandler:
             for half in batch.halves():
                 await self.write(half)
             return
-        # Only the kind of error: a driver's message may quote a value.
         log.error("ledger.unusable", case_id=batch.events[0].case_id, error=type(error).__name__)
-        refusal = UnusableEvent("unfoldable", f"the ledger can't take it: {type(error).__name__}")
-        self._refuse(batch.refused, batch.records[0], refusal)
-        await self.write(LedgerBatch([], [], batch.refused, batch.claims, batch.last))
+        self._refuse(batch.refused, batch.records[0], unfoldable(error))
+        await self.write(LedgerBatch([], [], batch.refused, batch.claims, batch.reached))
 
     async def _write(self, batch: LedgerBatch) -> None:
         """Dead letters first: they may be there twice, but never be missing once the offsets have moved."""
@@ -151,12 +132,9 @@ class LedgerHandler:
         self._count(batch, written)
 
     async def _conflicts(self, batch: LedgerBatch, indices: list[int]) -> None:
-        error = UnusableEvent(
-            "id_conflict", "another event of this case has this id and says something else"
-        )
         refused: list[Letter] = []
         for index in indices:
-            self._refuse(refused, batch.records[index], error)
+            self._refuse(refused, batch.records[index], id_conflict())
         await self._letters.send(refused)
 
     def _count(self, batch: LedgerBatch, written: Written) -> None:
@@ -188,10 +166,10 @@ class LedgerConsumer:
         pool: asyncpg.Pool,
         keyring: Keyring,
         methodology: Methodology,
-        health: Turning,
+        health: LoopHealth,
         clock: Callable[[], datetime],
         *,
-        group: str = GROUP,
+        group: str = LEDGER_GROUP,
         settings: LoopSettings | None = None,
         brake: FloodBrake | None = None,
     ) -> None:
@@ -225,6 +203,6 @@ def _place(record: Record, error: UnusableEvent) -> str:
     )
 
 
-def _before(early: Sequence[Record], late: Sequence[Record]) -> dict[TopicPartition, int]:
-    """Give the last offset of the early records per partition."""
-    return {TopicPartition(record.topic, record.partition): record.offset for record in early}
+def _after(records: Sequence[Record]) -> Offsets:
+    """Give the offset after the last record of each partition."""
+    return {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}

@@ -1,123 +1,54 @@
-"""One client's hold on the watch list: take partitions over, read them, follow them, look, commit, let go."""
+"""One client's hold on the watch list: take partitions over, read them, follow them, look, commit, let go.
+
+`consumers.ledger.session` explains what a rebalance does. The prober meets it without a database, so it differs:
+
+*Progress is the group's commit.* Offset, watermark and first start stand in the metadata of Kafka's commit, and are
+read back at each take-over. The offset there is not where reading begins: the list is read from its first record,
+because the schedule is in memory only. It tells whether another member was here meanwhile.
+
+*Looks are let end before the partition goes.* `on_partitions_revoked` runs inside the client's own task and holds the
+whole group up, so it waits `hand_over_seconds` for looks, has the rest recorded as missed, and commits. What could not
+be recorded lies behind the watermark, so the next owner makes it again: a look twice, never a gap.
+
+*Most rebalances change nothing for a partition.* All are taken from everybody and mostly come back. What was let go is
+parked with the progress that was committed; where the group still has that progress at the take-over, nobody else
+was here, and the schedule goes on as it was.
+
+*One unread partition is fetched at a time*, the others are paused: looks of the first begin while the rest is read. A
+partition is read when the client's position is at the end that it had at the take-over; the last record does not tell,
+where compaction or an aborted transaction took it.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
-from typing import Any, Literal, TypeAlias
+from datetime import datetime
+from typing import Literal
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
-from msgspec import Struct
 
-from consumers.client import heap
-from consumers.client import retry as backoff
+from consumers.client import heap, retry
 from consumers.client.connection import KafkaConnection
-from consumers.prober.flights import Flights
+from consumers.prober.in_flight import InFlightLooks
+from consumers.prober.options import ProberSettings, ProberVantage
 from consumers.prober.pace import Pace
+from consumers.prober.partition import OwnedPartition
 from consumers.prober.progress import read_progress, to_metadata
-from schemas import codec, ids
-from schemas.errors import UnusableEvent
-from schemas.events import WatchEntry
-from schemas.methodology import Methodology
-from schemas.topics import Topic
 from services.exporter import metrics
 from services.probing.schedule.scheduler import Schedule
-from services.probing.schedule.works import Progress, VantageRole
+from services.probing.schedule.works import Progress
 
 log = structlog.get_logger(__name__)
 
-Record: TypeAlias = ConsumerRecord[Any, Any]
 _LOADING_POLL_MS = 10
 _TAKE_OVER_SECONDS = 30.0
 # Held looks are missed when the partition goes, so there may be no more of them than of those that talk.
 _HELD_FACTOR = 2
 
 
-class ProberSettings(Struct, frozen=True, kw_only=True):
-    """How a prober works; seconds unless named otherwise.
-
-    `resolution` is how late a look may be for the wheel's sake; `looks_per_second` bounds the catch-up after a pause.
-    A revoked look has `hand_over_seconds` to end,
-    at a shutdown `drain_seconds`; then it is recorded as missed, for which there are `record_seconds`.
-    """
-
-    concurrency: int = 200
-    looks_per_second: float = 1000.0
-    resolution: float = 1.0
-    poll_seconds: float = 0.1
-    batch_records: int = 500
-    commit_seconds: float = 1.0
-    look_limit_seconds: float = 120.0
-    hand_over_seconds: float = 3.0
-    drain_seconds: float = 10.0
-    record_seconds: float = 5.0
-    session_seconds: float = 10.0
-    stall_seconds: float = 120.0
-    turn_limit_seconds: float = 60.0
-
-
-class Vantage(Struct, frozen=True, kw_only=True):
-    """Who looks, and by which definitions."""
-
-    name: str
-    role: VantageRole
-    methodologies: Mapping[str, Methodology]
-    watchlist: Topic
-
-    @property
-    def group(self) -> str:
-        """The consumer group: one per vantage."""
-        return f"takedown-prober.{self.name}"
-
-
-class Owned:
-    """One partition in this prober's hands."""
-
-    __slots__ = ("end", "loaded", "next_offset", "position", "schedule", "tp")
-
-    def __init__(self, tp: TopicPartition, schedule: Schedule) -> None:
-        self.tp = tp
-        self.schedule = schedule
-        self.next_offset = self.position = self.end = 0
-        self.loaded = False
-
-    def __repr__(self) -> str:
-        return f"<Owned partition {self.tp.partition}, {self.schedule!r}>"
-
-    @property
-    def at_work(self) -> bool:
-        """Tell whether the list is read and planned, so that its progress means something."""
-        return self.loaded and self.schedule.started
-
-    @property
-    def progress(self) -> Progress:
-        """Say what to store for the next owner."""
-        return self.schedule.progress(self.next_offset)
-
-    def take(self, record: Record, topic: Topic, now: datetime) -> None:
-        """Take one record of the watch list; one that can't be used is said and passed over."""
-        self.next_offset = record.offset + 1
-        case_id = (record.key or b"").decode("ascii", "replace")
-        if not ids.is_case_id(case_id):
-            log.error("prober.entry_unusable", reason="no_case", offset=record.offset)
-        elif record.value is None:
-            self.schedule.drop(case_id)
-        else:
-            self._put(case_id, record, topic, now)
-
-    def _put(self, case_id: str, record: Record, topic: Topic, now: datetime) -> None:
-        try:
-            entry = codec.payload(record.value, record.headers, topic)
-            assert isinstance(entry, WatchEntry)
-            listed_at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
-            self.schedule.put(case_id, entry, offset=record.offset, listed_at=listed_at, now=now)
-        except UnusableEvent as error:
-            log.error("prober.entry_unusable", reason=error.reason, offset=record.offset)
-
-
-class Watching(ConsumerRebalanceListener):  # type: ignore[misc]
+class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
     """The partitions of one client, from assignment to revocation.
 
     The listener's part of a rebalance waits for nothing that the loop holds.
@@ -127,8 +58,8 @@ class Watching(ConsumerRebalanceListener):  # type: ignore[misc]
         self,
         consumer: AIOKafkaConsumer,
         kafka: KafkaConnection,
-        vantage: Vantage,
-        flights: Flights,
+        vantage: ProberVantage,
+        in_flight: InFlightLooks,
         *,
         settings: ProberSettings,
         clock: Callable[[], datetime],
@@ -137,12 +68,12 @@ class Watching(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer = consumer
         self._kafka = kafka
         self._vantage = vantage
-        self._flights = flights
+        self._in_flight = in_flight
         self._settings = settings
         self._clock = clock
         self._turned = turned
-        self._owned: dict[int, Owned] = {}
-        self._parked: dict[int, tuple[Owned, Progress]] = {}
+        self._owned: dict[int, OwnedPartition] = {}
+        self._parked: dict[int, tuple[OwnedPartition, Progress]] = {}
         self._assigned: list[TopicPartition] = []
         self._generation = 0
         self._pace = Pace(settings.looks_per_second)
@@ -150,7 +81,7 @@ class Watching(ConsumerRebalanceListener):  # type: ignore[misc]
         self._committing: asyncio.Task[bool] | None = None
 
     def __repr__(self) -> str:
-        return f"<Watching {len(self._owned)} partitions, {len(self._flights)} under way>"
+        return f"<Assignment {len(self._owned)} partitions, {len(self._in_flight)} under way>"
 
     def positions(self) -> dict[TopicPartition, int]:
         """Say how far the client has read each partition."""
@@ -160,8 +91,8 @@ class Watching(ConsumerRebalanceListener):  # type: ignore[misc]
         """Turn until `stop`; raises what ends the client."""
         while not stop.is_set():
             self._turned()
-            if self._flights.failure is not None:
-                raise self._flights.failure
+            if self._in_flight.failure is not None:
+                raise self._in_flight.failure
             if self._assigned:
                 await self._take_over()
             await self._turn()
@@ -182,9 +113,9 @@ class Watching(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._move(owned, now)
         self.launch()
         self._commit_in_time()
-        self._measure()
+        self._report_metrics()
 
-    async def _move(self, owned: Owned, now: datetime) -> None:
+    async def _move(self, owned: OwnedPartition, now: datetime) -> None:
         """Let one partition's time go on; the position tells the end also where compaction took the last records."""
         try:
             owned.position = await self._consumer.position(owned.tp)
@@ -204,22 +135,22 @@ class Watching(ConsumerRebalanceListener):  # type: ignore[misc]
             log.info("prober.at_work", cases=sum(len(o.schedule) for o in self._owned.values()))
 
     def launch(self) -> None:
-        """Begin the works that are worth most, as many as there is room for."""
+        """Begin the most urgent works, as many as there is room for."""
         now, at = self._clock(), asyncio.get_running_loop().time()
         while self._room() and self._pace.free(at):
-            schedule = self._worth_most()
+            schedule = self._most_urgent()
             work = None if schedule is None else schedule.take(now)
             if schedule is None or work is None:
                 return
             self._pace.charge(at)
-            self._flights.launch(schedule, work)
+            self._in_flight.start(schedule, work)
 
     def _room(self) -> bool:
         """Tell whether one more may begin; whom politeness holds takes nobody's place, up to a bound."""
         most = self._settings.concurrency
-        return self._flights.busy < most and len(self._flights) < _HELD_FACTOR * most
+        return self._in_flight.busy < most and len(self._in_flight) < _HELD_FACTOR * most
 
-    def _worth_most(self) -> Schedule | None:
+    def _most_urgent(self) -> Schedule | None:
         best, first = None, None
         for owned in self._owned.values():
             at = owned.schedule.peek() if owned.at_work else None
@@ -247,7 +178,7 @@ class Watching(ConsumerRebalanceListener):  # type: ignore[misc]
                 )
                 ends = await self._consumer.end_offsets(assigned)
         except Exception as error:
-            if not backoff.is_transient(error):
+            if not retry.is_transient(error):
                 raise
             log.warning("prober.take_over_retried", error=type(error).__name__)
             await asyncio.sleep(self._settings.poll_seconds)
@@ -272,7 +203,7 @@ class Watching(ConsumerRebalanceListener):  # type: ignore[misc]
                 role=self._vantage.role,
                 resolution=self._settings.resolution,
             )
-            owned = Owned(tp, schedule)
+            owned = OwnedPartition(tp, schedule)
         owned.end = end
         self._consumer.seek(tp, owned.next_offset)
         self._owned[tp.partition] = owned
@@ -289,13 +220,13 @@ class Watching(ConsumerRebalanceListener):  # type: ignore[misc]
         working = {n: owned for n, owned in self._owned.items() if owned.at_work}
         self._owned, self._assigned = {}, []
         self._generation += 1
-        asked = self._settings
-        drain = asked.drain_seconds if reason == "shutdown" else asked.hand_over_seconds
+        settings = self._settings
+        drain = settings.drain_seconds if reason == "shutdown" else settings.hand_over_seconds
         schedules = [owned.schedule for owned in working.values()]
-        if not await self._flights.land(schedules, reason, drain, asked.record_seconds):
+        if not await self._in_flight.drain(schedules, reason, drain, settings.record_seconds):
             log.warning("prober.looks_unrecorded", consequence="the next owner makes them again")
         if self._committing is not None:
-            await asyncio.wait({self._committing}, timeout=asked.record_seconds)
+            await asyncio.wait({self._committing}, timeout=settings.record_seconds)
         left = {n: owned.progress for n, owned in working.items()}
         stored = await self._commit({o.tp: left[n] for n, o in working.items()})
         self._parked = {n: (owned, left[n]) for n, owned in working.items()} if stored else {}
@@ -325,13 +256,13 @@ class Watching(ConsumerRebalanceListener):  # type: ignore[misc]
             return False
         return True
 
-    def _measure(self) -> None:
+    def _report_metrics(self) -> None:
         name = self._vantage.name
         working = [owned for owned in self._owned.values() if owned.at_work]
         metrics.WATCHED_CASES.labels(name).set(sum(len(o.schedule) for o in self._owned.values()))
-        metrics.LOOKS_IN_FLIGHT.labels(name).set(len(self._flights))
+        metrics.LOOKS_IN_FLIGHT.labels(name).set(len(self._in_flight))
         put_off = sum(o.schedule.put_off_count for o in working)
-        metrics.LOOKS_HELD.labels(name).set(self._flights.held + put_off)
+        metrics.LOOKS_HELD.labels(name).set(self._in_flight.held + put_off)
         metrics.LOOKS_WAITING.labels(name).set(sum(o.schedule.waiting for o in working))
         if working:
             oldest = min(owned.progress.watermark for owned in working)

@@ -14,23 +14,23 @@ import cramjam
 import msgspec
 from msgspec import Struct
 
-from consumers.record.archive import (
+from consumers.record.archive_reader import (
     MANIFEST,
     PROGRESS,
+    ArchiveFile,
     BadArchive,
-    Body,
+    CountCallback,
     Manifest,
+    PackedRecord,
     Span,
-    Told,
-    Written,
 )
-from consumers.record.source import Raw, Source
-from services.ledger.shadow.schema import Ranges
+from consumers.record.places import Ranges
+from consumers.record.source import RawRecord, Source
 
 FILE_RECORDS = 20_000
 FILE_BYTES = 64 * 1024 * 1024
 _LEVEL = 3
-Cut = Callable[[Any], Raw]
+Redaction = Callable[[Any], RawRecord]
 _pack = msgspec.msgpack.Encoder().encode
 
 
@@ -46,41 +46,41 @@ async def write_archive(
     folder: Path,
     ranges: Ranges,
     now: datetime,
-    told: Told,
+    count: CountCallback,
     *,
-    cut: Cut | None = None,
+    redact: Redaction | None = None,
 ) -> Manifest:
     """Write an archive, or go on with one that was stopped, whose ranges hold; return its manifest.
 
-    `told` hears how many more records are done. `cut` takes the URL out of a record; without it they stay.
+    `count` hears how many more records are done. `redact` takes the URL out of a record; without it they stay.
     Raises `BadArchive` where something else is in the folder.
     """
-    writer = _Writer(folder, ranges, cut)
+    writer = _Writer(folder, ranges, redact)
     for span in writer.spans:
-        await writer.write(source, span, told)
+        await writer.write(source, span, count)
     return writer.finish(now)
 
 
 class _Writer:
-    def __init__(self, folder: Path, ranges: Ranges, cut: Cut | None) -> None:
+    def __init__(self, folder: Path, ranges: Ranges, redact: Redaction | None) -> None:
         self._folder = folder
-        self._cut = cut
+        self._redact = redact
         if (folder / MANIFEST).exists():
             raise BadArchive(f"{folder} is a finished archive already; name another folder")
-        _made(folder)
-        self.spans, self._files = self._resumed() or self._begun(ranges)
+        _make_folder(folder)
+        self.spans, self._files = self._resume() or self._begin(ranges)
 
-    def _begun(self, ranges: Ranges) -> tuple[list[Span], list[Written]]:
+    def _begin(self, ranges: Ranges) -> tuple[list[Span], list[ArchiveFile]]:
         if any(self._folder.iterdir()):
             raise BadArchive(f"{self._folder} is not empty; name a new folder")
         spans = [
             Span(topic=topic, partition=number, begins=begins, until=until)
             for (topic, number), (begins, until) in sorted(ranges.items())
         ]
-        self._note(_Plan(spans=spans, without_urls=self._cut is not None))
+        self._note(_Plan(spans=spans, without_urls=self._redact is not None))
         return spans, []
 
-    def _resumed(self) -> tuple[list[Span], list[Written]] | None:
+    def _resume(self) -> tuple[list[Span], list[ArchiveFile]] | None:
         """Read how far a stopped archive got; a line that a crash cut off counts for nothing."""
         path = self._folder / PROGRESS
         if not path.exists():
@@ -92,23 +92,23 @@ class _Writer:
             return None
         try:
             plan = msgspec.json.decode(lines[0], type=_Plan)
-            files = [msgspec.json.decode(line, type=Written) for line in lines[1:]]
+            files = [msgspec.json.decode(line, type=ArchiveFile) for line in lines[1:]]
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise BadArchive(
                 f"{path} can't be read, so that nothing tells how far {self._folder} got; name a new folder"
             ) from None
-        if plan.without_urls != (self._cut is not None):
+        if plan.without_urls != (self._redact is not None):
             raise BadArchive(
                 f"{self._folder} was begun {'without' if plan.without_urls else 'with'} URLs; name another folder"
             )
         _replace(path, whole + b"\n")
         return plan.spans, files
 
-    async def write(self, source: Source, span: Span, told: Told) -> None:
+    async def write(self, source: Source, span: Span, count: CountCallback) -> None:
         place = (span.topic, span.partition)
         done = [f for f in self._files if (f.topic, f.partition) == place]
         begins = done[-1].last_offset + 1 if done else span.begins
-        told(begins - span.begins)
+        count(begins - span.begins)
         held: list[Any] = []
         size = 0
         async for records in source.read(place, begins, span.until):
@@ -117,21 +117,21 @@ class _Writer:
                 size += len(record.value or b"")
                 if len(held) >= FILE_RECORDS or size >= FILE_BYTES:
                     self._write_file(span, held)
-                    told(held[-1].offset + 1 - begins)
+                    count(held[-1].offset + 1 - begins)
                     begins, held, size = held[-1].offset + 1, [], 0
         if held:
             self._write_file(span, held)
-        told(span.until - begins)
+        count(span.until - begins)
 
     def _write_file(self, span: Span, records: Sequence[Any]) -> None:
         name = f"{span.topic}/{span.partition:03d}/{records[0].offset:020d}.msgpack.zst"
-        kept = records if self._cut is None else [self._cut(record) for record in records]
-        packed = _pack([_body(record) for record in kept])
+        kept = records if self._redact is None else [self._redact(record) for record in records]
+        packed = _pack([_packed(record) for record in kept])
         content = bytes(cramjam.zstd.compress(packed, level=_LEVEL))
         path = self._folder / name
-        _made(path.parent)
+        _make_folder(path.parent)
         _replace(path, content)
-        written = Written(
+        file = ArchiveFile(
             name=name,
             topic=span.topic,
             partition=span.partition,
@@ -141,8 +141,8 @@ class _Writer:
             bytes=len(content),
             sha256=hashlib.sha256(content).hexdigest(),
         )
-        self._files.append(written)
-        self._note(written)
+        self._files.append(file)
+        self._note(file)
 
     def _note(self, line: Struct) -> None:
         path = self._folder / PROGRESS
@@ -159,7 +159,7 @@ class _Writer:
             records=sum(f.records for f in files),
             spans=self.spans,
             files=files,
-            without_urls=self._cut is not None,
+            without_urls=self._redact is not None,
         ).sealed()
         text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
         _replace(self._folder / MANIFEST, text + b"\n")
@@ -167,7 +167,7 @@ class _Writer:
         return manifest
 
 
-def _body(record: Any) -> Body:
+def _packed(record: Any) -> PackedRecord:
     headers = [(name, value) for name, value in record.headers]
     return (
         record.offset,
@@ -189,19 +189,19 @@ def _replace(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     scratch.replace(path)
-    _keep(path.parent)
+    _sync_folder(path.parent)
 
 
-def _made(folder: Path) -> None:
+def _make_folder(folder: Path) -> None:
     """Make a folder and those above it, so that they are still there after a power cut."""
     if folder.is_dir():
         return
-    _made(folder.parent)
+    _make_folder(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)
-    _keep(folder.parent)
+    _sync_folder(folder.parent)
 
 
-def _keep(folder: Path) -> None:
+def _sync_folder(folder: Path) -> None:
     """Have the disk keep what a folder lists."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -1,7 +1,6 @@
 """The batch loop: Kafka in, one handler, effects and offsets together.
 
-Ownership comes from the consumer group; the right to write comes from the handler's claim (an epoch).
-A client that stands still, or whose claim was taken, is thrown away and built anew.
+A client that stands still, or whose claim was taken, is thrown away and built anew; `session` has the turns of one.
 """
 
 import asyncio
@@ -12,11 +11,12 @@ import structlog
 from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
-from consumers.client import patience
-from consumers.client import retry as backoff
+from consumers.client import outages, retry
 from consumers.client.connection import KafkaConnection
-from consumers.client.session import Handler, LoopSettings, Rebalances, Session, Turning
+from consumers.client.loop_health import LoopHealth
+from consumers.client.shell import ClientShell, group_consumer
 from consumers.client.watchdog import Stuck, Watchdog
+from consumers.ledger.session import Handler, LoopSettings, Rebalances, Session
 from services.exporter.metrics import CONSUMER_REBUILDS
 from services.ledger.store import Fenced
 
@@ -33,7 +33,7 @@ class BatchLoop(Generic[B]):
         name: str,
         kafka: KafkaConnection,
         handler: Handler[B],
-        health: Turning,
+        health: LoopHealth,
         *,
         topics: Sequence[str],
         group: str,
@@ -46,14 +46,14 @@ class BatchLoop(Generic[B]):
         self._handler = handler
         self._health = health
         self._settings = settings or LoopSettings()
-        self._patience = patience.Patience(name)
+        self._retry = outages.OutageRetry(name)
 
     def __repr__(self) -> str:
         return f"<BatchLoop {self._name} group={self._group}>"
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`, then finish the batch at hand; raises what waiting can't mend."""
-        delays = backoff.delays()
+        delays = retry.delays()
         while not stop.is_set():
             self._health.turned(self._name)
             begun = asyncio.get_running_loop().time()
@@ -63,22 +63,23 @@ class BatchLoop(Generic[B]):
             except Exception as error:
                 self._judge(error)
             if asyncio.get_running_loop().time() - begun > self._settings.session_seconds:
-                delays = backoff.delays()
-            await backoff.pause(stop, next(delays))
+                delays = retry.delays()
+            await retry.pause(stop, next(delays))
 
     def _judge(self, error: Exception) -> None:
         """Note what a new client may mend; raise everything else."""
         if isinstance(error, Stuck):
             CONSUMER_REBUILDS.labels(self._name).inc()
-        elif not isinstance(error, Fenced) and not patience.is_transient(error):
+        elif not isinstance(error, Fenced) and not outages.is_transient(error):
             raise error
         log.warning("consumer.rebuilt", consumer=self._name, reason=type(error).__name__)
 
     async def _consume(self, stop: asyncio.Event) -> None:
+        """Work with one client until `stop` or until it has to be built anew."""
         rebalances, consumer = Rebalances(), self._client()
+        shell = ClientShell(self._name, consumer, stop_seconds=self._settings.stop_seconds)
         try:
-            await consumer.start()
-            consumer.subscribe(self._topics, listener=rebalances)
+            await shell.start(self._topics, rebalances)
             session = Session(
                 self._name,
                 consumer,
@@ -86,59 +87,36 @@ class BatchLoop(Generic[B]):
                 self._health,
                 rebalances=rebalances,
                 settings=self._settings,
-                patience=self._patience,
+                retry=self._retry,
             )
-            await self._guarded(session, consumer, stop)
+            await shell.guard(_until_stored(session, stop), self._watchdog(consumer, session))
         finally:
-            await self._discard(consumer)
+            await shell.discard()
 
     def _client(self) -> AIOKafkaConsumer:
-        asked = self._settings
-        return AIOKafkaConsumer(
-            **self._kafka.consumer_options(),
-            group_id=self._group,
-            group_instance_id=asked.group_instance_id,
+        settings = self._settings
+        return group_consumer(
+            self._kafka,
+            self._group,
+            session_seconds=settings.session_seconds,
+            group_instance_id=settings.group_instance_id,
             # Range gives the same partition of every topic to one member: a case has one owner.
             partition_assignment_strategy=(RangePartitionAssignor,),
-            auto_offset_reset="earliest",
-            fetch_max_bytes=asked.fetch_bytes,
-            max_partition_fetch_bytes=asked.partition_fetch_bytes,
-            session_timeout_ms=int(asked.session_seconds * 1000),
-            heartbeat_interval_ms=int(asked.session_seconds * 300),
+            fetch_max_bytes=settings.fetch_bytes,
+            max_partition_fetch_bytes=settings.partition_fetch_bytes,
         )
 
-    async def _guarded(
-        self, session: Session[B], consumer: AIOKafkaConsumer, stop: asyncio.Event
-    ) -> None:
-        """Run a session with its watchdog; whichever ends first ends the other."""
-        watchdog = Watchdog(
+    def _watchdog(self, consumer: AIOKafkaConsumer, session: Session[B]) -> Watchdog:
+        return Watchdog(
             consumer,
             lambda: session.positions,
-            lambda: self._patience.waiting,
+            lambda: self._retry.waiting,
             session.commit,
             stall_seconds=self._settings.stall_seconds,
             every_seconds=self._settings.watch_seconds,
         )
-        tasks = {asyncio.create_task(session.run(stop)), asyncio.create_task(watchdog.run())}
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-            await session.commit(session.positions)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks, timeout=self._settings.stop_seconds)
-            for task in tasks:
-                if task.done() and not task.cancelled():
-                    task.exception()  # one of them was raised; asyncio need not complain of the other
 
-    async def _discard(self, consumer: AIOKafkaConsumer) -> None:
-        """Stop a client, but wait no longer than settled: a stuck one is abandoned."""
-        stopping = asyncio.ensure_future(consumer.stop())
-        _, late = await asyncio.wait({stopping}, timeout=self._settings.stop_seconds)
-        if late:
-            log.error("consumer.abandoned", consumer=self._name)
-            stopping.cancel()
-        elif stopping.exception() is not None:
-            log.warning("consumer.stop_failed", error=type(stopping.exception()).__name__)
+
+async def _until_stored(session: Session[B], stop: asyncio.Event) -> None:
+    await session.run(stop)
+    await session.commit(session.positions)

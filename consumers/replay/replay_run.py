@@ -14,16 +14,18 @@ import asyncpg
 from msgspec import Struct, structs
 
 from consumers.client.connection import KafkaConnection
-from consumers.record.chain import KAFKA, Chain, opened
-from consumers.record.ranges import UNIT_RECORDS, Bounds, check_begins, cut, partitions_of, resolve
-from consumers.replay.worker import Job, work
+from consumers.record.chain import KAFKA, Chain, open_chain
+from consumers.record.places import Ranges
+from consumers.record.ranges import Bounds, check_begins, partitions_of, resolve
+from consumers.replay.planning import UNIT_RECORDS, plan_units
+from consumers.replay.worker import ReplayJob, work
 from schemas.errors import TakedownError
 from schemas.methodology import Methodology
 from schemas.sealing import Keyring
 from services.ledger import migrate
 from services.ledger.pool import DatabaseConnection
 from services.ledger.shadow import schema
-from services.ledger.shadow.schema import BadReplay, Identity, Ranges, Totals, Unit
+from services.ledger.shadow.schema import BadReplay, Identity, Totals, Unit
 
 _LARGE = ("cases", "spells", "transitions", "outcomes", "events")
 
@@ -32,7 +34,7 @@ class ReplayStopped(TakedownError):
     """A worker ended before its work did; what was written stays, and the same command goes on from there."""
 
 
-class Asked(Struct, frozen=True, kw_only=True):
+class ReplayRequest(Struct, frozen=True, kw_only=True):
     """What to replay, from where, with what; `source` of `identity` is filled in here.
 
     Archives are read in their order, then Kafka; `kafka` is None where the archives are all that is read.
@@ -49,16 +51,16 @@ class Asked(Struct, frozen=True, kw_only=True):
     unit_records: int = UNIT_RECORDS
 
     def __repr__(self) -> str:
-        return f"<Asked {self.name}>"
+        return f"<ReplayRequest {self.name}>"
 
     def source(self) -> Chain:
         """Open where the records come from."""
         if not self.archive and self.kafka is None:
             raise BadReplay("a replay reads from Kafka or from an archive; neither is given")
-        return opened(self.archive, self.kafka)
+        return open_chain(self.archive, self.kafka)
 
 
-class Result(Struct, frozen=True, kw_only=True):
+class ReplayResult(Struct, frozen=True, kw_only=True):
     """What a replay came to."""
 
     name: str
@@ -69,7 +71,7 @@ class Result(Struct, frozen=True, kw_only=True):
     resumed: bool
 
 
-class Progress:
+class ReplayProgress:
     """What a replay tells while it runs; this one keeps it to itself."""
 
     def planned(self, records: int, done: int = 0) -> None:
@@ -89,29 +91,29 @@ def identity(methodology: Methodology, *, map_text: str | None = None, **others:
     return Identity(methodology=methodology, map_digest=digest, map_text=map_text, **others)
 
 
-async def replay(asked: Asked, progress: Progress | None = None) -> Result:
+async def replay(request: ReplayRequest, progress: ReplayProgress | None = None) -> ReplayResult:
     """Make a shadow ledger, or go on with one that was stopped; return what it came to.
 
     Reads without a group, publishes nothing, and touches no row of the live ledger.
     Raises `BadReplay` where another replay has the name, `ReplayStopped`, and what the source raises.
     """
-    if asked.database.pooled:
+    if request.database.pooled:
         raise BadReplay(
             "a replay holds a lock for as long as it runs, which a pooler would lose: for this command set "
             "TAKEDOWN_DATABASE_URL to the server itself and TAKEDOWN_DATABASE_PGBOUNCER=0"
         )
-    told = progress or Progress()
-    session = await asyncpg.connect(**asked.database.options())
+    progress = progress or ReplayProgress()
+    session = await asyncpg.connect(**request.database.options())
     try:
         await migrate.require_current(session)
-        async with _alone(session, asked.name):
-            return await _replay(session, asked, told)
+        async with _lock(session, request.name):
+            return await _replay(session, request, progress)
     finally:
         await session.close()
 
 
 @asynccontextmanager
-async def _alone(session: asyncpg.Connection, name: str) -> AsyncIterator[None]:
+async def _lock(session: asyncpg.Connection, name: str) -> AsyncIterator[None]:
     """Hold the name for as long as the block lasts, so that two runs of one replay don't meet."""
     key = f"takedown replay {name}"
     if not await session.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", key):
@@ -122,20 +124,22 @@ async def _alone(session: asyncpg.Connection, name: str) -> AsyncIterator[None]:
         await session.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", key)
 
 
-async def _replay(session: asyncpg.Connection, asked: Asked, told: Progress) -> Result:
-    source = asked.source()
+async def _replay(
+    session: asyncpg.Connection, request: ReplayRequest, progress: ReplayProgress
+) -> ReplayResult:
+    source = request.source()
     try:
-        wanted = structs.replace(asked.identity, source=source.name)
-        shadow, resumed = await _have_shadow(session, asked, wanted, source)
+        wanted = structs.replace(request.identity, source=source.name)
+        shadow, resumed = await _open_shadow(session, request, wanted, source)
     finally:
         await source.close()
-    found = await schema.find(session, shadow)
-    assert found is not None
-    digest = found.digest
-    if found.state != "complete" or digest is None:
-        digest = await _fill(session, asked, wanted, shadow, told)
-    return Result(
-        name=asked.name,
+    entry = await schema.find(session, shadow)
+    assert entry is not None
+    digest = entry.digest
+    if entry.state != "complete" or digest is None:
+        digest = await _fill(session, request, wanted, shadow, progress)
+    return ReplayResult(
+        name=request.name,
         schema=shadow,
         digest=digest,
         methodology=wanted.methodology.id,
@@ -144,67 +148,75 @@ async def _replay(session: asyncpg.Connection, asked: Asked, told: Progress) -> 
     )
 
 
-async def _have_shadow(
-    session: asyncpg.Connection, asked: Asked, wanted: Identity, source: Chain
+async def _open_shadow(
+    session: asyncpg.Connection, request: ReplayRequest, wanted: Identity, source: Chain
 ) -> tuple[str, bool]:
     """Make the shadow, or find the one that a run before this began."""
-    shadow = schema.schema_of(asked.name)
-    known = await schema.find(session, shadow)
-    if known is not None and known.state != "emptied":
-        await _check_same(session, asked, wanted, known, source)
+    shadow = schema.schema_of(request.name)
+    entry = await schema.find(session, shadow)
+    if entry is not None and entry.state != "emptied":
+        await _check_same(session, request, wanted, entry, source)
         return shadow, True
-    ranges = await resolve(source, asked.bounds)
+    ranges = await resolve(source, request.bounds)
     if source.broker is not None:
-        check_begins(ranges, asked.bounds, alone=not asked.archive)
-    if known is not None:
+        check_begins(ranges, request.bounds, alone=not request.archive)
+    if entry is not None:
         # The server crashed: the same ranges again, so that the digest is the same.
         ranges = await schema.ranges_of(session, shadow)
         await schema.drop(session, shadow)
-    units = cut(ranges, asked.unit_records)
-    return await schema.create(session, asked.name, wanted, ranges, units), False
+    units = plan_units(ranges, request.unit_records)
+    return await schema.create(session, request.name, wanted, ranges, units), False
 
 
 async def _check_same(
-    session: asyncpg.Connection, asked: Asked, wanted: Identity, known: schema.Entry, source: Chain
+    session: asyncpg.Connection,
+    request: ReplayRequest,
+    wanted: Identity,
+    entry: schema.Entry,
+    source: Chain,
 ) -> None:
-    if known.identity != wanted:
+    if entry.identity != wanted:
         raise BadReplay(
-            f"replay {asked.name} exists and is a fold of something else: "
-            f"{_differences(known.identity, wanted)}; give another --name, or drop it "
-            f"(`takedown replay drop {asked.name}`)"
+            f"replay {request.name} exists and is a fold of something else: "
+            f"{_differences(entry.identity, wanted)}; give another --name, or drop it "
+            f"(`takedown replay drop {request.name}`)"
         )
-    if asked.bounds == Bounds():
+    if request.bounds == Bounds():
         return
-    stored = await schema.ranges_of(session, known.schema)
-    if await resolve(source, asked.bounds) != stored:
+    stored = await schema.ranges_of(session, entry.schema)
+    if await resolve(source, request.bounds) != stored:
         raise BadReplay(
-            f"replay {asked.name} exists and has other offsets; give another --name, or drop it"
+            f"replay {request.name} exists and has other offsets; give another --name, or drop it"
         )
 
 
-def _differences(known: Identity, wanted: Identity) -> str:
+def _differences(stored: Identity, wanted: Identity) -> str:
     pairs = {
-        "methodology": (known.methodology.digest[:12], wanted.methodology.digest[:12]),
-        "source": (known.source, wanted.source),
-        "provider map": (known.map_digest, wanted.map_digest),
+        "methodology": (stored.methodology.digest[:12], wanted.methodology.digest[:12]),
+        "source": (stored.source, wanted.source),
+        "provider map": (stored.map_digest, wanted.map_digest),
         "event times": (
-            (known.event_from, known.event_to),
+            (stored.event_from, stored.event_to),
             (wanted.event_from, wanted.event_to),
         ),
-        "events kept": (known.with_events, wanted.with_events),
+        "events kept": (stored.with_events, wanted.with_events),
     }
     return ", ".join(name for name, (old, new) in pairs.items() if old != new)
 
 
 async def _fill(
-    session: asyncpg.Connection, asked: Asked, wanted: Identity, shadow: str, told: Progress
+    session: asyncpg.Connection,
+    request: ReplayRequest,
+    wanted: Identity,
+    shadow: str,
+    progress: ReplayProgress,
 ) -> str:
     ranges = await schema.ranges_of(session, shadow)
-    job = Job(
-        database=asked.database,
-        kafka=asked.kafka,
-        archive=asked.archive,
-        keyring=asked.keyring,
+    job = ReplayJob(
+        database=request.database,
+        kafka=request.kafka,
+        archive=request.archive,
+        keyring=request.keyring,
         shadow=shadow,
         identity=wanted,
         ranges=ranges,
@@ -212,20 +224,20 @@ async def _fill(
     )
     units = await schema.units_of(session, shadow)
     whole = [unit for unit in units if not unit.strays]
-    told.planned(sum(u.records for u in whole), sum(u.records for u in whole if u.done))
-    crew = _Crew(job, asked.workers)
+    progress.planned(sum(u.records for u in whole), sum(u.records for u in whole if u.done))
+    pool = _WorkerPool(job, request.workers)
     try:
-        await crew.run([u for u in units if not u.done and not u.strays], told.read)
-        told.stage("indexes")
-        await _index(asked.database, shadow, wanted)
-        strays = await _plan_strays(session, shadow, ranges, units, asked.unit_records)
+        await pool.run([u for u in units if not u.done and not u.strays], progress.read)
+        progress.stage("indexes")
+        await _index(request.database, shadow, wanted)
+        strays = await _plan_strays(session, shadow, ranges, units, request.unit_records)
         if strays:
-            told.stage("strays")
-            await crew.run(strays, lambda count: None)
+            progress.stage("strays")
+            await pool.run(strays, lambda count: None)
             await session.execute(schema.statement("refuse_once", shadow=shadow))
     finally:
-        crew.dismiss()
-    told.stage("digest")
+        pool.stop()
+    progress.stage("digest")
     return await schema.finish(session, shadow)
 
 
@@ -260,7 +272,7 @@ async def _plan_strays(
     if not planned:
         rows = await session.fetch(schema.statement("stray_homes", shadow=shadow))
         homes = {row["home"] for row in rows}
-        again = [unit for unit in cut(ranges, unit_records) if unit.partition in homes]
+        again = [unit for unit in plan_units(ranges, unit_records) if unit.partition in homes]
         planned = [
             structs.replace(unit, unit=len(units) + number, strays=True)
             for number, unit in enumerate(again)
@@ -270,32 +282,32 @@ async def _plan_strays(
     return [unit for unit in planned if not unit.done]
 
 
-class _Crew:
+class _WorkerPool:
     """The worker processes."""
 
-    def __init__(self, job: Job, size: int) -> None:
+    def __init__(self, job: ReplayJob, size: int) -> None:
         self._job = job
         self._size = max(1, size)
         self._members: dict[Connection, SpawnProcess] = {}
 
-    async def run(self, units: list[Unit], told: Callable[[int], None]) -> None:
-        """Have units done, the largest first; raises `ReplayStopped` or what a worker said."""
+    async def run(self, units: list[Unit], on_read: Callable[[int], None]) -> None:
+        """Have units done, the largest first; raises `ReplayStopped` or the error of a worker."""
         waiting = sorted(units, key=lambda unit: -unit.records)
         if not waiting:
             return
-        self._hire(min(self._size, len(waiting)))
-        idle = [c for c in self._members if self._set(c, waiting)]
+        self._start(min(self._size, len(waiting)))
+        idle = [c for c in self._members if self._assign(c, waiting)]
         at_work = set(idle)
         while at_work:
             ready: list[Any] = await asyncio.to_thread(wait, list(at_work), 0.2)
             for connection in ready:
-                message = self._hear(connection)
+                message = self._receive(connection)
                 if message[0] == "read":
-                    told(message[1])
-                elif message[0] == "done" and not self._set(connection, waiting):
+                    on_read(message[1])
+                elif message[0] == "done" and not self._assign(connection, waiting):
                     at_work.discard(connection)
 
-    def _hire(self, size: int) -> None:
+    def _start(self, size: int) -> None:
         context = get_context("spawn")
         while len(self._members) < size:
             ours, theirs = context.Pipe()
@@ -304,14 +316,14 @@ class _Crew:
             theirs.close()
             self._members[ours] = process
 
-    def _set(self, connection: Connection, waiting: list[Unit]) -> bool:
+    def _assign(self, connection: Connection, waiting: list[Unit]) -> bool:
         """Give a worker its next unit; say whether there was one."""
         if not waiting:
             return False
         connection.send(waiting.pop(0))
         return True
 
-    def _hear(self, connection: Connection) -> tuple[Any, ...]:
+    def _receive(self, connection: Connection) -> tuple[Any, ...]:
         try:
             message: tuple[Any, ...] = connection.recv()
         except (EOFError, ConnectionError):
@@ -324,7 +336,7 @@ class _Crew:
             raise stopped
         return message
 
-    def dismiss(self) -> None:
+    def stop(self) -> None:
         """End all workers; a unit that is not written yet is rolled back."""
         for connection, process in self._members.items():
             connection.close()

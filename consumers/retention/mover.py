@@ -16,22 +16,20 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from consumers.client.connection import KafkaConnection
-from consumers.record.archive import archives_in, read_manifest, stopped_in
-from consumers.record.archive_writing import write_archive
-from consumers.record.ranges import first_since, records_in
+from consumers.record.archive_reader import archives_in, read_manifest, stopped_in
+from consumers.record.archive_writer import write_archive
+from consumers.record.places import Offsets, Ranges
+from consumers.record.ranges import count_records, first_since, offsets_in
 from consumers.record.source import KafkaSource
-from consumers.retention.cutting import Cutter
 from consumers.retention.proof import REPORTS, Proof
+from consumers.retention.redactor import Redactor
 from schemas import topics
 from schemas.errors import TakedownError
-from services.ledger.shadow.schema import Partition, Ranges
 
 
 class RetentionBusy(TakedownError):
     """Another process works on the same archives."""
 
-
-Offsets = dict[Partition, int]
 
 DEAD_LETTERS = tuple(topic.dlq for topic in topics.EVIDENCE)
 _NAMED = "%Y%m%dT%H%M%S.%fZ"
@@ -45,13 +43,13 @@ class Mover:
         kafka: KafkaConnection,
         pool: asyncpg.Pool,
         folder: Path,
-        cut: Cutter,
+        redact: Redactor,
         alive: Callable[[], None],
     ) -> None:
         self._kafka = kafka
         self._pool = pool
         self._folder = folder
-        self._cut = cut
+        self._redact = redact
         self._alive = alive
 
     async def move(self, now: datetime, before: datetime, taken: Offsets) -> int:
@@ -60,38 +58,34 @@ class Mover:
         Deletes nothing where it raises `ArchiveDamaged` (an archive is not what was written), `RetentionRefused` (it
         can't be shown that the records stand elsewhere) or `RetentionBusy`.
         """
-        with _alone(self._folder):
+        with _lock(self._folder):
             return await self._move(now, before, taken)
 
     async def due(self, before: datetime, taken: Offsets) -> int:
         """Tell how many records would be moved."""
-        async with _source(self._kafka) as source:
-            return records_in(await _due(source, before, taken))
+        async with _open_source(self._kafka) as source:
+            return await count_records(source, await _due(source, before, taken))
 
     async def _move(self, now: datetime, before: datetime, taken: Offsets) -> int:
-        async with _source(self._kafka) as source:
+        async with _open_source(self._kafka) as source:
             moved = await self._finish(source, now)
             ranges = await _due(source, before, taken)
-            if records_in(ranges):
+            if offsets_in(ranges):
                 moved += await self._write(source, self._folder / now.strftime(_NAMED), ranges, now)
             return moved
 
-    async def forget_dead_letters(self, before: datetime) -> int:
+    async def delete_dead_letters(self, before: datetime) -> int:
         """Delete the dead letters that were put on the broker earlier than `before`; return how many."""
-        due = await self._old_dead_letters(before)
+        async with _open_source(self._kafka) as source:
+            due = await _old_dead_letters(source, before)
+            count = await count_records(source, due)
         await self._delete({place: end for place, (_, end) in due.items()})
-        return records_in(due)
+        return count
 
     async def dead_letters(self, before: datetime) -> int:
         """Tell how many dead letters would be deleted."""
-        return records_in(await self._old_dead_letters(before))
-
-    async def _old_dead_letters(self, before: datetime) -> Ranges:
-        async with _source(self._kafka) as source:
-            extents = await source.extents(DEAD_LETTERS)
-            ends = await first_since(source, extents, before)
-        spans = {place: (begins, ends[place]) for place, (begins, _) in extents.items()}
-        return {place: span for place, span in spans.items() if span[0] < span[1]}
+        async with _open_source(self._kafka) as source:
+            return await count_records(source, await _old_dead_letters(source, before))
 
     # -- archives ----------------------------------------------------------------------------------
 
@@ -108,14 +102,14 @@ class Mover:
 
     async def _write(self, source: KafkaSource, folder: Path, ranges: Ranges, now: datetime) -> int:
         manifest = await write_archive(
-            source, folder, ranges, now, lambda count: self._alive(), cut=self._cut
+            source, folder, ranges, now, lambda count: self._alive(), redact=self._redact
         )
         await self._delete_moved(source, folder, await source.extents([REPORTS]))
         return manifest.records
 
     async def _delete_moved(self, source: KafkaSource, folder: Path, extents: Ranges) -> bool:
         """Read an archive back beside the broker, and only then delete there what it holds; tell whether it had any."""
-        proof = Proof(self._kafka, source, self._pool, self._cut, self._alive)
+        proof = Proof(self._kafka, source, self._pool, self._redact, self._alive)
         ends = await proof.deletable(folder, read_manifest(folder), extents)
         await self._delete(ends)
         return bool(ends)
@@ -134,7 +128,7 @@ class Mover:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _lock(folder: Path) -> Iterator[None]:
     """Hold the folder for as long as the block lasts; the lock goes with the process."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
@@ -156,8 +150,15 @@ async def _due(source: KafkaSource, before: datetime, taken: Offsets) -> Ranges:
     }
 
 
+async def _old_dead_letters(source: KafkaSource, before: datetime) -> Ranges:
+    extents = await source.extents(DEAD_LETTERS)
+    ends = await first_since(source, extents, before)
+    spans = {place: (begins, ends[place]) for place, (begins, _) in extents.items()}
+    return {place: span for place, span in spans.items() if span[0] < span[1]}
+
+
 @asynccontextmanager
-async def _source(kafka: KafkaConnection) -> AsyncIterator[KafkaSource]:
+async def _open_source(kafka: KafkaConnection) -> AsyncIterator[KafkaSource]:
     source = KafkaSource(kafka)
     try:
         yield source

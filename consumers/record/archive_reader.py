@@ -4,7 +4,7 @@
     DIR/<topic>/<partition>/<first offset>.msgpack.zst  one zstd frame: an array of records, each
         [offset, timestamp, timestamp type, key, value, [[header, bytes], ...]]
 
-`archive_writing` writes it, and goes on with one that was stopped. What reporters sent may hold unsealed URLs: only the
+`archive_writer` writes it, and goes on with one that was stopped. What reporters sent may hold unsealed URLs: only the
 owner may read the files.
 An archive `without_urls` holds none, sealed or not: its records are those that `consumers.retention` made of them.
 """
@@ -19,19 +19,19 @@ import cramjam
 import msgspec
 from msgspec import Struct
 
-from consumers.record.source import Raw
+from consumers.record.places import Partition, Ranges
+from consumers.record.source import RawRecord
 from schemas.errors import TakedownError
-from services.ledger.shadow.schema import Partition, Ranges
 
 FORMAT = "takedown-archive"
 VERSION = 1
 MANIFEST = "manifest.json"
 PROGRESS = "progress.jsonl"
 
-Told = Callable[[int], None]
-Body = tuple[int, int, int, bytes | None, bytes | None, list[tuple[str, bytes | None]]]
+CountCallback = Callable[[int], None]
+PackedRecord = tuple[int, int, int, bytes | None, bytes | None, list[tuple[str, bytes | None]]]
 
-_unpack = msgspec.msgpack.Decoder(list[Body]).decode
+_unpack = msgspec.msgpack.Decoder(list[PackedRecord]).decode
 
 
 class ArchiveDamaged(TakedownError):
@@ -55,8 +55,8 @@ class Span(Struct, frozen=True, kw_only=True):
     until: int
 
 
-class Written(Struct, frozen=True, kw_only=True):
-    """One file."""
+class ArchiveFile(Struct, frozen=True, kw_only=True):
+    """One file of an archive."""
 
     name: str
     topic: str
@@ -79,7 +79,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     created_at: datetime
     records: int
     spans: list[Span]
-    files: list[Written]
+    files: list[ArchiveFile]
     without_urls: bool = False
     digest: str = ""
 
@@ -107,8 +107,8 @@ def archives_in(folder: Path) -> list[Path]:
 
 def stopped_in(folder: Path) -> list[Path]:
     """Give the archives in a folder whose writing was stopped."""
-    found = sorted(path.parent for path in folder.glob(f"*/{PROGRESS}"))
-    return [path for path in found if not (path / MANIFEST).exists()]
+    begun = sorted(path.parent for path in folder.glob(f"*/{PROGRESS}"))
+    return [path for path in begun if not (path / MANIFEST).exists()]
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -132,55 +132,55 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def verify_archive(folder: Path, told: Told) -> Manifest:
+def verify_archive(folder: Path, count: CountCallback) -> Manifest:
     """Read everything back; return the manifest. Raises `ArchiveDamaged` that says every fault."""
     manifest = read_manifest(folder)
-    faults = list(_faults(folder, manifest, told))
+    faults = list(_faults(folder, manifest, count))
     if faults:
         shown = "; ".join(faults[:20]) + (f"; and {len(faults) - 20} more" if faults[20:] else "")
         raise ArchiveDamaged(f"the archive is damaged: {shown}")
     return manifest
 
 
-def _faults(folder: Path, manifest: Manifest, told: Told) -> Iterator[str]:
-    known = {written.name for written in manifest.files}
+def _faults(folder: Path, manifest: Manifest, count: CountCallback) -> Iterator[str]:
+    listed = {file.name for file in manifest.files}
     there = {str(p.relative_to(folder)) for p in folder.glob("*/*/*") if p.is_file()}
-    yield from (f"{name} is not in the manifest" for name in sorted(there - known))
+    yield from (f"{name} is not in the manifest" for name in sorted(there - listed))
     spans = manifest.ranges()
     reached: dict[Partition, int] = {}
-    for written in manifest.files:
-        place = (written.topic, written.partition)
+    for file in manifest.files:
+        place = (file.topic, file.partition)
         begins, until = spans.get(place, (0, 0))
         before = reached.get(place, begins)
-        if not before <= written.first_offset <= written.last_offset < until:
-            yield f"{written.name} has offsets out of its turn"
-        reached[place] = written.last_offset + 1
+        if not before <= file.first_offset <= file.last_offset < until:
+            yield f"{file.name} has offsets out of its turn"
+        reached[place] = file.last_offset + 1
         try:
-            read_file(folder, written)
+            read_file(folder, file)
         except ArchiveDamaged as error:
             yield str(error)
-        told(written.records)
-    if manifest.records != sum(written.records for written in manifest.files):
+        count(file.records)
+    if manifest.records != sum(file.records for file in manifest.files):
         yield "the counts do not add up"
 
 
-def read_file(folder: Path, written: Written) -> list[Raw]:
+def read_file(folder: Path, file: ArchiveFile) -> list[RawRecord]:
     """Read one file; raises `ArchiveDamaged` where it is not what the manifest says."""
     try:
-        content = (folder / written.name).read_bytes()
+        content = (folder / file.name).read_bytes()
     except OSError as error:
-        raise ArchiveDamaged(f"{written.name} can't be read ({error.strerror})") from None
-    if hashlib.sha256(content).hexdigest() != written.sha256:
-        raise ArchiveDamaged(f"{written.name} was changed: its SHA-256 is another")
+        raise ArchiveDamaged(f"{file.name} can't be read ({error.strerror})") from None
+    if hashlib.sha256(content).hexdigest() != file.sha256:
+        raise ArchiveDamaged(f"{file.name} was changed: its SHA-256 is another")
     try:
         bodies = _unpack(bytes(cramjam.zstd.decompress(content)))
     except (cramjam.DecompressionError, msgspec.DecodeError):
-        raise ArchiveDamaged(f"{written.name} can't be unpacked") from None
+        raise ArchiveDamaged(f"{file.name} can't be unpacked") from None
     offsets = [body[0] for body in bodies]
-    expected = (written.records, written.first_offset, written.last_offset)
+    expected = (file.records, file.first_offset, file.last_offset)
     if (len(offsets), *offsets[:1], *offsets[-1:]) != expected or offsets != sorted(set(offsets)):
-        raise ArchiveDamaged(f"{written.name} holds other records than the manifest says")
-    return [Raw(written.topic, written.partition, *body) for body in bodies]
+        raise ArchiveDamaged(f"{file.name} holds other records than the manifest says")
+    return [RawRecord(file.topic, file.partition, *body) for body in bodies]
 
 
 class ArchiveSource:
@@ -196,12 +196,12 @@ class ArchiveSource:
 
     async def read(self, place: Partition, begins: int, until: int) -> AsyncIterator[Sequence[Any]]:
         """Read one partition, a file at a time; raises `ArchiveDamaged`."""
-        for written in self.manifest.files:
-            if (written.topic, written.partition) != place:
+        for file in self.manifest.files:
+            if (file.topic, file.partition) != place:
                 continue
-            if written.last_offset < begins or written.first_offset >= until:
+            if file.last_offset < begins or file.first_offset >= until:
                 continue
-            records = read_file(self._folder, written)
+            records = read_file(self._folder, file)
             chosen = [record for record in records if begins <= record.offset < until]
             if chosen:
                 yield chosen
@@ -212,13 +212,13 @@ class ArchiveSource:
         Reads files until it is found in each partition; raises `ArchiveDamaged`.
         """
         since = int(at.timestamp() * 1000)
-        found: dict[Partition, int | None] = dict.fromkeys(await self.extents(names))
-        for written in self.manifest.files:
-            place = (written.topic, written.partition)
-            if place in found and found[place] is None:
-                records = read_file(self._folder, written)
-                found[place] = next((r.offset for r in records if r.timestamp >= since), None)
-        return found
+        first: dict[Partition, int | None] = dict.fromkeys(await self.extents(names))
+        for file in self.manifest.files:
+            place = (file.topic, file.partition)
+            if place in first and first[place] is None:
+                records = read_file(self._folder, file)
+                first[place] = next((r.offset for r in records if r.timestamp >= since), None)
+        return first
 
     async def close(self) -> None:
         """Nothing stays open."""

@@ -54,16 +54,16 @@ async def create_topics(
             for name in missing
         ]
         answer = await admin.create_topics(new)
-        made = [str(name) for name, *rest in answer.topic_errors if _created(name, *rest)]
+        created = [str(name) for name, *rest in answer.topic_errors if _is_created(name, *rest)]
         # The controller has them; who asks the broker next is to find them, too.
-        await _waited(lambda: _missing(admin, set(missing)))
+        await _wait_until_right(lambda: _missing(admin, set(missing)))
         await _counts(admin, missing)
-        return made
+        return created
     finally:
         await admin.close()
 
 
-def _created(name: str, code: int, message: str | None = None) -> bool:
+def _is_created(name: str, code: int, message: str | None = None) -> bool:
     error = for_code(code)
     if code == 0:
         log.info("topics.created", topic=name)
@@ -93,7 +93,7 @@ async def require_partitions(kafka: KafkaConnection, names: Iterable[str]) -> di
     admin = AIOKafkaAdminClient(**kafka.client_options())
     try:
         await admin.start()
-        missing = await _waited(lambda: _missing(admin, wanted))
+        missing = await _wait_until_right(lambda: _missing(admin, wanted))
         if missing:
             raise TopicsWrong(f"{', '.join(missing)}: missing; run `takedown topics create`")
         return await _counts(admin, sorted(wanted))
@@ -112,11 +112,11 @@ async def _counts(admin: AIOKafkaAdminClient, existing: list[str]) -> dict[str, 
     counts: dict[str, int] = {}
 
     async def unready() -> list[str]:
-        found = await admin.describe_topics(existing)
-        counts.update({t["topic"]: len(t["partitions"]) for t in found})
-        return [t["topic"] for t in found if not _is_ready(t)]
+        described = await admin.describe_topics(existing)
+        counts.update({t["topic"]: len(t["partitions"]) for t in described})
+        return [t["topic"] for t in described if not _is_ready(t)]
 
-    if names := await _waited(unready):
+    if names := await _wait_until_right(unready):
         raise TopicsWrong(f"{', '.join(names)}: not ready; see that all brokers run")
     return counts
 
@@ -126,13 +126,13 @@ def _is_ready(topic: Mapping[str, Any]) -> bool:
     return topic["error_code"] == 0 and bool(parts) and all(p["leader"] >= 0 for p in parts)
 
 
-async def _waited(wrong: Callable[[], Awaitable[list[str]]]) -> list[str]:
+async def _wait_until_right(problems: Callable[[], Awaitable[list[str]]]) -> list[str]:
     """Ask until nothing is wrong; after a few seconds, return what still is."""
     for delay in _DELAYS:
-        if not await wrong():
+        if not await problems():
             return []
         await asyncio.sleep(delay)
-    return await wrong()
+    return await problems()
 
 
 async def describe_topics(
@@ -173,9 +173,9 @@ async def verify_topics(
 
 
 def _problems(
-    wanted: Mapping[str, str], partitions: int | None, found: Mapping[str, str] | None, common: int
+    wanted: Mapping[str, str], partitions: int | None, actual: Mapping[str, str] | None, common: int
 ) -> tuple[str, ...]:
-    if partitions is None or found is None:
+    if partitions is None or actual is None:
         return ("is missing",)
     problems = []
     if partitions != common:
@@ -184,18 +184,18 @@ def _problems(
             "or a case's events have no common owner"
         )
     problems += [
-        f"{name} is {found.get(name)!r} and must be {value!r}"
+        f"{name} is {actual.get(name)!r} and must be {value!r}"
         for name, value in wanted.items()
         if name in ("cleanup.policy", "retention.ms", "retention.bytes")
-        and found.get(name) != value
+        and actual.get(name) != value
     ]
     return tuple(problems)
 
 
 async def _settings(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
     wanted = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    found: dict[str, dict[str, str]] = {}
+    settings: dict[str, dict[str, str]] = {}
     for answer in await admin.describe_configs(wanted):
         for _, _, _, name, entries in answer.resources:
-            found[name] = {entry[0]: entry[1] for entry in entries}
-    return found
+            settings[name] = {entry[0]: entry[1] for entry in entries}
+    return settings
