@@ -15,7 +15,7 @@ from deploy.grafana import dashboard
 from schemas import topics
 from schemas.events import TYPE_OF, TYPES, Payload
 from schemas.topics import Topic
-from services.runtime import settings_reference
+from services.runtime.settings import settings_reference
 
 HERE = Path(__file__).parent.parent / "schemas"
 VERSION = "1.0.0"
@@ -124,7 +124,7 @@ def files() -> dict[Path, str]:
     schemas = {HERE / "jsonschema" / name: text for name, text in json_schemas().items()}
     return schemas | {
         HERE / "asyncapi.yaml": asyncapi(),
-        HERE.parent / "docs" / "settings.md": settings_reference.reference(),
+        HERE.parent / "docs" / "settings.md": settings_reference(),
         dashboard.PATH: dashboard.text(),
         metrics_reference.PATH: metrics_reference.text(),
     }

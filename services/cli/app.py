@@ -19,37 +19,67 @@ DISTRIBUTION = "takedown-monitor"
 # Name -> (module, one line). A module is imported when its command is asked for: a client library
 # that takes half a second to load is no price for `--help`.
 COMMANDS = {
-    "up": ("services.cli.up", "Start everything: servers where none are given, and all roles."),
-    "run": ("services.cli.run", "Run one or more roles in this process."),
-    "probe": ("services.cli.probe", "Look once at a URL of your own, and say why."),
-    "submit": ("services.cli.submit", "Send events, one JSON object a line, to Kafka."),
+    "up": (
+        "services.cli.up_command",
+        "Start everything: servers where none are given, and all roles.",
+    ),
+    "run": ("services.cli.run_command", "Run one or more roles in this process."),
+    "probe": ("services.cli.probe_command", "Look once at a URL of your own, and say why."),
+    "submit": ("services.cli.submit_command", "Send events, one JSON object a line, to Kafka."),
     "import": ("services.cli.imports", "Turn data of others into events."),
-    "case": ("services.cli.case", "Look at cases; never shows a URL without a purpose."),
+    "case": ("services.cli.case_command", "Look at cases; never shows a URL without a purpose."),
     "correct": (
-        "services.cli.correct",
+        "services.cli.correct_command",
         "Retract, attribute, hold, erase: with actor and reason, deleting nothing.",
     ),
-    "evidence": ("services.cli.evidence", "Write or check the signed evidence pack of a provider."),
-    "reconcile": ("services.cli.reconcile", "Compare our notices with a provider's own list."),
-    "audit": ("services.cli.audit", "Show who opened or erased what; check the log's chain."),
-    "report": ("services.cli.report", "Print who removed what in time, as bounds."),
+    "evidence": (
+        "services.cli.evidence_command",
+        "Write or check the signed evidence pack of a provider.",
+    ),
+    "reconcile": (
+        "services.cli.reconcile_command",
+        "Compare our notices with a provider's own list.",
+    ),
+    "audit": (
+        "services.cli.audit_command",
+        "Show who opened or erased what; check the log's chain.",
+    ),
+    "report": ("services.cli.report_command", "Print who removed what in time, as bounds."),
     "replay": (
-        "services.cli.replay",
+        "services.cli.replay_command",
         "Fold the evidence again, compare, and make the result live.",
     ),
-    "archive": ("services.cli.archive", "Keep the evidence as compressed files with checksums."),
-    "retention": ("services.cli.retention", "Destroy URLs that were kept for long enough."),
-    "dead-letters": ("services.cli.dead_letters", "Look at what could not be used, and retry it."),
-    "topics": ("services.cli.topics", "List, create and verify the topics."),
-    "migrate": ("services.cli.migrate", "Bring the database to this version's schema."),
-    "method": ("services.cli.method", "Show the methodologies: what `removed in time` means."),
-    "keys": ("services.cli.keys", "Make and rotate the keys that name cases and seal URLs."),
-    "check-config": ("services.cli.check_config", "Read and check all settings; start nothing."),
+    "archive": (
+        "services.cli.archive_command",
+        "Keep the evidence as compressed files with checksums.",
+    ),
+    "retention": ("services.cli.retention_command", "Destroy URLs that were kept for long enough."),
+    "dead-letters": (
+        "services.cli.dead_letters_command",
+        "Look at what could not be used, and retry it.",
+    ),
+    "topics": ("services.cli.topics_command", "List, create and verify the topics."),
+    "migrate": ("services.cli.migrate_command", "Bring the database to this version's schema."),
+    "method": (
+        "services.cli.method_command",
+        "Show the methodologies: what `removed in time` means.",
+    ),
+    "keys": (
+        "services.cli.keys_command",
+        "Make and rotate the keys that name cases and seal URLs.",
+    ),
+    "check-config": (
+        "services.cli.check_config_command",
+        "Read and check all settings; start nothing.",
+    ),
     "demo": (
-        "services.cli.demo",
+        "services.cli.demo_command",
         "Run everything on a simulated internet; check it against the truth.",
     ),
-    "doctor": ("services.cli.doctor", "Check everything this program needs, and say what to do."),
+    "doctor": (
+        "services.cli.doctor_command",
+        "Check everything this program needs, and say what to do.",
+    ),
 }
 
 _STATUSES = """\b

@@ -6,10 +6,10 @@ from pathlib import Path
 import click
 
 from schemas.events import Event
-from services.cli.submit import Names, send
+from services.cli.submit_command import Names, send
 from services.cli.support import client_settings, json_option, print_json, progress, run_async
 from services.reports import urlhaus as dump
-from services.runtime.keys import load_keyring
+from services.runtime.keyfile import load_keyring
 
 
 @click.group()

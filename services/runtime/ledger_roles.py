@@ -22,7 +22,7 @@ from services.ledger import migrate
 from services.ledger.pool import open_pool
 from services.runtime.connections import database_connection
 from services.runtime.kafka_login import kafka_connection
-from services.runtime.keys import load_keyring
+from services.runtime.keyfile import load_keyring
 from services.runtime.methods import methodology
 from services.runtime.parts import Build, Parts, Role, answering_kafka
 

@@ -10,7 +10,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from services.runtime.redaction import redact
-from services.runtime.settings_model import Log
+from services.runtime.settings import Log
 
 _OUR_EVENT = re.compile(r"[a-z_]+\.[a-z_]+")
 _SAFE = frozenset({"level", "timestamp", "logger", "role"})

@@ -12,7 +12,7 @@ import aiohttp
 
 import services
 from schemas.errors import ConfigError, TakedownError
-from services.runtime.embedded.process import free_port
+from services.runtime.embedded.server_process import free_port
 from services.runtime.settings import PREFIX, Settings, environment_of
 from services.runtime.supervisor import Backoff, Child
 

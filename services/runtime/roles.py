@@ -15,7 +15,7 @@ from services.exporter.http import serve
 from services.runtime.endpoints import connected
 from services.runtime.methods import methodology
 from services.runtime.parts import Build, Clock, Parts
-from services.runtime.process import run_process
+from services.runtime.role_process import run_process
 from services.runtime.settings import Settings
 from services.runtime.systemd import Systemd
 

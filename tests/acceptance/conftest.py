@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from services.runtime.demo.play import Result, Show
 from services.runtime.demo.stage import Stage, serving, settings_for, stage
-from services.runtime.embedded.process import free_port
-from services.runtime.up import Installation
+from services.runtime.embedded.server_process import free_port
+from services.runtime.installation import Installation
 from tests.servers import eventually
 
 CASES = 240

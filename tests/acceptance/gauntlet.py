@@ -16,8 +16,8 @@ import msgspec
 
 from services.runtime.demo.play import Result, Show
 from services.runtime.demo.stage import Stage, serving, settings_for, stage_of
-from services.runtime.settings_model import Settings
-from services.runtime.up import Installation
+from services.runtime.installation import Installation
+from services.runtime.settings import Settings
 from services.simulation.scenarios import gauntlet
 from services.simulation.weather import ABROAD, HOME
 

@@ -20,7 +20,7 @@ from schemas.ids import instant
 from services.cli import app
 from services.exporter.health import Health
 from services.ledger import audit
-from services.runtime import keys, logging
+from services.runtime import keyfile, logging
 from tests.integration.ledger_kit import (
     KEYRING,
     START,
@@ -93,8 +93,8 @@ async def desk(
     monkeypatch.setattr(logging, "configure", lambda *_, **__: None)
     monkeypatch.setattr(logging, "silence", lambda _: None)
     sealing = {name: key.hex() for name, key in KEYRING.sealing.items()}
-    made = keys.KeyFile(naming=KEYRING.naming.hex(), active=KEYRING.active, sealing=sealing)
-    keys.write_keys(tmp_path / "data" / "keys.toml", made)
+    made = keyfile.KeyFile(naming=KEYRING.naming.hex(), active=KEYRING.active, sealing=sealing)
+    keyfile.write_keys(tmp_path / "data" / "keys.toml", made)
     async with lab(kafka_bootstrap, postgres_dsn) as ledger:
         ledger.start()
         yield Desk(ledger, postgres_dsn, tmp_path)

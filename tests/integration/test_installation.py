@@ -11,9 +11,9 @@ import asyncpg
 import pytest
 
 from schemas.urls import canonical
-from services.runtime.settings_model import Exporter, Http, Settings, Topics
+from services.runtime.installation import Installation
+from services.runtime.settings import Exporter, Http, Settings, Topics
 from services.runtime.supervisor import Backoff
-from services.runtime.up import Installation
 from tests.servers import eventually
 
 ROOT = Path(__file__).parent.parent.parent

@@ -7,9 +7,9 @@ import pytest
 
 from schemas.errors import ConfigError
 from services.runtime.endpoints import LOCK_NAME
+from services.runtime.installation import Installation
 from services.runtime.role_children import refuse_taken
-from services.runtime.settings_model import Http, Log, Settings
-from services.runtime.up import Installation
+from services.runtime.settings import Http, Log, Settings
 from tests.servers import eventually
 
 

@@ -28,8 +28,8 @@ from services.core.watch import entry_of
 from services.exporter.health import Health
 from services.exporter.metrics import CONSUMER_REBUILDS
 from services.ledger.store import Advance, Fenced, LedgerStore
-from services.runtime.doctor import examine
-from services.runtime.settings_model import Database, Settings
+from services.runtime.checkup import examine
+from services.runtime.settings import Database, Settings
 from tests.conftest import OwnKafka, OwnPostgres
 from tests.integration.ledger_kit import (
     METHOD,

@@ -16,8 +16,8 @@ from services.ledger import migrate
 from services.ledger.pool import DatabaseConnection, open_pool, session_of, streamed
 from services.ledger.shadow.schema import BadReplay
 from services.runtime.connections import database_connection
-from services.runtime.settings_model import Database, Exporter, Http, Settings, Topics
-from services.runtime.up import Installation
+from services.runtime.installation import Installation
+from services.runtime.settings import Database, Exporter, Http, Settings, Topics
 from tests.commands import takedown
 from tests.integration.ledger_kit import KEYRING, METHOD
 from tests.pgbouncer import pooling, through

@@ -27,8 +27,8 @@ from services.reports import evidence_log
 from services.reports.table import Table, build
 from services.runtime.connections import database_connection, kafka_connection
 from services.runtime.demo.stage import Stage, serving, settings_for
+from services.runtime.installation import Installation
 from services.runtime.methods import methodology
-from services.runtime.up import Installation
 from services.simulation import driver, truth
 from services.simulation.facts import Failure, Verification
 

@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from schemas.errors import TakedownError
 from schemas.sealing import Keyring
-from services.runtime.embedded.process import free_port
-from services.runtime.settings_model import Exporter, Http, Log, Probe, Settings
+from services.runtime.embedded.server_process import free_port
+from services.runtime.settings import Exporter, Http, Log, Probe, Settings
 from services.simulation import builder, internet, scenarios
 from services.simulation.scenarios import Scenario
 from services.simulation.world import World

@@ -19,7 +19,7 @@ import structlog
 
 from schemas.sqlfiles import statements
 from services.runtime.embedded.postgres_memory import shared_buffers_mb
-from services.runtime.embedded.process import (
+from services.runtime.embedded.server_process import (
     DataDirLock,
     ServerError,
     ServerProcess,

@@ -12,15 +12,14 @@ from aiokafka.errors import KafkaConnectionError
 from asyncpg import InvalidPasswordError
 
 from schemas.urls import canonical
-from services.cli import app, submit, support, up
-from services.cli.case import defanged
+from services.cli import app, submit_command, support, up_command
+from services.cli.case_command import defanged
 from services.cli.lines import Refusal, read_lines
 from services.cli.support import cell, unreachable
-from services.cli.up import without_password
-from services.runtime import keys, logging
+from services.cli.up_command import without_password
+from services.runtime import keyfile, logging
 from services.runtime.logging import silence
-from services.runtime.settings import Settings
-from services.runtime.settings_model import Log
+from services.runtime.settings import Log, Settings
 
 NOW = datetime(2025, 2, 1, tzinfo=UTC)
 URL = "https://marker-host.example/page"
@@ -176,7 +175,7 @@ def test_keys_new_makes_them_once(run, tmp_path):
     assert result.exit_code == 0
     assert "Back it up" in result.stderr
     assert run("keys", "new").exit_code == 2
-    secrets = keys.read_keys(tmp_path / "keys.toml")
+    secrets = keyfile.read_keys(tmp_path / "keys.toml")
     assert secrets.naming not in result.output + run("keys", "show").output
 
 
@@ -347,7 +346,7 @@ def test_a_url_in_the_place_of_a_field_is_not_repeated(run, keyring):
 def test_many_bad_lines_are_not_all_shown(run, keyring):
     """A file of another kind does not flood the terminal."""
     result = run("submit", "-", "--dry-run", input="nonsense\n" * 50)
-    assert result.stderr.count("line ") == submit._SHOWN
+    assert result.stderr.count("line ") == submit_command._SHOWN
     assert "30 more not shown" in result.stderr
 
 
@@ -367,7 +366,7 @@ def test_up_says_what_happens_once(monkeypatch, level, silenced):
     configured, quiet = [], []
     monkeypatch.setattr(logging, "configure", lambda log, *_, **__: configured.append(log.level))
     monkeypatch.setattr(logging, "silence", quiet.append)
-    up._log(Settings(log=Log(level=level)))
+    up_command._log(Settings(log=Log(level=level)))
     assert configured == ["error" if silenced else "info"]
     assert ("services" in quiet) is silenced
 

@@ -9,9 +9,9 @@ import msgspec
 
 from services.cli.support import run_async
 from services.runtime import logging
+from services.runtime.installation import Installation, Interrupt
 from services.runtime.roles import ROLES, refusals
 from services.runtime.settings import Settings, load
-from services.runtime.up import Installation, Interrupt
 
 _TOLD_IN_PROSE = ("services", "consumers", "aiokafka")
 _PASSWORD = re.compile(r"((?:^|&)(?:ssl)?password=)[^&]*", re.I)

@@ -12,7 +12,7 @@ from rich.console import Console
 from schemas.errors import ConfigError
 from schemas.methodology import Methodology
 from services.attribution.providermap import ProviderMap
-from services.cli.instants import Instant, dated
+from services.cli.instant_options import Instant, dated
 from services.cli.support import client_settings, json_option, now, print_json, run_async
 from services.ledger.pool import DatabaseConnection
 from services.reports import html, public, sheet

@@ -18,7 +18,7 @@ import structlog
 from schemas.sealing import Keyring
 from services.runtime import datadir
 from services.runtime.embedded import EmbeddedKafka, EmbeddedPostgres, JarSources
-from services.runtime.embedded.process import DataDirLock
+from services.runtime.embedded.server_process import DataDirLock
 from services.runtime.endpoints import (
     LOCK_NAME,
     Endpoints,
@@ -27,10 +27,10 @@ from services.runtime.endpoints import (
     write_endpoints,
 )
 from services.runtime.keeper import Keeper
-from services.runtime.keys import ensure_keys, load_keyring
+from services.runtime.keyfile import ensure_keys, load_keyring
+from services.runtime.preparation import prepare_database, prepare_topics
 from services.runtime.role_children import RoleChildren
 from services.runtime.roles import default_roles, refuse_to_start
-from services.runtime.schema import prepare_database, prepare_topics
 from services.runtime.settings import Settings
 from services.runtime.supervisor import Backoff
 

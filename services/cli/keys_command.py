@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.cli.support import json_option, print_json
 from services.reports.evidence_seal import fingerprint, public_pem
-from services.runtime.keys import activated, keys_path, new_keys, read_keys, rotated, write_keys
+from services.runtime.keyfile import activated, keys_path, new_keys, read_keys, rotated, write_keys
 from services.runtime.settings import load
 from services.runtime.signing import load_signing_key, make_signing_key, signing_path
 

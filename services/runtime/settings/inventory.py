@@ -1,35 +1,14 @@
-"""The settings: every one with a type, a default, its unit in the name and one sentence.
+"""The settings as data: where each one stands, how its variable is called, what it is by default."""
 
-A setting comes from the environment (`TAKEDOWN_<SECTION>_<FIELD>`) or from the TOML file that
-`TAKEDOWN_CONFIG` names (`[section] field = value`); the environment wins. An empty variable counts
-as unset. A secret may come from a file instead: `TAKEDOWN_<NAME>_FILE`.
-docs/settings.md is generated from here.
-"""
-
-import os
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from services.runtime.settings_given import CONFIG, PREFIX, converted, given
-from services.runtime.settings_model import Section, Settings, is_secret
-from services.runtime.settings_rules import RULES, config_error
+from services.runtime.settings.model import Section, Settings, is_secret
 
-__all__ = [
-    "CONFIG",
-    "PREFIX",
-    "Setting",
-    "Settings",
-    "broken_rules",
-    "catalogue",
-    "environment_of",
-    "examine",
-    "load",
-    "sections",
-]
+PREFIX = "TAKEDOWN_"
 
 # Names that people expect, where section + field would read oddly.
 _SPECIAL = {
@@ -55,14 +34,14 @@ class Setting(Struct, frozen=True):
 
 
 def sections() -> dict[str, type[Section]]:
-    """Every section by name; the settings without a section stand under the empty name."""
+    """Return every section by name; the settings without a section stand under the empty name."""
     named = {f.name: f.type for f in msgspec.structs.fields(Settings) if isinstance(f.type, type)}
     return {"": Settings} | {n: t for n, t in named.items() if issubclass(t, Section)}
 
 
 @cache
 def catalogue() -> tuple[Setting, ...]:
-    """Every setting, in the order of the reference."""
+    """Return every setting, in the order of the reference."""
     return tuple(
         _setting(section, struct, field)
         for section, struct in sections().items()
@@ -81,48 +60,19 @@ def _setting(section: str, struct: type[Section], field: msgspec.structs.FieldIn
     return Setting(section, field.name, variable, field.type, field.default, about, secret)
 
 
-def load(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read and check all settings.
-
-    Raises:
-        ConfigError: settings are unknown, unreadable, of the wrong kind or contradict each other; it names all of them.
-    """
-    settings, problems = examine(environment)
-    if problems:
-        raise config_error(*problems)
-    return settings
-
-
-def examine(environment: Mapping[str, str]) -> tuple[Settings, list[str]]:
-    """Read all settings; give those that can be used, and everything that is wrong."""
-    found = given(environment, catalogue())
-    tables, wrong = converted(found.values.values())
-    settings = msgspec.convert(tables, Settings, strict=False)
-    problems = [*found.problems, *(reason for _, reason in wrong)]
-    # What a rule says of a value that could not be read, or of a file that is missing, would be a guess.
-    named = [value.setting.variable for value, _ in wrong]
-    broken = broken_rules(settings) if found.whole else []
-    problems += [p for p in broken if not any(variable in p for variable in named)]
-    return settings, problems
-
-
-def broken_rules(settings: Settings) -> list[str]:
-    """Apply every rule that joins settings."""
-    return [problem for rule in RULES for problem in rule(settings)]
-
-
 def environment_of(settings: Settings) -> dict[str, str]:
     """Write settings as the variables that give them back: what a child process is started with."""
-    found: dict[str, str] = {}
+    variables: dict[str, str] = {}
     for setting in catalogue():
         section = getattr(settings, setting.section) if setting.section else settings
         value = getattr(section, setting.field)
         if value != setting.default and value is not None:
-            found[setting.variable] = _text(value)
-    return found
+            variables[setting.variable] = value_text(value)
+    return variables
 
 
-def _text(value: object) -> str:
+def value_text(value: object) -> str:
+    """Write a value as a variable of the environment holds it."""
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)

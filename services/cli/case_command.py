@@ -26,7 +26,7 @@ from services.core.machines import Clock, Presence
 from services.ledger import audit
 from services.ledger.pool import DatabaseConnection, session_of
 from services.runtime.connections import database_connection
-from services.runtime.keys import load_keyring
+from services.runtime.keyfile import load_keyring
 from services.runtime.settings import load
 
 _LIST = (

@@ -3,18 +3,15 @@
 import ipaddress
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from schemas.errors import BadUrl, ConfigError
 from schemas.methodology import shipped
 from schemas.urls import canonical
 from services.probing.http.egress import proxy_of
+from services.runtime.settings.model import Settings
 
-if TYPE_CHECKING:
-    from services.runtime.settings_model import Settings
-
-Rule = Callable[["Settings"], Iterator[str]]
+Rule = Callable[[Settings], Iterator[str]]
 
 
 def config_error(*problems: str) -> ConfigError:
@@ -24,7 +21,7 @@ def config_error(*problems: str) -> ConfigError:
     return ConfigError("\n  ".join([f"{len(problems)} settings are wrong:", *problems]))
 
 
-def files_exist(settings: "Settings") -> Iterator[str]:
+def files_exist(settings: Settings) -> Iterator[str]:
     """Name every file that a setting points to and that is not there."""
     named = {
         "TAKEDOWN_KEYS_FILE": settings.keys_file,
@@ -37,7 +34,7 @@ def files_exist(settings: "Settings") -> Iterator[str]:
             yield f"{variable} names {path}, which is no file"
 
 
-def folders_exist(settings: "Settings") -> Iterator[str]:
+def folders_exist(settings: Settings) -> Iterator[str]:
     """Name every folder that a setting points to and that is not there."""
     named = {
         "TAKEDOWN_KAFKA_JARS_DIR": settings.kafka.jars_dir,
@@ -48,14 +45,14 @@ def folders_exist(settings: "Settings") -> Iterator[str]:
             yield f"{variable} names {path}, which is no folder"
 
 
-def database_url_is_postgres(settings: "Settings") -> Iterator[str]:
+def database_url_is_postgres(settings: Settings) -> Iterator[str]:
     """Refuse an address that is not one of PostgreSQL; the address itself is never repeated."""
     url = settings.database.url
     if url is not None and not url.startswith(("postgresql://", "postgres://")):
         yield "TAKEDOWN_DATABASE_URL must begin with postgresql://"
 
 
-def bootstrap_servers_have_ports(settings: "Settings") -> Iterator[str]:
+def bootstrap_servers_have_ports(settings: Settings) -> Iterator[str]:
     """Refuse a broker without a port."""
     for server in (settings.kafka.bootstrap_servers or "").split(","):
         name, _, port = server.strip().rpartition(":")
@@ -64,7 +61,7 @@ def bootstrap_servers_have_ports(settings: "Settings") -> Iterator[str]:
             return
 
 
-def sasl_is_whole(settings: "Settings") -> Iterator[str]:
+def sasl_is_whole(settings: Settings) -> Iterator[str]:
     """Ask for a whole login where the protocol is SASL, and for none where it is not."""
     kafka = settings.kafka
     login = (kafka.sasl_mechanism, kafka.sasl_username, kafka.sasl_password)
@@ -81,14 +78,14 @@ def sasl_is_whole(settings: "Settings") -> Iterator[str]:
         )
 
 
-def tls_has_a_use(settings: "Settings") -> Iterator[str]:
+def tls_has_a_use(settings: Settings) -> Iterator[str]:
     """Refuse certificate authorities that a plain connection would silently not use."""
     kafka = settings.kafka
     if kafka.ssl_cafile is not None and "SSL" not in kafka.security_protocol:
         yield "TAKEDOWN_KAFKA_SSL_CAFILE is set but the protocol has no TLS; set SSL or SASL_SSL"
 
 
-def public_probing_is_answered_for(settings: "Settings") -> Iterator[str]:
+def public_probing_is_answered_for(settings: Settings) -> Iterator[str]:
     """Refuse to look at public addresses until it is known who does it and by what right (G6)."""
     probe = settings.probe
     wanted = {
@@ -104,7 +101,7 @@ def public_probing_is_answered_for(settings: "Settings") -> Iterator[str]:
         )
 
 
-def nameservers_are_addresses(settings: "Settings") -> Iterator[str]:
+def nameservers_are_addresses(settings: Settings) -> Iterator[str]:
     """Refuse a resolver that would itself have to be resolved."""
     for server in settings.probe.nameservers:
         try:
@@ -122,7 +119,7 @@ def split_nameserver(text: str) -> tuple[str, int]:
         return str(ipaddress.ip_address(parts.hostname or "")), parts.port or 53
 
 
-def simulation_has_a_resolver(settings: "Settings") -> Iterator[str]:
+def simulation_has_a_resolver(settings: Settings) -> Iterator[str]:
     """Refuse a simulation that would ask the real name servers, or those of another machine."""
     if settings.probe.mode != "simulated":
         return
@@ -137,13 +134,13 @@ def simulation_has_a_resolver(settings: "Settings") -> Iterator[str]:
         )
 
 
-def ports_can_be_asked(settings: "Settings") -> Iterator[str]:
+def ports_can_be_asked(settings: Settings) -> Iterator[str]:
     """Refuse port 0."""
     if 0 in settings.probe.ports:
         yield "TAKEDOWN_PROBE_PORTS needs ports of 1 to 65535"
 
 
-def denied_networks_are_networks(settings: "Settings") -> Iterator[str]:
+def denied_networks_are_networks(settings: Settings) -> Iterator[str]:
     """Refuse a network that would deny nothing."""
     for text in settings.probe.denied_networks:
         try:
@@ -152,7 +149,7 @@ def denied_networks_are_networks(settings: "Settings") -> Iterator[str]:
             yield f"TAKEDOWN_PROBE_DENIED_NETWORKS: {text!r} is no network such as 192.0.2.0/24"
 
 
-def egress_is_possible(settings: "Settings") -> Iterator[str]:
+def egress_is_possible(settings: Settings) -> Iterator[str]:
     """Refuse a way out that leads nowhere, or out of a simulation; the proxy is never repeated."""
     probe = settings.probe
     if probe.bind_address is not None:
@@ -179,20 +176,20 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def canary_is_a_url(settings: "Settings") -> Iterator[str]:
+def canary_is_a_url(settings: Settings) -> Iterator[str]:
     """Refuse a canary that can't be looked at."""
     if settings.probe.canary_url is None:
         return
     try:
-        found = canonical(settings.probe.canary_url)
+        url = canonical(settings.probe.canary_url)
     except BadUrl as error:
         yield f"TAKEDOWN_CANARY_URL: {error}"
         return
-    if found.not_measurable is not None:
+    if url.not_measurable is not None:
         yield "TAKEDOWN_CANARY_URL must be a plain http or https URL without credentials"
 
 
-def methodology_is_known(settings: "Settings") -> Iterator[str]:
+def methodology_is_known(settings: Settings) -> Iterator[str]:
     """Refuse a methodology that is neither shipped nor a file."""
     name = settings.methodology
     if name not in shipped() and not Path(name).is_file():

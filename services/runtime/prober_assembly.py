@@ -27,11 +27,9 @@ from services.probing.look.identity import NEUTRAL_AGENT, identified_agent, requ
 from services.probing.look.looker import Looker, LookLimits
 from services.runtime.endpoints import read_endpoints
 from services.runtime.kafka_login import kafka_connection
-from services.runtime.keys import load_keyring
+from services.runtime.keyfile import load_keyring
 from services.runtime.methods import methodology
-from services.runtime.settings import Settings
-from services.runtime.settings_model import Probe
-from services.runtime.settings_rules import split_nameserver
+from services.runtime.settings import Probe, Settings, split_nameserver
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from services.cli.support import Refused, client_settings, json_option, now, pri
 from services.core.verdict import REASONS, Answer, judge_answer
 from services.probing.look.kit import Step, Target
 from services.probing.look.looker import Explained
-from services.runtime.looking import build_looker
+from services.runtime.prober_assembly import build_looker
 from services.runtime.settings import Settings
 
 # Four bytes a character at most; a longer line is cut, and still too long.

@@ -14,7 +14,7 @@ from services.runtime import logging
 from services.runtime.demo import show
 from services.runtime.demo.play import Moment, Result, Watcher, run
 from services.runtime.demo.stage import Stage, stage
-from services.runtime.settings_model import Log
+from services.runtime.settings import Log
 
 _LINE_SECONDS = 10.0
 _WIDTH = 240

@@ -11,7 +11,7 @@ from consumers.record.archive_writing import write_archive
 from consumers.record.ranges import Bounds, parse_offsets, records_in, resolve
 from consumers.record.source import KafkaSource
 from services.cli.gauge import Gauge, gauge
-from services.cli.instants import Instant
+from services.cli.instant_options import Instant
 from services.cli.support import client_settings, json_option, now, print_json, run_async
 from services.runtime.connections import kafka_connection
 

@@ -5,7 +5,7 @@ import msgspec
 
 from services.cli.support import CHECK_FAILED, json_option, now, print_json, run_async
 from services.runtime import logging
-from services.runtime.doctor import Finding, examine
+from services.runtime.checkup import Finding, examine
 from services.runtime.settings import load
 
 _WORDS = {"ok": "OK", "failed": "FAILED", "note": "note"}

@@ -26,11 +26,11 @@ from services.runtime.connections import database_connection, kafka_connection
 from services.runtime.embedded import JarsUnavailable, postgres
 from services.runtime.embedded.jars import have_jars
 from services.runtime.endpoints import read_endpoints, with_addresses
-from services.runtime.keys import keys_path, read_keys
+from services.runtime.installation import jar_sources
+from services.runtime.keyfile import keys_path, read_keys
 from services.runtime.methods import methodology
 from services.runtime.roles import refusals
 from services.runtime.settings import Settings
-from services.runtime.up import jar_sources
 
 State = Literal["ok", "failed", "note"]
 _LEAST_FREE_BYTES = 1_000_000_000

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from schemas.errors import ConfigError
 from services.probing.guard.families import BOTH
-from services.runtime import looking
+from services.runtime import prober_assembly
 from services.runtime import settings as s
-from services.runtime.settings_model import Settings
+from services.runtime.settings import Settings
 
 PUBLIC = {
     "TAKEDOWN_PROBE_MODE": "public",
@@ -39,24 +39,26 @@ def loaded(*parts: dict[str, str]) -> Settings:
 )
 def test_only_families_with_a_way_out_are_asked(settings: dict[str, str], families: set) -> None:
     """In public what has no route is left out; a bound address has one family, a proxy is not judged."""
-    found = looking.families_of(loaded(settings).probe, lambda: frozenset({4}))
+    found = prober_assembly.families_of(loaded(settings).probe, lambda: frozenset({4}))
     assert found == families
 
 
 async def test_public_looks_use_the_routed_families(monkeypatch: pytest.MonkeyPatch) -> None:
     """The looker that `run prober` builds for public addresses asks the families that the machine has routes for."""
-    monkeypatch.setattr(looking, "families_of", lambda probe: frozenset({4}))
-    made = looking.build_looker(loaded(PUBLIC), lambda: None)  # type: ignore[arg-type,return-value]
+    monkeypatch.setattr(prober_assembly, "families_of", lambda probe: frozenset({4}))
+    made = prober_assembly.build_looker(loaded(PUBLIC), lambda: None)  # type: ignore[arg-type,return-value]
     assert made._limits.families == {4}
     await made.close()
 
 
 def test_caps_of_the_day_hold_in_public_alone() -> None:
     """A URL has its share of a real day; a simulation may pack weeks into one. The global rate holds in both."""
-    public = looking._politeness(loaded(PUBLIC, {"TAKEDOWN_PROBE_LOOKS_PER_DAY": "50"}).probe)
+    public = prober_assembly._politeness(
+        loaded(PUBLIC, {"TAKEDOWN_PROBE_LOOKS_PER_DAY": "50"}).probe
+    )
     assert (public.looks_per_day, public.total_per_second) == (50, 1000.0)
     rate = {"TAKEDOWN_PROBE_REQUESTS_PER_SECOND": "7"}
-    simulated = looking._politeness(loaded(SIMULATED, rate).probe)
+    simulated = prober_assembly._politeness(loaded(SIMULATED, rate).probe)
     assert (simulated.looks_per_day, simulated.total_per_second) == (None, 7.0)
 
 
@@ -70,7 +72,7 @@ def test_the_proxy_is_no_target(tmp_path) -> None:
             "TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9092",
         },
     )
-    guard = looking._guard(settings)
+    guard = prober_assembly._guard(settings)
     for port in (1080, 9092, settings.http.port):
         assert guard.reason(("127.0.0.1", port)) == "own_listener"
     assert guard.reason(("127.0.0.1", 8080)) is None
@@ -93,9 +95,9 @@ def test_processes_share_the_rates(processes: int, rate: float, burst: int) -> N
     for who in ("ADDRESS", "NETWORK"):
         given_ |= {f"TAKEDOWN_PROBE_{who}_{what}": str(burst) for what in ("BURST", "CONCURRENCY")}
     settings = loaded(SIMULATED, given_, {"TAKEDOWN_PROBE_PROCESSES": str(processes)})
-    one = looking._politeness(settings.probe)
+    one = prober_assembly._politeness(settings.probe)
     rates = [one.address_per_second, one.network_per_second, one.total_per_second]
-    rates.append(looking._prober_settings(settings).looks_per_second)
+    rates.append(prober_assembly._prober_settings(settings).looks_per_second)
     assert rates == pytest.approx([rate / processes] * 4)
     for places in (
         one.address_burst,
@@ -116,7 +118,7 @@ def test_what_has_a_name_is_refused_wherever_it_leads(tmp_path) -> None:
             "TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS": "kafka-1.hotline.example:9092,[::1]:9093",
         },
     )
-    guard = looking._guard(settings)
+    guard = prober_assembly._guard(settings)
     for port in (9092, 9093, 5353):
         assert guard.reason(("127.0.0.1", port)) == "own_listener"
     public = loaded(
@@ -127,16 +129,16 @@ def test_what_has_a_name_is_refused_wherever_it_leads(tmp_path) -> None:
             "TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS": "kafka-1.hotline.example:9092,k2.example:443",
         },
     )
-    guard = looking._guard(public)
+    guard = prober_assembly._guard(public)
     assert guard.reason(("8.8.8.8", 9092)) == "own_listener"
     assert guard.reason(("8.8.8.8", 443)) is None
 
 
 def test_the_ceiling_of_the_back_off_is_a_setting() -> None:
     """A quarter of an hour unless set; compressed time needs it shorter."""
-    assert looking._politeness(loaded(SIMULATED).probe).backoff_ceiling_seconds == 900.0
+    assert prober_assembly._politeness(loaded(SIMULATED).probe).backoff_ceiling_seconds == 900.0
     shorter = loaded(SIMULATED, {"TAKEDOWN_PROBE_BACKOFF_CEILING_SECONDS": "2"})
-    assert looking._politeness(shorter.probe).backoff_ceiling_seconds == 2.0
+    assert prober_assembly._politeness(shorter.probe).backoff_ceiling_seconds == 2.0
 
 
 @pytest.mark.parametrize(
@@ -150,7 +152,7 @@ async def test_the_pool_has_a_connection_for_everybody_who_was_let_in(
         "TAKEDOWN_PROBE_ADDRESS_CONCURRENCY": str(places),
         "TAKEDOWN_PROBE_PROCESSES": str(processes),
     }
-    made = looking.build_looker(loaded(SIMULATED, many), lambda: None)  # type: ignore[arg-type,return-value]
+    made = prober_assembly.build_looker(loaded(SIMULATED, many), lambda: None)  # type: ignore[arg-type,return-value]
     assert made._limits.connections_per_host == most
     assert made._gate.core.limits.address_concurrency == most
     await made.close()

@@ -23,7 +23,7 @@ from services.cli.support import (
     run_async,
 )
 from services.runtime.connections import database_connection, kafka_connection
-from services.runtime.keys import load_keyring
+from services.runtime.keyfile import load_keyring
 from services.runtime.settings import Settings
 
 _SHOWN = 20

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 
 from schemas.methodology import seconds
-from services.cli.evidence import require_known
-from services.cli.instants import Instant
+from services.cli.evidence_command import require_known
+from services.cli.instant_options import Instant
 from services.cli.support import (
     CHECK_FAILED,
     REFUSED,

@@ -17,7 +17,7 @@ from schemas.errors import ConfigError
 from schemas.methodology import Methodology
 from services.attribution.providermap import ProviderMap
 from services.cli.gauge import Gauge, gauge
-from services.cli.instants import Instant
+from services.cli.instant_options import Instant
 from services.cli.replay_compare import compare_and_show, methods_here
 from services.cli.support import (
     client_settings,
@@ -32,7 +32,7 @@ from services.ledger.shadow import schema
 from services.ledger.shadow.promotion import Promoted, Promotion
 from services.ledger.shadow.schema import NoReplay
 from services.runtime.connections import database_connection, kafka_connection
-from services.runtime.keys import load_keyring
+from services.runtime.keyfile import load_keyring
 from services.runtime.methods import methodology
 from services.runtime.settings import Settings
 

@@ -1,4 +1,4 @@
-"""What can be set: types, defaults and one sentence on each; read by services.runtime.settings."""
+"""What can be set: types, defaults and one sentence on each; read by `load`."""
 
 import os
 from pathlib import Path
@@ -322,5 +322,5 @@ class Settings(Section, frozen=True, kw_only=True):
     @property
     def archives_path(self) -> Path:
         """Where retention keeps its archives, absolute."""
-        given = self.retention.archives
-        return Path(given).expanduser().absolute() if given else self.data_path / "archives"
+        folder = self.retention.archives
+        return Path(folder).expanduser().absolute() if folder else self.data_path / "archives"

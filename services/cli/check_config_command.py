@@ -9,11 +9,10 @@ import click
 from schemas.errors import TakedownError
 from services.attribution.providermap import ProviderMap
 from services.cli.support import cell, json_option, print_rows
-from services.runtime.keys import keys_path, read_keys
+from services.runtime.keyfile import keys_path, read_keys
 from services.runtime.methods import methodology
 from services.runtime.roles import refusals
-from services.runtime.settings import Setting, Settings, catalogue, examine
-from services.runtime.settings_rules import config_error
+from services.runtime.settings import Setting, Settings, catalogue, config_error, examine
 
 _COLUMNS = ("variable", "value", "from")
 

@@ -23,9 +23,9 @@ from schemas.events import (
     ReportRetracted,
 )
 from services.cli.acts import acting
-from services.cli.case import CaseId, NoCase, fetch
-from services.cli.instants import Instant
-from services.cli.submit import send
+from services.cli.case_command import CaseId, NoCase, fetch
+from services.cli.instant_options import Instant
+from services.cli.submit_command import send
 from services.cli.support import client_settings, json_option, now, print_json, run_async
 from services.ledger import audit
 from services.ledger.pool import session_of
