@@ -88,8 +88,12 @@ async def _relay(parts: Parts) -> AsyncIterator[Role]:
     kafka = kafka_connection(parts.settings, "takedown-relay")
     parts.health.register(RELAY_LOOP, _LOOP_LIMIT_SECONDS)
     async with answering_kafka(parts), _pool(parts, "takedown_ledger") as pool:
-        batch = parts.settings.ledger.relay_batch_records
-        yield Relay(kafka, pool, parts.health, batch=batch)
+        yield Relay(
+            kafka,
+            pool,
+            parts.health,
+            batch_records=parts.settings.ledger.relay_batch_records,
+        )
 
 
 @asynccontextmanager

@@ -80,7 +80,7 @@ async def world(folder: Path, cases: int) -> AsyncIterator[World]:
     await broker.start()
     try:
         made = World(folder, broker.bootstrap_servers, cases)
-        await create_topics(made.kafka)
+        await create_topics(made.kafka, partitions=DEFAULT_PARTITIONS, replication=1)
         with running("sites", str(port)):
             await fill(made, port)
             yield made

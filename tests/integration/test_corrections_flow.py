@@ -163,7 +163,7 @@ async def test_an_erased_url_is_gone_everywhere(desk: Desk) -> None:
     told = [report(1), notice(1, START), look(1, START + HOUR, "online")]
     await desk.told(*told, report(2))
     sealed = told[0].data.sealed_url  # type: ignore[attr-defined]
-    relay = Relay(desk.ledger.kafka, desk.ledger.pool, Health())
+    relay = Relay(desk.ledger.kafka, desk.ledger.pool, Health(), batch_records=1000)
     stop = asyncio.Event()
     running = asyncio.create_task(relay.run(stop))
     try:

@@ -318,7 +318,7 @@ async def test_a_relay_that_dies_before_its_delete_sends_again_in_order(
     told = stories(5)
     for number, one in enumerate(told, 1):
         await store.write([one], [Advance(*place, claim.epoch, number)], no_refusal)
-    dying = Relay(ledger.kafka, ledger.pool, Health(), batch=20)
+    dying = Relay(ledger.kafka, ledger.pool, Health(), batch_records=20)
     real = dying._send
 
     async def send_and_die(*arguments: Any) -> None:
@@ -329,7 +329,7 @@ async def test_a_relay_that_dies_before_its_delete_sends_again_in_order(
     with pytest.raises(ConnectionResetError):
         await dying.publish_once()
     await dying._let_go()
-    heir = Relay(ledger.kafka, ledger.pool, Health(), batch=20)
+    heir = Relay(ledger.kafka, ledger.pool, Health(), batch_records=20)
     while await heir.publish_once():
         pass
     await heir._let_go()
@@ -351,7 +351,9 @@ async def test_a_relay_waits_for_a_broker_that_is_away(
         await broker.kill()
         await store.write(stories(5), [Advance(*place, claim.epoch, 1)], no_refusal)
         stop = asyncio.Event()
-        role = asyncio.create_task(Relay(ledger.kafka, ledger.pool, Health()).run(stop))
+        role = asyncio.create_task(
+            Relay(ledger.kafka, ledger.pool, Health(), batch_records=1000).run(stop)
+        )
         await broker.start()
 
         async def empty() -> bool:

@@ -1,4 +1,4 @@
-"""What can be set: types, defaults and one sentence on each; read by `load`."""
+"""Every setting: type, default and description. No other place states a default."""
 
 import os
 from pathlib import Path
@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+
+from schemas.topics import DEFAULT_PARTITIONS
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
@@ -45,259 +47,316 @@ def is_secret(struct: type[Section], name: str) -> bool:
 
 
 class Database(Section, frozen=True, kw_only=True):
-    """Postgres, the ledger derived from the evidence."""
+    """PostgreSQL, which holds the ledger."""
 
     url: Annotated[
         str | None,
-        _about("Address of a PostgreSQL of your own; without it `up` starts one.", secret=True),
+        _about(
+            "Connection URL of your own PostgreSQL; without it `takedown up` starts one.",
+            secret=True,
+        ),
     ] = None
     pgbouncer: Annotated[
-        bool, _about("A pooler in transaction mode lies between: prepared statements are not kept.")
+        bool,
+        _about(
+            "Connect through PgBouncer in transaction mode: no prepared statements, no SET ROLE."
+        ),
     ] = False
     set_roles: Annotated[
         bool,
-        _about("Act as takedown_ledger, _exporter, _reader; off where they could not be created."),
+        _about(
+            "Switch to the roles takedown_ledger, _exporter and _reader after login; off where they do not exist."
+        ),
     ] = True
-    pool_max_size: Annotated[Count, _about("Most connections of one process.")] = 4
+    pool_max_size: Annotated[Count, _about("Maximum connections per process.")] = 4
 
 
 class Kafka(Section, frozen=True, kw_only=True):
-    """Kafka, the record of all evidence."""
+    """Kafka, which holds the record of all evidence."""
 
     bootstrap_servers: Annotated[
-        str | None, _about("`host:port,...` of a Kafka of your own; without it `up` starts one.")
+        str | None,
+        _about("Brokers of your own Kafka, `host:port,...`; without it `takedown up` starts one."),
     ] = None
     security_protocol: Annotated[
         Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
-        _about("How to talk to the brokers."),
+        _about("Protocol used to connect to the brokers."),
     ] = "PLAINTEXT"
     sasl_mechanism: Annotated[
-        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None, _about("How to log in.")
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None, _about("SASL mechanism.")
     ] = None
-    sasl_username: Annotated[str | None, _about("Who logs in.")] = None
-    sasl_password: Annotated[str | None, _about("The password of the login.", secret=True)] = None
+    sasl_username: Annotated[str | None, _about("SASL user name.")] = None
+    sasl_password: Annotated[str | None, _about("SASL password.", secret=True)] = None
     ssl_cafile: Annotated[
-        str | None, _about("Authorities (PEM) that vouch for the brokers; else the system's.")
+        str | None,
+        _about(
+            "CA certificates (PEM) that the brokers are verified against; default: those of the system."
+        ),
     ] = None
     jars_dir: Annotated[
-        str | None, _about("Folder with Kafka's jars, for a machine without a network.")
+        str | None, _about("Directory that holds Kafka's jars, for machines without a network.")
     ] = None
-    home: Annotated[str | None, _about("An installed Kafka, whose `libs/` is used.")] = None
+    home: Annotated[
+        str | None, _about("Directory of an installed Kafka whose `libs/` is used.")
+    ] = None
 
 
 class Topics(Section, frozen=True, kw_only=True):
-    """The topics."""
+    """Kafka topics."""
 
-    partitions: Annotated[Count, _about("Partitions of every topic; not to be changed later.")] = 12
-    replication_factor: Annotated[Count, _about("Copies that `topics create` asks for.")] = 1
+    partitions: Annotated[Count, _about("Partitions per topic; cannot be changed later.")] = (
+        DEFAULT_PARTITIONS
+    )
+    replication_factor: Annotated[
+        Count, _about("Replication factor of topics that the program creates.")
+    ] = 1
 
 
 class Probe(Section, frozen=True, kw_only=True):
-    """The prober: whether it looks at all, as whom, how hard."""
+    """The prober: mode, identity, limits."""
 
     mode: Annotated[
         Literal["off", "simulated", "public"],
         _about(
-            "`simulated` looks at loopback alone and needs nameservers there; `public` needs "
-            "operator, contact, legal basis."
+            "`off`; `simulated`: probes loopback only and needs name servers there; `public`: probes "
+            "public addresses and needs operator, contact and legal basis."
         ),
     ] = "off"
-    operator: Annotated[str | None, _about("Organisation that answers for the probing.")] = None
-    contact: Annotated[str | None, _about("Mail or page for whoever sees our requests.")] = None
-    legal_basis: Annotated[str | None, _about("Law or memorandum that allows the probing.")] = None
+    operator: Annotated[str | None, _about("Organisation responsible for the probing.")] = None
+    contact: Annotated[
+        str | None, _about("E-mail address or web page for operators of probed hosts.")
+    ] = None
+    legal_basis: Annotated[str | None, _about("Law or agreement that the probing is based on.")] = (
+        None
+    )
     nameservers: Annotated[
-        tuple[str, ...], _about("Your resolvers, `address` or `address:port`; empty: the system's.")
+        tuple[str, ...],
+        _about("DNS resolvers, `address` or `address:port`; empty: those of the system."),
     ] = ()
     ports: Annotated[
-        tuple[Port, ...], _about("The only ports asked; empty: 80, 443, and all where simulated.")
+        tuple[Port, ...],
+        _about("Ports that may be probed; empty: 80 and 443, in simulated mode all."),
     ] = ()
     denied_networks: Annotated[
-        tuple[str, ...], _about("Networks never asked, such as your own: 192.0.2.0/24.")
+        tuple[str, ...],
+        _about("Networks that are never probed, for example your own: 192.0.2.0/24."),
     ] = ()
     processes: Annotated[
         Count,
         _about(
-            "Prober processes of this vantage; `up` starts them. They share the partitions; each takes "
-            "an equal part of every rate, and of the places at an address, of these at least one."
+            "Prober processes of this vantage, started by `takedown up`. They share partitions and all "
+            "rate limits equally; each may have at least one look at an address."
         ),
     ] = 1
-    concurrency: Annotated[Count, _about("Most looks in flight in one process.")] = 200
+    concurrency: Annotated[Count, _about("Maximum concurrent looks per process.")] = 200
     looks_per_second: Annotated[
         Seconds,
-        _about("Most looks begun in a second, by all processes together, also after a pause."),
+        _about(
+            "Maximum looks started per second by all processes together; also limits catching up after an outage."
+        ),
     ] = 1000.0
     timeout_seconds: Annotated[
         Seconds,
         _about(
-            "How long one visit may take; a look that finds it gone by a remembered DNS answer makes two."
+            "Timeout of one visit. A look makes a second one where a cached DNS answer said that the URL is gone."
         ),
     ] = 20.0
-    connect_seconds: Annotated[Seconds, _about("How long one connection may take.")] = 5.0
+    connect_seconds: Annotated[Seconds, _about("Timeout of one connection attempt.")] = 5.0
     resolution_seconds: Annotated[
-        Seconds, _about("A look may be this late; compressed time needs it smaller.")
+        Seconds, _about("Resolution of the scheduler: a look may start this much late.")
     ] = 1.0
     agent: Annotated[
         Literal["identified", "neutral"],
-        _about("Whether requests say who we are; `neutral` finds those that cloak (G8)."),
+        _about(
+            "User agent: `identified` names program, operator and contact; `neutral` detects cloaking (G8)."
+        ),
     ] = "identified"
     user_agent: Annotated[
-        str | None, _about("What requests say; else the program, the operator and the contact.")
+        str | None, _about("User-Agent header that replaces the one chosen by `agent`.")
     ] = None
-    address_concurrency: Annotated[Count, _about("Most looks in flight at one address.")] = 2
-    address_per_second: Annotated[Seconds, _about("Most requests per second to one address.")] = 2.0
-    address_burst: Annotated[Count, _about("Requests to one address that may come at once.")] = 4
-    network_concurrency: Annotated[Count, _about("Most looks in flight in one /24 or /48.")] = 8
+    address_concurrency: Annotated[Count, _about("Maximum concurrent looks per address.")] = 2
+    address_per_second: Annotated[Seconds, _about("Maximum requests per second per address.")] = 2.0
+    address_burst: Annotated[Count, _about("Burst size per address, in requests.")] = 4
+    network_concurrency: Annotated[
+        Count, _about("Maximum concurrent looks per /24 or /48 network.")
+    ] = 8
     network_per_second: Annotated[
-        Seconds, _about("Most requests per second to one /24 or /48.")
+        Seconds, _about("Maximum requests per second per /24 or /48 network.")
     ] = 8.0
-    network_burst: Annotated[Count, _about("Requests to one /24 or /48 that may come at once.")] = (
-        16
-    )
+    network_burst: Annotated[Count, _about("Burst size per /24 or /48 network, in requests.")] = 16
     max_wait_seconds: Annotated[
         Seconds,
         _about(
-            "A look that politeness holds up longer is put off, for five minutes at most; then it is missed."
+            "Maximum time a look waits for rate limits; then it is postponed, and missed after five minutes."
         ),
     ] = 30.0
     backoff_ceiling_seconds: Annotated[
         Seconds,
-        _about("Longest pause at a host after 429s and 503s in a row without `Retry-After`."),
+        _about("Maximum backoff at a host that answers 429 or 503 without `Retry-After`."),
     ] = 900.0
     requests_per_second: Annotated[
-        Seconds, _about("Most requests per second to all addresses, by all processes together.")
+        Seconds, _about("Maximum requests per second to all addresses, all processes together.")
     ] = 1000.0
     looks_per_day: Annotated[
-        Count, _about("Most looks at one URL in a day, from one process; only where `public`.")
+        Count,
+        _about("Maximum looks per URL and day in one process; applies in `public` mode only."),
     ] = 200
     egress_proxy: Annotated[
         str | None,
         _about(
-            "Requests leave by `http://host:port` (CONNECT) or `socks5://user:password@host:port`.",
+            "Proxy for all requests: `http://host:port` (CONNECT) or `socks5://user:password@host:port`.",
             secret=True,
         ),
     ] = None
     bind_address: Annotated[
-        str | None, _about("Address of this machine that requests leave from; of its family alone.")
+        str | None,
+        _about("Local source address of requests; only its address family is then used."),
     ] = None
     canary_url: Annotated[
-        str | None, _about("A page of your own that is always online: proof that the prober sees.")
+        str | None,
+        _about("URL of a page of your own that is always online; shows that the prober can see."),
     ] = None
-    canary_interval_seconds: Annotated[Seconds, _about("How often the canary is looked at.")] = 60.0
+    canary_interval_seconds: Annotated[Seconds, _about("Interval between looks at the canary.")] = (
+        60.0
+    )
 
 
 class Vantage(Section, frozen=True, kw_only=True):
-    """The place that this prober looks from."""
+    """The vantage: the place this prober looks from."""
 
     name: Annotated[
         Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_.:/-]{0,119}$")],
-        _about("Name of the vantage: country, network, egress, such as `nl-office`."),
+        _about("Name of the vantage (country, network, egress), for example `nl-office`."),
     ] = "local"
     role: Annotated[
-        Literal["first", "second"], _about("`second` looks only to confirm a removal.")
+        Literal["first", "second"],
+        _about(
+            "`second` looks only where a removal or a block has to be confirmed from elsewhere."
+        ),
     ] = "first"
 
 
 class Http(Section, frozen=True, kw_only=True):
-    """/metrics, /healthz and /readyz of each process."""
+    """HTTP server of each process: /metrics, /healthz and /readyz."""
 
     host: Annotated[str, _about("Address to listen on.")] = "127.0.0.1"
     port: Annotated[
-        Port, _about("First port; `up` gives each process the next one. 0: any that are free.")
+        Port,
+        _about(
+            "First port; `takedown up` gives every process one from there on. 0: any free ports."
+        ),
     ] = 9464
 
 
 class Ledger(Section, frozen=True, kw_only=True):
     """The ledger consumer and its relay."""
 
-    batch_records: Annotated[Count, _about("Most records in one transaction.")] = 2000
-    fetch_bytes: Annotated[Bytes, _about("Bytes fetched ahead at once.")] = 8_388_608
-    partition_fetch_bytes: Annotated[Bytes, _about("Of these, bytes of one partition.")] = 1_048_576
+    batch_records: Annotated[Count, _about("Maximum records per transaction.")] = 2000
+    fetch_bytes: Annotated[Bytes, _about("Maximum bytes per fetch.")] = 8_388_608
+    partition_fetch_bytes: Annotated[Bytes, _about("Maximum bytes per fetch and partition.")] = (
+        1_048_576
+    )
     stall_seconds: Annotated[
-        Seconds, _about("A consumer with lag but no progress for this long is rebuilt.")
+        Seconds, _about("A consumer that has lag and makes no progress for this long is rebuilt.")
     ] = 120.0
     flood_brake: Annotated[
-        bool, _about("Stop the line at a flood of dead letters; off lets it pass.")
+        bool, _about("Stop when too many records are unusable; off: they all become dead letters.")
     ] = True
     flood_consecutive_records: Annotated[
-        Count, _about("So many unusable records in a row are a flood.")
+        Count, _about("Number of consecutive unusable records that stops the ledger.")
     ] = 100
-    flood_window_records: Annotated[Count, _about("The last records that the ratio is of.")] = 200
+    flood_window_records: Annotated[
+        Count, _about("Number of most recent records that `flood_ratio` refers to.")
+    ] = 200
     flood_ratio: Annotated[
-        Annotated[float, Meta(gt=0, le=1)], _about("More than this part of the window is a flood.")
+        Annotated[float, Meta(gt=0, le=1)],
+        _about("Share of unusable records in the window above which the ledger stops."),
     ] = 0.5
     accept_gaps: Annotated[
-        bool, _about("Go on where the broker has lost records that the ledger never saw.")
+        bool,
+        _about("Continue although the broker has deleted records that the ledger had not read."),
     ] = False
-    relay_batch_records: Annotated[Count, _about("Most outbox rows published at once.")] = 1000
+    relay_batch_records: Annotated[Count, _about("Maximum outbox rows published per batch.")] = 1000
 
 
 class Retention(Section, frozen=True, kw_only=True):
-    """How long URLs are kept after the watch of their case; the role `retention`."""
+    """Retention of URLs after the watch of their case has ended; the role `retention`."""
 
     url_days: Annotated[
         Annotated[int, Meta(ge=0, le=36_500)],
         _about(
-            "Days after the end of a watch until its URL is destroyed, and until records leave the broker; 0: never."
+            "Days from the end of a watch to the destruction of its URL; records leave the broker then; 0: never."
         ),
     ] = 90
     archives: Annotated[
         str,
         _about(
-            "Folder of the archives without URLs, which a replay reads; `archives` in the data dir."
+            "Directory of the archives without URLs that a replay reads; default: `archives` in the data directory."
         ),
     ] = ""
-    interval_seconds: Annotated[Seconds, _about("How often it is looked what is due.")] = 3600.0
+    interval_seconds: Annotated[Seconds, _about("Interval between retention rounds.")] = 3600.0
 
 
 class Exporter(Section, frozen=True, kw_only=True):
-    """What the metrics show."""
+    """Metrics of the ledger."""
 
     top_providers: Annotated[
         Annotated[int, Meta(ge=0, le=200)],
-        _about("Providers with most spells that get a label of their own; the rest is `other`."),
+        _about(
+            "Number of providers, those with most spells, that get their own label; all others are `other`."
+        ),
     ] = 20
     watch_providers: Annotated[
-        tuple[str, ...], _about("Providers that always get a label of their own.")
+        tuple[str, ...], _about("Providers that always get their own label.")
     ] = ()
     interval_seconds: Annotated[
-        Seconds, _about("How often the figures are read from Postgres.")
+        Seconds, _about("Interval between readings of the figures from Postgres.")
     ] = 15.0
 
 
 class Log(Section, frozen=True, kw_only=True):
-    """The log, on standard error."""
+    """Logging to standard error."""
 
     format: Annotated[
-        Literal["json", "console"], _about("`json` for machines, `console` for people.")
+        Literal["json", "console"],
+        _about("Format of log lines: `json` for machines, `console` for people."),
     ] = "json"
-    level: Annotated[Literal["debug", "info", "warning", "error"], _about("Least level shown.")] = (
-        "info"
-    )
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], _about("Minimum level that is logged.")
+    ] = "info"
 
 
 class Settings(Section, frozen=True, kw_only=True):
     """All settings of one process."""
 
     data_dir: Annotated[
-        str, _about("Keys, logs, embedded servers; `~/.local/share/takedown-monitor`.")
+        str,
+        _about(
+            "Data directory: keys, logs, embedded servers; default: `~/.local/share/takedown-monitor`."
+        ),
     ] = ""
-    cache_dir: Annotated[str, _about("What is fetched once; `~/.cache/takedown-monitor`.")] = ""
+    cache_dir: Annotated[
+        str, _about("Cache directory for downloads; default: `~/.cache/takedown-monitor`.")
+    ] = ""
     keys_file: Annotated[
-        str | None, _about("Key file (`takedown keys new`); else `keys.toml` in the data dir.")
+        str | None,
+        _about("Key file (`takedown keys new`); default: `keys.toml` in the data directory."),
     ] = None
     signing_key_file: Annotated[
         str | None,
         _about(
-            "Key that signs evidence packs (`takedown keys signing`); else `signing.pem` there."
+            "Key that signs evidence packs (`takedown keys signing`); default: `signing.pem` in the data directory."
         ),
     ] = None
     methodology: Annotated[
-        str, _about("Id of a shipped methodology (`takedown method list`) or path of a TOML file.")
+        str, _about("Id of a shipped methodology (`takedown method list`), or path of a TOML file.")
     ] = "nl-24h"
-    provider_map: Annotated[
-        str | None, _about("TOML file that says who answers for which addresses.")
-    ] = None
-    stop_seconds: Annotated[Seconds, _about("How long a process may drain after SIGTERM.")] = 20.0
+    provider_map: Annotated[str | None, _about("TOML file that maps addresses to providers.")] = (
+        None
+    )
+    stop_seconds: Annotated[
+        Seconds, _about("Maximum time to finish work in hand after SIGTERM.")
+    ] = 20.0
     database: Database = Database()
     kafka: Kafka = Kafka()
     topics: Topics = Topics()

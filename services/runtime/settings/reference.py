@@ -29,7 +29,7 @@ def settings_reference() -> str:
     parts = [_HEAD]
     for section, struct in sections().items():
         title = f"[{section}]" if section else "General"
-        text = (struct.__doc__ or "").strip() if section else "What is not of one part alone."
+        text = (struct.__doc__ or "").strip() if section else "Settings of the whole program."
         rows = [_row(s) for s in catalogue() if s.section == section]
         head = "| variable | field | type | default | meaning |\n| --- | --- | --- | --- | --- |"
         parts.append("\n".join([f"## {title}\n\n{text}\n", head, *rows]) + "\n")
