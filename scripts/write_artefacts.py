@@ -1,4 +1,4 @@
-"""What is generated and committed: JSON Schemas, AsyncAPI, references, the dashboard.
+"""The files that are generated and committed: JSON Schemas, AsyncAPI, references, diagrams, the dashboard.
 
 `python -m scripts.write_artefacts` writes them; a test compares.
 """
@@ -15,6 +15,7 @@ from deploy.grafana import dashboard
 from schemas import topics
 from schemas.events import TYPE_OF, TYPES, Payload
 from schemas.topics import Topic
+from scripts import state_diagrams
 from services.runtime.settings import settings_reference
 
 HERE = Path(__file__).parent.parent / "schemas"
@@ -127,6 +128,7 @@ def files() -> dict[Path, str]:
         HERE.parent / "docs" / "settings.md": settings_reference(),
         dashboard.PATH: dashboard.text(),
         metrics_reference.PATH: metrics_reference.text(),
+        state_diagrams.PATH: state_diagrams.text(),
     }
 
 

@@ -27,9 +27,9 @@ def texts() -> Iterator[tuple[str, str]]:
     paths = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*"))]
     for path in [*paths, *sorted(ROOT.glob("*.md"))]:
         name = str(path.relative_to(ROOT))
-        if path.suffix in SUFFIXES and path not in (PAGE, Path(__file__)):
-            if not name.startswith("tests/data/"):
-                yield name, path.read_text()
+        other = path not in (PAGE, Path(__file__)) and not name.startswith("tests/data/")
+        if path.suffix in SUFFIXES and other:
+            yield name, path.read_text()
 
 
 def names(found: re.Match[str]) -> list[str]:
