@@ -20,11 +20,15 @@ class Words(click.ParamType[str]):
         """Take the words; they are not repeated, they may hold what they must not."""
         text = " ".join(str(value).split())
         if not text:
-            self.fail("say who or why; it is kept", param, ctx)
+            self.fail("must not be empty; it is kept in the record", param, ctx)
         if len(text) > _MOST:
             self.fail(f"at most {_MOST} characters", param, ctx)
         if redact(text) != text:
-            self.fail("no URL, host name or address: these words are kept unsealed", param, ctx)
+            self.fail(
+                "must not contain a URL, host name or address: this text is stored unsealed",
+                param,
+                ctx,
+            )
         return text
 
 
@@ -32,13 +36,13 @@ def acting(purpose: str, about: str) -> Callable[[Callable[..., Any]], Callable[
     """Add `--actor`, by default the user of this process, and `--<purpose>`, which must be given."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        asked = click.option(f"--{purpose}", type=Words(), required=True, help=about)
-        who = click.option(
+        purpose_option = click.option(f"--{purpose}", type=Words(), required=True, help=about)
+        actor_option = click.option(
             "--actor",
             type=Words(),
             default=default_actor,
-            help="Who does it. Default: the user here.",
+            help="Actor of record. Default: the current user.",
         )
-        return who(asked(function))
+        return actor_option(purpose_option(function))
 
     return add

@@ -18,9 +18,9 @@ from services.runtime.connections import kafka_connection
 
 @click.group()
 def command() -> None:
-    """Keep the evidence as compressed files with checksums, and verify them.
+    """Write the evidence to compressed files with checksums, and verify them.
 
-    What reporters sent may hold unsealed URLs: an archive is readable by its owner only. Keep it so.
+    Reports may contain unsealed URLs: an archive is readable by its owner only. Keep it so.
     """
 
 
@@ -28,8 +28,8 @@ def command() -> None:
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--from-offsets", multiple=True, metavar="TOPIC/PARTITION=OFFSET")
 @click.option("--until-offsets", multiple=True, metavar="TOPIC/PARTITION=OFFSET")
-@click.option("--recorded-from", type=Instant(), help="Time on the broker, not event time.")
-@click.option("--recorded-to", type=Instant(), help="Time on the broker, not event time.")
+@click.option("--recorded-from", type=Instant(), help="Broker time of records, not event time.")
+@click.option("--recorded-to", type=Instant(), help="Broker time of records, not event time.")
 @json_option
 def write(
     folder: Path,
@@ -41,7 +41,7 @@ def write(
 ) -> None:
     """Write the evidence topics, or a range of them, to FOLDER.
 
-    Stopped, it goes on when the same command is given again, with the range that it began with.
+    An interrupted archive continues, with its original range, when the same command is run again.
     """
     kafka = kafka_connection(client_settings(kafka=True))
     bounds = Bounds(
@@ -68,7 +68,7 @@ async def _write(source: KafkaSource, folder: Path, bounds: Bounds, shown: Gauge
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @json_option
 def verify(folder: Path, as_json: bool) -> None:
-    """Read everything back and compare it with the manifest; exit status 5 where something was changed."""
+    """Read an archive and compare it with its manifest; exit status 5 if anything was changed."""
     with gauge("verifying") as shown:
         shown.planned(manifest_of(folder).records)
         manifest = verify_archive(folder, shown.read)

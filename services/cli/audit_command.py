@@ -32,12 +32,12 @@ class Anchor(click.ParamType[Head]):
 
 @click.group()
 def command() -> None:
-    """Show who opened, erased, exported or promoted what; check that nobody changed the log."""
+    """Show who opened, erased, exported or promoted what; verify that the log is unchanged."""
 
 
 @command.command("list")
-@click.option("--action", help="Only these acts: reveal, erase, evidence, promote.")
-@click.option("--case", "case_id", type=CaseId(), help="Only acts on this case.")
+@click.option("--action", help="Only entries of this action: reveal, erase, evidence, promote.")
+@click.option("--case", "case_id", type=CaseId(), help="Only entries on this case.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
 @json_option
 def list_(action: str | None, case_id: str | None, limit: int, as_json: bool) -> None:
@@ -48,12 +48,16 @@ def list_(action: str | None, case_id: str | None, limit: int, as_json: bool) ->
 
 
 @command.command()
-@click.option("--anchor", type=Anchor(), help="A head noted before, which the log must still hold.")
+@click.option(
+    "--anchor",
+    type=Anchor(),
+    help="Head of an earlier verification, which the log must still contain.",
+)
 @json_option
 def verify(anchor: Head | None, as_json: bool) -> None:
-    """Follow the chain of hashes and print its head; exit status 5 where it is broken.
+    """Verify the chain of hashes and print its head; exit status 5 if it is broken.
 
-    A chain can't show that its end was cut off: note the head elsewhere, and give it as --anchor later.
+    A chain cannot show that its end was cut off: store the head elsewhere, and pass it as --anchor later.
     """
     head = run_async(lambda: _with(lambda s: audit.verify(s, anchor)))
     if as_json:

@@ -91,28 +91,40 @@ class CaseId(click.ParamType[str]):
 
 @click.group()
 def command() -> None:
-    """Look at cases. No command but `reveal` ever shows a URL."""
+    """Show cases. Only `reveal` ever shows a URL."""
 
 
 @command.command("list")
 @click.option("--provider", help="Only cases whose open or last spell is at this provider.")
-@click.option("--clock", type=click.Choice([c.value for c in Clock], case_sensitive=False))
-@click.option("--presence", type=click.Choice([p.value for p in Presence], case_sensitive=False))
+@click.option(
+    "--clock",
+    type=click.Choice([c.value for c in Clock], case_sensitive=False),
+    help="Only cases whose clock has this state.",
+)
+@click.option(
+    "--presence",
+    type=click.Choice([p.value for p in Presence], case_sensitive=False),
+    help="Only cases whose presence has this state.",
+)
 @click.option("--category", help="Only cases of this category.")
 @click.option(
-    "--limit", type=click.IntRange(0), default=50, show_default=True, help="How many; 0: all."
+    "--limit",
+    type=click.IntRange(0),
+    default=50,
+    show_default=True,
+    help="Maximum number of cases; 0: all.",
 )
 @json_option
 def list_(as_json: bool, limit: int, **filters: str | None) -> None:
-    """List cases, the nearest deadline first; how many more there are is said on standard error."""
+    """List cases, nearest deadline first; standard error has the number of cases left out."""
     connection = _reader()
     arguments = [filters[name] for name in ("provider", "clock", "presence", "category")]
     rows = run_async(lambda: fetch(connection, "list_cases", *arguments, limit or None))
     columns = list(rows[0]) if as_json and rows else list(_LIST)
     print_rows(rows, columns, as_json=as_json)
     if limit and len(rows) == limit:
-        (found,) = run_async(lambda: fetch(connection, "count_cases", *arguments))
-        if hidden := found["cases"] - limit:
+        (total,) = run_async(lambda: fetch(connection, "count_cases", *arguments))
+        if hidden := total["cases"] - limit:
             more = "is 1 more case" if hidden == 1 else f"are {hidden:,} more cases"
             click.echo(
                 f"there {more}; --limit 0 lists all, --provider, --clock, --presence and --category fewer",
@@ -144,11 +156,11 @@ async def _whole(
     if not heads:
         raise NoCase(f"the ledger has no case {case_id}; `takedown case list` shows those it has")
     names = ("spells", "notices", "transitions", "corrections")
-    found = await asyncio.gather(
+    parts = await asyncio.gather(
         *(fetch(connection, f"case_{name}", case_id) for name in names),
         fetch(connection, "case_looks", case_id, looks),
     )
-    return dict(heads[0]), dict(zip((*names, "looks"), found, strict=True))
+    return dict(heads[0]), dict(zip((*names, "looks"), parts, strict=True))
 
 
 @command.command("id")
@@ -156,20 +168,20 @@ async def _whole(
 def id_(as_json: bool) -> None:
     """Read URLs from standard input, one a line, and print the case id of each.
 
-    A URL is no argument: arguments stand in the shell's history and in the list of processes.
-    A line that is no URL gives `-`, and its number and fault on standard error (exit status 4).
+    A URL is not taken as an argument: arguments are in the shell's history and in the list of processes.
+    A line that is not a URL gives `-`, and its number and fault on standard error (exit status 4).
     """
     keyring = load_keyring(load())
-    found = [_named(number, line, keyring) for number, line in _url_lines()]
-    wrong = [row for row in found if row["case_id"] is None]
+    named = [_named(number, line, keyring) for number, line in _url_lines()]
+    wrong = [row for row in named if row["case_id"] is None]
     if as_json:
-        print_json(found)
-    for row in () if as_json else found:
+        print_json(named)
+    for row in () if as_json else named:
         click.echo(row["case_id"] or "-")
     for row in wrong:
         click.echo(f"line {row['line']}: {row['error']}", err=True)
     if wrong:
-        raise Refused(f"{len(wrong)} of {counted(len(found), 'line')} name no case")
+        raise Refused(f"{len(wrong)} of {counted(len(named), 'line')} name no case")
 
 
 def _named(number: int, line: str, keyring: Keyring) -> dict[str, Any]:
@@ -189,12 +201,12 @@ def _url_lines() -> list[tuple[int, str]]:
 
 @command.command()
 @click.argument("case_id", type=CaseId())
-@acting("purpose", "Why it has to be opened; kept in the audit log.")
+@acting("purpose", "Purpose; kept in the audit log.")
 @json_option
 def reveal(case_id: str, purpose: str, actor: str, as_json: bool) -> None:
-    """Open the sealed URL of a case: an act that is written to the audit log first.
+    """Open the sealed URL of a case; this is recorded in the audit log first.
 
-    It is printed defanged (`hxxp`, `[.]`), so that nothing opens it by accident.
+    The URL is printed defanged (`hxxp`, `[.]`), so that no program opens it by accident.
     """
     settings = client_settings(database=True)
     keyring = load_keyring(settings)

@@ -20,12 +20,12 @@ _COLUMNS = ("variable", "value", "from")
 @click.command()
 @json_option
 def command(as_json: bool) -> None:
-    """Read and check all settings; start nothing.
+    """Check all settings; start nothing.
 
-    Exit status 2 where something is wrong, with all that is wrong, one a line.
+    Exit status 2 if any setting is invalid; all faults are printed, one per line.
     """
     settings, problems = examine(os.environ)
-    problems += _files(settings, told="\n".join(problems))
+    problems += _files(settings, reported="\n".join(problems))
     if problems:
         raise config_error(*problems)
     rows = [_row(settings, setting) for setting in catalogue()]
@@ -34,7 +34,7 @@ def command(as_json: bool) -> None:
         click.echo(f"note: {refusal}", err=True)
 
 
-def _files(settings: Settings, told: str) -> list[str]:
+def _files(settings: Settings, reported: str) -> list[str]:
     """Read the files that settings name; say what is wrong with those that nothing was said of yet."""
     keys, provider_map = keys_path(settings), settings.provider_map
     checks: list[tuple[str, Callable[[], object]]] = [
@@ -49,7 +49,7 @@ def _files(settings: Settings, told: str) -> list[str]:
         try:
             check()
         except TakedownError as error:
-            if variable not in told:
+            if variable not in reported:
                 problems.append(str(error))
     return problems
 

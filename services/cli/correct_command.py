@@ -35,13 +35,13 @@ from services.runtime.settings import Settings
 SOURCE = "takedown:correct"
 
 _case = click.argument("case_id", type=CaseId())
-_acting = acting("reason", "Why; kept with the case, and shown to the provider.")
+_acting = acting("reason", "Reason; kept with the case and shown to the provider.")
 _wait = click.option(
     "--wait-seconds",
     type=click.FloatRange(min=0),
     default=60.0,
     show_default=True,
-    help="How long to wait until the ledger has it; 0: only send it.",
+    help="Maximum time to wait for the ledger; 0: do not wait.",
 )
 
 
@@ -51,9 +51,9 @@ class NoHold(TakedownError):
 
 @click.group()
 def command() -> None:
-    """Say that something was wrong, as an event with actor and reason; nothing is deleted.
+    """Record a correction as an event with actor and reason; nothing is deleted.
 
-    Each correction is seen in `takedown case show`, in the evidence pack and in the counts.
+    Corrections appear in `takedown case show`, in the evidence pack and in all counts.
     """
 
 
@@ -63,16 +63,18 @@ def command() -> None:
 @_wait
 @json_option
 def retract(case_id: str, actor: str, reason: str, wait_seconds: float, as_json: bool) -> None:
-    """Take a report back: wrong, or not illegal. The case leaves all counts and is looked at no more."""
+    """Retract a report that was wrong. The case leaves all counts and is not looked at any more."""
     _correct(case_id, ReportRetracted(actor=actor, reason=reason), wait_seconds, as_json)
 
 
 @command.command()
 @_case
-@click.option("--provider", required=True, help="Who answers for the hosting.")
-@click.option("--method", default="manual", show_default=True, help="How it was found out.")
+@click.option("--provider", required=True, help="Provider that is answerable for the hosting.")
+@click.option("--method", default="manual", show_default=True, help="Source of the attribution.")
 @click.option(
-    "--effective-from", type=Instant(), help="From this instant on, also in the past. Default: now."
+    "--effective-from",
+    type=Instant(),
+    help="First instant of the attribution; may lie in the past. Default: now.",
 )
 @_acting
 @_wait
@@ -87,18 +89,18 @@ def attribute(
     wait_seconds: float,
     as_json: bool,
 ) -> None:
-    """State which provider answers for a case."""
-    said = {"provider": provider, "method": method, "actor": actor, "reason": reason}
-    data = attributed(said, effective_from)
+    """Assign a case to a provider."""
+    fields = {"provider": provider, "method": method, "actor": actor, "reason": reason}
+    data = attributed(fields, effective_from)
     _correct(case_id, data, wait_seconds, as_json)
 
 
-def attributed(said: dict[str, Any], effective_from: datetime | None) -> CaseAttributed:
+def attributed(fields: dict[str, Any], effective_from: datetime | None) -> CaseAttributed:
     """Make an attribution; raises `ConfigError` where a word has not the form that the event asks for."""
     if effective_from is not None:
-        said |= {"effective_from": effective_from}
+        fields |= {"effective_from": effective_from}
     try:
-        return msgspec.convert(said, CaseAttributed)
+        return msgspec.convert(fields, CaseAttributed)
     except msgspec.ValidationError as error:
         raise ConfigError(
             f"{error}; a provider and a method are slugs such as `giant-hosting`"
@@ -107,16 +109,16 @@ def attributed(said: dict[str, Any], effective_from: datetime | None) -> CaseAtt
 
 @command.command()
 @_case
-@click.option("--until", type=Instant(), required=True, help="When the hold ends by itself.")
+@click.option("--until", type=Instant(), required=True, help="Instant at which the hold expires.")
 @_acting
 @_wait
 @json_option
 def hold(
     case_id: str, until: datetime, actor: str, reason: str, wait_seconds: float, as_json: bool
 ) -> None:
-    """Pause the norm: an authority asked to leave the material where it is."""
+    """Place a hold: an authority asked to leave the material in place, and the clock stops."""
     if until <= now():
-        raise click.BadParameter("a hold ends in the future", param_hint="--until")
+        raise click.BadParameter("a hold must end in the future", param_hint="--until")
     data = HoldPlaced(actor=actor, reason=reason, expires_at=until)
     _correct(case_id, data, wait_seconds, as_json)
 
@@ -127,22 +129,22 @@ def hold(
 @_wait
 @json_option
 def lift(case_id: str, actor: str, reason: str, wait_seconds: float, as_json: bool) -> None:
-    """End a hold: the deadline moves by the time that the clock stood still."""
+    """Lift a hold; the deadline moves by the duration of the hold."""
     _correct(case_id, HoldLifted(actor=actor, reason=reason), wait_seconds, as_json)
 
 
 @command.command()
 @_case
 @_acting
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @_wait
 @json_option
 def erase(
     case_id: str, actor: str, reason: str, yes: bool, wait_seconds: float, as_json: bool
 ) -> None:
-    """Destroy the sealed URL of a case, for good; its timings stay. Written to the audit log first.
+    """Destroy the sealed URL of a case for good; its timings stay. Recorded in the audit log first.
 
-    The record of the report stays on the broker until `takedown retention` moves it to an archive without URLs.
+    The report itself stays on the broker until `takedown retention` moves it to an archive without URLs.
     """
     if not yes:
         click.confirm(f"destroy the sealed URL of case {case_id} for good?", abort=True, err=True)
@@ -153,9 +155,14 @@ def _correct(case_id: str, data: Payload, wait_seconds: float, as_json: bool) ->
     settings = client_settings(kafka=True, database=True)
     event = stated(case_id, data, now(), SOURCE)
     run_async(lambda: _perform(settings, event, wait_seconds or None))
-    said = {"event_id": str(event.id), "type": event.type, "time": event.time, "case_id": case_id}
+    summary = {
+        "event_id": str(event.id),
+        "type": event.type,
+        "time": event.time,
+        "case_id": case_id,
+    }
     if as_json:
-        print_json(said | {"in_ledger": wait_seconds > 0})
+        print_json(summary | {"in_ledger": wait_seconds > 0})
     else:
         click.echo(f"{event.type} of case {case_id} {'in the ledger' if wait_seconds else 'sent'}")
 

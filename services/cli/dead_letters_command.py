@@ -25,23 +25,25 @@ from services.runtime.settings import Settings
 
 _COLUMNS = ("id", "at", "reason", "message", "source", "retried")
 _topic = click.option(
-    "--topic", type=click.Choice([t.name for t in EVIDENCE]), help="Only those of this topic."
+    "--topic",
+    type=click.Choice([t.name for t in EVIDENCE]),
+    help="Only dead letters of this topic.",
 )
-_reason = click.option("--reason", help="Only those refused for this reason.")
+_reason = click.option("--reason", help="Only dead letters with this reason.")
 
 
 @click.group()
 def command() -> None:
-    """Look at what could not be used, and send it back once the cause is mended."""
+    """Show records that could not be used, and send them back once the cause is fixed."""
 
 
 @command.command("list")
 @_topic
 @_reason
-@click.option("--retried", is_flag=True, help="Also those that were sent back already.")
+@click.option("--retried", is_flag=True, help="Include dead letters that were sent back already.")
 @json_option
 def list_(topic: str | None, reason: str | None, retried: bool, as_json: bool) -> None:
-    """List the dead letters; their bytes are not shown, they may hold a URL."""
+    """List the dead letters, without their bytes, which may contain a URL."""
     letters = _read(client_settings(kafka=True), topic, reason, retried)
     print_rows([_row(letter) for letter in letters], _COLUMNS, as_json=as_json)
 
@@ -51,11 +53,11 @@ def list_(topic: str | None, reason: str | None, retried: bool, as_json: bool) -
 @click.option(
     "--raw",
     type=click.File("wb"),
-    help="Write the original bytes to this file. They may hold an unsealed URL.",
+    help="Write the original bytes to this file. They may contain an unsealed URL.",
 )
 @json_option
 def show(letter_id: str, raw: BinaryIO | None, as_json: bool) -> None:
-    """Show why one record was refused, and where it stood."""
+    """Show the reason and the place of one dead letter."""
     kafka = kafka_connection(client_settings(kafka=True))
     letter = run_async(lambda: find_dead_letter(kafka, letter_id))
     size = None if letter.value is None else len(letter.value)
@@ -71,7 +73,9 @@ def show(letter_id: str, raw: BinaryIO | None, as_json: bool) -> None:
 
 @command.command()
 @click.argument("letter_ids", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All that --topic and --reason leave.")
+@click.option(
+    "--all", "everything", is_flag=True, help="All dead letters that --topic and --reason select."
+)
 @_topic
 @_reason
 @json_option
@@ -82,7 +86,7 @@ def retry(
     reason: str | None,
     as_json: bool,
 ) -> None:
-    """Send the original bytes back to their topic; what fails again is a new dead letter."""
+    """Send the original bytes back to their topic; a record that fails again becomes a new dead letter."""
     if bool(letter_ids) == everything:
         raise click.UsageError("name the dead letters to retry, or give --all")
     settings = client_settings(kafka=True)
@@ -103,8 +107,8 @@ def _read(
     settings: Settings, topic: str | None, reason: str | None, retried: bool
 ) -> list[DeadLetter]:
     kafka = kafka_connection(settings)
-    found = run_async(lambda: read_dead_letters(kafka, source_topic=topic, retried=retried))
-    return [letter for letter in found if reason in (None, letter.reason)]
+    letters = run_async(lambda: read_dead_letters(kafka, source_topic=topic, retried=retried))
+    return [letter for letter in letters if reason in (None, letter.reason)]
 
 
 def _row(letter: DeadLetter) -> dict[str, object]:

@@ -12,7 +12,7 @@ from rich.live import Live
 from services.cli.support import CHECK_FAILED, json_option, print_json
 from services.runtime import logging
 from services.runtime.demo import show
-from services.runtime.demo.play import Moment, Result, Watcher, run
+from services.runtime.demo.play import DemoResult, Moment, Watcher, run
 from services.runtime.demo.stage import Stage, stage
 from services.runtime.settings import Log
 
@@ -21,21 +21,21 @@ _WIDTH = 240
 
 
 @click.command()
-@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another world.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the simulated world.")
 @click.option("--cases", type=click.IntRange(min=40), default=400, show_default=True)
 @click.option(
     "--keep",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep logs and databases in this folder.",
+    help="Keep logs and databases in this directory.",
 )
 @json_option
 @click.pass_context
 def command(
     context: click.Context, seed: int, cases: int, keep: Path | None, as_json: bool
 ) -> None:
-    """Run the whole main job on a simulated internet, and compare the result with the truth.
+    """Run the whole monitor on a simulated internet, and compare the result with the truth.
 
-    Real Kafka, real Postgres, the real roles; only the internet is made up, on loopback.
+    Real Kafka, real Postgres, the real roles; only the internet is simulated, on loopback.
     Exit status 0 only if every true removal lies inside its interval and no breach is false.
     """
     logging.configure(Log(format="console", level="error"))
@@ -48,7 +48,7 @@ def command(
     context.exit(0 if result.ok else CHECK_FAILED)
 
 
-def play(chosen: Stage, keep: Path | None, console: Console) -> Result:
+def play(chosen: Stage, keep: Path | None, console: Console) -> DemoResult:
     """Run a demo, with a live table on a terminal and a line every ten seconds elsewhere."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         if not console.is_terminal:

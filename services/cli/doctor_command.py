@@ -15,9 +15,9 @@ _COLOURS = {"ok": "green", "failed": "red", "note": "yellow"}
 @click.command()
 @json_option
 def command(as_json: bool) -> int:
-    """Check everything this program needs, and say what to do.
+    """Check everything this program needs, and print what to do.
 
-    Exit status 5 where a check failed. A note is no failure: it says what is not in use.
+    Exit status 5 if a check failed. A note is not a failure: it names what is not in use.
     """
     settings = load()
     logging.configure(msgspec.structs.replace(settings.log, level="error", format="console"))
@@ -33,4 +33,4 @@ def _print(findings: list[Finding]) -> None:
     width = max(len(finding.check) for finding in findings)
     for finding in findings:
         word = click.style(_WORDS[finding.state].ljust(6), fg=_COLOURS[finding.state])
-        click.echo(f"{word}  {finding.check.ljust(width)}  {finding.said}")
+        click.echo(f"{word}  {finding.check.ljust(width)}  {finding.message}")

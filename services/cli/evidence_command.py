@@ -44,27 +44,39 @@ class NoProvider(TakedownError):
 
 @click.group(cls=DefaultGroup, default="export")
 def command() -> None:
-    """Write everything that one provider is told about its cases, signed; or check such a pack.
+    """Write the signed evidence pack of a provider, or verify one.
 
     `takedown evidence PROVIDER --out pack.zip` writes one, and
-    `takedown evidence verify pack.zip --public-key operator.pem` checks it.
+    `takedown evidence verify pack.zip --public-key operator.pem` verifies it.
     """
 
 
 @command.command()
 @click.argument("provider")
 @click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="A new folder, or a .zip."
-)
-@click.option("--from", "since", type=Instant(), help="Spells whose clock started from then on.")
-@click.option("--to", "until", type=Instant(), help="Spells whose clock started before.")
-@click.option("--cutoff", type=Instant(), help="Evidence up to this instant. Default: now.")
-@click.option("--methodology", "name", help="Fold under this one. Default: as the settings say.")
-@click.option(
-    "--purpose", type=Words(), help="Why; kept in the audit log. Default: right of reply."
+    "--out", type=click.Path(path_type=Path), required=True, help="New directory, or a .zip file."
 )
 @click.option(
-    "--actor", type=Words(), default=default_actor, help="Who does it. Default: the user here."
+    "--from",
+    "since",
+    type=Instant(),
+    help="Only spells whose clock started at or after this instant.",
+)
+@click.option(
+    "--to", "until", type=Instant(), help="Only spells whose clock started before this instant."
+)
+@click.option("--cutoff", type=Instant(), help="Use evidence up to this instant. Default: now.")
+@click.option(
+    "--methodology", "name", help="Methodology to fold under. Default: TAKEDOWN_METHODOLOGY."
+)
+@click.option(
+    "--purpose", type=Words(), help="Purpose; kept in the audit log. Default: right of reply."
+)
+@click.option(
+    "--actor",
+    type=Words(),
+    default=default_actor,
+    help="Actor of record. Default: the current user.",
 )
 @json_option
 def export(
@@ -78,9 +90,9 @@ def export(
     actor: str,
     as_json: bool,
 ) -> None:
-    """Write what was said to PROVIDER, what was seen, and how each case stands and why: as case ids, never a URL.
+    """Write all notices, looks, states and reasons of the cases at PROVIDER, as case ids, never a URL.
 
-    The same evidence, definition and cut-off give the same bytes. The act is written to the audit log first.
+    The same evidence, methodology and cut-off give the same bytes. Recorded in the audit log first.
     """
     settings = client_settings(database=True)
     scope = Scope(
@@ -174,13 +186,13 @@ def _place(out: Path, make: Callable[[Path], Pack]) -> Pack:
     "--public-key",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     required=True,
-    help="The operator's public key (PEM), got on another way than the pack.",
+    help="Public key of the operator (PEM), obtained separately from the pack.",
 )
 @json_option
 def verify(pack: Path, public_key: Path, as_json: bool) -> None:
-    """Check that a pack is, byte for byte, what was signed; exit status 5 if not. Needs no settings."""
-    found = verify_pack(pack, read_public(public_key.read_bytes()))
+    """Verify a pack against its signature; exit status 5 if anything was changed. Needs no settings."""
+    result = verify_pack(pack, read_public(public_key.read_bytes()))
     if as_json:
-        print_json(found)
+        print_json(result)
     else:
-        click.echo(f"{len(found.files)} files as signed by key {found.key}")
+        click.echo(f"{len(result.files)} files as signed by key {result.key}")

@@ -36,7 +36,7 @@ class Gauge:
         self._label = label
         self._total = 0
         self._done = self._skipped = 0
-        self._begun = self._told = time.monotonic()
+        self._begun = self._shown_at = time.monotonic()
 
     def planned(self, records: int) -> None:
         """Set the total."""
@@ -51,8 +51,8 @@ class Gauge:
         """Count."""
         self._done += records
         now = time.monotonic()
-        if now - self._told >= _EVERY_SECONDS:
-            self._told = now
+        if now - self._shown_at >= _EVERY_SECONDS:
+            self._shown_at = now
             click.echo(self._line(now), err=True)
 
     def stage(self, name: str) -> None:

@@ -14,21 +14,24 @@ from services.runtime.signing import load_signing_key, make_signing_key, signing
 
 @click.group()
 def command() -> None:
-    """Make and rotate the keys that name cases and seal URLs."""
+    """Create and rotate the keys that name cases and seal URLs."""
 
 
 _file = click.option(
-    "--file", "path", type=click.Path(path_type=Path), help="Key file; else as the settings say."
+    "--file",
+    "path",
+    type=click.Path(path_type=Path),
+    help="Key file. Default: the one that is configured.",
 )
 
 
 @command.command()
 @_file
 def new(path: Path | None) -> None:
-    """Make a key file that only you may read; an existing one is never overwritten."""
+    """Create a key file that only its owner can read; an existing one is never overwritten."""
     path = path or keys_path(load())
     write_keys(path, new_keys())
-    click.echo(f"made {path}")
+    click.echo(f"created {path}")
     click.echo(
         "Back it up now, apart from the data: without it no case can be named and no sealed URL "
         "opened again.",
@@ -39,9 +42,9 @@ def new(path: Path | None) -> None:
 @command.command()
 @_file
 def rotate(path: Path | None) -> None:
-    """Add a sealing key, to be activated once every role knows it.
+    """Add a sealing key, to be activated when all roles have it.
 
-    First step of two: a role that does not know a key refuses what is sealed with it.
+    First step of two: a role without a key refuses URLs that are sealed with it.
     """
     path = path or keys_path(load())
     before = read_keys(path)
@@ -58,7 +61,7 @@ def rotate(path: Path | None) -> None:
 @click.argument("key_id")
 @_file
 def activate(key_id: str, path: Path | None) -> None:
-    """Seal with this key from now on; what other keys sealed still opens."""
+    """Use this key for sealing from now on; URLs sealed with other keys can still be opened."""
     path = path or keys_path(load())
     write_keys(path, activated(read_keys(path), key_id), replace=True)
     click.echo(f"{key_id} is active in {path}; back the file up and restart the roles")
@@ -82,12 +85,12 @@ def show(path: Path | None, as_json: bool) -> None:
 @_file
 @json_option
 def signing(path: Path | None, as_json: bool) -> None:
-    """Show the public key that checks evidence packs; make the key that signs them if there is none.
+    """Show the public key that verifies evidence packs; create the signing key if there is none.
 
-    Give the public key to providers on another way than the packs, or publish it.
+    Give the public key to providers separately from the packs, or publish it.
     """
     path = path or signing_path(load())
-    public = (load_signing_key(path) if path.exists() else _made(path)).public_key()
+    public = (load_signing_key(path) if path.exists() else _create_signing_key(path)).public_key()
     if as_json:
         print_json({"fingerprint": fingerprint(public), "public_key": public_pem(public)})
         return
@@ -95,7 +98,7 @@ def signing(path: Path | None, as_json: bool) -> None:
     click.echo(f"fingerprint {fingerprint(public)}", err=True)
 
 
-def _made(path: Path) -> Ed25519PrivateKey:
+def _create_signing_key(path: Path) -> Ed25519PrivateKey:
     key = make_signing_key(path)
-    click.echo(f"made {path}; back it up, apart from the data", err=True)
+    click.echo(f"created {path}; back it up, apart from the data", err=True)
     return key

@@ -87,17 +87,17 @@ def _core(type_: str) -> str:
 
 
 def _called(name: str, path: str, names: Iterable[str]) -> str:
-    return f"`{_name(path)}`{_nearest(name, {known: f'`{known}`' for known in names})}"
+    return f"`{_name(path)}`{_nearest(name, {valid: f'`{valid}`' for valid in names})}"
 
 
 def _nearest(name: str, names: Mapping[str, str]) -> str:
-    found = get_close_matches(name, names, n=1, cutoff=0.6)
-    return f" (did you mean {names[found[0]]}?)" if found else ""
+    matches = get_close_matches(name, names, n=1, cutoff=0.6)
+    return f" (did you mean {names[matches[0]]}?)" if matches else ""
 
 
 def _refuse_unknown(raw: Any, incoming: Incoming) -> None:
-    known = Structured.__struct_fields__
-    unknown = [_called(name, name, known) for name in raw if name not in known]
+    valid = Structured.__struct_fields__
+    unknown = [_called(name, name, valid) for name in raw if name not in valid]
     unknown += [
         _called(path.rpartition(".")[2], f"data.{path}", names)
         for path, names in _unknown(raw["data"], incoming.data)
@@ -120,8 +120,8 @@ def _unknown(raw: Any, decoded: object) -> Iterator[tuple[str, Iterable[str]]]:
             if name not in names:
                 yield name, names
                 continue
-            for path, known in _unknown(value, getattr(decoded, names[name])):
-                yield f"{name}.{path}", known
+            for path, valid in _unknown(value, getattr(decoded, names[name])):
+                yield f"{name}.{path}", valid
     elif isinstance(decoded, tuple) and isinstance(raw, list):
         for number, pair in enumerate(zip(raw, decoded, strict=True)):
-            yield from ((f"{number}.{path}", known) for path, known in _unknown(*pair))
+            yield from ((f"{number}.{path}", valid) for path, valid in _unknown(*pair))

@@ -17,7 +17,7 @@ _COLUMNS = ("id", "version", "norm", "clock_start", "calendar", "title", "digest
 
 @click.group()
 def command() -> None:
-    """Show, compare and check the methodologies: what `removed in time` means."""
+    """Show, compare and check methodologies: definitions of `removed in time`."""
 
 
 @command.command("list")
@@ -34,14 +34,14 @@ def list_(as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def show(name: str, as_json: bool) -> None:
-    """Show every parameter of a methodology: an id, or the path of a TOML file."""
-    found = methodology(name)
+    """Show all parameters of a methodology, by id or path of a TOML file."""
+    method = methodology(name)
     if as_json:
-        print_json(msgspec.to_builtins(found) | {"digest": found.digest})
+        print_json(msgspec.to_builtins(method) | {"digest": method.digest})
         return
-    for field, value in fields(found).items():
+    for field, value in fields(method).items():
         click.echo(f"{field:<32}{cell(value)}")
-    click.echo(f"{'digest':<32}{found.digest}")
+    click.echo(f"{'digest':<32}{method.digest}")
 
 
 @command.command()
@@ -66,18 +66,18 @@ def diff(one: str, other: str, as_json: bool) -> None:
 @command.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def check(file: Path) -> None:
-    """Check a TOML file; a fault is named with its line."""
+    """Check a TOML file; faults are reported with their lines."""
     try:
         text = file.read_text("utf-8")
     except UnicodeDecodeError:
         raise ConfigError(f"methodology {file.name}: not UTF-8; save it as UTF-8") from None
-    found = parse(text, file.name)
-    click.echo(f"{found.id} version {found.version} is sound; digest {found.digest}")
+    method = parse(text, file.name)
+    click.echo(f"{method.id} version {method.version} is valid; digest {method.digest}")
 
 
-def fields(found: Methodology) -> dict[str, Any]:
+def fields(method: Methodology) -> dict[str, Any]:
     """Give every field by its dotted name, tables taken apart."""
-    return dict(_flat("", msgspec.to_builtins(found)))
+    return dict(_flat("", msgspec.to_builtins(method)))
 
 
 def _flat(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:

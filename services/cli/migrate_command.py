@@ -23,22 +23,22 @@ T = TypeVar("T")
 
 @click.group()
 def command() -> None:
-    """Bring the database to this version's schema."""
+    """Migrate the database to the schema of this version."""
 
 
 @command.command()
 @json_option
 def status(as_json: bool) -> int:
-    """List the migrations and whether each was applied; exit status 5 where one is pending."""
-    found = _on_database(migrate.status)
-    rows = [{"name": m.name, "phase": m.phase, "state": m.state} for m in found]
+    """List the migrations and their state; exit status 5 if one is pending."""
+    migrations = _on_database(migrate.status)
+    rows = [{"name": m.name, "phase": m.phase, "state": m.state} for m in migrations]
     print_rows(rows, ("name", "phase", "state"), as_json=as_json)
-    return CHECK_FAILED if any(m.state == "pending" for m in found) else 0
+    return CHECK_FAILED if any(m.state == "pending" for m in migrations) else 0
 
 
 @command.command()
 def plan() -> None:
-    """Print the SQL that `up` would run; run nothing."""
+    """Print the SQL that `up` would execute; execute nothing."""
     missing = _on_database(migrate.plan)
     if not missing:
         click.echo("-- nothing to apply")
@@ -50,11 +50,11 @@ def plan() -> None:
 @click.option(
     "--phase",
     type=click.Choice(("pre", "post")),
-    help="`pre` before new code is deployed, `post` after the old code has gone. Default: both.",
+    help="`pre`: before new code is deployed; `post`: after old code has stopped. Default: both.",
 )
 @json_option
 def up(phase: migrate.Phase | None, as_json: bool) -> None:
-    """Apply what is missing, each file in a transaction."""
+    """Apply the pending migrations, each file in a transaction."""
     done = _on_database(lambda session: migrate.up(session, phase=phase))
     if as_json:
         print_json(done)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import click
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from schemas.errors import BadUrl
 from schemas.events import Fingerprint, LookMade
@@ -21,13 +21,13 @@ from services.runtime.settings import Settings
 # Four bytes a character at most; a longer line is cut, and still too long.
 _LONGEST_LINE = 4 * MAX_URL_LENGTH + 4
 _NAMES = {
-    "url": "asked for the URL",
-    "sibling": "asked for a path that can't exist",
-    "front": "asked for the front page",
+    "url": "request for the URL",
+    "sibling": "request for a sibling",
+    "front": "request for the front page",
 }
 
 
-class Asked(Struct, frozen=True):
+class ExchangeSummary(Struct, frozen=True):
     """One request: what for, of whom, and what came back, as far as it is kept."""
 
     what: str
@@ -41,7 +41,7 @@ class Asked(Struct, frozen=True):
     seconds: dict[str, float]
 
 
-class Judged(Struct, frozen=True):
+class AddressVerdict(Struct, frozen=True):
     """What one address said in the end, and what it was compared with."""
 
     address: str
@@ -51,7 +51,7 @@ class Judged(Struct, frozen=True):
     baseline: str
 
 
-class Seen(Struct, frozen=True):
+class LookSummary(Struct, frozen=True):
     """All that one look saw; no part of it names the URL or its host."""
 
     name: str
@@ -60,8 +60,8 @@ class Seen(Struct, frozen=True):
     addresses: tuple[str, ...]
     refused: int
     left_out: int
-    asked: tuple[Asked, ...]
-    judged: tuple[Judged, ...]
+    exchanges: tuple[ExchangeSummary, ...] = field(name="asked")
+    verdicts: tuple[AddressVerdict, ...] = field(name="judged")
     parked: bool
     blind: bool
     look: LookMade
@@ -70,13 +70,13 @@ class Seen(Struct, frozen=True):
 
 @click.command()
 @click.option(
-    "--confirming", is_flag=True, help="Ask past every cache, as before a removal counts."
+    "--confirming", is_flag=True, help="Bypass all caches, as before a removal is confirmed."
 )
 @json_option
 def command(confirming: bool, as_json: bool) -> None:
-    """Look once at the URL on standard input, and say what was seen and why the verdict came out so.
+    """Look once at the URL on standard input; print the answers, the verdict and its reason.
 
-    For cases of your own. The look is the prober's: same guard, same politeness, same refusals; nothing is
+    For cases of your own. The look is the prober's: same guard, same rate limits, same refusals; nothing is
     recorded, and neither the URL nor its host is printed. docs/verdicts.md has the table of all verdicts.
     """
     url = read_url(sys.stdin.buffer.readline(_LONGEST_LINE))
@@ -99,35 +99,39 @@ def read_url(line: bytes) -> CanonicalUrl:
         raise Refused(f"standard input: {error}") from None
 
 
-async def _look(settings: Settings, url: CanonicalUrl, confirming: bool) -> Seen:
+async def _look(settings: Settings, url: CanonicalUrl, confirming: bool) -> LookSummary:
     async with build_looker(settings, now) as looker:
         target = Target(secrets.token_hex(16), url, confirming)
         await looker.canary.fresh()
         return summary(await looker.explain(target, now()))
 
 
-def summary(made: Explained) -> Seen:
+def summary(explained: Explained) -> LookSummary:
     """Put together what people want to know of a look."""
-    found, evidence = made.resolution, made.evidence
-    return Seen(
-        name="not asked" if found is None else evidence.dns if not found.addresses else "addresses",
-        aliases=0 if found is None else len(found.chain),
-        ttl_seconds=0.0 if found is None else found.ttl,
-        addresses=() if found is None else found.addresses,
+    resolution, evidence = explained.resolution, explained.evidence
+    return LookSummary(
+        name="not asked"
+        if resolution is None
+        else evidence.dns
+        if not resolution.addresses
+        else "addresses",
+        aliases=0 if resolution is None else len(resolution.chain),
+        ttl_seconds=0.0 if resolution is None else resolution.ttl,
+        addresses=() if resolution is None else resolution.addresses,
         refused=evidence.refused,
         left_out=evidence.left_out,
-        asked=tuple(_asked(step) for step in made.steps),
-        judged=tuple(_judged(answer) for answer in evidence.answers),
+        exchanges=tuple(_exchange(step) for step in explained.steps),
+        verdicts=tuple(_address_verdict(answer) for answer in evidence.answers),
         parked=evidence.parked,
         blind=evidence.blind,
-        look=made.look,
-        rule=REASONS[made.look.reason].about,
+        look=explained.look,
+        rule=REASONS[explained.look.reason].about,
     )
 
 
-def _asked(step: Step) -> Asked:
+def _exchange(step: Step) -> ExchangeSummary:
     reply = step.reply
-    return Asked(
+    return ExchangeSummary(
         what=step.what,
         method=reply.method,
         address=step.address,
@@ -140,20 +144,22 @@ def _asked(step: Step) -> Asked:
     )
 
 
-def _judged(answer: Answer) -> Judged:
-    found = judge_answer(answer)
-    return Judged(answer.address, found.verdict, found.reason, answer.control, answer.change)
+def _address_verdict(answer: Answer) -> AddressVerdict:
+    judgement = judge_answer(answer)
+    return AddressVerdict(
+        answer.address, judgement.verdict, judgement.reason, answer.control, answer.change
+    )
 
 
-def lines(seen: Seen) -> Iterator[str]:
+def lines(seen: LookSummary) -> Iterator[str]:
     """Write it for people."""
     yield from _name_lines(seen)
-    for asked in seen.asked:
-        yield f"{_NAMES[asked.what]}: {asked.method} {asked.address}: {_said(asked)}"
-    for judged in seen.judged:
+    for exchange in seen.exchanges:
+        yield f"{_NAMES[exchange.what]}: {exchange.method} {exchange.address}: {_exchange_text(exchange)}"
+    for address in seen.verdicts:
         yield (
-            f"address {judged.address}: {judged.verdict} ({judged.reason}); "
-            f"compared with a random sibling: {judged.sibling}"
+            f"address {address.address}: {address.verdict} ({address.reason}); "
+            f"compared with a random sibling: {address.sibling}"
         )
     if seen.parked:
         yield "parked: a parking service answers for the name"
@@ -167,21 +173,21 @@ def lines(seen: Seen) -> Iterator[str]:
     yield f"rule: {seen.rule}"
 
 
-def _name_lines(seen: Seen) -> Iterator[str]:
+def _name_lines(seen: LookSummary) -> Iterator[str]:
     yield f"name: {seen.name}, {seen.aliases} aliases, answer holds {seen.ttl_seconds:.0f} s"
     refused = f", {seen.refused} refused by the guard" if seen.refused else ""
     left_out = f", {seen.left_out} left out" if seen.left_out else ""
     yield f"addresses: {', '.join(seen.addresses) or 'none'}{refused}{left_out}"
 
 
-def _said(asked: Asked) -> str:
-    parts = [asked.fault or str(asked.status)]
-    if asked.redirect is not None:
-        parts.append(f"sent to: {asked.redirect}")
-    if asked.challenge:
+def _exchange_text(exchange: ExchangeSummary) -> str:
+    parts = [exchange.fault or str(exchange.status)]
+    if exchange.redirect is not None:
+        parts.append(f"sent to: {exchange.redirect}")
+    if exchange.challenge:
         parts.append("a challenge")
-    if asked.headers is not None:
-        kept = msgspec.to_builtins(asked.headers)
+    if exchange.headers is not None:
+        kept = msgspec.to_builtins(exchange.headers)
         parts += [f"{n} {v}" for n, v in kept.items() if n not in ("status", "redirect")]
-    parts += [f"{phase} {seconds * 1000:.1f} ms" for phase, seconds in asked.seconds.items()]
+    parts += [f"{phase} {seconds * 1000:.1f} ms" for phase, seconds in exchange.seconds.items()]
     return ", ".join(parts)

@@ -61,27 +61,36 @@ class Tolerance(click.ParamType[timedelta]):
         if isinstance(value, timedelta):
             return value
         try:
-            found = timedelta(seconds=seconds(str(value)))
+            tolerance = timedelta(seconds=seconds(str(value)))
         except (ValueError, KeyError, IndexError, OverflowError):
             self.fail("give a duration such as 30s, 15m, 2h or 1d", param, ctx)
-        if found < timedelta():
+        if tolerance < timedelta():
             self.fail("a tolerance is not negative", param, ctx)
-        return found
+        return tolerance
 
 
 @click.command()
 @click.argument("provider")
 @click.argument("list_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--tolerance", type=Tolerance(), default="15m", show_default=True)
-@click.option("--zone", type=Zone(), help="Zone of dates that have none, such as Europe/Amsterdam.")
-@click.option("--from", "since", type=Instant(), help="The list has our notices from then on.")
-@click.option("--to", "until", type=Instant(), help="The list has our notices until then.")
-@click.option("--cutoff", type=Instant(), help="Evidence up to this instant. Default: now.")
-@click.option("--methodology", "name", help="Confirm removals by this one. Default: as set.")
 @click.option(
-    "--csv", "sheet", type=click.File("w", encoding="utf-8"), help="Details as CSV (`-`)."
+    "--zone", type=Zone(), help="Time zone of dates without one, for example Europe/Amsterdam."
 )
-@click.option("--all", "show_all", is_flag=True, help="Show every detail, also what agrees.")
+@click.option("--from", "since", type=Instant(), help="First instant that the list covers.")
+@click.option("--to", "until", type=Instant(), help="Last instant that the list covers.")
+@click.option("--cutoff", type=Instant(), help="Use evidence up to this instant. Default: now.")
+@click.option(
+    "--methodology",
+    "name",
+    help="Methodology that confirms removals. Default: TAKEDOWN_METHODOLOGY.",
+)
+@click.option(
+    "--csv",
+    "sheet",
+    type=click.File("w", encoding="utf-8"),
+    help="Write the details as CSV; `-`: to standard output.",
+)
+@click.option("--all", "show_all", is_flag=True, help="Show all details, matches included.")
 @json_option
 def command(
     provider: str,
@@ -96,10 +105,10 @@ def command(
     show_all: bool,
     as_json: bool,
 ) -> int:
-    """Compare our notices to PROVIDER with its own list: matched, missing on either side, differing dates.
+    """Compare our notices to PROVIDER with its own list: matches, entries missing on either side, differing dates.
 
     LIST_FILE is a CSV with a header: notice_id, reference (ours) or case_id; received_at; removed_at.
-    Exit status 4 if a row can't be read, 5 if the two sides differ.
+    Exit status 4 if a row cannot be read, 5 if the two sides differ.
     """
     settings = client_settings(database=True)
     # Undecodable bytes are kept as surrogates, so that only their own rows are refused.
@@ -130,10 +139,10 @@ async def read_ours(connection: DatabaseConnection, scope: Scope) -> list[Ours]:
     """Read our side from the log."""
     async with session_of(connection) as session:
         await require_known(session, connection, scope.provider)
-        found: list[Ours] = []
+        ours: list[Ours] = []
         async for case in evidence(session, scope.provider, scope.cutoff):
-            found += our_side(case, scope)
-        return found
+            ours += our_side(case, scope)
+        return ours
 
 
 def write_details(sheet: TextIO, result: Reconciliation) -> None:

@@ -41,7 +41,7 @@ _REFUSED = ("topic", "partition", "record_offset", "reason", "message")
 _LIST = ("name", "schema", "state", "methodology", "source", "digest", "created_at")
 
 
-class Told(Progress):
+class GaugeProgress(Progress):
     """A replay's progress on a gauge."""
 
     def __init__(self, shown: Gauge) -> None:
@@ -62,32 +62,46 @@ class Told(Progress):
 
 
 @click.group(invoke_without_command=True)
-@click.option("--name", help="Name of the replay. Default: the methodology's id.")
-@click.option("--methodology", "method", help="Shipped id or TOML file. Default: the setting.")
+@click.option("--name", help="Name of the replay. Default: id of the methodology.")
+@click.option(
+    "--methodology",
+    "method",
+    help="Id of a shipped methodology, or TOML file. Default: TAKEDOWN_METHODOLOGY.",
+)
 @click.option(
     "--provider-map",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Attribute every look again by this map, as of the look.",
+    help="Attribute all looks again by this provider map, as of the time of the look.",
 )
 @click.option(
     "--archive",
     "archives",
     multiple=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Read from an archive, or from all archives in a folder, instead of Kafka; several are read in a row.",
+    help="Read from an archive, or from all archives in a directory, instead of Kafka; repeatable.",
 )
-@click.option("--and-kafka", is_flag=True, help="With --archive: from Kafka what they do not hold.")
-@click.option("--from", "event_from", type=Instant(), help="Event time: only events from then on.")
-@click.option("--to", "event_to", type=Instant(), help="Event time: only events before then.")
-@click.option("--recorded-from", type=Instant(), help="Time on the broker, not event time.")
-@click.option("--recorded-to", type=Instant(), help="Time on the broker, not event time.")
+@click.option(
+    "--and-kafka",
+    is_flag=True,
+    help="With --archive: read from Kafka what the archives do not contain.",
+)
+@click.option(
+    "--from", "event_from", type=Instant(), help="Only events at or after this event time."
+)
+@click.option("--to", "event_to", type=Instant(), help="Only events before this event time.")
+@click.option("--recorded-from", type=Instant(), help="Broker time of records, not event time.")
+@click.option("--recorded-to", type=Instant(), help="Broker time of records, not event time.")
 @click.option("--from-offsets", multiple=True, metavar="TOPIC/PARTITION=OFFSET")
 @click.option("--until-offsets", multiple=True, metavar="TOPIC/PARTITION=OFFSET")
-@click.option("--with-events", is_flag=True, help="Keep the events too; slower, and more disk.")
-@click.option("--workers", type=click.IntRange(1), help="Processes. Default: one per core.")
-@click.option("--compare", help="Then compare with `live` or with another replay.")
 @click.option(
-    "--details", is_flag=True, help="Show every difference of every case, with its cause."
+    "--with-events", is_flag=True, help="Store the events too; slower, and needs more disk."
+)
+@click.option(
+    "--workers", type=click.IntRange(1), help="Number of processes. Default: one per core."
+)
+@click.option("--compare", help="Compare the result with `live` or with another replay.")
+@click.option(
+    "--details", is_flag=True, help="Show all differences of all cases, with their causes."
 )
 @json_option
 @click.pass_context
@@ -112,21 +126,21 @@ def command(
 ) -> int:
     """Fold all evidence, or a range of it, into a shadow ledger beside the live one.
 
-    Publishes nothing and touches no offset of the live ledger, which may go on meanwhile. Stopped, it goes on
-    when the same command is given again. --from and --to mean the events' own times; --recorded-from and
-    --recorded-to the times at which records were put on the broker.
+    Publishes nothing and changes no offset of the live ledger, which may run meanwhile. An interrupted replay
+    continues when the same command is run again. --from and --to refer to the events' own times,
+    --recorded-from and --recorded-to to the times at which records were written to the broker.
 
-    With --compare the exit status is 0 where both sides are equal and 5 where they are not.
+    With --compare the exit status is 0 if both sides are equal, and 5 if they differ.
     """
     if context.invoked_subcommand is not None:
         return 0
     if and_kafka and not archives:
-        raise BadRange("--and-kafka goes with --archive; without either all is read from Kafka")
+        raise BadRange("--and-kafka needs --archive; without both everything is read from Kafka")
     with_kafka = and_kafka or not archives
     settings = client_settings(database=True, kafka=with_kafka)
     chosen = methodology(method or settings.methodology)
     check_times(event_from, event_to, "--from and --to")
-    found = identity(
+    identity_ = identity(
         chosen,
         map_text=_map_text(provider_map),
         event_from=event_from,
@@ -139,9 +153,9 @@ def command(
         recorded_from=recorded_from,
         recorded_to=recorded_to,
     )
-    asked = Asked(
-        name=name or _default_name(chosen, found.map_digest),
-        identity=found,
+    request = Asked(
+        name=name or _default_name(chosen, identity_.map_digest),
+        identity=identity_,
         bounds=bounds,
         database=database_connection(settings),
         kafka=kafka_connection(settings) if with_kafka else None,
@@ -149,20 +163,20 @@ def command(
         keyring=load_keyring(settings),
         workers=workers or workers_here(),
     )
-    if compare not in (None, "live", asked.name):
+    if compare not in (None, "live", request.name):
         run_async(lambda: _in_session(partial(_require, schema.schema_of(compare)), settings))
-    with gauge(f"replay {asked.name}") as shown:
-        result = run_async(lambda: replay(asked, Told(shown)))
+    with gauge(f"replay {request.name}") as shown:
+        result = run_async(lambda: replay(request, GaugeProgress(shown)))
     if compare is None:
-        _print_result(asked.database, result, as_json)
+        _print_result(request.database, result, as_json)
         return 0
     return compare_and_show(settings, chosen, result, compare, details, as_json)
 
 
-async def _require(asked: str, session: asyncpg.Connection) -> None:
+async def _require(name: str, session: asyncpg.Connection) -> None:
     """Refuse what isn't there before hours of folding, not after them."""
-    if await schema.find(session, asked) is None:
-        raise NoReplay(f"there is no {asked}; see `takedown replay list`")
+    if await schema.find(session, name) is None:
+        raise NoReplay(f"{name} does not exist; see `takedown replay list`")
 
 
 def _map_text(path: Path | None) -> str | None:
@@ -172,7 +186,7 @@ def _map_text(path: Path | None) -> str | None:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError):
-        raise ConfigError(f"{path} can't be read; name a provider map (TOML)") from None
+        raise ConfigError(f"{path} cannot be read; give a provider map (TOML)") from None
     ProviderMap.parse(text, where=str(path))
     return text
 
@@ -192,7 +206,7 @@ def _print_result(database: DatabaseConnection, result: Result, as_json: bool) -
     click.echo(f"records       {totals.records:,}")
     click.echo(
         f"events        {totals.events:,}, {totals.duplicates:,} duplicates, "
-        f"{totals.outside:,} outside the asked times"
+        f"{totals.outside:,} outside the requested times"
     )
     click.echo(f"cases         {totals.cases:,}")
     click.echo(f"refused       {totals.refused:,} records that the ledger would dead-letter")
@@ -205,25 +219,27 @@ def _print_result(database: DatabaseConnection, result: Result, as_json: bool) -
 async def _refused(database: DatabaseConnection, result: Result) -> list[dict[str, Any]]:
     session = await asyncpg.connect(**database.options())
     try:
-        found = await schema.refused_of(session, result.schema, _REFUSED_SHOWN)
+        rows = await schema.refused_of(session, result.schema, _REFUSED_SHOWN)
     finally:
         await session.close()
-    return [dict(row) for row in found]
+    return [dict(row) for row in rows]
 
 
 # -- the shadows -----------------------------------------------------------------------------------
 
-_actor = click.option("--actor", help="Who does this, for the audit log. Default: the login.")
+_actor = click.option("--actor", help="Actor for the audit log. Default: the current user.")
 _follow = click.option(
-    "--follow-to-live", is_flag=True, help="First fold what live has learnt since, under its lock."
+    "--follow-to-live",
+    is_flag=True,
+    help="First fold the events that the live ledger has received since, under its lock.",
 )
 
 
 @command.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """List the replays, and what was replaced by one."""
-    found = run_async(lambda: _in_session(schema.entries))
+    """List the replays, and the ledgers that they replaced."""
+    entries = run_async(lambda: _in_session(schema.entries))
     rows = [
         {
             "name": entry.name,
@@ -234,7 +250,7 @@ def list_(as_json: bool) -> None:
             "digest": entry.digest,
             "created_at": entry.created_at,
         }
-        for entry in found
+        for entry in entries
     ]
     print_rows(rows, _LIST, as_json=as_json)
 
@@ -244,29 +260,33 @@ def list_(as_json: bool) -> None:
 @click.option("--limit", type=click.IntRange(1), default=1000, show_default=True)
 @json_option
 def refused(name: str, limit: int, as_json: bool) -> None:
-    """List the records that the live ledger would dead-letter, with the reason of each."""
-    asked = schema.schema_of(name)
+    """List the records that the live ledger would dead-letter, with reasons."""
+    shadow = schema.schema_of(name)
 
     async def work(session: asyncpg.Connection) -> list[Any]:
-        await _require(asked, session)
-        return await schema.refused_of(session, asked, limit)
+        await _require(shadow, session)
+        return await schema.refused_of(session, shadow, limit)
 
     print_rows(run_async(lambda: _in_session(work)), _REFUSED, as_json=as_json)
 
 
 @command.command()
 @click.argument("name")
-@click.option("--before", is_flag=True, help="Drop what the replay replaced: no way back then.")
+@click.option(
+    "--before",
+    is_flag=True,
+    help="Drop the ledger that the replay replaced; it can then not be restored.",
+)
 def drop(name: str, before: bool) -> None:
-    """Drop a replay and all that it holds; the evidence and the live ledger stay as they are."""
-    asked = schema.schema_of(name, schema.BEFORE if before else schema.REPLAY)
+    """Drop a replay; the evidence and the live ledger stay as they are."""
+    shadow = schema.schema_of(name, schema.BEFORE if before else schema.REPLAY)
 
     async def work(session: asyncpg.Connection) -> None:
-        await _require(asked, session)
-        await schema.drop(session, asked)
+        await _require(shadow, session)
+        await schema.drop(session, shadow)
 
     run_async(lambda: _in_session(work))
-    click.echo(f"dropped {asked}")
+    click.echo(f"dropped {shadow}")
 
 
 @command.command()
@@ -275,10 +295,10 @@ def drop(name: str, before: bool) -> None:
 @_actor
 @json_option
 def promote(name: str, follow_to_live: bool, actor: str | None, as_json: bool) -> None:
-    """Make a replay the live ledger, in one transaction; what was live is kept as before_NAME.
+    """Promote a replay to the live ledger, in one transaction; the previous ledger is kept as before_NAME.
 
-    Refused where live has gone on since the replay, unless --follow-to-live is given. A running ledger starts
-    anew; under another methodology it stops and says so: set TAKEDOWN_METHODOLOGY before starting it again.
+    Refused if the live ledger has received events since the replay, unless --follow-to-live is given. A running
+    ledger restarts; under another methodology it stops: set TAKEDOWN_METHODOLOGY before starting it again.
     """
     done = _exchange(
         lambda p: p.promote(name, follow=follow_to_live, actor=actor or getpass.getuser())
@@ -292,7 +312,7 @@ def promote(name: str, follow_to_live: bool, actor: str | None, as_json: bool) -
 @_actor
 @json_option
 def back(name: str, follow_to_live: bool, actor: str | None, as_json: bool) -> None:
-    """Make live again what NAME replaced; NAME is a replay again then."""
+    """Undo a promotion: restore the ledger that NAME replaced; NAME becomes a replay again."""
     done = _exchange(
         lambda p: p.back(name, follow=follow_to_live, actor=actor or getpass.getuser())
     )
@@ -315,10 +335,10 @@ def _print_promoted(done: Promoted, as_json: bool) -> None:
     if as_json:
         print_json(done)
         return
-    click.echo(f"{done.name} and the live ledger have changed places")
-    click.echo(f"what was live is in {done.before}")
+    click.echo(f"{done.name} and the live ledger were exchanged")
+    click.echo(f"the previous ledger is in {done.before}")
     click.echo(
-        f"{done.followed:,} cases were caught up, {done.told:,} records tell of what changed"
+        f"{done.followed:,} cases were brought up to date, {done.told:,} records publish the changes"
     )
 
 

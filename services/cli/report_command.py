@@ -34,37 +34,49 @@ _NEW_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
 @click.command()
-@click.option(
-    "--cutoff", type=Instant(), help="Count what was known by this instant. Default: now."
-)
+@click.option("--cutoff", type=Instant(), help="Use evidence up to this instant. Default: now.")
 @click.option(
     "--corrected",
     is_flag=True,
-    help="With --cutoff: also take retractions and attributions made since, about the time before.",
+    help="With --cutoff: also apply later retractions and attributions that concern the time before it.",
 )
 @click.option(
     "--methodology",
     "methods",
     multiple=True,
-    help="Fold the evidence anew under this id or file. Given more than once as NAME@INSTANT, the later ones are "
-    "in force from their instant on: the last one makes the table, and the months break between them.",
+    help="Fold the evidence under this id or file. Repeatable as NAME@INSTANT: each is in force from its instant on, "
+    "the last one makes the table, and the months break between them.",
 )
 @click.option(
     "--by",
     type=click.Choice(["provider", "reporter", "category", "country"]),
     default="provider",
     show_default=True,
-    help="Whom to rank.",
+    help="Grouping of the rows.",
 )
-@click.option("--warning", "warned", multiple=True, help="PROVIDER=DATE: show before and after.")
-@click.option("--warnings", "warnings_file", type=_FILE, help="The same, from a TOML file.")
-@click.option("--grace", default=DEFAULT_GRACE, show_default=True, help="Grace after a --warning.")
-@click.option("--watch", multiple=True, help="Always show this group; adds to the watch list.")
-@click.option("--provider-map", type=_FILE, help="For --by country. Default: the setting's.")
-@click.option("--public", "publish", is_flag=True, help="Show no count from 1 to 4.")
-@click.option("--csv", "csv_file", type=_NEW_FILE, help="Write the table as CSV.")
-@click.option("--html", "html_file", type=_NEW_FILE, help="Write one page with plots.")
-@click.option("--all", "show_all", is_flag=True, help="Show every group.")
+@click.option(
+    "--warning", "warned", multiple=True, help="PROVIDER=DATE: compare before and after a warning."
+)
+@click.option("--warnings", "warnings_file", type=_FILE, help="TOML file of warnings.")
+@click.option(
+    "--grace", default=DEFAULT_GRACE, show_default=True, help="Grace period after a --warning."
+)
+@click.option(
+    "--watch",
+    multiple=True,
+    help="Always show this group, in addition to TAKEDOWN_WATCH_PROVIDERS.",
+)
+@click.option(
+    "--provider-map",
+    type=_FILE,
+    help="Provider map for --by country. Default: TAKEDOWN_PROVIDER_MAP.",
+)
+@click.option("--public", "publish", is_flag=True, help="Hide counts from 1 to 4.")
+@click.option("--csv", "csv_file", type=_NEW_FILE, help="Write the table as CSV to this file.")
+@click.option(
+    "--html", "html_file", type=_NEW_FILE, help="Write one HTML page with plots to this file."
+)
+@click.option("--all", "show_all", is_flag=True, help="Show all groups.")
 @json_option
 def command(
     cutoff: datetime | None,
@@ -75,19 +87,19 @@ def command(
     html_file: Path | None,
     show_all: bool,
     as_json: bool,
-    **asked: Any,
+    **options: Any,
 ) -> None:
-    """Print who removed what in time: counts, and shares as lower and upper bounds.
+    """Print the league table: counts, and shares removed in time as lower and upper bounds.
 
-    Every figure is a function of the evidence, the methodology and the cut-off, which it names. With --cutoff or
-    --methodology the evidence is folded anew, case by case; without, the ledger's folded cases are counted, unless
-    they are folded under another definition than the one that is set: then it is applied anew too.
+    Every figure is a function of the evidence, the methodology and the cut-off, and names both. With --cutoff or
+    --methodology the evidence is folded again; otherwise the cases of the ledger are counted, or folded again if
+    the ledger is folded under another methodology than the one that is set.
     """
     if corrected and cutoff is None:
         raise ConfigError("--corrected needs --cutoff: without one every correction counts")
     settings = client_settings(database=True)
     segments = _segments(methods or (settings.methodology,))
-    choice = _choice(settings, segments, asked, curves=html_file is not None)
+    choice = _choice(settings, segments, options, curves=html_file is not None)
     connection = database_connection(settings)
     at = cutoff or now()
     table = run_async(
@@ -96,7 +108,7 @@ def command(
             segments,
             at,
             choice,
-            asked=cutoff is not None or bool(methods),
+            explicit=cutoff is not None or bool(methods),
             corrected=corrected,
         )
     )
@@ -122,15 +134,15 @@ async def _count(
     cutoff: datetime,
     choice: Choice,
     *,
-    asked: bool,
+    explicit: bool,
     corrected: bool,
 ) -> Table:
     """Count under the last methodology; a table never names another one than that of its cases."""
     method = segments[-1].methodology
-    refold = asked or await definition(connection) not in (None, method.digest)
-    if refold and not asked:
+    refold = explicit or await definition(connection) not in (None, method.digest)
+    if refold and not explicit:
         click.echo(
-            f"the ledger is folded under another definition than {method.id}; folding its evidence anew",
+            f"the ledger is folded under another methodology than {method.id}; folding its evidence again",
             err=True,
         )
     return await count(connection, method, cutoff, choice, refold=refold, corrected=corrected)
@@ -167,8 +179,8 @@ def _segments(methods: Sequence[str]) -> list[Segment]:
     segments = []
     for text in methods:
         name, at, since = text.rpartition("@")
-        found = methodology(name if at else text)
-        segments.append(Segment(found, dated(since, f"--methodology {text}") if at else None))
+        method = methodology(name if at else text)
+        segments.append(Segment(method, dated(since, f"--methodology {text}") if at else None))
     segments.sort(key=lambda segment: (segment.since is not None, segment.since))
     undated = sum(segment.since is None for segment in segments)
     if undated > 1 or len({segment.since for segment in segments}) < len(segments):
@@ -179,19 +191,21 @@ def _segments(methods: Sequence[str]) -> list[Segment]:
 
 
 def _choice(
-    settings: Settings, segments: Sequence[Segment], asked: dict[str, Any], *, curves: bool
+    settings: Settings, segments: Sequence[Segment], options: dict[str, Any], *, curves: bool
 ) -> Choice:
-    warnings: list[Warning] = [warning(text, asked["grace"]) for text in asked["warned"]]
-    if asked["warnings_file"] is not None:
-        warnings += load_warnings(asked["warnings_file"])
-    watch = dict.fromkeys(asked["watch"])
-    if asked["by"] == "provider":
+    warnings: list[Warning] = [warning(text, options["grace"]) for text in options["warned"]]
+    if options["warnings_file"] is not None:
+        warnings += load_warnings(options["warnings_file"])
+    watch = dict.fromkeys(options["watch"])
+    if options["by"] == "provider":
         watch |= dict.fromkeys(
             (*settings.exporter.watch_providers, *(w.provider for w in warnings))
         )
     return Choice(
-        by=asked["by"],
-        countries=_countries(settings, asked["provider_map"]) if asked["by"] == "country" else {},
+        by=options["by"],
+        countries=_countries(settings, options["provider_map"])
+        if options["by"] == "country"
+        else {},
         watch=tuple(watch),
         warnings=tuple(warnings),
         before=tuple(segments[:-1]),
@@ -200,11 +214,15 @@ def _choice(
     )
 
 
-def _countries(settings: Settings, given: Path | None) -> dict[str, str]:
-    file = given or (Path(settings.provider_map) if settings.provider_map else None)
+def _countries(settings: Settings, path: Path | None) -> dict[str, str]:
+    file = path or (Path(settings.provider_map) if settings.provider_map else None)
     if file is None:
         raise ConfigError(
             "--by country needs a provider map: --provider-map or TAKEDOWN_PROVIDER_MAP"
         )
-    known = ProviderMap.load(file).providers
-    return {name: found.country for name, found in known.items() if found.country is not None}
+    providers = ProviderMap.load(file).providers
+    return {
+        name: provider.country
+        for name, provider in providers.items()
+        if provider.country is not None
+    }

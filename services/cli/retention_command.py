@@ -14,14 +14,14 @@ from services.runtime.settings import Settings
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Only tell what is due.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only print what is due.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 def command(dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Destroy URLs whose case needs no more looks since TAKEDOWN_RETENTION_URL_DAYS; timings stay.
+    """Destroy URLs of cases whose watch ended more than TAKEDOWN_RETENTION_URL_DAYS ago; timings stay.
 
-    The role `retention` (part of `takedown up`) does so by itself. Records of the topic that takes URLs are moved into
-    archives without any URL (TAKEDOWN_RETENTION_ARCHIVES) and deleted from the broker; so are dead letters, unmoved.
+    The role `retention` (part of `takedown up`) does the same regularly. Old records of the reports topic are moved to
+    archives without URLs (TAKEDOWN_RETENTION_ARCHIVES) and deleted from the broker; old dead letters are deleted.
     A replay then reads `--archive DIR... --and-kafka`.
     """
     settings = client_settings(kafka=True, database=True)
@@ -32,7 +32,7 @@ def command(dry_run: bool, yes: bool, as_json: bool) -> None:
     if dry_run:
         return
     if not yes:
-        click.confirm("destroy and move this for good?", abort=True, err=True)
+        click.confirm("destroy and move these for good?", abort=True, err=True)
     _print(run_async(lambda: _with(settings, Retention.round)), "done", as_json)
 
 
@@ -45,10 +45,10 @@ def _print(done: Done, word: str, as_json: bool, *, err: bool = False) -> None:
     if as_json:
         print_json({"state": word, "kept": done})
         return
-    told = (
+    lines = (
         f"URLs of {counted(done.erased, 'case')} to destroy",
         f"{counted(done.moved, 'record')} to archives without URLs",
         f"{counted(done.forgotten, 'dead letter')} to delete",
     )
-    for line in told:
+    for line in lines:
         click.echo(f"{word}: {line}", err=err)

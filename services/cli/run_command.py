@@ -16,20 +16,21 @@ from services.runtime.settings import load
 @click.option(
     "--with-parent",
     is_flag=True,
-    help="Stop when standard input ends, as it does when the parent dies.",
+    help="Stop when standard input ends, that is, with the parent process.",
 )
-@click.option("--vantage", help="Name of the place that a prober looks from, such as de-1.")
+@click.option("--vantage", help="Name of the prober's vantage, for example de-1.")
 def command(roles: tuple[str, ...], with_parent: bool, vantage: str | None) -> int:
     """Run one or more roles in this process until SIGTERM.
 
     \b
-    ledger    folds the evidence into Postgres
-    relay     publishes what the ledger concluded
-    prober    looks at what the watch list names
-    exporter  shows the ledger as metrics
+    ledger     folds the evidence into Postgres
+    relay      publishes the outbox of the ledger
+    prober     looks at the cases of the watch list
+    exporter   exposes the ledger as metrics
+    retention  destroys URLs when their retention ends
 
-    On SIGTERM the intake stops and what is in hand is finished; exit status 1 where it could not be
-    within TAKEDOWN_STOP_SECONDS. SIGUSR1 writes the stack of every task to the log.
+    On SIGTERM the roles finish the work in hand; exit status 1 if that takes longer than
+    TAKEDOWN_STOP_SECONDS. SIGUSR1 writes the stack of every task to the log.
     """  # noqa: D301 - click takes the character, not its escape
     named = {} if vantage is None else {"TAKEDOWN_VANTAGE": vantage}
     settings = load(os.environ | named)

@@ -43,9 +43,9 @@ class Checked(Struct):
 
 @click.command()
 @click.argument("file", type=click.File("rb"))
-@click.option("--wait", is_flag=True, help="Return once the ledger has them.")
+@click.option("--wait", is_flag=True, help="Return when the events are in the ledger.")
 @click.option("--wait-seconds", type=click.FloatRange(min=0.1), default=60.0, show_default=True)
-@click.option("--dry-run", is_flag=True, help="Check every line and send nothing.")
+@click.option("--dry-run", is_flag=True, help="Check all lines and send nothing.")
 @json_option
 def command(file: BinaryIO, wait: bool, wait_seconds: float, dry_run: bool, as_json: bool) -> None:
     """Send events, one JSON object a line, from FILE or from standard input (`-`), to Kafka.
@@ -61,16 +61,16 @@ def command(file: BinaryIO, wait: bool, wait_seconds: float, dry_run: bool, as_j
     settings = client_settings(kafka=not dry_run, database=wait and not dry_run)
     keyring, at = load_keyring(settings), now()
     again = passes(file)
-    found = check(read_lines(again(), keyring, at))
-    if found.refused:
-        _refuse(found, as_json=as_json)
-    names = found.names
+    checked = check(read_lines(again(), keyring, at))
+    if checked.refused:
+        _refuse(checked, as_json=as_json)
+    names = checked.names
     if not dry_run:
         with progress("sending", len(names)) as count:
             events = (e for e in read_lines(again(), keyring, at) if isinstance(e, Event))
             run_async(lambda: send(settings, events, names, count, wait_seconds if wait else None))
     if as_json:
-        print_json(_told(found, sent=not dry_run, in_ledger=wait and not dry_run))
+        print_json(_summary(checked, sent=not dry_run, in_ledger=wait and not dry_run))
     else:
         did = "checked" if dry_run else "in the ledger" if wait else "sent"
         click.echo(f"{counted(len(names), 'event')} {did}")
@@ -91,36 +91,36 @@ def passes(file: BinaryIO) -> Callable[[], Iterable[bytes]]:
 
 def check(lines: Iterable[Event | Refusal]) -> Checked:
     """Check every line; keep the names of the events, and the first of those refused."""
-    found = Checked()
+    checked = Checked()
     for item in lines:
         if isinstance(item, Event):
-            found.names.append((item.case_id, item.id))
+            checked.names.append((item.case_id, item.id))
             continue
-        found.refused += 1
-        if len(found.refusals) < _KEPT:
-            found.refusals.append(item)
-    return found
+        checked.refused += 1
+        if len(checked.refusals) < _KEPT:
+            checked.refusals.append(item)
+    return checked
 
 
-def _refuse(found: Checked, *, as_json: bool) -> None:
+def _refuse(checked: Checked, *, as_json: bool) -> None:
     """Show why lines were refused, and raise `Refused`."""
     if as_json:
-        print_json(_told(found, sent=False, in_ledger=False))
-    for item in () if as_json else found.refusals[:_SHOWN]:
+        print_json(_summary(checked, sent=False, in_ledger=False))
+    for item in () if as_json else checked.refusals[:_SHOWN]:
         click.echo(f"line {item.line}: {item.message} ({item.reason})", err=True)
-    hidden = 0 if as_json else found.refused - _SHOWN
+    hidden = 0 if as_json else checked.refused - _SHOWN
     more = f" ({hidden} more not shown)" if hidden > 0 else ""
-    lines = counted(found.refused + len(found.names), "line")
-    raise Refused(f"{found.refused} of {lines} refused{more}; nothing was sent")
+    lines = counted(checked.refused + len(checked.names), "line")
+    raise Refused(f"{checked.refused} of {lines} refused{more}; nothing was sent")
 
 
-def _told(found: Checked, *, sent: bool, in_ledger: bool) -> dict[str, object]:
+def _summary(checked: Checked, *, sent: bool, in_ledger: bool) -> dict[str, object]:
     return {
-        "events": len(found.names),
+        "events": len(checked.names),
         "sent": sent,
         "in_ledger": in_ledger,
-        "refused": found.refused,
-        "refusals": found.refusals,
+        "refused": checked.refused,
+        "refusals": checked.refusals,
     }
 
 

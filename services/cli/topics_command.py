@@ -22,7 +22,7 @@ def command() -> None:
 @command.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """List the topics as the contracts say; asks no broker."""
+    """List the topics that the contracts define; contacts no broker."""
     rows = [
         {
             "topic": name,
@@ -44,22 +44,22 @@ def list_(as_json: bool) -> None:
     "--replication", type=click.IntRange(1), help="Default: TAKEDOWN_TOPIC_REPLICATION_FACTOR."
 )
 def create(partitions: int | None, replication: int | None) -> None:
-    """Create the topics that are missing; leaves the others as they are."""
+    """Create missing topics; existing ones are not changed."""
     settings = client_settings(kafka=True)
-    made = run_async(
+    created = run_async(
         lambda: create_topics(
             kafka_connection(settings),
             partitions=partitions or settings.topics.partitions,
             replication=replication or settings.topics.replication_factor,
         )
     )
-    click.echo("\n".join(f"created {name}" for name in made) or "nothing to create")
+    click.echo("\n".join(f"created {name}" for name in created) or "nothing to create")
 
 
 @command.command()
 @json_option
 def verify(as_json: bool) -> int:
-    """Compare the broker's topics with the contracts; exit status 5 where one would lose evidence."""
+    """Compare the topics of the broker with the contracts; exit status 5 if one would lose evidence."""
     settings = client_settings(kafka=True)
     states = run_async(lambda: describe_topics(kafka_connection(settings)))
     rows = [

@@ -23,13 +23,15 @@ _PASSWORD = re.compile(r"((?:^|&)(?:ssl)?password=)[^&]*", re.I)
     "roles",
     multiple=True,
     type=click.Choice(ROLES),
-    help="Run only this role; may be given more than once. Default: every role that may run.",
+    help="Run only this role; repeatable. Default: all roles that are configured.",
 )
 @click.option(
-    "--offline", is_flag=True, help="Never fetch Kafka's jars: fail where the cache has none."
+    "--offline",
+    is_flag=True,
+    help="Do not download Kafka's jars; fail if they are not in the cache.",
 )
 def command(roles: tuple[str, ...], offline: bool) -> int:
-    """Start everything: servers where none are given, keys, topics, schema, and all roles.
+    """Start everything: servers that are not configured, keys, topics, schema, and all roles.
 
     Runs until Ctrl-C or SIGTERM, then stops in order; a second start finds its data again. Other
     commands of the same user find it by the data directory (TAKEDOWN_DATA_DIR).
@@ -64,7 +66,7 @@ async def _up(settings: Settings, roles: tuple[str, ...], offline: bool) -> int:
             _introduce(installation)
             await installation.failed()
     except asyncio.CancelledError:
-        if not interrupt.asked:
+        if not interrupt.requested:
             raise
     _say("stopped")
     return 0

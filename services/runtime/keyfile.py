@@ -99,8 +99,8 @@ def activated(keys: KeyFile, name: str) -> KeyFile:
         ConfigError: there is no such key.
     """
     if name not in keys.sealing:
-        known = ", ".join(keys.sealing)
-        raise ConfigError(f"there is no sealing key {name!r}; there are {known}")
+        names = ", ".join(keys.sealing)
+        raise ConfigError(f"there is no sealing key {name!r}; there are {names}")
     return KeyFile(naming=keys.naming, active=name, sealing=keys.sealing)
 
 

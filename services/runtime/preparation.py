@@ -12,11 +12,11 @@ async def prepare_topics(settings: Settings) -> list[str]:
     """Create the topics that are missing and return their names; refuse what would lose evidence."""
     kafka, topics = kafka_connection(settings), settings.topics
     await check_login(kafka)
-    made = await create_topics(
+    created = await create_topics(
         kafka, partitions=topics.partitions, replication=topics.replication_factor
     )
     await verify_topics(kafka)
-    return made
+    return created
 
 
 async def prepare_database(settings: Settings) -> list[str]:

@@ -92,10 +92,10 @@ def _guard(settings: Settings) -> Guard:
 
 def _own_listeners(settings: Settings) -> list[tuple[str, int]]:
     """List what listens on our own account: no look may ever reach it."""
-    found = read_endpoints(settings.data_path)
+    endpoints = read_endpoints(settings.data_path)
     addresses = [f"{settings.http.host}:{settings.http.port}"]
     addresses += (settings.kafka.bootstrap_servers or "").split(",")
-    addresses += list(found.http.values()) if found is not None else []
+    addresses += list(endpoints.http.values()) if endpoints is not None else []
     if settings.probe.egress_proxy is not None:
         proxy = proxy_of(settings.probe.egress_proxy)
         addresses.append(f"{proxy.host}:{proxy.port}")

@@ -123,7 +123,7 @@ class RoleChildren:
 
     def _not_ready(self, names: list[str], seconds: float) -> str:
         logs = ", ".join(str(self._children[name].log_path) for name in names)
-        return f"{', '.join(names)} did not get ready within {seconds:g} s; see {logs}"
+        return f"{', '.join(names)} not ready within {seconds:g} s; see {logs}"
 
     @property
     def _grace(self) -> float:
@@ -147,11 +147,11 @@ def command_of(role: str) -> list[str]:
 
 
 def _names(roles: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for role in roles:
-        count = sum(of == role for of in found.values())
-        found[f"{role}-{count + 1}" if count else role] = role
-    return found
+        count = sum(of == role for of in names.values())
+        names[f"{role}-{count + 1}" if count else role] = role
+    return names
 
 
 def _ports(settings: Settings, names: list[str]) -> dict[str, int]:
@@ -176,6 +176,6 @@ def refuse_taken(host: str, ports: Mapping[str, int]) -> None:
                 probe.bind((host, port))
             except OSError as error:
                 raise ConfigError(
-                    f"{name} can't listen on {host}:{port} ({error.strerror}): "
+                    f"{name} cannot listen on {host}:{port} ({error.strerror}): "
                     "set TAKEDOWN_HTTP_PORT to the first of a few free ports"
                 ) from None

@@ -80,12 +80,12 @@ def _status(task: "asyncio.Future[None]") -> int:
     if error is None:
         log.info("process.stopped")
         return 0
-    known = first_takedown_error(error)
-    if known is not None:
-        log.error("process.failed", error=str(known))
-        return known.exit_code
-    if (told := _advice(error)) is not None:
-        log.error("process.failed", error=told, kind=type(error).__name__)
+    inner = first_takedown_error(error)
+    if inner is not None:
+        log.error("process.failed", error=str(inner))
+        return inner.exit_code
+    if (remedy := _advice(error)) is not None:
+        log.error("process.failed", error=remedy, kind=type(error).__name__)
         return UNREACHABLE
     log.error("process.failed", error=type(error).__name__, exc_info=error)
     return 1
@@ -103,7 +103,7 @@ def first_takedown_error(error: BaseException) -> TakedownError | None:
     if isinstance(error, TakedownError):
         return error
     inner = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
-    return next((found for e in inner if (found := first_takedown_error(e))), None)
+    return next((first for e in inner if (first := first_takedown_error(e))), None)
 
 
 def follow_parent(stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from schemas.urls import canonical
 from services.runtime.installation import Installation
-from services.runtime.settings import Exporter, Http, Settings, Topics
+from services.runtime.settings import ExporterSection, Http, Settings, Topics
 from services.runtime.supervisor import Backoff
 from tests.servers import eventually
 
@@ -28,7 +28,7 @@ def settings(tmp_path, jars):
         data_dir=str(tmp_path / "data"),
         topics=Topics(partitions=3),
         http=Http(port=0),
-        exporter=Exporter(interval_seconds=0.5),
+        exporter=ExporterSection(interval_seconds=0.5),
         stop_seconds=10.0,
     )
 

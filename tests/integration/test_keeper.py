@@ -31,7 +31,7 @@ async def test_servers_that_die_are_started_again(jars: Path, tmp_path: Path) ->
         await installation.postgres.kill()
 
         async def back() -> bool:
-            return sum("runs again" in line for line in said) == 2
+            return sum("is running again" in line for line in said) == 2
 
         await eventually("both servers run again", back, seconds=60)
         await installation.ready()

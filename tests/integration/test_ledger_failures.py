@@ -280,7 +280,7 @@ async def test_another_methodology_is_refused(
             f for f in await examine(settings, lambda: datetime.now(UTC)) if f.check == "Postgres"
         ]
         assert found.state == state, found
-        assert state == "ok" or "folded under methodology nl-24h" in found.said
+        assert state == "ok" or "folded under methodology nl-24h" in found.message
 
 
 async def test_a_consumer_that_stands_still_is_built_anew(

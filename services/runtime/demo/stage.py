@@ -12,7 +12,7 @@ from msgspec import Struct
 from schemas.errors import TakedownError
 from schemas.sealing import Keyring
 from services.runtime.embedded.server_process import free_port
-from services.runtime.settings import Exporter, Http, Log, Probe, Settings
+from services.runtime.settings import ExporterSection, Http, Log, Probe, Settings
 from services.simulation import builder, internet, scenarios
 from services.simulation.scenarios import Scenario
 from services.simulation.world import World
@@ -79,7 +79,7 @@ def settings_for(chosen: Stage, start: datetime, folder: Path) -> Settings:
             canary_interval_seconds=1.0,
         ),
         http=Http(port=0),
-        exporter=Exporter(interval_seconds=1.0),
+        exporter=ExporterSection(interval_seconds=1.0),
         log=Log(format="json", level="info"),
     )
 
@@ -119,8 +119,8 @@ def _arguments(chosen: Stage, start: datetime) -> Iterator[tuple[str, object]]:
         "--loss": scenario.losses,
         "--block": scenario.blocks,
     }
-    for option, found in windows.items():
-        yield from ((option, ":".join(map(str, window))) for window in found)
+    for option, periods in windows.items():
+        yield from ((option, ":".join(map(str, window))) for window in periods)
 
 
 async def _until_served(process: asyncio.subprocess.Process) -> None:

@@ -32,7 +32,7 @@ def share_of(usable: int) -> int:
 
 def usable_bytes(machine: int, limits: Iterable[Path]) -> int:
     """Give the machine's memory, or what a container's limit leaves of it."""
-    return min([machine, *(found for path in limits if (found := _limit(path)) is not None)])
+    return min([machine, *(limit for path in limits if (limit := _limit(path)) is not None)])
 
 
 def _machine_bytes() -> int:

@@ -221,7 +221,7 @@ class Probe(Section, frozen=True, kw_only=True):
     )
 
 
-class Vantage(Section, frozen=True, kw_only=True):
+class VantageSection(Section, frozen=True, kw_only=True):
     """The vantage: the place this prober looks from."""
 
     name: Annotated[
@@ -279,7 +279,7 @@ class Ledger(Section, frozen=True, kw_only=True):
     relay_batch_records: Annotated[Count, _about("Maximum outbox rows published per batch.")] = 1000
 
 
-class Retention(Section, frozen=True, kw_only=True):
+class RetentionSection(Section, frozen=True, kw_only=True):
     """Retention of URLs after the watch of their case has ended; the role `retention`."""
 
     url_days: Annotated[
@@ -297,7 +297,7 @@ class Retention(Section, frozen=True, kw_only=True):
     interval_seconds: Annotated[Seconds, _about("Interval between retention rounds.")] = 3600.0
 
 
-class Exporter(Section, frozen=True, kw_only=True):
+class ExporterSection(Section, frozen=True, kw_only=True):
     """Metrics of the ledger."""
 
     top_providers: Annotated[
@@ -361,11 +361,11 @@ class Settings(Section, frozen=True, kw_only=True):
     kafka: Kafka = Kafka()
     topics: Topics = Topics()
     probe: Probe = Probe()
-    vantage: Vantage = Vantage()
+    vantage: VantageSection = VantageSection()
     http: Http = Http()
     ledger: Ledger = Ledger()
-    exporter: Exporter = Exporter()
-    retention: Retention = Retention()
+    exporter: ExporterSection = ExporterSection()
+    retention: RetentionSection = RetentionSection()
     log: Log = Log()
 
     @property

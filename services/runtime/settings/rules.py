@@ -31,7 +31,7 @@ def files_exist(settings: Settings) -> Iterator[str]:
     }
     for variable, path in named.items():
         if path is not None and not Path(path).is_file():
-            yield f"{variable} names {path}, which is no file"
+            yield f"{variable} names {path}, which is not a file"
 
 
 def folders_exist(settings: Settings) -> Iterator[str]:
@@ -42,7 +42,7 @@ def folders_exist(settings: Settings) -> Iterator[str]:
     }
     for variable, path in named.items():
         if path is not None and not Path(path).is_dir():
-            yield f"{variable} names {path}, which is no folder"
+            yield f"{variable} names {path}, which is not a directory"
 
 
 def database_url_is_postgres(settings: Settings) -> Iterator[str]:
@@ -97,7 +97,7 @@ def public_probing_is_answered_for(settings: Settings) -> Iterator[str]:
     if probe.mode == "public" and missing:
         yield (
             f"TAKEDOWN_PROBE_MODE=public refuses to start without {', '.join(missing)}: "
-            "say who probes, how to reach them and on what legal basis"
+            "name who probes, how to reach them and the legal basis"
         )
 
 
@@ -107,7 +107,7 @@ def nameservers_are_addresses(settings: Settings) -> Iterator[str]:
         try:
             split_nameserver(server)
         except ValueError:
-            yield f"TAKEDOWN_PROBE_NAMESERVERS: {server!r} is no `address` or `address:port`"
+            yield f"TAKEDOWN_PROBE_NAMESERVERS: {server!r} is not `address` or `address:port`"
 
 
 def split_nameserver(text: str) -> tuple[str, int]:
@@ -146,7 +146,7 @@ def denied_networks_are_networks(settings: Settings) -> Iterator[str]:
         try:
             ipaddress.ip_network(text)
         except ValueError:
-            yield f"TAKEDOWN_PROBE_DENIED_NETWORKS: {text!r} is no network such as 192.0.2.0/24"
+            yield f"TAKEDOWN_PROBE_DENIED_NETWORKS: {text!r} is not a network such as 192.0.2.0/24"
 
 
 def egress_is_possible(settings: Settings) -> Iterator[str]:
@@ -165,7 +165,7 @@ def egress_is_possible(settings: Settings) -> Iterator[str]:
         yield f"TAKEDOWN_PROBE_EGRESS_PROXY: {error}"
         return
     if probe.mode == "simulated" and proxy.host not in ("127.0.0.1", "::1", "localhost"):
-        yield "TAKEDOWN_PROBE_EGRESS_PROXY: a simulation leaves this machine for nobody; use 127.0.0.1"
+        yield "TAKEDOWN_PROBE_EGRESS_PROXY: a simulation must not leave this machine; use 127.0.0.1"
 
 
 def _is_address(text: str) -> bool:

@@ -57,7 +57,7 @@ def test_no_help_shows_an_escape():
     ]
     assert len(shown) > 40
     assert not [text for text in shown if "\\b" in text]
-    assert "\n  relay     publishes" in next(text for text in shown if "Usage: run " in text)
+    assert "\n  relay      publishes" in next(text for text in shown if "Usage: run " in text)
 
 
 def _commands():
@@ -127,7 +127,7 @@ def test_probing_is_off_by_default(run):
     """Nobody probes by accident."""
     result = run("run", "prober")
     assert result.exit_code == 2
-    assert "looking is off" in result.stderr
+    assert "probing is off" in result.stderr
 
 
 def test_prober_needs_a_canary_where_the_methodology_asks_for_one(run):

@@ -182,7 +182,7 @@ def test_broken_rule_is_refused(environment, said):
                 "TAKEDOWN_PROBE_MODE": "simulated",
                 "TAKEDOWN_PROBE_NAMESERVERS": "127.0.0.1:5353",
             },
-            "a simulation leaves this machine for nobody",
+            "a simulation must not leave this machine",
         ),
     ],
 )
