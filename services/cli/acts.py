@@ -1,4 +1,4 @@
-"""Who does it and why: options of every command whose act is recorded, and the check of what people write."""
+"""Options for actor and reason of commands whose act is recorded, and the check of these texts."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,12 +12,12 @@ _MOST = 200
 
 
 class Words(click.ParamType[str]):
-    """A few words that are kept for good, and so may name no place on the network."""
+    """A short text that is stored for good, and so must not name a place on the network."""
 
     name = "words"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Take the words; they are not repeated, they may hold what they must not."""
+        """Check a text; errors do not repeat it, because it may contain a URL."""
         text = " ".join(str(value).split())
         if not text:
             self.fail("must not be empty; it is kept in the record", param, ctx)
@@ -33,7 +33,7 @@ class Words(click.ParamType[str]):
 
 
 def acting(purpose: str, about: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add `--actor`, by default the user of this process, and `--<purpose>`, which must be given."""
+    """Add `--actor`, by default the current user, and `--<purpose>`, which is required."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         purpose_option = click.option(f"--{purpose}", type=Words(), required=True, help=about)

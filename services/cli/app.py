@@ -182,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _defect(error: Exception) -> int:
-    """Report what nobody foresaw, with every host and URL taken out of the trace."""
+    """Report an unexpected error, with every host and URL removed from the trace."""
     trace = "".join(traceback.format_exception(error))
     click.echo(redact(trace), err=True, nl=False)
     click.echo("error: internal error: please report the lines above", err=True)

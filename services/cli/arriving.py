@@ -1,4 +1,4 @@
-"""Wait until the ledger has what a command sent."""
+"""Wait until the ledger has the events of a command."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -37,7 +37,7 @@ async def wait_for_ledger(
 async def absent(
     connection: DatabaseConnection, events: Sequence[tuple[str, UUID]]
 ) -> set[tuple[str, UUID]]:
-    """Say which (case id, event id) the ledger read but did not take."""
+    """Return the (case id, event id) pairs that the ledger read but refused."""
     arguments = [c for c, _ in events], [i for _, i in events]
     async with session_of(connection) as session:
         rows = await session.fetch(query("taken_events"), *arguments)

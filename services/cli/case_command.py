@@ -192,7 +192,7 @@ def _named(number: int, line: str, keyring: Keyring) -> dict[str, Any]:
 
 
 def _url_lines() -> list[tuple[int, str]]:
-    """Give the lines that are not empty, with their numbers."""
+    """Yield the lines that are not empty, with their numbers."""
     if sys.stdin.isatty():
         return [(1, click.prompt("URL (not shown)", hide_input=True, err=True))]
     lines = sys.stdin.buffer.read().decode("utf-8-sig", "replace").split("\n")

@@ -144,7 +144,7 @@ async def require_known(
 
 
 def _unknown(provider: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Say that no case concerns a provider, and which name may have been meant."""
+    """Return the message for a provider without cases, with the nearest names."""
     names = [row["provider"] for row in rows]
     near = get_close_matches(provider, names, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known are {_some(names)}"

@@ -1,4 +1,4 @@
-"""How a long command shows its progress: a bar with rate and time left on a terminal, plain lines elsewhere."""
+"""Progress of long commands: a bar with rate and time left on a terminal, plain lines elsewhere."""
 
 import sys
 import time
@@ -43,7 +43,7 @@ class Gauge:
         self._total = records
 
     def skipped(self, records: int) -> None:
-        """Count what an earlier run did: it says nothing of the rate."""
+        """Count records of an earlier run, which do not enter the rate."""
         self._skipped += records
         self.read(records)
 
@@ -56,7 +56,7 @@ class Gauge:
             click.echo(self._line(now), err=True)
 
     def stage(self, name: str) -> None:
-        """Say what is done now."""
+        """Show the present stage."""
         click.echo(f"{self._label}: {name}", err=True)
 
     def _line(self, now: float) -> str:

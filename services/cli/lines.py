@@ -1,4 +1,4 @@
-"""Events as lines of JSON, checked as strictly as a person's typing deserves.
+"""Events as lines of JSON, checked more strictly than a consumer does.
 
 A line is a CloudEvent in structured mode. Unlike a consumer, which ignores fields that a later version
 may have added, this refuses a field that it does not know: here it is a typing error.
@@ -69,7 +69,7 @@ def read_line(line: bytes, admission: Admission, now: datetime) -> Event:
 
 
 def _hint(line: bytes, reason: str) -> str:
-    """Say what was probably meant where a type or a field of the data is misspelt."""
+    """Suggest the nearest name where a type or a field of the data is misspelt."""
     if reason not in ("unknown_type", "bad_data"):
         return ""
     raw = msgspec.json.decode(line)
@@ -113,7 +113,7 @@ def _name(path: str) -> str:
 
 
 def _unknown(raw: Any, decoded: object) -> Iterator[tuple[str, Iterable[str]]]:
-    """Give the path of each field that nobody reads, with the names that stand there by right."""
+    """Yield the path of each unknown field, with the names that are valid there."""
     if isinstance(decoded, Struct) and isinstance(raw, dict):
         names = {f.encode_name: f.name for f in msgspec.structs.fields(decoded)}
         for name, value in raw.items():

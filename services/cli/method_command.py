@@ -76,7 +76,7 @@ def check(file: Path) -> None:
 
 
 def fields(method: Methodology) -> dict[str, Any]:
-    """Give every field by its dotted name, tables taken apart."""
+    """Return every field by its dotted name."""
     return dict(_flat("", msgspec.to_builtins(method)))
 
 

@@ -28,7 +28,7 @@ _NAMES = {
 
 
 class ExchangeSummary(Struct, frozen=True):
-    """One request: what for, of whom, and what came back, as far as it is kept."""
+    """One request and its answer, as far as it is kept."""
 
     what: str
     method: str
@@ -42,7 +42,7 @@ class ExchangeSummary(Struct, frozen=True):
 
 
 class AddressVerdict(Struct, frozen=True):
-    """What one address said in the end, and what it was compared with."""
+    """The verdict on one address, and what its answer was compared with."""
 
     address: str
     verdict: str
@@ -52,7 +52,7 @@ class AddressVerdict(Struct, frozen=True):
 
 
 class LookSummary(Struct, frozen=True):
-    """All that one look saw; no part of it names the URL or its host."""
+    """Everything that one look saw; no part of it names the URL or its host."""
 
     name: str
     aliases: int
@@ -107,7 +107,7 @@ async def _look(settings: Settings, url: CanonicalUrl, confirming: bool) -> Look
 
 
 def summary(explained: Explained) -> LookSummary:
-    """Put together what people want to know of a look."""
+    """Summarise a look for people."""
     resolution, evidence = explained.resolution, explained.evidence
     return LookSummary(
         name="not asked"

@@ -50,7 +50,7 @@ class Zone(click.ParamType[ZoneInfo]):
 
 
 class Tolerance(click.ParamType[timedelta]):
-    """How far two dates may lie apart and still agree."""
+    """The distance up to which two dates agree."""
 
     name = "duration"
 

@@ -1,4 +1,4 @@
-"""`takedown replay`: fold the streams again, compare, and make the result live."""
+"""`takedown replay`: fold the streams again, compare, and promote the result."""
 
 import asyncio
 import getpass
@@ -57,7 +57,7 @@ class GaugeProgress(Progress):
         self._shown.read(records)
 
     def stage(self, name: str) -> None:
-        """Say what is done now."""
+        """Show the present stage."""
         self._shown.stage(name)
 
 
@@ -174,13 +174,13 @@ def command(
 
 
 async def _require(name: str, session: asyncpg.Connection) -> None:
-    """Refuse what isn't there before hours of folding, not after them."""
+    """Refuse a missing replay before hours of folding, not after them."""
     if await schema.find(session, name) is None:
         raise NoReplay(f"{name} does not exist; see `takedown replay list`")
 
 
 def _map_text(path: Path | None) -> str | None:
-    """Read a provider map and check it before anything is made."""
+    """Read and check a provider map before anything is created."""
     if path is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""`takedown retention`: destroy what has been kept for long enough, now instead of within the hour."""
+"""`takedown retention`: destroy URLs whose retention has ended now, instead of within the hour."""
 
 from collections.abc import Awaitable, Callable
 

@@ -34,7 +34,7 @@ Names = list[tuple[str, UUID]]
 
 
 class Checked(Struct):
-    """What a first pass over all lines found; of the refusals the first are kept."""
+    """The result of a first pass over all lines; only the first refusals are kept."""
 
     names: Names = []
     refused: int = 0
@@ -77,7 +77,7 @@ def command(file: BinaryIO, wait: bool, wait_seconds: float, dry_run: bool, as_j
 
 
 def passes(file: BinaryIO) -> Callable[[], Iterable[bytes]]:
-    """Give a way to read the lines twice; what can't be rewound is kept, in memory alone."""
+    """Return a function that reads the lines from the start; input that can't be rewound is kept in memory alone."""
     if not file.seekable():
         kept = file.readlines()
         return lambda: kept

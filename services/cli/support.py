@@ -1,4 +1,4 @@
-"""What every command shares: settings, the event loop, tables, JSON, and who could not be reached."""
+"""Helpers of all commands: settings, the event loop, tables, JSON, unreachable servers."""
 
 import asyncio
 import sys
@@ -39,7 +39,7 @@ def now() -> datetime:
 
 
 def client_settings(*, database: bool = False, kafka: bool = False) -> Settings:
-    """Load the settings of a command, with the addresses it needs, and log to people's taste."""
+    """Load the settings of a command with the addresses it needs; log warnings for people."""
     settings = load()
     quiet = msgspec.structs.replace(settings.log, format="console", level="warning")
     logging.configure(quiet)
@@ -52,7 +52,7 @@ def client_settings(*, database: bool = False, kafka: bool = False) -> Settings:
 
 
 def _knock(settings: Settings) -> None:
-    """See that Kafka lets us in, so that a refusal is one line and not what its client makes of it."""
+    """Check the Kafka login, so that a refusal is one line and not the client's many."""
     # Half a second of imports that only the commands with a Kafka have to pay.
     from consumers.client.login import check_login  # noqa: PLC0415
     from services.runtime.connections import kafka_connection  # noqa: PLC0415
@@ -67,7 +67,7 @@ def run_async(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 
 def unreachable(error: BaseException) -> str | None:
-    """Say which server could not be reached, where that is what an error means; never its address."""
+    """Return the message for an error that means an unreachable server; never its address."""
     module = type(error).__module__.partition(".")[0]
     name = type(error).__name__
     if module in ("aiokafka", "asyncpg", "ssl") and (remedy := _advice(error)):
@@ -135,7 +135,7 @@ def progress(label: str, length: int | None) -> Iterator[Callable[[int], None]]:
 async def wait_until(
     done: Callable[[], Awaitable[bool]], *, timeout_seconds: float, every_seconds: float = 0.2
 ) -> bool:
-    """Ask until it is so; say whether it became so in time."""
+    """Poll a condition; return whether it became true in time."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_seconds
     while not await done():

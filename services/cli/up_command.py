@@ -42,7 +42,7 @@ def command(roles: tuple[str, ...], offline: bool) -> int:
 
 
 def _log(settings: Settings) -> None:
-    """Log what nobody foresaw. What happens to the servers and roles is said in prose, and once.
+    """Log unexpected errors only; what happens to servers and roles is printed in prose.
 
     With TAKEDOWN_LOG_LEVEL=debug both are shown. The roles' own logs are files in the data directory.
     """

@@ -1,4 +1,4 @@
-"""What an error of a server's client means, and what to do about it; never an address, never a secret.
+"""Remedies for errors of the servers' clients; never an address, never a secret.
 
 The message of a client's error may hold a host or what a server repeats, so that only its kind is read.
 """

@@ -1,4 +1,4 @@
-"""Where a running `takedown up` can be reached: written by it, read by every other command.
+"""The addresses of a running `takedown up`: written by it, read by every other command.
 
 The file lies in the data directory and holds the database's password: only its owner may read it.
 It counts only while the lock beside it is held: what a crash left behind misleads nobody.
@@ -46,7 +46,7 @@ def write_endpoints(data_dir: Path, endpoints: Endpoints) -> None:
 
 
 def remove_endpoints(data_dir: Path) -> None:
-    """Take the addresses back."""
+    """Remove the addresses."""
     (data_dir / _NAME).unlink(missing_ok=True)
 
 
@@ -73,7 +73,7 @@ def _locked(path: Path) -> bool:
 
 
 def connected(settings: Settings, *, database: bool = True, kafka: bool = True) -> Settings:
-    """Fill the addresses that are asked for and not set from the running installation.
+    """Fill addresses that are needed and not set from the running installation.
 
     Raises `NotRunning` where one is neither set nor to be found.
     """

@@ -1,4 +1,4 @@
-"""Everything on one machine: servers where none are given, keys, topics, schema, and the roles.
+"""Everything on one machine: servers that are not configured, keys, topics, schema, and the roles.
 
 `Installation` is what `takedown up`, the demo and the tests use. Its roles are child processes, so
 that one that dies takes nothing with it. They end with this process, however it ends.
@@ -133,7 +133,7 @@ class Installation:
         await self.children.restart(name)
 
     async def ready(self, within_seconds: float = 60.0) -> None:
-        """Return when every role says that its dependencies answer; raises where one can't run."""
+        """Return when every role is ready; raises if one can't run."""
         await self.children.ready(within_seconds)
 
     async def failed(self) -> None:
@@ -183,7 +183,7 @@ class Installation:
             )
 
     async def _start_servers(self, stack: contextlib.AsyncExitStack) -> None:
-        """Start what no address is given for; both at once, for a JVM takes its time."""
+        """Start the servers that are not configured; both at once, because a JVM starts slowly."""
         missing = []
         if self.settings.database.url is None:
             missing.append("database")
@@ -223,7 +223,7 @@ class Installation:
 
 
 def jar_sources(settings: Settings) -> JarSources:
-    """Say where Kafka's jars may come from."""
+    """Return the sources of Kafka's jars."""
     kafka = settings.kafka
     return JarSources(
         cache=settings.cache_path,

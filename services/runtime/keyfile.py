@@ -49,7 +49,7 @@ class KeyFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def keys_path(settings: Settings) -> Path:
-    """Say where the key file is, or would be."""
+    """Return the path of the key file, whether or not it exists."""
     if settings.keys_file is not None:
         return Path(settings.keys_file).expanduser()
     return settings.data_path / KEYS_NAME
@@ -87,7 +87,7 @@ def new_keys() -> KeyFile:
 
 
 def rotated(keys: KeyFile) -> KeyFile:
-    """Add a sealing key that is not used yet: whoever reads seals must know it before anybody writes one."""
+    """Add a sealing key that is not used yet: every reader must have it before anything is sealed with it."""
     sealing = {**keys.sealing, _new_name(): secrets.token_hex(32)}
     return KeyFile(naming=keys.naming, active=keys.active, sealing=sealing)
 
@@ -144,7 +144,7 @@ def _text(keys: KeyFile, path: Path) -> str:
 
 
 def ensure_keys(settings: Settings) -> tuple[Path, bool]:
-    """Have a key file: configured, or made once in the data dir; say if it was made now."""
+    """Return the key file, created in the data directory if need be, and whether it was created now."""
     path = keys_path(settings)
     if path.exists() or settings.keys_file is not None:
         read_keys(path).keyring()

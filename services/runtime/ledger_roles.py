@@ -34,7 +34,7 @@ _ROUND_LIMIT_SECONDS = 1800.0
 
 @asynccontextmanager
 async def _pool(parts: Parts, role: str) -> AsyncIterator[asyncpg.Pool]:
-    """Open a pool on a database of this version's schema, and have /readyz ask it."""
+    """Open a pool on a database of this version's schema, and check it in /readyz."""
     pool = await open_pool(database_connection(parts.settings, role))
 
     async def answers() -> str:
@@ -105,7 +105,7 @@ async def _retention(parts: Parts) -> AsyncIterator[Role]:
 
 @asynccontextmanager
 async def retention(parts: Parts) -> AsyncIterator[Retention]:
-    """Build what keeps to the retention, for the role and for `takedown retention`."""
+    """Build the retention, for the role and for `takedown retention`."""
     settings = parts.settings
     async with _pool(parts, "takedown_ledger") as pool:
         yield Retention(

@@ -54,7 +54,7 @@ def configure(settings: Log, *more: Processor, **bound: str) -> None:
 
 
 def silence(name: str) -> None:
-    """Let a library say nothing of its own, where whoever calls it tells all there is to say."""
+    """Silence the log of a library whose caller reports everything itself."""
     logging.getLogger(name).setLevel(logging.CRITICAL)
 
 

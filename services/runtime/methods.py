@@ -1,4 +1,4 @@
-"""Find the methodology that the settings name."""
+"""The methodology that the settings name."""
 
 from pathlib import Path
 

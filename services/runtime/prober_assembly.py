@@ -53,7 +53,7 @@ async def open_prober(
 
 
 def build_looker(settings: Settings, clock: Callable[[], datetime]) -> Looker:
-    """Build what makes the looks; raises `ConfigError` where nobody answers for public ones."""
+    """Build the looker; raises `ConfigError` if nobody is named as responsible for public probing."""
     probe = settings.probe
     guard = _guard(settings)
     method = methodology(settings.methodology)
@@ -91,7 +91,7 @@ def _guard(settings: Settings) -> Guard:
 
 
 def _own_listeners(settings: Settings) -> list[tuple[str, int]]:
-    """List what listens on our own account: no look may ever reach it."""
+    """List the monitor's own listeners: no look may ever reach them."""
     endpoints = read_endpoints(settings.data_path)
     addresses = [f"{settings.http.host}:{settings.http.port}"]
     addresses += (settings.kafka.bootstrap_servers or "").split(",")
@@ -151,7 +151,7 @@ def _limits(probe: Probe, method: Methodology) -> LookLimits:
         total_seconds=probe.timeout_seconds,
         exchange_seconds=min(LookLimits().exchange_seconds, probe.timeout_seconds),
         connect_seconds=min(probe.connect_seconds, probe.timeout_seconds),
-        # Whom politeness let in must not wait once more for a connection, and be told that there was none in time.
+        # A request that the rate limits admit must not wait again for a connection, and time out there.
         connections_per_host=_share(probe, probe.address_concurrency),
         darkness=DarknessLimits.within(method.host_dark_span),
         control_retry_seconds=_retry(method),
@@ -166,7 +166,7 @@ def _retry(method: Methodology) -> float:
 
 
 def families_of(probe: Probe, routed: Callable[[], Families] = routed_families) -> Families:
-    """Tell which families our requests can leave by: the bound address's, or those with a route."""
+    """Return the address families that requests can use: the bound address's, or those with a route."""
     if probe.bind_address is not None:
         return frozenset({6 if ":" in probe.bind_address else 4})
     # What a proxy reaches is not ours to know, and loopback has no route of its own.
@@ -180,7 +180,7 @@ def _egress(probe: Probe) -> Egress:
 
 
 def _politeness(probe: Probe) -> PolitenessLimits:
-    """Give one process its part of what an address, a network and all together may be asked.
+    """Return one process's share of the rate limits of an address, a network and all together.
 
     Partitions are by case, so that every process of a vantage meets the same hosts.
     """
@@ -202,12 +202,12 @@ def _politeness(probe: Probe) -> PolitenessLimits:
 
 
 def _share(probe: Probe, whole: int) -> int:
-    """Give one process its part of what is counted in whole pieces: at least one."""
+    """Return one process's share of a count: at least one."""
     return max(whole // probe.processes, 1)
 
 
 def _methodologies(settings: Settings) -> dict[str, Methodology]:
-    """Give the configured methodology first: its cadence serves what names an unknown one."""
+    """Return all methodologies, the configured one first: its cadence serves entries that name an unknown one."""
     first = methodology(settings.methodology)
     return {first.id: first} | {m.id: m for m in shipped().values() if m.id != first.id}
 

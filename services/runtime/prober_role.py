@@ -1,4 +1,4 @@
-"""Build the role that looks."""
+"""Build the role `prober`."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -66,7 +66,7 @@ class RoleChildren:
             await child.start()
 
     async def stop(self) -> None:
-        """Stop every process, probers first, so that nothing is left half said."""
+        """Stop every process, probers first, so that no look is left unpublished."""
         for role in _STOP_ORDER:
             names = [name for name, of in self._roles.items() if of == role]
             await asyncio.gather(*(self._children[name].stop(self._grace) for name in names))
@@ -130,7 +130,7 @@ class RoleChildren:
         return self._settings.stop_seconds + _KILL_AFTER_SECONDS
 
     def _environment(self, name: str, more: Mapping[str, str]) -> dict[str, str]:
-        """Give a child exactly these settings, whatever stands in our own environment."""
+        """Return the environment of a child: exactly these settings, whatever our own environment has."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
         root = str(Path(services.__file__).parent.parent)
         paths = [root, *filter(None, [inherited.get("PYTHONPATH")])]
@@ -142,7 +142,7 @@ class RoleChildren:
 
 
 def command_of(role: str) -> list[str]:
-    """Say how a role is run as a process of its own that ends with its parent."""
+    """Return the command that runs a role as a process of its own, which ends with its parent."""
     return [sys.executable, "-m", "services.cli", "run", "--with-parent", role]
 
 
@@ -155,7 +155,7 @@ def _names(roles: Sequence[str]) -> dict[str, str]:
 
 
 def _ports(settings: Settings, names: list[str]) -> dict[str, int]:
-    """Give each process its port: the same one whatever else runs, for Prometheus has it written down."""
+    """Assign each process its port: the same one whatever else runs, because Prometheus is configured with it."""
     first = settings.http.port
     if first:
         more = iter(range(first + len(_PORT_ORDER), first + len(_PORT_ORDER) + len(names)))

@@ -28,7 +28,7 @@ LEFTOVERS = 1
 OPEN_FILES = 65_536
 """As in deploy/systemd; more would only cost those who walk through all of them."""
 UNREACHABLE = 3
-"""Exit status where a server can't be used; the log says what to do."""
+"""Exit status where a server can't be used; the log has the remedy."""
 
 
 def run_process(work: Work, *, stop_seconds: float, with_parent: bool = False) -> int:
@@ -63,7 +63,7 @@ async def _guarded(work: Work, stop_seconds: float, with_parent: bool) -> int:
 
 
 async def _drained(task: "asyncio.Future[None]", stop_seconds: float) -> int:
-    """Wait for the drain; say what is still running at the deadline, and cancel it."""
+    """Wait for the drain; at the deadline log what is still running, and cancel it."""
     done, _ = await asyncio.wait({task}, timeout=stop_seconds)
     if not done:
         running = sorted(t.get_name() for t in asyncio.all_tasks() - {asyncio.current_task()})
@@ -107,7 +107,7 @@ def first_takedown_error(error: BaseException) -> TakedownError | None:
 
 
 def follow_parent(stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
-    """Stop when standard input ends: the parent held its other end, and has gone.
+    """Stop when standard input ends, that is, when the parent has ended.
 
     A thread, so that a loop that is stuck can't keep an orphan alive: it soon exits hard. The servers
     that the parent ran have gone with it, so that there is often nothing left to drain into.

@@ -14,7 +14,7 @@ SIGNING_NAME = "signing.pem"
 
 
 def signing_path(settings: Settings) -> Path:
-    """Say where the signing key is, or would be."""
+    """Return the path of the signing key, whether or not it exists."""
     if settings.signing_key_file is not None:
         return Path(settings.signing_key_file).expanduser()
     return settings.data_path / SIGNING_NAME

@@ -38,7 +38,7 @@ BREACHES, VOIDED = "takedown_breaches_total", "takedown_breaches_voided_total"
 
 
 class DemoResult(Struct, kw_only=True):
-    """What a demo found: the league table beside the truth, the metric beside the ledger.
+    """The result of a demo: the league table beside the truth, the metric beside the ledger.
 
     `logs` tells, of each case that contradicts the truth, what the ledger has heard of it: a line per event.
     """
@@ -58,7 +58,7 @@ class DemoResult(Struct, kw_only=True):
 
 
 class Moment(Struct, frozen=True, kw_only=True):
-    """What a viewer is shown while it runs: the table as of now, and how much of the watch is over."""
+    """The state of a demo while it runs: the table as of now, and how much of the watch is over."""
 
     table: Table
     elapsed: float

@@ -1,4 +1,4 @@
-"""What a demo shows: the table while it runs, and the league table beside the truth at the end."""
+"""Output of a demo: the table while it runs, and the league table beside the truth at the end."""
 
 from rich import box
 from rich.console import Console, Group

@@ -26,7 +26,7 @@ class StageError(TakedownError):
 
 
 class Stage(Struct, frozen=True, kw_only=True):
-    """What a demo plays: the world as a function of (scenario, seed, start), and where it is served."""
+    """The world of a demo as a function of (scenario, seed, start), and where it is served."""
 
     scenario: Scenario
     seed: int
@@ -52,7 +52,7 @@ def stage_of(scenario: Scenario, seed: int) -> Stage:
 
 
 def settings_for(chosen: Stage, start: datetime, folder: Path) -> Settings:
-    """Give the settings of a monitor that watches a world: the program's own, but for time and place.
+    """Return the settings of a monitor that watches a world: the defaults, except for time and place.
 
     Politeness is scaled with time: an hour of the article takes two seconds here.
     """

@@ -69,7 +69,7 @@ class EmbeddedKafka:
 
     @property
     def running(self) -> bool:
-        """Say whether the broker's process is there."""
+        """Tell whether the broker's process is running."""
         return self._process.running
 
     @property

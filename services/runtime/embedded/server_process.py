@@ -66,7 +66,7 @@ class DataDirLock:
         self._file = file
 
     def release(self) -> None:
-        """Give the directory up, if we own it."""
+        """Release the lock, if we hold it."""
         if self._file is not None:
             self._file.truncate(0)
             self._file.close()
@@ -121,7 +121,7 @@ class ServerProcess:
 
     @property
     def running(self) -> bool:
-        """Say whether the server's process is there."""
+        """Tell whether the server's process is running."""
         return self._guardian is not None and self._guardian.poll() is None
 
     def spawn(
@@ -163,7 +163,7 @@ class ServerProcess:
         return status
 
     async def stop(self) -> None:
-        """Ask the server to stop, and return when it has."""
+        """Stop the server, and return when it has stopped."""
         if self._guardian is None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -216,7 +216,7 @@ def free_port(taken: frozenset[int] = frozenset()) -> int:
 
 
 def port_is_free(port: int) -> bool:
-    """Say whether a server could listen on this port of the loopback interface now."""
+    """Tell whether a server could listen on this port of the loopback interface now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -380,6 +380,6 @@ class Settings(Section, frozen=True, kw_only=True):
 
     @property
     def archives_path(self) -> Path:
-        """Where retention keeps its archives, absolute."""
+        """The directory of retention's archives, absolute."""
         folder = self.retention.archives
         return Path(folder).expanduser().absolute() if folder else self.data_path / "archives"

@@ -46,7 +46,7 @@ def _row(setting: Setting) -> str:
 
 
 def type_text(kind: Any) -> str:
-    """Say a type in words that an operator knows."""
+    """Describe a type in words that an operator knows."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return type_text(arguments[0]) + _limits(arguments[1:])

@@ -62,7 +62,7 @@ def bootstrap_servers_have_ports(settings: Settings) -> Iterator[str]:
 
 
 def sasl_is_whole(settings: Settings) -> Iterator[str]:
-    """Ask for a whole login where the protocol is SASL, and for none where it is not."""
+    """Require a complete login where the protocol is SASL, and none where it is not."""
     kafka = settings.kafka
     login = (kafka.sasl_mechanism, kafka.sasl_username, kafka.sasl_password)
     if kafka.security_protocol.startswith("SASL"):

@@ -1,4 +1,4 @@
-"""Have Kafka's jars on this machine: found, or fetched once, and verified every time."""
+"""Kafka's jars on this machine: cached or fetched once, and verified every time."""
 
 import contextlib
 import fcntl
@@ -35,7 +35,7 @@ class JarsUnavailable(TakedownError):
 
 @dataclass(frozen=True, slots=True)
 class JarSources:
-    """Where jars may come from: a given folder, an installed Kafka, or the cache (filled once)."""
+    """Sources of jars: a configured directory, an installed Kafka, or the cache (filled once)."""
 
     cache: Path
     folder: Path | None = None
