@@ -154,7 +154,7 @@ async def _whole(
 ) -> tuple[dict[str, Any], dict[str, Sequence[Mapping[str, Any]]]]:
     heads = await fetch(connection, "case_head", case_id)
     if not heads:
-        raise NoCase(f"the ledger has no case {case_id}; `takedown case list` shows those it has")
+        raise NoCase(f"the ledger has no case {case_id}; `takedown case list` lists its cases")
     names = ("spells", "notices", "transitions", "corrections")
     parts = await asyncio.gather(
         *(fetch(connection, f"case_{name}", case_id) for name in names),
@@ -181,7 +181,7 @@ def id_(as_json: bool) -> None:
     for row in wrong:
         click.echo(f"line {row['line']}: {row['error']}", err=True)
     if wrong:
-        raise Refused(f"{len(wrong)} of {counted(len(named), 'line')} name no case")
+        raise Refused(f"{len(wrong)} of {counted(len(named), 'line')} have no case id")
 
 
 def _named(number: int, line: str, keyring: Keyring) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def command(as_json: bool) -> None:
 
 
 def _files(settings: Settings, reported: str) -> list[str]:
-    """Read the files that settings name; say what is wrong with those that nothing was said of yet."""
+    """Read the files that settings name; return the faults that were not reported yet."""
     keys, provider_map = keys_path(settings), settings.provider_map
     checks: list[tuple[str, Callable[[], object]]] = [
         ("TAKEDOWN_METHODOLOGY", lambda: methodology(settings.methodology))

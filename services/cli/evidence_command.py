@@ -120,7 +120,7 @@ def export(
         f"{out}: {counted(figures.cases, 'case')}, {counted(figures.rows['looks'], 'look')}, cut-off {pack.cutoff}"
     )
     if not figures.cases:
-        click.echo("no case of this provider lies in that stretch of time", err=True)
+        click.echo("no case of this provider lies in this period", err=True)
 
 
 async def write(
@@ -164,9 +164,11 @@ async def _tables(session: asyncpg.Connection, writer: PackWriter, scope: Scope)
 def _place(out: Path, make: Callable[[Path], Pack]) -> Pack:
     """Make a pack beside where it shall be, and put it there whole or not at all."""
     if out.exists():
-        raise ConfigError(f"{out} exists; a pack is never written over: name a new folder or .zip")
+        raise ConfigError(
+            f"{out} exists; a pack is never overwritten: give a new directory or .zip"
+        )
     if not out.parent.is_dir():
-        raise ConfigError(f"there is no folder {out.parent} to write the pack into")
+        raise ConfigError(f"the directory {out.parent} does not exist")
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
         folder = Path(scratch) / "pack"
         folder.mkdir(mode=0o700)

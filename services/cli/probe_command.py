@@ -174,7 +174,7 @@ def lines(seen: LookSummary) -> Iterator[str]:
 
 
 def _name_lines(seen: LookSummary) -> Iterator[str]:
-    yield f"name: {seen.name}, {seen.aliases} aliases, answer holds {seen.ttl_seconds:.0f} s"
+    yield f"name: {seen.name}, {seen.aliases} aliases, TTL {seen.ttl_seconds:.0f} s"
     refused = f", {seen.refused} refused by the guard" if seen.refused else ""
     left_out = f", {seen.left_out} left out" if seen.left_out else ""
     yield f"addresses: {', '.join(seen.addresses) or 'none'}{refused}{left_out}"

@@ -65,7 +65,7 @@ class Tolerance(click.ParamType[timedelta]):
         except (ValueError, KeyError, IndexError, OverflowError):
             self.fail("give a duration such as 30s, 15m, 2h or 1d", param, ctx)
         if tolerance < timedelta():
-            self.fail("a tolerance is not negative", param, ctx)
+            self.fail("a tolerance must not be negative", param, ctx)
         return tolerance
 
 

@@ -141,5 +141,5 @@ async def send(
     if missing := await absent(database, names):
         raise Refused(
             f"the ledger refused {len(missing)} of {len(names)} events; "
-            "`takedown dead-letters list` says why"
+            "`takedown dead-letters list` shows the reasons"
         )

@@ -15,7 +15,7 @@ def prepare(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise ConfigError(f"{path} can't be made ({error.strerror}); {_ADVICE}") from None
+        raise ConfigError(f"{path} can't be created ({error.strerror}); {_ADVICE}") from None
 
 
 def problem(path: Path) -> str | None:

@@ -70,7 +70,7 @@ def read_keys(path: Path) -> KeyFile:
             "or set TAKEDOWN_KEYS_FILE"
         ) from None
     except (OSError, UnicodeDecodeError):
-        raise ConfigError(f"the key file {path} can't be read; see its owner and mode") from None
+        raise ConfigError(f"the key file {path} can't be read; check its owner and mode") from None
     try:
         values: Any = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
         return msgspec.convert(values, KeyFile)

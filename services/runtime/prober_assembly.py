@@ -119,7 +119,7 @@ def _nameservers(probe: Probe) -> list[tuple[str, int]]:
         return [(str(server), 53) for server in dns.resolver.Resolver().nameservers]
     except dns.exception.DNSException:
         raise ConfigError(
-            "the system names no resolver; set TAKEDOWN_PROBE_NAMESERVERS to your own"
+            "the system has no resolver configured; set TAKEDOWN_PROBE_NAMESERVERS to your own"
         ) from None
 
 

@@ -36,7 +36,7 @@ def load_signing_key(path: Path) -> Ed25519PrivateKey:
     except (ValueError, TypeError):
         key = None
     if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigError(f"{path} is no Ed25519 private key in PEM without a password")
+        raise ConfigError(f"{path} is not an Ed25519 private key in PEM without a password")
     return key
 
 

@@ -82,7 +82,7 @@ async def run(
         async with installation:
             start = _now() + _LEAD
             async with serving(chosen, start):
-                say("the simulated internet serves; waiting for the roles")
+                say("the simulated internet is running; waiting for the roles")
                 await installation.ready()
                 show = Show(chosen, installation, start)
                 await show.play(watcher)

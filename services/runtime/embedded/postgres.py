@@ -200,7 +200,7 @@ class EmbeddedPostgres:
         status = await tool.wait(_INITDB_SECONDS)
         password_file.unlink()
         if status != 0:
-            raise tool.failure("could not make the database cluster")
+            raise tool.failure("could not create the database cluster")
         making.rename(self._cluster)
 
     def _initdb_options(self, password_file: Path) -> list[str]:
@@ -322,7 +322,7 @@ def _own_folder(path: Path, user: int) -> None:
     path.mkdir(mode=0o700, exist_ok=True)
     owner = path.lstat().st_uid
     if path.is_symlink() or owner not in (os.geteuid(), user):
-        raise ServerError(f"{path} belongs to someone else. Remove it, then start again.")
+        raise ServerError(f"{path} belongs to another user. Remove it, then start again.")
     if user:
         os.chown(path, user, -1)
     path.chmod(0o700)

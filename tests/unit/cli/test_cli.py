@@ -207,7 +207,7 @@ def test_case_id_of_no_url(run, keyring):
     assert result.exit_code == 4
     assert result.stdout.split() == [named, "-", named]
     assert result.stderr.startswith("line 3: ")
-    assert "error: 1 of 3 lines name no case" in result.stderr
+    assert "error: 1 of 3 lines have no case id" in result.stderr
     assert "marker-without" not in result.stderr
     rows = json.loads(run("case", "id", "--json", input=text).stdout)
     assert [(row["line"], row["case_id"]) for row in rows] == [(1, named), (3, None), (4, named)]

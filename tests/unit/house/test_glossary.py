@@ -8,12 +8,15 @@ from typing import get_args
 import pytest
 
 from schemas import topics
-from schemas.events import TYPE_OF, Layer, Verdict
+from schemas.events import TYPE_OF, TYPES, Layer, Verdict
 from services.core.machines import Clock, Presence, Procedure
 from services.exporter.figures import STANDINGS
 from services.exporter.metrics import catalogue
 
-GLOSSARY = Path(__file__).parents[3] / "docs" / "glossary.md"
+ROOT = Path(__file__).parents[3]
+GLOSSARY = ROOT / "docs" / "glossary.md"
+# Tables about the program, not about the domain.
+HOUSEKEEPING = {"consumer_offsets", "ledger_methodology", "schema_migrations"}
 ROW = re.compile(r"^\| (?P<word>[^|]+) \| (?P<meaning>[^|]+) \|$", re.M)
 # The words of the design's second section.
 DESIGN = (
@@ -68,6 +71,16 @@ def test_each_word_has_one_definition_of_one_sentence() -> None:
 def test_every_state_is_defined(machine: type[Clock]) -> None:
     """The states of a machine are the words of its section."""
     assert section(machine.__name__) == set(machine)
+
+
+def test_events_and_tables_have_the_words_of_the_glossary() -> None:
+    """What events are about and what tables hold are words of the page."""
+    words = {word for word, _ in definitions()}
+    subjects = {name.split(".")[1] for name in TYPES}
+    migrations = "".join(path.read_text() for path in (ROOT / "schemas").rglob("*.sql"))
+    tables = set(re.findall(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)", migrations))
+    nouns = {name.removesuffix("s").replace("_", " ") for name in tables - HOUSEKEEPING}
+    assert (subjects | nouns) - words == set()
 
 
 def test_every_code_is_defined() -> None:

@@ -74,7 +74,7 @@ def have_jars(sources: JarSources, *, fetch: bool = True, lock_file: Path = LOCK
     jars = read_lock(lock_file)
     folder = sources.folder or _cached_folder(sources.cache, lock_file)
     if sources.folder is not None and not folder.is_dir():
-        raise JarsUnavailable(f"TAKEDOWN_KAFKA_JARS_DIR: {folder} is no folder.")
+        raise JarsUnavailable(f"TAKEDOWN_KAFKA_JARS_DIR: {folder} is not a directory.")
     if not folder.exists():
         if not fetch:
             raise JarsUnavailable("Kafka's jars are not in the cache.")
