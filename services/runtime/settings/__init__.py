@@ -5,11 +5,12 @@
 | `model` | types, defaults and descriptions: the one place where a default is stated |
 | `inventory` | the settings as data: variable, section, field, type, default |
 | `sources` | values of the environment and of the TOML file, each with its place |
-| `rules` | what settings must satisfy together |
+| `constraints` | what settings must satisfy together |
 | `loading` | reading and checking all of it |
 | `reference` | docs/settings.md, generated |
 """
 
+from services.runtime.settings.constraints import RULES, config_error, split_nameserver
 from services.runtime.settings.inventory import (
     PREFIX,
     Setting,
@@ -33,7 +34,6 @@ from services.runtime.settings.model import (
     VantageSection,
 )
 from services.runtime.settings.reference import settings_reference
-from services.runtime.settings.rules import RULES, config_error, split_nameserver
 from services.runtime.settings.sources import CONFIG
 
 __all__ = [

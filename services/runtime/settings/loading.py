@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 import msgspec
 
+from services.runtime.settings.constraints import RULES, config_error
 from services.runtime.settings.inventory import catalogue
 from services.runtime.settings.model import Settings
-from services.runtime.settings.rules import RULES, config_error
 from services.runtime.settings.sources import converted_values, read_sources
 
 
