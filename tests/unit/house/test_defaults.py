@@ -31,24 +31,26 @@ def trees(*folders: str) -> Iterator[tuple[str, ast.Module]]:
             yield str(path.relative_to(ROOT)), ast.parse(path.read_text())
 
 
-def configured() -> set[tuple[str, str]]:
-    """(callable, parameter) for every argument that is made of a setting."""
+def configured() -> dict[tuple[str, str], str]:
+    """(callable, parameter) -> field of the setting that the argument is made of."""
     return {
-        (name, keyword.arg)
+        (name, keyword.arg): field
         for _, tree in trees(*ASSEMBLY)
         for call in ast.walk(tree)
         if isinstance(call, ast.Call)
         for name in [ast.unparse(call.func).rpartition(".")[2]]
         for keyword in call.keywords
-        if keyword.arg and reads_a_setting(keyword.value)
+        for field in [setting_in(keyword.value)]
+        if keyword.arg and field
     }
 
 
-def reads_a_setting(value: ast.expr) -> bool:
+def setting_in(value: ast.expr) -> str | None:
     # `min(limit, setting)` passes on a limit that a setting may narrow: another thing.
     if isinstance(value, ast.Call) and ast.unparse(value.func) == "min":
-        return False
-    return any(isinstance(n, ast.Attribute) and n.attr in FIELDS for n in ast.walk(value))
+        return None
+    attributes = [n.attr for n in ast.walk(value) if isinstance(n, ast.Attribute)]
+    return next((name for name in attributes if name in FIELDS), None)
 
 
 def defaults(tree: ast.Module) -> Iterator[tuple[str, str, ast.expr]]:
@@ -83,15 +85,40 @@ def parameters(
             yield place.arg, default
 
 
-def test_defaults_of_settings_are_stated_once() -> None:
-    """What the program passes on from a setting has no second default where it is received."""
+def number(value: ast.expr) -> float | None:
+    """The value of a number or of a product of numbers; None for everything else."""
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult):
+        left, right = number(value.left), number(value.right)
+        return None if left is None or right is None else left * right
+    plain = isinstance(value, ast.Constant) and type(value.value) in (int, float)
+    return value.value if plain else None
+
+
+def second_defaults() -> Iterator[tuple[str, str, str, ast.expr]]:
+    """(callable, parameter, field, default) for every default beside that of a setting."""
     pairs = configured()
     assert ("Exporter", "interval_seconds") in pairs
-    repeated: dict[str, list[str]] = {}
     for path, tree in trees(*RECEIVERS):
-        if path.startswith("services/runtime/settings/"):
-            continue
-        for name, parameter, value in defaults(tree):
-            if (name, parameter) in pairs and is_stated(value):
-                repeated.setdefault(name, []).append(f"{path}: {parameter}={ast.unparse(value)}")
-    assert {name: where for name, where in repeated.items() if name not in REMAINING} == {}
+        if not path.startswith("services/runtime/settings/"):
+            for name, parameter, value in defaults(tree):
+                if (name, parameter) in pairs and is_stated(value):
+                    yield name, parameter, pairs[name, parameter], value
+
+
+def test_defaults_of_settings_are_stated_once() -> None:
+    """What the program passes on from a setting has no second default where it is received."""
+    repeated = {f"{name}({parameter})" for name, parameter, _, _ in second_defaults()}
+    assert {text for text in repeated if text.partition("(")[0] not in REMAINING} == set()
+
+
+def test_defaults_that_are_stated_twice_are_equal() -> None:
+    """As long as a number is the default of a setting in a second place, both are equal."""
+    stated: dict[str, set[object]] = {}
+    for setting in catalogue():
+        stated.setdefault(setting.field, set()).add(setting.default)
+    different = [
+        f"{name}({parameter}={ast.unparse(value)})"
+        for name, parameter, field, value in second_defaults()
+        if number(value) is not None and number(value) not in stated[field]
+    ]
+    assert different == []
