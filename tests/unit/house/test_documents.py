@@ -18,6 +18,7 @@ PAGES = sorted(
 ADRS = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
 LINK = re.compile(r"\]\((?!https?:|mailto:)(?P<target>[^)#\s]*)(?:#(?P<anchor>[^)\s]+))?\)")
 COMMAND = re.compile(r"(?:^\$ |`|&& )takedown (?P<name>[a-z][a-z-]*)", re.M)
+PLACE = re.compile(r"`(?P<path>(?:services|consumers|schemas|tests|scripts|deploy)/[\w./-]*)`")
 VARIABLE = re.compile(r"\bTAKEDOWN_[A-Z][A-Z_]*[A-Z]\b(?!\*)")
 
 
@@ -54,6 +55,14 @@ def test_links_lead_somewhere(page: Path) -> None:
         elif found["anchor"] and found["anchor"] not in anchors(target):
             broken.append(f"{found['target']}#{found['anchor']}")
     assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_pages_name_exist(page: Path) -> None:
+    """A page that names a file or folder of the repository names one that is there."""
+    named = {found["path"] for found in PLACE.finditer(page.read_text())}
+    named -= {path for path in named if path.startswith("deploy/secrets/")}  # made on the machine
+    assert sorted(path for path in named if not (ROOT / path).exists()) == []
 
 
 def test_commands_and_settings_of_the_pages_exist() -> None:
