@@ -37,8 +37,8 @@ class TopicState:
 async def create_topics(
     kafka: KafkaConnection,
     *,
-    partitions: int = topics.DEFAULT_PARTITIONS,
-    replication: int = 1,
+    partitions: int,
+    replication: int,
     wanted: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[str]:
     """Create the topics that are missing; return their names. Another process may create them meanwhile."""

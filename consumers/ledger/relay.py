@@ -37,14 +37,14 @@ class Relay:
         pool: asyncpg.Pool,
         health: LoopHealth,
         *,
-        batch: int = 2000,
+        batch_records: int,
         poll_seconds: float = 0.1,
         ack_seconds: float = 30.0,
     ) -> None:
         self._kafka = kafka
         self._pool = pool
         self._health = health
-        self._batch = batch
+        self._batch = batch_records
         self._poll_seconds = poll_seconds
         self._ack_seconds = ack_seconds
         self._producer: AIOKafkaProducer | None = None

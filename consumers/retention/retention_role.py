@@ -59,7 +59,7 @@ class RetentionRole:
         clock: Callable[[], datetime],
         *,
         kept: timedelta,
-        interval_seconds: float = 3600.0,
+        interval_seconds: float,
         first_seconds: float = _FIRST_SECONDS,
     ) -> None:
         self._kafka = kafka

@@ -1,4 +1,4 @@
-"""What `takedown replay --compare` shows: how two ledgers differ, and why."""
+"""Output of `takedown replay --compare`: how two ledgers differ, and why."""
 
 from collections.abc import Callable
 
@@ -47,7 +47,7 @@ def compare_and_show(
 
 
 def methods_here(settings: Settings, *others: Methodology) -> list[Methodology]:
-    """Give every methodology that the live ledger may have been folded under, as far as it is known here."""
+    """Return every methodology known here that the live ledger may be folded under."""
     return [methodology(settings.methodology), *others, *shipped().values()]
 
 

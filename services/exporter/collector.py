@@ -85,9 +85,9 @@ class Exporter:
         health: Health,
         clock: Callable[[], datetime],
         *,
-        top_providers: int = 20,
-        watch_providers: Iterable[str] = (),
-        interval_seconds: float = 15.0,
+        top_providers: int,
+        watch_providers: Iterable[str],
+        interval_seconds: float,
         statement_timeout_seconds: float = 15.0,
         registry: CollectorRegistry = metrics.REGISTRY,
     ) -> None:

@@ -22,7 +22,7 @@ from services.ledger import migrate
 from services.ledger.pool import open_pool
 from services.runtime.connections import database_connection
 from services.runtime.kafka_login import kafka_connection
-from services.runtime.keys import load_keyring
+from services.runtime.keyfile import load_keyring
 from services.runtime.methods import methodology
 from services.runtime.parts import Build, Parts, Role, answering_kafka
 
@@ -34,7 +34,7 @@ _ROUND_LIMIT_SECONDS = 1800.0
 
 @asynccontextmanager
 async def _pool(parts: Parts, role: str) -> AsyncIterator[asyncpg.Pool]:
-    """Open a pool on a database of this version's schema, and have /readyz ask it."""
+    """Open a pool on a database of this version's schema, and check it in /readyz."""
     pool = await open_pool(database_connection(parts.settings, role))
 
     async def answers() -> str:
@@ -54,20 +54,20 @@ async def _pool(parts: Parts, role: str) -> AsyncIterator[asyncpg.Pool]:
 async def _ledger(parts: Parts) -> AsyncIterator[Role]:
     settings = parts.settings
     kafka = kafka_connection(settings, "takedown-ledger")
-    asked = settings.ledger
+    section = settings.ledger
     loop = LoopSettings(
-        batch_records=asked.batch_records,
-        fetch_bytes=asked.fetch_bytes,
-        partition_fetch_bytes=asked.partition_fetch_bytes,
-        stall_seconds=asked.stall_seconds,
+        batch_records=section.batch_records,
+        fetch_bytes=section.fetch_bytes,
+        partition_fetch_bytes=section.partition_fetch_bytes,
+        stall_seconds=section.stall_seconds,
         drain_seconds=settings.stop_seconds,
-        accept_gaps=asked.accept_gaps,
+        accept_gaps=section.accept_gaps,
     )
     brake = FloodBrake(
-        ratio=asked.flood_ratio,
-        window=asked.flood_window_records,
-        consecutive=asked.flood_consecutive_records,
-        enabled=asked.flood_brake,
+        ratio=section.flood_ratio,
+        window=section.flood_window_records,
+        consecutive=section.flood_consecutive_records,
+        enabled=section.flood_brake,
     )
     parts.health.register(LEDGER_LOOP, _LOOP_LIMIT_SECONDS)
     async with answering_kafka(parts), _pool(parts, "takedown_ledger") as pool:
@@ -88,8 +88,12 @@ async def _relay(parts: Parts) -> AsyncIterator[Role]:
     kafka = kafka_connection(parts.settings, "takedown-relay")
     parts.health.register(RELAY_LOOP, _LOOP_LIMIT_SECONDS)
     async with answering_kafka(parts), _pool(parts, "takedown_ledger") as pool:
-        batch = parts.settings.ledger.relay_batch_records
-        yield Relay(kafka, pool, parts.health, batch=batch)
+        yield Relay(
+            kafka,
+            pool,
+            parts.health,
+            batch_records=parts.settings.ledger.relay_batch_records,
+        )
 
 
 @asynccontextmanager
@@ -101,7 +105,7 @@ async def _retention(parts: Parts) -> AsyncIterator[Role]:
 
 @asynccontextmanager
 async def retention(parts: Parts) -> AsyncIterator[RetentionRole]:
-    """Build what keeps to the retention, for the role and for `takedown retention`."""
+    """Build the retention, for the role and for `takedown retention`."""
     settings = parts.settings
     async with _pool(parts, "takedown_ledger") as pool:
         yield RetentionRole(
@@ -119,16 +123,16 @@ async def retention(parts: Parts) -> AsyncIterator[RetentionRole]:
 
 @asynccontextmanager
 async def _exporter(parts: Parts) -> AsyncIterator[Role]:
-    asked = parts.settings.exporter
+    section = parts.settings.exporter
     async with _pool(parts, "takedown_exporter") as pool:
         yield Exporter(
             pool,
             methodology(parts.settings.methodology),
             parts.health,
             parts.clock,
-            top_providers=asked.top_providers,
-            watch_providers=asked.watch_providers,
-            interval_seconds=asked.interval_seconds,
+            top_providers=section.top_providers,
+            watch_providers=section.watch_providers,
+            interval_seconds=section.interval_seconds,
         )
 
 

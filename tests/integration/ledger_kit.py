@@ -163,7 +163,7 @@ async def fresh_topics(bootstrap: str) -> KafkaConnection:
         await eventually("the old topics are gone", absent)
     finally:
         await admin.close()
-    await create_topics(kafka, partitions=PARTITIONS)
+    await create_topics(kafka, partitions=PARTITIONS, replication=1)
     return kafka
 
 

@@ -57,7 +57,8 @@ def reader(pool: asyncpg.Pool, methodology: Methodology = NL, **options: Any) ->
 
 def exporter(pool: asyncpg.Pool, registry: CollectorRegistry, **options: Any) -> Exporter:
     now = options.pop("now", START)
-    return Exporter(pool, NL, Health(), lambda: now, registry=registry, **options)
+    chosen = {"top_providers": 20, "watch_providers": (), "interval_seconds": 15.0} | options
+    return Exporter(pool, NL, Health(), lambda: now, registry=registry, **chosen)
 
 
 def folded(histories: list[list[Event]], methodology: Methodology) -> list[tuple[Case, Spell]]:
@@ -384,7 +385,16 @@ def _failures() -> float:
 async def test_run_publishes_and_stops(pool: asyncpg.Pool) -> None:
     """The loop publishes at once, reports itself, and leaves the registry as it found it."""
     registry, stop, health = CollectorRegistry(), asyncio.Event(), Health()
-    one = Exporter(pool, NL, health, lambda: START, interval_seconds=3600.0, registry=registry)
+    one = Exporter(
+        pool,
+        NL,
+        health,
+        lambda: START,
+        top_providers=20,
+        watch_providers=(),
+        interval_seconds=3600.0,
+        registry=registry,
+    )
     running = asyncio.create_task(one.run(stop))
     while len(samples(registry, "takedown_snapshot_timestamp_seconds")) < 2:
         assert not running.done()

@@ -18,7 +18,7 @@ from consumers.retention.redactor import Redactor
 from schemas import topics
 from services.cli import app
 from services.ledger import audit
-from services.runtime import keys, logging
+from services.runtime import keyfile, logging
 from tests.integration.ledger_kit import (
     KEYRING,
     START,
@@ -203,8 +203,8 @@ async def test_an_operator_does_it_now(
     monkeypatch.setattr(logging, "configure", lambda *_, **__: None)
     monkeypatch.setattr(logging, "silence", lambda _: None)
     sealing = {name: key.hex() for name, key in KEYRING.sealing.items()}
-    made = keys.KeyFile(naming=KEYRING.naming.hex(), active=KEYRING.active, sealing=sealing)
-    keys.write_keys(tmp_path / "keys.toml", made)
+    made = keyfile.KeyFile(naming=KEYRING.naming.hex(), active=KEYRING.active, sealing=sealing)
+    keyfile.write_keys(tmp_path / "keys.toml", made)
     await ledger.produce(removed(1, datetime.now(UTC) - 130 * DAYS))
     await ledger.drained()
 

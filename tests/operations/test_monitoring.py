@@ -18,7 +18,7 @@ from services.exporter.figures import families, notice_families
 from services.exporter.health import Health
 from services.exporter.http import serve
 from services.exporter.reading import NoticeReading, Reading
-from services.runtime.embedded.process import free_port
+from services.runtime.embedded.server_process import free_port
 from tests.acceptance.dashboard import unanswered
 from tests.servers import REPOSITORY, eventually
 
