@@ -119,7 +119,7 @@ def answers(event: Event) -> bool:
     return (
         isinstance(data, ev.LookMade)
         and says_nothing(event)
-        and (data.reason == "blocked_legal" or data.fingerprint is not None)
+        and (data.reason in ("blocked_legal", "soft_404_control") or data.fingerprint is not None)
     )
 
 
