@@ -161,7 +161,10 @@ class Spell(Struct, kw_only=True, omit_defaults=True):
 
 
 class Case(Struct, kw_only=True, omit_defaults=True):
-    """One canonical URL under watch, folded up to `last` = (event time, event id)."""
+    """One canonical URL under watch, folded up to `last` = (event time, event id).
+
+    `seen_elsewhere`: somebody saw it online in another way than by a look at the charged provider.
+    """
 
     case_id: str
     category: str
@@ -178,7 +181,7 @@ class Case(Struct, kw_only=True, omit_defaults=True):
     retracted: bool = False
     erased: bool = False
     not_measurable: NotMeasurable | None = None
-    reported_online: bool = False
+    seen_elsewhere: bool = False
     last_time: datetime | None = None
     last_id: UUID | None = None
 
@@ -192,7 +195,7 @@ class Case(Struct, kw_only=True, omit_defaults=True):
     @property
     def known_online(self) -> bool:
         """Tell whether anybody ever saw it online: a look, or a report where the methodology counts it."""
-        return self.reported_online or any(s.first_online_at is not None for s in self.spells)
+        return self.seen_elsewhere or any(s.first_online_at is not None for s in self.spells)
 
     @property
     def spell(self) -> Spell:

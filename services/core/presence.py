@@ -97,6 +97,7 @@ def _take_sighting(run: Pass, look: LookMade) -> None:
         _see_here(run, look)
     else:
         # It is served, so that no run of looks that saw it gone goes on.
+        run.case.seen_elsewhere = True
         spell.run = spell.dark = None
 
 
@@ -187,7 +188,7 @@ def take_reported_sighting(run: Pass, at: datetime) -> None:
     """
     if run.methodology.reported_sighting == "ignored" or at > run.now:
         return
-    run.case.reported_online = True
+    run.case.seen_elsewhere = True
     spell = run.case.spell
     ends = [one.first_finished_at for one in pending_runs(spell)]
     if spell.deadline is not None:
