@@ -257,7 +257,8 @@ def _likeness(reached: Reached, control: HostControl, was_served: bool) -> Contr
         return "same" if result.sent_to == reached.sent_to else "differs"
     if result.fingerprint.status != reply.status:
         return "doubted" if control.novel and was_served else "differs"
-    return compare(reply.fingerprint(reached.redirect), result.fingerprint)
+    # How it was led here says nothing of what is here: its sibling was asked here at once.
+    return compare(reply.fingerprint(None), result.fingerprint)
 
 
 def _joined(

@@ -87,9 +87,10 @@ class Measurement:
 
     def _needs_fresh(self, reached: Reached, comparison: Comparison, change: Change) -> bool:
         """Tell whether siblings of before are no proof any more: what is served is not what it was."""
-        if comparison.fresh or comparison.alone or not self.was_served:
+        if comparison.fresh or comparison.alone:
             return False
-        return change in REPLACED or is_empty(reached.reply)
+        # Of what nobody saw before, a sibling of before says nothing: a wall may have gone up since.
+        return not self.was_served or change in REPLACED or is_empty(reached.reply)
 
     def forbidden(self, reached: Reached) -> Protocol[Answer]:
         """Tell a store that forbids what it does not have from a block."""
