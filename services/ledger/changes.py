@@ -14,7 +14,7 @@ from services.core.case import Case, Transition
 from services.core.fold import extend, fold, may_extend, order
 from services.core.outcomes import SOURCE, outcomes, voided
 from services.core.watch import entry_of
-from services.ledger.rows import Row
+from services.ledger.rows import OutboxRow
 
 _headers = msgspec.json.Encoder()
 
@@ -131,17 +131,17 @@ def reconcile(
     return result
 
 
-def outcome_record(event: Event) -> Row:
+def outcome_record(event: Event) -> OutboxRow:
     """Give a row of `outbox` for an outcome."""
     key, value, headers = codec.encode(event)
-    return topics.OUTCOMES.name, key.decode(), value, _written(headers)
+    return OutboxRow(topics.OUTCOMES.name, key.decode(), value, _written(headers))
 
 
-def watch_record(change: Change) -> Row:
+def watch_record(change: Change) -> OutboxRow:
     """Give a row of `outbox` for a watch entry, or its tombstone."""
     case, name = change.case, topics.WATCHLIST.name
     if change.entry is None:
-        return name, case.case_id, None, "[]"
+        return OutboxRow(name, case.case_id, None, "[]")
     assert case.last_time is not None
     data = codec.encode_data(change.entry)
     event = Event(
@@ -152,7 +152,7 @@ def watch_record(change: Change) -> Row:
         data=change.entry,
     )
     key, value, headers = codec.encode(event)
-    return name, key.decode(), value, _written(headers)
+    return OutboxRow(name, key.decode(), value, _written(headers))
 
 
 def _written(headers: list[tuple[str, bytes]]) -> str:

@@ -10,6 +10,7 @@ from schemas.errors import ConfigError, TakedownError
 from schemas.events import Event
 from schemas.methodology import Methodology
 from services.ledger.queries import query
+from services.ledger.rows import OFFSETS, OffsetRow
 from services.ledger.transaction import Batch
 
 
@@ -131,15 +132,11 @@ class LedgerStore:
 
     async def _advance(self, session: asyncpg.Connection, advances: Sequence[Advance]) -> None:
         ordered = sorted(advances, key=lambda a: (a.topic, a.partition))
-        tag: str = await session.execute(
-            query("advance_offsets"),
-            self._group,
-            [a.topic for a in ordered],
-            [a.partition for a in ordered],
-            [a.epoch for a in ordered],
-            [a.next_offset for a in ordered],
-            [a.event_time for a in ordered],
-        )
+        written = [
+            OffsetRow(self._group, a.topic, a.partition, a.epoch, a.next_offset, a.event_time)
+            for a in ordered
+        ]
+        tag: str = await session.execute(query("advance_offsets"), *OFFSETS.arrays(written))
         if int(tag.rpartition(" ")[2]) != len(ordered):
             raise Fenced(
                 "another consumer of the group has taken a partition over; this one starts anew"

@@ -10,6 +10,7 @@ from schemas.events import Event
 from schemas.methodology import Methodology
 from services.ledger import changes, rows
 from services.ledger.changes import Change, Stored
+from services.ledger.columns import Place
 from services.ledger.digest import LedgerInconsistent
 from services.ledger.queries import query
 
@@ -28,7 +29,7 @@ class Batch:
         self._session = session
         self._methodology = methodology
         self._now = now
-        self._places: dict[str, rows.Row] = {}
+        self._places: dict[str, Place] = {}
         self._erased: list[str] = []
         self.inserted = 0
         self.refolds = 0
@@ -77,7 +78,7 @@ class Batch:
 
     async def _insert_cases(self, opened: list[Change]) -> set[str]:
         written = [rows.case_row(change.case, change.transitions) for change in opened]
-        made = await self._session.fetch(query("insert_cases"), *rows.columns(written, 10))
+        made = await self._session.fetch(query("insert_cases"), *rows.CASES.arrays(written))
         return {row["case_id"] for row in made}
 
     # -- events ------------------------------------------------------------------------------
@@ -85,7 +86,7 @@ class Batch:
     async def _insert_events(self, events: list[Event]) -> dict[Key, Event]:
         events.sort(key=lambda event: event.case_id)
         written = [rows.event_row(event) for event in events]
-        made = await self._session.fetch(query("insert_events"), *rows.columns(written, 6))
+        made = await self._session.fetch(query("insert_events"), *rows.EVENTS.arrays(written))
         if len(made) == len(events):
             return {(event.case_id, event.id): event for event in events}
         keys = {(row["case_id"], row["event_id"]) for row in made}
@@ -139,7 +140,7 @@ class Batch:
         await self._extend_cases([change for change in written if not change.refolded])
         whole = [rows.case_row(c.case, c.transitions) for c in written if c.refolded]
         if whole:
-            await self._session.execute(query("update_cases"), *rows.columns(whole, 10))
+            await self._session.execute(query("update_cases"), *rows.CASES.arrays(whole))
 
     async def _extend_cases(self, later: list[Change]) -> None:
         """Write cases that later looks extended, each to the place where it was locked."""
@@ -147,9 +148,12 @@ class Batch:
             return
         places = (self._places[change.case.case_id] for change in later)
         written = [
-            rows.extended_row(p, c.case, c.transitions) for p, c in zip(places, later, strict=True)
+            rows.later_case_row(p, c.case, c.transitions)
+            for p, c in zip(places, later, strict=True)
         ]
-        tag: str = await self._session.execute(query("extend_cases"), *rows.columns(written, 5))
+        tag: str = await self._session.execute(
+            query("extend_cases"), *rows.LATER_CASES.arrays(written)
+        )
         if int(tag.rpartition(" ")[2]) != len(written):
             raise LedgerInconsistent(
                 "a case is not where it was locked: a defect of this program; nothing of the batch stays"
@@ -163,14 +167,16 @@ class Batch:
             for spell in change.case.spells[change.first_spell - 1 :]
         ]
         if spells:
-            await self._session.execute(query("upsert_spells"), *rows.columns(spells, 25))
+            await self._session.execute(query("upsert_spells"), *rows.SPELLS.arrays(spells))
         moved = [
             row
             for change in written
             for row in rows.transition_rows(change.case.case_id, change.kept, change.moved)
         ]
         if moved:
-            await self._session.execute(query("insert_transitions"), *rows.columns(moved, 9))
+            await self._session.execute(
+                query("insert_transitions"), *rows.TRANSITIONS.arrays(moved)
+            )
         await self._publish(written, compared)
 
     async def _publish(self, written: list[Change], compared: list[Change]) -> None:
@@ -183,7 +189,7 @@ class Batch:
         records += [changes.watch_record(c) for c in written if c.entry_changed]
         self.outcomes += len(result.published) + len(fresh)
         if records:
-            await self._session.execute(query("insert_outbox"), *rows.columns(records, 4))
+            await self._session.execute(query("insert_outbox"), *rows.OUTBOX.arrays(records))
 
     async def _recorded(self, compared: list[Change]) -> dict[str, dict[UUID, tuple[str, bool]]]:
         if not compared:
@@ -198,7 +204,7 @@ class Batch:
     async def _record(self, events: list[Event]) -> None:
         written = [rows.outcome_row(event) for event in events]
         if written:
-            await self._session.execute(query("insert_outcomes"), *rows.columns(written, 7))
+            await self._session.execute(query("insert_outcomes"), *rows.OUTCOMES.arrays(written))
 
     async def _mark(self, outcome_ids: list[UUID], voided_at: datetime | None) -> None:
         if outcome_ids:

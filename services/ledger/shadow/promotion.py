@@ -35,7 +35,6 @@ from services.ledger.shadow.writing import Folded, UnitWriter
 
 _MOVED = ("cases", "spells", "transitions", "ledger_methodology")
 _CHUNK = 200
-_NO_LIMITS = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'"
 
 
 class BehindLive(BadReplay):
@@ -93,7 +92,7 @@ class Promotion:
             raise NoReplay(f"there is no replay {name}; see `takedown replay list`")
         self._check_whole(entry, await schema.ranges_of(self._session, entry.schema))
         async with self._session.transaction(isolation="repeatable_read"):
-            await self._session.execute(_NO_LIMITS)
+            await self._session.execute(statement("lift_limits"))
             return await self._follow(entry, await self._live_offsets())
 
     # -- the exchange ------------------------------------------------------------------------
@@ -110,7 +109,7 @@ class Promotion:
         identity = live.identity or await self._of_nothing(entry, live.schema)
         await self._make_durable(entry)
         async with self._session.transaction():
-            await self._session.execute(_NO_LIMITS)
+            await self._session.execute(statement("lift_limits"))
             await self._session.execute(statement("lock_live", live=live.schema))
             return await self._swap(entry, live, identity, goes_to, follow, act)
 
@@ -162,11 +161,10 @@ class Promotion:
         """Write what was built without a log to disk, before anything is locked."""
         tables = [*_MOVED, *(["events"] if entry.identity.with_events else [])]
         async with self._session.transaction():
-            await self._session.execute(_NO_LIMITS)
+            await self._session.execute(statement("lift_limits"))
             for table in tables:
-                await self._session.execute(
-                    f"ALTER TABLE {quoted(entry.schema)}.{table} SET LOGGED", timeout=3600
-                )
+                text = statement("set_logged", shadow=entry.schema, table=table)
+                await self._session.execute(text, timeout=3600)
 
     async def _live_offsets(self) -> dict[tuple[str, int], int]:
         live = await schema.live_schema(self._session)
@@ -270,7 +268,7 @@ class Promotion:
         records += [changes.watch_record(change) for change in found if change.entry_changed]
         if records:
             await self._session.execute(
-                statement("insert_outbox", live=live), *rows.columns(records, 4)
+                statement("insert_outbox", live=live), *rows.OUTBOX.arrays(records)
             )
         return len(records)
 
@@ -278,7 +276,7 @@ class Promotion:
         appended = [rows.outcome_row(event) for event in result.appended]
         if appended:
             await self._session.execute(
-                statement("insert_outcomes", live=live), *rows.columns(appended, 7)
+                statement("insert_outcomes", live=live), *rows.OUTCOMES.arrays(appended)
             )
         mark = statement("mark_outcomes", live=live)
         await self._session.execute(mark, result.vanished, self._now)
@@ -354,7 +352,7 @@ class Promotion:
         await schema.index(self._session, goes_to, "outcomes")
         await schema.index_digests(self._session, goes_to)
         for table in ("case_digests", "outcomes"):
-            await self._session.execute(f"ALTER TABLE {quoted(goes_to)}.{table} SET LOGGED")
+            await self._session.execute(statement("set_logged", shadow=goes_to, table=table))
 
     async def _move(self, entry: Entry, live: str, goes_to: str) -> None:
         tables = [*_MOVED, *(["events"] if entry.identity.with_events else [])]
@@ -369,11 +367,8 @@ class Promotion:
     async def _move_table(self, shadow: str, live: str, goes_to: str, table: str) -> None:
         text = statement("row_grants")
         grants = await self._session.fetch(text, quoted(live), table, live)
-        await self._session.execute(
-            f"DROP TABLE {quoted(goes_to)}.{table};"
-            f"ALTER TABLE {quoted(live)}.{table} SET SCHEMA {quoted(goes_to)};"
-            f"ALTER TABLE {quoted(shadow)}.{table} SET SCHEMA {quoted(live)}"
-        )
+        text = statement("move_table", live=live, shadow=shadow, before=goes_to, table=table)
+        await self._session.execute(text)
         for row in grants:
             await self._session.execute(row["statement"])
 
