@@ -85,6 +85,14 @@ SELECT * FROM unnest({spells.arrays})
 ON CONFLICT (case_id, spell) DO UPDATE SET
     {spells.set_from_excluded};
 
+-- name: unfilled_returns
+-- Spells that returned before 0005, which their rows don't say enough of.
+SELECT case_id, state FROM cases
+WHERE case_id IN (SELECT s.case_id FROM spells AS s WHERE s.returns > 0 AND s.last_returned_at IS NULL)
+ORDER BY case_id
+LIMIT $1
+FOR NO KEY UPDATE;
+
 -- name: delete_later_spells
 DELETE FROM spells AS s
 USING unnest($1::text[], $2::integer[]) AS x (case_id, spells)

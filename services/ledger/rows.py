@@ -83,6 +83,8 @@ class SpellRow(NamedTuple):
     removed_upper: datetime | None
     removed_layer: str | None
     returns: int
+    last_removed_upper: datetime | None
+    last_returned_at: datetime | None
     looks: int
     undetermined: int
     missed: int
@@ -187,7 +189,7 @@ def later_case_row(place: Place, case: Case, transitions: int) -> LaterCaseRow:
 
 def spell_row(case: Case, spell: Spell) -> SpellRow:
     """Give the row of a spell."""
-    first = spell.removals[0] if spell.removals else None
+    first, returned = spell.removals[0] if spell.removals else None, spell.returned_at
     # By position: named arguments cost five times as much, for every look.
     return SpellRow(
         case.case_id,
@@ -209,7 +211,9 @@ def spell_row(case: Case, spell: Spell) -> SpellRow:
         first.lower if first else None,
         first.upper if first else None,
         first.layer if first else None,
-        len(spell.returned_at),
+        len(returned),
+        spell.removals[len(returned) - 1].upper if returned else None,
+        returned[-1] if returned else None,
         spell.looks,
         spell.undetermined,
         spell.missed,

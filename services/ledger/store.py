@@ -10,7 +10,7 @@ from schemas.errors import ConfigError, TakedownError
 from schemas.events import Event
 from schemas.methodology import Methodology
 from services.ledger.queries import query
-from services.ledger.rows import OFFSETS, OffsetRow
+from services.ledger.rows import OFFSETS, SPELLS, OffsetRow, case_of, spell_row
 from services.ledger.transaction import Batch
 
 
@@ -45,6 +45,8 @@ class Written(Struct):
     outcomes: int = 0
 
 
+_FILLED_AT_ONCE = 500
+
 Refuse = Callable[[list[int]], Awaitable[None]]
 Partition = tuple[str, int]
 
@@ -78,6 +80,7 @@ class LedgerStore:
         self._methodology = methodology
         self._clock = clock
         self._group = group
+        self._filled = False
 
     def __repr__(self) -> str:
         return f"<LedgerStore group={self._group} methodology={self._methodology.id}>"
@@ -93,6 +96,18 @@ class LedgerStore:
                 query("note_methodology"), method.id, method.version, method.digest
             )
             await agrees(session, method)
+        await self._fill_returns()
+
+    async def _fill_returns(self) -> None:
+        """Write anew, once, the spells that returned before their rows said when (0005)."""
+        while not self._filled:
+            async with self._pool.acquire() as session, session.transaction():
+                found = await session.fetch(query("unfilled_returns"), _FILLED_AT_ONCE)
+                cases = [case_of(row["state"], None) for row in found]
+                written = [spell_row(case, spell) for case in cases for spell in case.spells]
+                if written:
+                    await session.execute(query("upsert_spells"), *SPELLS.arrays(written))
+            self._filled = len(found) < _FILLED_AT_ONCE
 
     async def claim(self, partitions: Sequence[Partition]) -> dict[Partition, Claim]:
         """Take partitions over from whoever wrote for them; waits for a batch that is being written."""

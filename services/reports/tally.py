@@ -11,9 +11,9 @@ from services.core.calendar import calendar_of
 from services.core.case import Case, Spell
 from services.core.estimate import INFINITE, Estimate, Interval, outward, turnbull_counted
 from services.core.incidence import Ending, Incidence, ending_of
-from services.core.machines import Presence, Procedure
 from services.core.removal import removal_time, resolution
 from services.core.resample import by_provider
+from services.core.stock import exposure_seconds, still_online
 from services.reports.figures import Curve, Quantile, Row
 
 UNKNOWN_PROVIDER = "unknown"
@@ -103,7 +103,7 @@ class Tally:
             row.reports_younger_than_norm += judged.case.reports
         if not judged.case.retracted:
             row.gone_before_notice += spell.gone_before_notice
-            row.still_online += _online(spell)
+            row.still_online += still_online(judged.case, spell)
             row.returned += len(spell.returned_at)
             row.moved += spell.closed_reason == "moved"
             self.exposure = self._longer(judged.exposure)
@@ -198,21 +198,8 @@ def curve(found: Estimate) -> Curve:
 
 def exposure_hours(spell: Spell, cutoff: datetime) -> tuple[float, float]:
     """Give the hours that known material stayed online at this provider: at least, at most, until the cut-off."""
-    lower, upper = spell.exposure_lower_seconds, spell.exposure_upper_seconds
-    if spell.online_from is not None and spell.known_online_at is not None:
-        lower += max(0.0, (spell.known_online_at - spell.online_from).total_seconds())
-    if spell.online_from is not None and spell.maybe_online_from is not None:
-        end = min(cutoff, spell.closed_at or cutoff)
-        upper += max(0.0, (end - spell.maybe_online_from).total_seconds())
+    lower, upper = exposure_seconds(spell, cutoff)
     return lower / _HOUR, upper / _HOUR
-
-
-def _online(spell: Spell) -> bool:
-    return (
-        spell.procedure is not Procedure.CLOSED
-        and spell.presence is not Presence.REMOVED
-        and spell.first_online_at is not None
-    )
 
 
 def largest_first(tallies: Sequence[Tally]) -> list[Tally]:
