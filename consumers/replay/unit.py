@@ -27,7 +27,7 @@ from services.core.fold import fold_unique
 from services.core.outcomes import outcomes
 from services.ledger import changes, rows
 from services.ledger.shadow.schema import Unit
-from services.ledger.shadow.writing import Folded, RefusedRow, StrayRow
+from services.ledger.shadow.writing import Folded, RefusedRecord, StrayRecord
 
 _CARRIED = {
     topic.name: frozenset(TYPE_OF[struct].encode() for struct in topic.carries)
@@ -94,8 +94,8 @@ class Gathering:
         self._only = only
         self._sources: dict[bytes, str] = {}
         self._places: dict[str, list[Item]] = {}
-        self.strays: list[StrayRow] = []
-        self.refused: list[RefusedRow] = []
+        self.strays: list[StrayRecord] = []
+        self.refused: list[RefusedRecord] = []
 
     def take(self, records: Sequence[Any]) -> None:
         """Take records of one partition, in their order."""
@@ -178,7 +178,7 @@ class Gathering:
             self.refused.append(refusal(item, error))
             return
         home = home_of(event.case_id, self._partitions)
-        self.strays.append(StrayRow(home, *place_of(item), **rows.event_row(event)._asdict()))
+        self.strays.append(StrayRecord(home, *place_of(item), **rows.event_row(event)._asdict()))
 
     @property
     def _refuses(self) -> bool:
@@ -187,7 +187,7 @@ class Gathering:
 
     def _refuse(self, place: tuple[str, int, int], error: UnusableEvent) -> None:
         if self._refuses:
-            self.refused.append(RefusedRow(*place, error.reason, str(error)))
+            self.refused.append(RefusedRecord(*place, error.reason, str(error)))
 
     def add(self, strays: Iterable[Any]) -> None:
         """Take stored strays of this partition's cases."""
@@ -214,9 +214,9 @@ def _named(headers: Sequence[tuple[str, Any]]) -> Sequence[Any]:
     return [found.get(name) for name in _WRITTEN[1:]]
 
 
-def refusal(item: Item, error: UnusableEvent) -> RefusedRow:
+def refusal(item: Item, error: UnusableEvent) -> RefusedRecord:
     """Give a row of `replay_refused`."""
-    return RefusedRow(*place_of(item), error.reason, str(error))
+    return RefusedRecord(*place_of(item), error.reason, str(error))
 
 
 def admit(item: Item, case_id: str, admission: Admits) -> Event:
@@ -281,7 +281,7 @@ class Folding:
         self._admission = admission
         self._bounded = rules.event_from is not None or rules.event_to is not None
         self.outside = 0
-        self.refused: list[RefusedRow] = []
+        self.refused: list[RefusedRecord] = []
 
     def fold(self, case_id: str, items: Sequence[Item]) -> Folded | None:
         """Fold one case; None where none of its records can be used, or none is within the asked times."""

@@ -1,4 +1,4 @@
-"""What one spell adds to the stock at a cut-off: online, due soon, overdue, and how long it was exposed.
+"""What one spell adds to the stock at a cut-off: online, due soon, overdue, without a notice.
 
 Reports ask here; the exporter's SQL says the same of rows, and a property test compares the two.
 """
@@ -11,21 +11,6 @@ from services.core.machines import Clock, Presence, Procedure
 
 # The share of the norm, at its end, in which a deadline is near: the last 2 of 24 hours.
 NEAR_DEADLINE = 12
-
-
-def exposure_seconds(spell: Spell, cutoff: datetime) -> tuple[float, float]:
-    """Give how long known material stayed online at this provider until a cut-off: at least, at most.
-
-    A stretch that no removal has closed counts from the sighting that opened it to the last one below, and from
-    the removal before it, or the opening of the spell, to the cut-off above. Sums leave out what was retracted (P21).
-    """
-    lower, upper = spell.exposure_lower_seconds, spell.exposure_upper_seconds
-    if spell.online_from is not None and spell.known_online_at is not None:
-        lower += max(0.0, (spell.known_online_at - spell.online_from).total_seconds())
-    if spell.online_from is not None and spell.maybe_online_from is not None:
-        end = min(cutoff, spell.closed_at or cutoff)
-        upper += max(0.0, (end - spell.maybe_online_from).total_seconds())
-    return lower, upper
 
 
 def still_online(case: Case, spell: Spell) -> bool:

@@ -24,7 +24,7 @@ ORDER BY count(*) DESC, category
 LIMIT $2;
 
 -- name: spells
--- Same decisions as in the core (bounds.standing, stock), in the same order; property tests compare the two.
+-- Same decisions as in the core (bounds, exposure, stock), in the same order; property tests compare the two.
 -- Exposure of a stretch that no removal has closed is added when read: nothing counts on in the ledger. It begins
 -- where the last return did, or with the spell.
 WITH judged AS (

@@ -13,7 +13,7 @@ from services.core.state import decode_case, encode_case, unsealed
 from services.ledger.columns import BigInt, Columns, Json, Place
 
 
-class OffsetRow(NamedTuple):
+class StoredOffset(NamedTuple):
     """How far a consumer group has read a partition; a row of `consumer_offsets`."""
 
     consumer_group: str
@@ -24,7 +24,7 @@ class OffsetRow(NamedTuple):
     event_time: datetime | None
 
 
-class EventRow(NamedTuple):
+class StoredEvent(NamedTuple):
     """A row of `events`."""
 
     case_id: str
@@ -35,7 +35,7 @@ class EventRow(NamedTuple):
     body: Json
 
 
-class CaseRow(NamedTuple):
+class StoredCase(NamedTuple):
     """A row of `cases`; `transitions` is how many the case has."""
 
     case_id: str
@@ -50,7 +50,7 @@ class CaseRow(NamedTuple):
     last_event_id: UUID | None
 
 
-class LaterCaseRow(NamedTuple):
+class LaterCase(NamedTuple):
     """What a later look changes of a row of `cases`; `place` is where the row stands."""
 
     place: Place
@@ -60,7 +60,7 @@ class LaterCaseRow(NamedTuple):
     last_event_id: UUID | None
 
 
-class SpellRow(NamedTuple):
+class StoredSpell(NamedTuple):
     """A row of `spells`; the removal interval is that of the first confirmed removal."""
 
     case_id: str
@@ -92,7 +92,7 @@ class SpellRow(NamedTuple):
     exposure_upper_seconds: float
 
 
-class TransitionRow(NamedTuple):
+class StoredTransition(NamedTuple):
     """A row of `transitions`."""
 
     case_id: str
@@ -106,7 +106,7 @@ class TransitionRow(NamedTuple):
     detail: str | None
 
 
-class OutcomeRow(NamedTuple):
+class StoredOutcome(NamedTuple):
     """A row of `outcomes`."""
 
     outcome_id: UUID
@@ -118,7 +118,7 @@ class OutcomeRow(NamedTuple):
     at: datetime
 
 
-class OutboxRow(NamedTuple):
+class OutboxRecord(NamedTuple):
     """A row of `outbox`."""
 
     topic: str
@@ -127,14 +127,14 @@ class OutboxRow(NamedTuple):
     headers: Json
 
 
-OFFSETS = Columns(OffsetRow)
-EVENTS = Columns(EventRow)
-CASES = Columns(CaseRow, key=("case_id",))
-LATER_CASES = Columns(LaterCaseRow, key=("place",))
-SPELLS = Columns(SpellRow, key=("case_id", "spell"))
-TRANSITIONS = Columns(TransitionRow)
-OUTCOMES = Columns(OutcomeRow)
-OUTBOX = Columns(OutboxRow)
+OFFSETS = Columns(StoredOffset)
+EVENTS = Columns(StoredEvent)
+CASES = Columns(StoredCase, key=("case_id",))
+LATER_CASES = Columns(LaterCase, key=("place",))
+SPELLS = Columns(StoredSpell, key=("case_id", "spell"))
+TRANSITIONS = Columns(StoredTransition)
+OUTCOMES = Columns(StoredOutcome)
+OUTBOX = Columns(OutboxRecord)
 # By the names that the statements use for them.
 TABLES = {
     "offsets": OFFSETS,
@@ -160,9 +160,9 @@ def case_of(state: bytes, sealed_url: str | None) -> Case:
     return case
 
 
-def case_row(case: Case, transitions: int) -> CaseRow:
+def case_row(case: Case, transitions: int) -> StoredCase:
     """Give the row of a case."""
-    return CaseRow(
+    return StoredCase(
         case_id=case.case_id,
         category=case.category,
         reported_at=case.reported_at,
@@ -176,9 +176,9 @@ def case_row(case: Case, transitions: int) -> CaseRow:
     )
 
 
-def later_case_row(place: Place, case: Case, transitions: int) -> LaterCaseRow:
+def later_case_row(place: Place, case: Case, transitions: int) -> LaterCase:
     """Give what a later look changes of the row that stands at a place."""
-    return LaterCaseRow(
+    return LaterCase(
         place,
         state_of(case),
         transitions,
@@ -187,11 +187,11 @@ def later_case_row(place: Place, case: Case, transitions: int) -> LaterCaseRow:
     )
 
 
-def spell_row(case: Case, spell: Spell) -> SpellRow:
+def spell_row(case: Case, spell: Spell) -> StoredSpell:
     """Give the row of a spell."""
     first, returned = spell.removals[0] if spell.removals else None, spell.returned_at
     # By position: named arguments cost five times as much, for every look.
-    return SpellRow(
+    return StoredSpell(
         case.case_id,
         spell.number,
         spell.provider,
@@ -222,10 +222,14 @@ def spell_row(case: Case, spell: Spell) -> SpellRow:
     )
 
 
-def transition_rows(case_id: str, start: int, moved: Iterable[Transition]) -> list[TransitionRow]:
+def transition_rows(
+    case_id: str, start: int, moved: Iterable[Transition]
+) -> list[StoredTransition]:
     """Give the rows of transitions; `start` is the first one's seq."""
     return [
-        TransitionRow(case_id, seq, t.spell, t.machine, t.before, t.after, t.at, t.cause, t.detail)
+        StoredTransition(
+            case_id, seq, t.spell, t.machine, t.before, t.after, t.at, t.cause, t.detail
+        )
         for seq, t in enumerate(moved, start)
     ]
 
@@ -243,10 +247,10 @@ def transition_of(row: Any) -> Transition:
     )
 
 
-def event_row(event: Event) -> EventRow:
+def event_row(event: Event) -> StoredEvent:
     """Give the row of an event."""
     body = codec.encode_data(event.data).decode()
-    return EventRow(event.case_id, event.id, event.time, event.type, event.source, body)
+    return StoredEvent(event.case_id, event.id, event.time, event.type, event.source, body)
 
 
 def event_of(row: Any) -> Event:
@@ -261,10 +265,10 @@ def event_of(row: Any) -> Event:
     )
 
 
-def outcome_row(event: Event) -> OutcomeRow:
+def outcome_row(event: Event) -> StoredOutcome:
     """Give the row of an outcome."""
     data: Any = event.data
-    return OutcomeRow(
+    return StoredOutcome(
         outcome_id=event.id,
         case_id=event.case_id,
         spell=data.spell,

@@ -19,9 +19,10 @@ from schemas.methodology import Methodology, seconds
 from services.core import stock
 from services.core.bounds import standing
 from services.core.case import Case, Spell
+from services.core.exposure import exposure_bounds
 from services.core.fold import fold
-from services.exporter.figures import families
-from services.exporter.reading import Reader, Reading
+from services.exporter.families import families
+from services.exporter.ledger_reading import LedgerReading, Reader
 from services.ledger.store import Advance, LedgerStore
 from services.reports.table import Builder
 from tests import strategies
@@ -54,7 +55,7 @@ class Ledger:
         events = [event for history in histories for event in history]
         await store.write(events, [Advance(*PLACE, claim.epoch, 1)], _refuse)
 
-    async def read(self, methodology: Methodology, cutoff: datetime) -> Reading:
+    async def read(self, methodology: Methodology, cutoff: datetime) -> LedgerReading:
         """Read it as the exporter does."""
         return await Reader(self.pool, methodology, 20, (), 20.0).read(cutoff)
 
@@ -143,7 +144,7 @@ def test_the_metrics_are_those_of_the_report(
         event(f"returns: {max(len(spell.returned_at) for spell in case.spells)}")
         builder.add(case)
 
-    async def read() -> Reading:
+    async def read() -> LedgerReading:
         await ledger.hold(told, methodology)
         return await ledger.read(methodology, cutoff)
 
@@ -167,7 +168,7 @@ _OF_ROW: dict[str, Any] = {
 }
 
 
-def _exposed(reading: Reading, methodology: Methodology) -> dict[tuple[str, str], float]:
+def _exposed(reading: LedgerReading, methodology: Methodology) -> dict[tuple[str, str], float]:
     """Add up the samples by metric, or standing, and provider."""
     total: dict[tuple[str, str], float] = defaultdict(float)
     for family in families(reading, methodology):
@@ -185,7 +186,7 @@ def test_the_statements_decide_as_the_core(
     """Standing, stock, deadlines and exposure of every group are the core's, at any cut-off, later events or not."""
     cutoff = strategies.START + timedelta(seconds=seconds(methodology.norm) / 24 * units)
 
-    async def read() -> Reading:
+    async def read() -> LedgerReading:
         await ledger.hold(told, methodology)
         return await ledger.read(methodology, cutoff)
 
@@ -219,7 +220,7 @@ _FIGURES = (
 def _core_figures(
     case: Case, spell: Spell, methodology: Methodology, cutoff: datetime
 ) -> dict[str, float]:
-    exposure = (0.0, 0.0) if case.retracted else stock.exposure_seconds(spell, cutoff)
+    exposure = (0.0, 0.0) if case.retracted else exposure_bounds(spell, cutoff)
     values = (
         stock.still_online(case, spell),
         stock.due_soon(spell, methodology.norm_for(case.category), cutoff),
@@ -241,7 +242,7 @@ def test_a_case_with_two_returns_is_exposed_from_the_last(ledger: Ledger) -> Non
     ]
     cutoff = strategies.START + timedelta(hours=48)
 
-    async def read() -> Reading:
+    async def read() -> LedgerReading:
         await ledger.hold([looks], NL)
         return await ledger.read(NL, cutoff)
 
@@ -250,7 +251,7 @@ def test_a_case_with_two_returns_is_exposed_from_the_last(ledger: Ledger) -> Non
     assert len(spell.returned_at) == 2
     # (0, 5], (5, 25] and (25, 48] with the last removal's R as the beginning of the third.
     assert row["exposure_upper_seconds"] == (5 + (25 - 5) + (48 - 25)) * 3600.0
-    assert row["exposure_upper_seconds"] == stock.exposure_seconds(spell, cutoff)[1]
+    assert row["exposure_upper_seconds"] == exposure_bounds(spell, cutoff)[1]
 
 
 def test_returns_from_before_the_columns_are_filled_once(ledger: Ledger) -> None:

@@ -10,7 +10,7 @@ import pytest
 from schemas.events import Event
 from services.core.digest import fold_digest
 from services.ledger import migrate, rows
-from services.ledger.digest import LedgerInconsistent, ledger_digest
+from services.ledger.ledger_digest import LedgerInconsistent, ledger_digest
 from services.ledger.pool import DatabaseConnection, open_pool
 from services.ledger.queries import query
 from services.ledger.store import Advance, LedgerStore
@@ -97,7 +97,7 @@ async def test_a_place_without_its_case_stops_the_batch(
     await writer.write([report(1), *looks(range(1, 2), 1)])
     row_of = rows.later_case_row
 
-    def astray(place: Any, *others: Any) -> rows.LaterCaseRow:
+    def astray(place: Any, *others: Any) -> rows.LaterCase:
         return row_of(place, *others)._replace(place=(place[0] + 1000, 1))
 
     monkeypatch.setattr(rows, "later_case_row", astray)

@@ -118,10 +118,10 @@ def schema_of(name: str, prefix: str = REPLAY) -> str:
 
 async def live_schema(session: asyncpg.Connection) -> str:
     """Name the schema of the live ledger; raises `BadReplay` where there is none."""
-    found = await session.fetchval(statement("live_schema"))
-    if found is None:
+    name = await session.fetchval(statement("live_schema"))
+    if name is None:
         raise BadReplay("the database has no ledger yet; run `takedown migrate up`")
-    return str(found)
+    return str(name)
 
 
 async def create(
@@ -215,8 +215,8 @@ async def find(session: asyncpg.Connection, schema: str) -> Entry | None:
     state = row["state"]
     if state == "complete" and not await units_of(session, schema):
         state = "emptied"
-    found = dict(row) | {"state": state, "identity": identity}
-    return Entry(schema=schema, **found)
+    columns = dict(row) | {"state": state, "identity": identity}
+    return Entry(schema=schema, **columns)
 
 
 async def entries(session: asyncpg.Connection) -> list[Entry]:

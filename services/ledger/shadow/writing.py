@@ -13,11 +13,11 @@ from services.core.case import Case, Transition
 from services.core.digest import case_digest
 from services.ledger import changes, rows
 from services.ledger.columns import BigInt, Columns, Json, Row
-from services.ledger.rows import CaseRow, EventRow, OutcomeRow
+from services.ledger.rows import StoredCase, StoredEvent, StoredOutcome
 from services.ledger.shadow.schema import Unit, statement
 
 
-class DigestRow(NamedTuple):
+class StoredDigest(NamedTuple):
     """A row of `case_digests`: what a case was folded from, and what it came to."""
 
     case_id: str
@@ -26,7 +26,7 @@ class DigestRow(NamedTuple):
     duplicates: int
 
 
-class RefusedRow(NamedTuple):
+class RefusedRecord(NamedTuple):
     """A row of `replay_refused`: a record that would be a dead letter."""
 
     topic: str
@@ -36,7 +36,7 @@ class RefusedRow(NamedTuple):
     message: str
 
 
-class StrayRow(NamedTuple):
+class StrayRecord(NamedTuple):
     """A row of `replay_strays`: an event, the place of its record, and the partition of its case."""
 
     home: int
@@ -51,7 +51,7 @@ class StrayRow(NamedTuple):
     body: Json
 
 
-_DIGESTS, _REFUSED, _STRAYS = Columns(DigestRow), Columns(RefusedRow), Columns(StrayRow)
+_DIGESTS, _REFUSED, _STRAYS = Columns(StoredDigest), Columns(RefusedRecord), Columns(StrayRecord)
 
 
 class Folded(Struct):
@@ -101,7 +101,11 @@ class UnitWriter:
             await self._copy("events", rows.EVENTS, [row for f in folded for row in _logged(f)])
 
     async def end(
-        self, unit: Unit, outside: int, refused: Sequence[RefusedRow], strays: Sequence[StrayRow]
+        self,
+        unit: Unit,
+        outside: int,
+        refused: Sequence[RefusedRecord],
+        strays: Sequence[StrayRecord],
     ) -> None:
         """Note what was refused, what belongs elsewhere, and how much was beyond the asked times."""
         await self._copy("replay_refused", _REFUSED, refused)
@@ -117,17 +121,17 @@ class UnitWriter:
             )
 
 
-def _case(folded: Folded) -> CaseRow:
+def _case(folded: Folded) -> StoredCase:
     return rows.case_row(folded.case, len(folded.transitions))
 
 
-def _outcomes(folded: Folded) -> Iterable[OutcomeRow]:
+def _outcomes(folded: Folded) -> Iterable[StoredOutcome]:
     """One row per outcome's name: the live ledger takes the first of equal ones too."""
     unique = {event.id: event for event in reversed(folded.outcomes)}
     return [rows.outcome_row(event) for event in reversed(unique.values())]
 
 
-def _logged(folded: Folded) -> Iterable[EventRow]:
+def _logged(folded: Folded) -> Iterable[StoredEvent]:
     """Give the log of a case as the live one is: what an erasure has destroyed is not brought back from elsewhere."""
     gone = changes.erased_urls(folded.events)
     for event in folded.events:
@@ -136,6 +140,6 @@ def _logged(folded: Folded) -> Iterable[EventRow]:
         yield rows.event_row(event)
 
 
-def _digest(folded: Folded) -> DigestRow:
+def _digest(folded: Folded) -> StoredDigest:
     digest = bytes.fromhex(case_digest(folded.case, folded.transitions))
-    return DigestRow(folded.case.case_id, digest, len(folded.events), folded.duplicates)
+    return StoredDigest(folded.case.case_id, digest, len(folded.events), folded.duplicates)
