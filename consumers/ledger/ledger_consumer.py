@@ -25,7 +25,7 @@ from schemas.events import Event
 from schemas.methodology import Methodology
 from schemas.sealing import Keyring
 from services.exporter import metrics
-from services.ledger.store import Advance, LedgerStore, Written
+from services.ledger.store import Advance, BatchResult, LedgerStore
 
 log = structlog.get_logger(__name__)
 
@@ -137,7 +137,7 @@ class LedgerHandler:
             self._refuse(refused, batch.records[index], id_conflict())
         await self._letters.send(refused)
 
-    def _count(self, batch: LedgerBatch, written: Written) -> None:
+    def _count(self, batch: LedgerBatch, written: BatchResult) -> None:
         metrics.BATCHES.inc()
         metrics.REFOLDS.inc(written.refolds)
         per_topic: dict[str, int] = {}

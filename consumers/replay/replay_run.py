@@ -116,12 +116,12 @@ async def replay(request: ReplayRequest, progress: ReplayProgress | None = None)
 async def _lock(session: asyncpg.Connection, name: str) -> AsyncIterator[None]:
     """Hold the name for as long as the block lasts, so that two runs of one replay don't meet."""
     key = f"takedown replay {name}"
-    if not await session.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", key):
+    if not await session.fetchval(schema.statement("try_replay_lock"), key):
         raise BadReplay(f"replay {name} is running already; wait, or give another --name")
     try:
         yield
     finally:
-        await session.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", key)
+        await session.execute(schema.statement("release_replay_lock"), key)
 
 
 async def _replay(
@@ -247,8 +247,7 @@ async def _index(database: DatabaseConnection, shadow: str, wanted: Identity) ->
     async def of(tables: Iterable[str]) -> None:
         session = await asyncpg.connect(**database.options(), command_timeout=None)
         try:
-            # One of the session's own limits: an index of a year takes longer than a usual statement.
-            await session.execute("SET statement_timeout = 0; SET maintenance_work_mem = '128MB'")
+            await session.execute(schema.statement("lift_limits_to_index"))
             for table in tables:
                 await schema.index(session, shadow, table)
             await schema.index_digests(session, shadow)

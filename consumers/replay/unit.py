@@ -33,9 +33,8 @@ from services.core.case import Case, Transition
 from services.core.fold import fold_unique
 from services.core.outcomes import outcomes
 from services.ledger import changes, rows
-from services.ledger.rows import Row
 from services.ledger.shadow.schema import Unit
-from services.ledger.shadow.writing import Folded
+from services.ledger.shadow.writing import Folded, RefusedRecord, StrayRecord
 
 _CARRIED = {
     topic.name: frozenset(TYPE_OF[struct].encode() for struct in topic.carries)
@@ -106,8 +105,8 @@ class UnitRecords:
         self._only = only
         self._sources: dict[bytes, str] = {}
         self._places: dict[str, list[Item]] = {}
-        self.strays: list[Row] = []
-        self.refused: list[Row] = []
+        self.strays: list[StrayRecord] = []
+        self.refused: list[RefusedRecord] = []
         self.count = 0
 
     def take(self, records: Sequence[Any]) -> None:
@@ -192,7 +191,7 @@ class UnitRecords:
             self.refused.append(refusal(item, error))
             return
         home = home_of(event.case_id, self._partitions)
-        self.strays.append((home, *place_of(item), *rows.event_row(event)))
+        self.strays.append(StrayRecord(home, *place_of(item), **rows.event_row(event)._asdict()))
 
     @property
     def _refuses(self) -> bool:
@@ -201,7 +200,7 @@ class UnitRecords:
 
     def _refuse(self, place: tuple[str, int, int], error: UnusableEvent) -> None:
         if self._refuses:
-            self.refused.append((*place, error.reason, str(error)))
+            self.refused.append(RefusedRecord(*place, error.reason, str(error)))
 
     def add(self, strays: Iterable[Any]) -> None:
         """Take stored strays of this partition's cases."""
@@ -228,9 +227,9 @@ def _usual_headers(headers: Sequence[tuple[str, Any]]) -> Sequence[Any]:
     return [by_name.get(name) for name in _WRITTEN[1:]]
 
 
-def refusal(item: Item, error: UnusableEvent) -> Row:
+def refusal(item: Item, error: UnusableEvent) -> RefusedRecord:
     """Give a row of `replay_refused`."""
-    return *place_of(item), error.reason, str(error)
+    return RefusedRecord(*place_of(item), error.reason, str(error))
 
 
 def admit(item: Item, case_id: str, admission: RecordAdmission) -> Event:
@@ -295,7 +294,7 @@ class UnitFold:
         self._admission = admission
         self._bounded = rules.event_from is not None or rules.event_to is not None
         self.outside = 0
-        self.refused: list[Row] = []
+        self.refused: list[RefusedRecord] = []
 
     def fold(self, case_id: str, items: Sequence[Item]) -> Folded | None:
         """Fold one case; None where none of its records can be used, or none is within the asked times."""

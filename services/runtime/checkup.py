@@ -19,6 +19,7 @@ from schemas.errors import TakedownError
 from services.attribution.providermap import ProviderMap
 from services.ledger import migrate
 from services.ledger.pool import session_of
+from services.ledger.queries import query
 from services.ledger.store import agrees
 from services.runtime import datadir
 from services.runtime.advice import advice
@@ -206,9 +207,8 @@ async def _postgres(settings: Settings, clock: Callable[[], datetime]) -> str:
         if not missing:
             await agrees(session, methodology(settings.methodology))
         before = clock()
-        theirs = await session.fetchval("SELECT clock_timestamp()")
+        theirs, version = await session.fetchrow(query("server_clock"))
         after = clock()
-        version = await session.fetchval("SHOW server_version")
     if missing:
         raise CheckFailed(f"{len(missing)} migrations are pending; run `takedown migrate up`")
     skew = max((before - theirs).total_seconds(), (theirs - after).total_seconds(), 0.0)

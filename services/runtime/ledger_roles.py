@@ -20,6 +20,7 @@ from consumers.retention.retention_role import RetentionRole
 from services.exporter.collector import Exporter
 from services.ledger import migrate
 from services.ledger.pool import open_pool
+from services.ledger.queries import query
 from services.runtime.connections import database_connection
 from services.runtime.kafka_login import kafka_connection
 from services.runtime.keyfile import load_keyring
@@ -38,7 +39,7 @@ async def _pool(parts: Parts, role: str) -> AsyncIterator[asyncpg.Pool]:
     pool = await open_pool(database_connection(parts.settings, role))
 
     async def answers() -> str:
-        await pool.fetchval("SELECT 1")
+        await pool.fetchval(query("answer"))
         return "answers"
 
     try:

@@ -34,7 +34,7 @@ from consumers.replay.replay_run import (
 from schemas.methodology import shipped
 from services.exporter.health import Health
 from services.ledger import migrate
-from services.ledger.digest import ledger_digest
+from services.ledger.ledger_digest import ledger_digest
 from services.ledger.pool import DatabaseConnection, open_pool
 from services.runtime.embedded import EmbeddedKafka, EmbeddedPostgres
 from tests.benchmarks import article_year as year

@@ -26,7 +26,7 @@ from schemas.urls import canonical
 from services.core.digest import fold_digest
 from services.exporter.health import Health
 from services.ledger import migrate
-from services.ledger.digest import ledger_digest
+from services.ledger.ledger_digest import ledger_digest
 from services.ledger.pool import DatabaseConnection, open_pool
 from tests.servers import eventually
 

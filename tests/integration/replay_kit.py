@@ -16,7 +16,7 @@ from consumers.replay.replay_run import ReplayRequest, ReplayResult, identity, r
 from schemas import topics
 from schemas.methodology import Methodology
 from schemas.topics import EVIDENCE
-from services.ledger.digest import ledger_digest
+from services.ledger.ledger_digest import ledger_digest
 from services.ledger.pool import DatabaseConnection
 from services.ledger.shadow.comparison import CaseReport, Comparison, Summary, log_for, side_of
 from tests.integration.ledger_kit import KEYRING, METHOD, Lab

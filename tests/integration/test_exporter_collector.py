@@ -20,9 +20,9 @@ from services.core.case import Case, Spell
 from services.core.fold import fold
 from services.exporter import metrics
 from services.exporter.collector import Exporter
-from services.exporter.figures import JUDGED, families
+from services.exporter.families import JUDGED, families
 from services.exporter.health import Health
-from services.exporter.reading import Reader, Reading, buckets
+from services.exporter.ledger_reading import LedgerReading, Reader, buckets
 from services.ledger.pool import DatabaseConnection, open_pool
 from tests import strategies
 from tests.integration import exporter_ledger as ledger
@@ -76,7 +76,7 @@ async def fill(owner: asyncpg.Connection, pairs: Iterable[tuple[Case, Spell]]) -
     await ledger.insert(owner, "spells", (ledger.row_of(*pair) for pair in pairs))
 
 
-def standings(reading: Reading) -> Counter[tuple[str, str, str]]:
+def standings(reading: LedgerReading) -> Counter[tuple[str, str, str]]:
     found: Counter[tuple[str, str, str]] = Counter()
     for row in reading.spells:
         found[row["provider"], row["category"], row["standing"]] += row["spells"]
@@ -167,7 +167,10 @@ async def test_sql_agrees_with_the_core(
 
 
 def _law_5(
-    reading: Reading, pairs: list[tuple[Case, Spell]], methodology: Methodology, cutoff: datetime
+    reading: LedgerReading,
+    pairs: list[tuple[Case, Spell]],
+    methodology: Methodology,
+    cutoff: datetime,
 ) -> None:
     total = bounds.count(pairs, methodology, cutoff)
     exposed = {
@@ -316,7 +319,7 @@ async def test_labels_are_bounded_and_sticky(pool: asyncpg.Pool, owner: asyncpg.
     await owner.execute("UPDATE spells SET provider = 'tiny' WHERE provider = 'giant'")
     second = await one.read(START)
 
-    def named(reading: Reading) -> dict[str, int]:
+    def named(reading: LedgerReading) -> dict[str, int]:
         found: Counter[str] = Counter()
         for row in reading.spells:
             found[row["provider"]] += row["spells"]

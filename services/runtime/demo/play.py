@@ -20,8 +20,8 @@ from schemas.methodology import Methodology
 from schemas.topics import REPORTS
 from services.core.case import Case
 from services.core.machines import Clock
-from services.ledger.digest import cases as ledger_cases
-from services.ledger.digest import ledger_digest
+from services.ledger.ledger_digest import cases as ledger_cases
+from services.ledger.ledger_digest import ledger_digest
 from services.ledger.pool import open_pool
 from services.reports import evidence_log
 from services.reports.table import Table, build

@@ -45,24 +45,24 @@ async def cases(pool: asyncpg.Pool) -> AsyncIterator[tuple[Case, list[Transition
 async def _with_transitions(
     session: asyncpg.Connection, chunk: list[Any]
 ) -> list[tuple[Case, list[Transition]]]:
-    found = [rows.case_of(row["state"], row["sealed_url"]) for row in chunk]
-    names = [case.case_id for case in found]
+    folded = [rows.case_of(row["state"], row["sealed_url"]) for row in chunk]
+    names = [case.case_id for case in folded]
     moved: dict[str, list[Transition]] = {name: [] for name in names}
     for row in await session.fetch(query("transitions_of_cases"), names):
         moved[row["case_id"]].append(rows.transition_of(row))
-    await _check_spells(session, found)
+    await _check_spells(session, folded)
     for row in chunk:
         if row["transitions"] != len(moved[row["case_id"]]):
             raise LedgerInconsistent(
                 f"case {row['case_id']}: its transitions are not those counted"
             )
-    return [(case, moved[case.case_id]) for case in found]
+    return [(case, moved[case.case_id]) for case in folded]
 
 
-async def _check_spells(session: asyncpg.Connection, found: list[Case]) -> None:
-    names = [case.case_id for case in found]
+async def _check_spells(session: asyncpg.Connection, folded: list[Case]) -> None:
+    names = [case.case_id for case in folded]
     written = {tuple(row) for row in await session.fetch(query("spells_of_cases"), names)}
-    expected = {rows.spell_row(case, spell) for case in found for spell in case.spells}
+    expected = {rows.spell_row(case, spell) for case in folded for spell in case.spells}
     if written != expected:
         wrong = sorted({row[0] for row in written ^ expected})
         raise LedgerInconsistent(

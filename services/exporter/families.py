@@ -18,8 +18,8 @@ from schemas.events import TYPE_OF
 from schemas.methodology import Methodology
 from services.core.machines import Clock
 from services.exporter import metrics
+from services.exporter.ledger_reading import LedgerReading, NoticeReading, Row, buckets
 from services.exporter.metrics import FIGURES, NOTICES_PART, MetricInfo
-from services.exporter.reading import NoticeReading, Reading, Row, buckets
 
 STANDINGS = (
     "within",
@@ -55,7 +55,7 @@ _PER_PROVIDER: tuple[tuple[MetricInfo, str], ...] = (
 )
 
 
-def families(reading: Reading, methodology: Methodology) -> list[Metric]:
+def families(reading: LedgerReading, methodology: Methodology) -> list[Metric]:
     """Turn a reading into everything that the exporter says about the ledger."""
     pairs = sorted(_pairs(reading))
     return [
@@ -100,7 +100,7 @@ def family(info: MetricInfo, values: Values) -> Metric:
     return built  # type: ignore[no-any-return]
 
 
-def _pairs(reading: Reading) -> set[Pair]:
+def _pairs(reading: LedgerReading) -> set[Pair]:
     """Every (provider, category) to expose, so that a first breach is a step from 0 and not a new series."""
     seen = {(row["provider"], row["category"]) for row in (*reading.spells, *reading.outcomes)}
     categories = {category for _, category in seen}
@@ -118,7 +118,7 @@ def _by(*names: str) -> Callable[[Row], Key]:
     return lambda row: tuple(row[name] for name in names)
 
 
-def _partitions(reading: Reading, pairs: list[Pair]) -> Iterator[Metric]:
+def _partitions(reading: LedgerReading, pairs: list[Pair]) -> Iterator[Metric]:
     for info, label, states in (
         (metrics.SPELLS, "clock", tuple(Clock)),
         (metrics.STANDING, "standing", STANDINGS),
@@ -128,7 +128,7 @@ def _partitions(reading: Reading, pairs: list[Pair]) -> Iterator[Metric]:
         yield family(info, _sum(reading.spells, "spells", key, zeros))
 
 
-def _stocks(reading: Reading, pairs: list[Pair]) -> Iterator[Metric]:
+def _stocks(reading: LedgerReading, pairs: list[Pair]) -> Iterator[Metric]:
     for info, what in _STOCKS:
         yield family(info, _sum(reading.spells, what, _by("provider", "category"), pairs))
     providers = sorted({(provider,) for provider, _ in pairs})
@@ -136,14 +136,14 @@ def _stocks(reading: Reading, pairs: list[Pair]) -> Iterator[Metric]:
         yield family(info, _sum(reading.spells, what, _by("provider"), providers))
 
 
-def _counters(reading: Reading, pairs: list[Pair]) -> Iterator[Metric]:
+def _counters(reading: LedgerReading, pairs: list[Pair]) -> Iterator[Metric]:
     for info, outcome, what in _OUTCOME_COUNTERS:
         rows = [row for row in reading.outcomes if row["type"] == TYPE_OF[outcome]]
         yield family(info, _sum(rows, what, _by("provider", "category"), pairs))
 
 
 def _removals(
-    reading: Reading, pairs: list[Pair], methodology: Methodology
+    reading: LedgerReading, pairs: list[Pair], methodology: Methodology
 ) -> Iterator[HistogramMetricFamily]:
     ends = buckets(methodology)
     for side, info in (
@@ -158,8 +158,8 @@ def _removals(
                 counts[pair][row["bucket"]] += row["removals"]
                 sums[pair] += row["seconds"]
         built = HistogramMetricFamily(info.name, info.help, labels=info.labels)
-        for pair, found in counts.items():
-            built.add_metric(pair, _cumulative(ends, found), sums[pair])
+        for pair, in_buckets in counts.items():
+            built.add_metric(pair, _cumulative(ends, in_buckets), sums[pair])
         yield built
 
 
@@ -168,7 +168,7 @@ def _cumulative(ends: tuple[float, ...], counts: list[int]) -> list[tuple[str, f
     return [(name, float(total)) for name, total in zip(names, accumulate(counts), strict=True)]
 
 
-def _shares(reading: Reading) -> Iterator[Metric]:
+def _shares(reading: LedgerReading) -> Iterator[Metric]:
     judged: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(JUDGED, 0))
     for row in reading.spells:
         if row["standing"] in JUDGED:
@@ -191,7 +191,7 @@ def _shares(reading: Reading) -> Iterator[Metric]:
     )
 
 
-def _methodology(reading: Reading, methodology: Methodology) -> Iterator[Metric]:
+def _methodology(reading: LedgerReading, methodology: Methodology) -> Iterator[Metric]:
     key = (methodology.id, str(methodology.version), methodology.digest)
     yield family(metrics.METHODOLOGY_INFO, {key: 1.0})
     norms: dict[Key, float] = {
@@ -202,7 +202,7 @@ def _methodology(reading: Reading, methodology: Methodology) -> Iterator[Metric]
     yield family(metrics.NORM_SECONDS, norms)
 
 
-def _progress(reading: Reading) -> Iterator[Metric]:
+def _progress(reading: LedgerReading) -> Iterator[Metric]:
     events: dict[Key, float] = {
         (row["topic"],): row["event_time"].timestamp()
         for row in reading.progress

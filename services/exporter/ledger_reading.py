@@ -64,7 +64,7 @@ class Labels:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class LedgerReading:
     """What the queries about spells gave, at one cut-off."""
 
     at: datetime
@@ -109,7 +109,7 @@ class Reader:
         self.providers = Labels(watch_providers, top_providers, PROVIDER_WORDS)
         self.categories = Labels(methodology.norms, 10, CATEGORY_WORDS)
 
-    async def read(self, cutoff: datetime) -> Reading:
+    async def read(self, cutoff: datetime) -> LedgerReading:
         """Ask what spells, outcomes and offsets say, in one snapshot of the database.
 
         Raises what the driver raises.
@@ -144,11 +144,11 @@ class Reader:
                 rows = await connection.fetch(statement(name), taken, labels.free)
                 labels.admit(row[0] for row in rows)
 
-    async def _ask(self, connection: Any, cutoff: datetime) -> Reading:
+    async def _ask(self, connection: Any, cutoff: datetime) -> LedgerReading:
         providers, categories = self.providers.named, self.categories.named
         judging = self._judging(cutoff)
         fetch = connection.fetch
-        return Reading(
+        return LedgerReading(
             at=cutoff,
             providers=providers,
             categories=categories,
