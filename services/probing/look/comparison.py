@@ -21,7 +21,13 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.urls import CanonicalUrl
-from services.core.fingerprints import Control, compare, is_still, reason_of_status
+from services.core.fingerprints import (
+    Control,
+    compare,
+    is_of_one_status,
+    is_still,
+    reason_of_status,
+)
 from services.core.reasons import BLOCKS, DARK_FAULTS
 from services.core.verdict import Redirect
 from services.probing.http.exchange import Method, Reply, target_of
@@ -255,7 +261,7 @@ def _likeness(reached: Reached, control: HostControl, was_served: bool) -> Contr
         return "doubted" if control.novel else "unasked"
     if reached.sent_to is not None:
         return "same" if result.sent_to == reached.sent_to else "differs"
-    if result.fingerprint.status != reply.status:
+    if not is_of_one_status(result.fingerprint.status, reply.status):
         return "doubted" if control.novel and was_served else "differs"
     # How it was led here says nothing of what is here: its sibling was asked here at once.
     return compare(reply.fingerprint(None), result.fingerprint)

@@ -67,9 +67,15 @@ class Conversation:
         return reply
 
     def _get_at_once(self, url: CanonicalUrl) -> Protocol[bool]:
-        """Tell whether HEAD is not worth asking: it said little lately, or a removal is to be confirmed."""
-        if self._measurement.confirming:
+        """Tell whether HEAD is not worth asking: it said little lately, or a removal is to be confirmed.
+
+        What the URL was seen as by one method is compared with what it gives to that.
+        """
+        method = self._measurement.baseline_method
+        if self._measurement.confirming or method == "GET":
             return True
+        if method == "HEAD":
+            return False
         handler = handler_of(url)
         if handler not in self._head or self._head.age(handler, (yield NOW)) is None:
             return False

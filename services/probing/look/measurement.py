@@ -13,7 +13,7 @@ from services.core.fingerprints import (
 )
 from services.core.reasons import BLOCKS
 from services.core.verdict import Answer
-from services.probing.http.exchange import Reply
+from services.probing.http.exchange import Method, Reply
 from services.probing.look.comparison import Comparison, Reached, Siblings
 from services.probing.look.memory import LookLimits, Memory, Target
 from services.probing.look.operations import Explain, Now, Protocol
@@ -44,6 +44,15 @@ class Measurement:
     def _siblings_then(self) -> str | None:
         """How siblings were answered when the baseline was taken."""
         return None if self._baseline is None else self._baseline.sibling
+
+    @property
+    def baseline_method(self) -> Method | None:
+        """The method by which the baseline was taken."""
+        return None if self._baseline is None else self._baseline.method
+
+    def is_plain(self, answer: Answer) -> bool:
+        """Tell whether an answer is plainly the baseline: its class of content, and its length."""
+        return is_baseline(answer.fingerprint, self._baseline)
 
     def compare(self, reached: Reached) -> Protocol[Comparison]:
         """Compare a reply with its siblings; what speaks against the URL rests on siblings that were asked just now."""
