@@ -115,9 +115,7 @@ def _layouts(random: Random, extension: str) -> tuple[Layout, ...]:
             (other, f"{number}.{extension}"),
             _pieces("/g/*/p/*"),
         ),
-        Layout(
-            "album", f"/album/{hexa}/{slug}", (hexa, slug), _pieces("/album/*/*")
-        ),
+        Layout("album", f"/album/{hexa}/{slug}", (hexa, slug), _pieces("/album/*/*")),
     )
 
 
@@ -228,9 +226,7 @@ def _stretches(random: Random) -> tuple[tuple[float, float], ...]:
     return ((-FOR_EVER, end), (end + random.randint(1, 1200) * 60.0, FOR_EVER))
 
 
-def _gone(
-    random: Random, media: str, absent: str, served: tuple[tuple[float, float], ...]
-) -> str:
+def _gone(random: Random, media: str, absent: str, served: tuple[tuple[float, float], ...]) -> str:
     """Draw how what was removed is answered: as what never was, in most cases."""
     choices = [*([absent] * 10), "404", "410", "451", "403", "empty", "front", "removed"]
     if served[0][1] > HOUR:
@@ -245,7 +241,9 @@ def _walls(random: Random, absent: str) -> tuple[Wall, ...]:
     found = []
     for _ in range(random.randint(1, 2)):
         since = random.uniform(-10, 70) * HOUR
-        found.append(Wall(since, since + random.choice((1, 3, 10, 40)) * HOUR, random.choice(kinds)))
+        found.append(
+            Wall(since, since + random.choice((1, 3, 10, 40)) * HOUR, random.choice(kinds))
+        )
     return tuple(found)
 
 
@@ -341,9 +339,7 @@ class Site:
             return script.reply(request, 200, content_type="image/png", content_length=1_503)
         return script.page(request, 2_000) if path in ("/login", "/maintenance") else None
 
-    def _onward(
-        self, request: Request, keys: tuple[str, ...] | None, served: bool
-    ) -> Reply | None:
+    def _onward(self, request: Request, keys: tuple[str, ...] | None, served: bool) -> Reply | None:
         """Redirect to where the object lives."""
         life, url = self._life, request.url
         own = keys == life.layout.keys
@@ -371,9 +367,7 @@ class Site:
         elif life.optimised_at is not None and request.at >= life.optimised_at:
             length = int(life.length * 0.7)
         status = 206 if life.ranged else 200
-        return Reply(
-            method="GET", status=status, content_type=life.media, content_length=length
-        )
+        return Reply(method="GET", status=status, content_type=life.media, content_length=length)
 
     def _absent(self, kind: str, request: Request) -> Reply:
         """Answer what there is not (any more)."""
@@ -470,8 +464,11 @@ def play(life: Life) -> Course:
     game = _Game(life)
     game.run()
     return Course(
-        life, tuple(game.false()), standing(game.case, game.case.spell, METHODOLOGY, START + _LONG),
-        tuple(game.looks), game.case,
+        life,
+        tuple(game.false()),
+        standing(game.case, game.case.spell, METHODOLOGY, START + _LONG),
+        tuple(game.looks),
+        game.case,
     )
 
 

@@ -65,6 +65,15 @@ def compare(found: Fingerprint | None, control: Fingerprint | None) -> Control:
     return "same" if telling else "alike"
 
 
+def is_one_answer(one: Fingerprint | None, other: Fingerprint | None) -> bool:
+    """Tell whether two siblings were answered in the very same way, as far as headers tell."""
+    if one is None or other is None or not is_of_one_status(one.status, other.status):
+        return False
+    return one.redirect == other.redirect and (
+        one.redirect is not None or _identity(one) == _identity(other)
+    )
+
+
 def is_of_one_status(one: int | None, other: int | None) -> bool:
     """Tell whether two answers have one status; all that serve something have."""
     return one == other or (reason_of_status(one) == reason_of_status(other) == "served")

@@ -118,7 +118,7 @@ class Conversation:
         if measurement.was_served and not _gives(neutral):
             # It was seen under our agent: that another one is blocked takes nothing from its answer.
             return answer_of(reached)
-        return (yield from self._to_neutral(reached._replace(reply=neutral), trail))
+        return (yield from self._to_neutral(reached, neutral, trail))
 
     def _as_neutral(self, reached: Reached) -> Protocol[Reply | None]:
         try:
@@ -126,9 +126,10 @@ class Conversation:
         except Deferred:
             return None
 
-    def _to_neutral(self, reached: Reached, trail: Trail) -> Protocol[Answer]:
+    def _to_neutral(self, reached: Reached, reply: Reply, trail: Trail) -> Protocol[Answer]:
         """Make the answer of what the neutral agent got."""
         yield Explain("agent_matters")
+        reached = reached._replace(reply=reply, neutral=True)
         if _gives(reached.reply):
             answer = yield from self._answer(reached, trail)
         else:
@@ -150,7 +151,7 @@ class Conversation:
         if answer.empty and judge_answer(answer).reason == "emptied":
             neutral = yield from self._as_neutral(reached)
             if neutral is not None and is_served(neutral) and not is_empty(neutral):
-                return (yield from self._to_neutral(reached._replace(reply=neutral), trail))
+                return (yield from self._to_neutral(reached, neutral, trail))
         return answer
 
     def _decided(self, reached: Reached, answer: Answer, trail: Trail) -> Protocol[Answer]:

@@ -98,8 +98,10 @@ class Measurement:
         """Tell whether siblings of before are no proof any more: what is served is not what it was."""
         if comparison.fresh or comparison.alone:
             return False
-        # Of what nobody saw before, a sibling of before says nothing: a wall may have gone up since.
-        return not self.was_served or change in REPLACED or is_empty(reached.reply)
+        if change in REPLACED or is_empty(reached.reply):
+            return True
+        # Siblings of before vouch for what is plainly what was seen before; else a wall may have gone up since.
+        return not is_baseline(reached.reply.fingerprint(None), self._baseline)
 
     def forbidden(self, reached: Reached) -> Protocol[Answer]:
         """Tell a store that forbids what it does not have from a block."""

@@ -63,7 +63,7 @@ class Redirection:
     def _onward(self, sent: Reached, hop: Hop, onward: Trail, named: bool) -> Protocol[Answer]:
         """Judge the target, and tell whether siblings are sent there too: nothing there is the URL's own then."""
         yield Explain("redirect_names_object" if named else "redirect_followed")
-        if named or not self._measurement.compared or len(onward.hrefs) > 2:
+        if named or not self._measurement.compared:
             return (yield from self._follow(sent, hop, onward))
         comparison = yield from self._measurement.compare(sent)
         answer = yield from self._follow(sent, hop, onward)

@@ -151,9 +151,7 @@ class Script:
         if judgement.verdict == "undetermined" and self._dark(target, visit, evidence):
             evidence = msgspec.structs.replace(evidence, dark=True)
             judgement = judge(evidence)
-        return Played(
-            judgement, evidence, tuple(self.requests), tuple(self.rules), visit.verdicts
-        )
+        return Played(judgement, evidence, tuple(self.requests), tuple(self.rules), visit.verdicts)
 
     def _dark(self, target: Target, visit: Visit, evidence: Evidence) -> bool:
         darkness, host = self.memory.darkness, target.url.host
@@ -244,9 +242,7 @@ def fault(request: Request, reason: str) -> Reply:
 
 def picture(request: Request, length: int = 48_211, **headers: Any) -> Reply:
     """Serve a picture."""
-    return reply(
-        request, 200, **{"content_type": "image/jpeg", "content_length": length} | headers
-    )
+    return reply(request, 200, **{"content_type": "image/jpeg", "content_length": length} | headers)
 
 
 def page(request: Request, length: int | None = 5_120, **headers: Any) -> Reply:
