@@ -21,7 +21,13 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.urls import CanonicalUrl
-from services.core.fingerprints import Control, compare, is_still, reason_of_status
+from services.core.fingerprints import (
+    Control,
+    compare,
+    is_of_one_status,
+    is_still,
+    reason_of_status,
+)
 from services.core.reasons import BLOCKS, DARK_FAULTS
 from services.core.verdict import Redirect
 from services.probing.http.exchange import Method, Reply, target_of
@@ -58,13 +64,17 @@ _RANK: dict[Control, int] = {"same": 0, "alike": 1, "doubted": 2, "unasked": 3, 
 
 
 class Reached(NamedTuple):
-    """What an address gave for the URL: the reply, how it was sent elsewhere, if so, and where to (a digest)."""
+    """What an address gave for the URL: the reply, how it was sent elsewhere, if so, and where to (a digest).
+
+    `neutral`: to the neutral agent. Siblings are asked as the same one.
+    """
 
     url: CanonicalUrl
     address: str
     reply: Reply
     redirect: Redirect | None = None
     sent_to: str | None = None
+    neutral: bool = False
 
 
 class Comparison(NamedTuple):
@@ -122,7 +132,7 @@ class Siblings:
         controls = []
         now = yield NOW
         for number in range(len(handler.parts) or 1):
-            key = (handler, number, reached.reply.method)
+            key = (handler, number, reached.reply.method, reached.neutral)
             control, asked_now = siblings.get(key, now, since), False
             if control is None:
                 ask = partial(_ask_sibling, reached, number)
@@ -147,7 +157,9 @@ class Siblings:
             return
         reply = reached.reply
         try:
-            again = yield from ask_beside("url", reply.method, reached.url, reached.address)
+            again = yield from ask_beside(
+                "url", reply.method, reached.url, reached.address, neutral=reached.neutral
+            )
         except Deferred:
             return
         fingerprint = again.fingerprint(None)
@@ -215,7 +227,8 @@ def _settle(
 def _ask_sibling(reached: Reached, number: int) -> Protocol[ControlProbe]:
     """Ask for a sibling by the method that the URL was asked by; beside the first, who the name servers are."""
     url = sibling_of(reached.url, number, (yield Token()))
-    ask = partial(_probe, "sibling", url, reached.address, reached.reply.method)
+    method, address, neutral = reached.reply.method, reached.address, reached.neutral
+    ask = partial(_probe, "sibling", url, address, method, neutral=neutral)
     if number:
         return (yield from ask())
     result: ControlProbe
@@ -224,10 +237,10 @@ def _ask_sibling(reached: Reached, number: int) -> Protocol[ControlProbe]:
 
 
 def _probe(
-    purpose: Purpose, url: CanonicalUrl, address: str, method: Method
+    purpose: Purpose, url: CanonicalUrl, address: str, method: Method, *, neutral: bool = False
 ) -> Protocol[ControlProbe]:
     """Ask for what nobody reported, and make a control of the answer."""
-    reply = yield from ask_beside(purpose, method, url, address)
+    reply = yield from ask_beside(purpose, method, url, address, neutral=neutral)
     if reply.status not in STATUSES or reply.challenge:
         return _answered(reply)
     hop = hop_of(url, reply.location)
@@ -255,7 +268,7 @@ def _likeness(reached: Reached, control: HostControl, was_served: bool) -> Contr
         return "doubted" if control.novel else "unasked"
     if reached.sent_to is not None:
         return "same" if result.sent_to == reached.sent_to else "differs"
-    if result.fingerprint.status != reply.status:
+    if not is_of_one_status(result.fingerprint.status, reply.status):
         return "doubted" if control.novel and was_served else "differs"
     # How it was led here says nothing of what is here: its sibling was asked here at once.
     return compare(reply.fingerprint(None), result.fingerprint)

@@ -67,9 +67,15 @@ class Conversation:
         return reply
 
     def _get_at_once(self, url: CanonicalUrl) -> Protocol[bool]:
-        """Tell whether HEAD is not worth asking: it said little lately, or a removal is to be confirmed."""
-        if self._measurement.confirming:
+        """Tell whether HEAD is not worth asking: it said little lately, or a removal is to be confirmed.
+
+        What the URL was seen as by one method is compared with what it gives to that.
+        """
+        method = self._measurement.baseline_method
+        if self._measurement.confirming or method == "GET":
             return True
+        if method == "HEAD":
+            return False
         handler = handler_of(url)
         if handler not in self._head or self._head.age(handler, (yield NOW)) is None:
             return False
@@ -112,7 +118,7 @@ class Conversation:
         if measurement.was_served and not _gives(neutral):
             # It was seen under our agent: that another one is blocked takes nothing from its answer.
             return answer_of(reached)
-        return (yield from self._to_neutral(reached._replace(reply=neutral), trail))
+        return (yield from self._to_neutral(reached, neutral, trail))
 
     def _as_neutral(self, reached: Reached) -> Protocol[Reply | None]:
         try:
@@ -120,9 +126,10 @@ class Conversation:
         except Deferred:
             return None
 
-    def _to_neutral(self, reached: Reached, trail: Trail) -> Protocol[Answer]:
+    def _to_neutral(self, reached: Reached, reply: Reply, trail: Trail) -> Protocol[Answer]:
         """Make the answer of what the neutral agent got."""
         yield Explain("agent_matters")
+        reached = reached._replace(reply=reply, neutral=True)
         if _gives(reached.reply):
             answer = yield from self._answer(reached, trail)
         else:
@@ -144,7 +151,7 @@ class Conversation:
         if answer.empty and judge_answer(answer).reason == "emptied":
             neutral = yield from self._as_neutral(reached)
             if neutral is not None and is_served(neutral) and not is_empty(neutral):
-                return (yield from self._to_neutral(reached._replace(reply=neutral), trail))
+                return (yield from self._to_neutral(reached, neutral, trail))
         return answer
 
     def _decided(self, reached: Reached, answer: Answer, trail: Trail) -> Protocol[Answer]:

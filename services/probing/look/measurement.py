@@ -13,7 +13,7 @@ from services.core.fingerprints import (
 )
 from services.core.reasons import BLOCKS
 from services.core.verdict import Answer
-from services.probing.http.exchange import Reply
+from services.probing.http.exchange import Method, Reply
 from services.probing.look.comparison import Comparison, Reached, Siblings
 from services.probing.look.memory import LookLimits, Memory, Target
 from services.probing.look.operations import Explain, Now, Protocol
@@ -44,6 +44,15 @@ class Measurement:
     def _siblings_then(self) -> str | None:
         """How siblings were answered when the baseline was taken."""
         return None if self._baseline is None else self._baseline.sibling
+
+    @property
+    def baseline_method(self) -> Method | None:
+        """The method by which the baseline was taken."""
+        return None if self._baseline is None else self._baseline.method
+
+    def is_plain(self, answer: Answer) -> bool:
+        """Tell whether an answer is plainly the baseline: its class of content, and its length."""
+        return is_baseline(answer.fingerprint, self._baseline)
 
     def compare(self, reached: Reached) -> Protocol[Comparison]:
         """Compare a reply with its siblings; what speaks against the URL rests on siblings that were asked just now."""
@@ -89,8 +98,10 @@ class Measurement:
         """Tell whether siblings of before are no proof any more: what is served is not what it was."""
         if comparison.fresh or comparison.alone:
             return False
-        # Of what nobody saw before, a sibling of before says nothing: a wall may have gone up since.
-        return not self.was_served or change in REPLACED or is_empty(reached.reply)
+        if change in REPLACED or is_empty(reached.reply):
+            return True
+        # Siblings of before vouch for what is plainly what was seen before; else a wall may have gone up since.
+        return not is_baseline(reached.reply.fingerprint(None), self._baseline)
 
     def forbidden(self, reached: Reached) -> Protocol[Answer]:
         """Tell a store that forbids what it does not have from a block."""

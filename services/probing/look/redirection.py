@@ -63,16 +63,23 @@ class Redirection:
     def _onward(self, sent: Reached, hop: Hop, onward: Trail, named: bool) -> Protocol[Answer]:
         """Judge the target, and tell whether siblings are sent there too: nothing there is the URL's own then."""
         yield Explain("redirect_names_object" if named else "redirect_followed")
-        if named or not self._measurement.compared or len(onward.hrefs) > 2:
+        if named or not self._measurement.compared:
             return (yield from self._follow(sent, hop, onward))
         comparison = yield from self._measurement.compare(sent)
         answer = yield from self._follow(sent, hop, onward)
+        if not comparison.fresh and self._is_news(answer):
+            # Siblings of before may have been asked before a wall went up.
+            comparison = yield from self._measurement.refresh(sent)
         if comparison.control in ("same", "alike"):
             return self._beside_siblings(answer, comparison)
         if self._measurement.shares_target(sent) or not is_of_kind(sent.url, answer):
             return answer
         yield Explain("redirect_of_its_kind")
         return structs.replace(answer, named=True)
+
+    def _is_news(self, answer: Answer) -> bool:
+        """Tell whether an answer would be a sighting of something else than the baseline."""
+        return judge_answer(answer).verdict == "online" and not self._measurement.is_plain(answer)
 
     def _beside_siblings(self, answer: Answer, comparison: Comparison) -> Answer:
         """Put beside an answer how siblings are redirected."""
