@@ -94,10 +94,8 @@ def _identity(print_: Fingerprint) -> tuple[object, ...]:
 
 def changed(found: Fingerprint | None, baseline: Fingerprint | None) -> Change:
     """Say how what is served now differs from what the first looks saw, by the heaviest kind of difference."""
-    if found is None or baseline is None:
+    if found is None or baseline is None or not _of_one_method(found, baseline):
         return "unknown"
-    if not _of_one_method(found, baseline):
-        return _changed_across_methods(found, baseline)
     before, now = kind_of_content(baseline.content_type), kind_of_content(found.content_type)
     if before is not None and now is not None and before != now:
         return "kind"
@@ -107,19 +105,6 @@ def changed(found: Fingerprint | None, baseline: Fingerprint | None) -> Change:
     if was is None or is_ is None or was == is_:
         return "none" if _validators(found) == _validators(baseline) else "minor"
     return _resized(before, was, is_)
-
-
-def _changed_across_methods(found: Fingerprint, baseline: Fingerprint) -> Change:
-    """Compare loosely what two methods gave: one file is of one class, and of one length where both say it."""
-    before, now = kind_of_content(baseline.content_type), kind_of_content(found.content_type)
-    if before is None or now is None:
-        return "unknown"
-    if before != now:
-        return "kind"
-    was, is_ = baseline.content_length, found.content_length
-    if was is None or is_ is None:
-        return "unknown"
-    return "minor" if was == is_ else _resized(before, was, is_)
 
 
 def _resized(kind: str | None, was: int, is_: int) -> Change:

@@ -25,6 +25,7 @@ from services.core.fingerprints import (
     Control,
     compare,
     is_of_one_status,
+    is_one_answer,
     is_still,
     reason_of_status,
 )
@@ -66,7 +67,8 @@ _RANK: dict[Control, int] = {"same": 0, "alike": 1, "doubted": 2, "unasked": 3, 
 class Reached(NamedTuple):
     """What an address gave for the URL: the reply, how it was sent elsewhere, if so, and where to (a digest).
 
-    `neutral`: to the neutral agent. Siblings are asked as the same one.
+    `neutral`: to the neutral agent. Siblings are asked as the same one. `head`: what HEAD gave in the same look, where it
+    was plain and GET decides.
     """
 
     url: CanonicalUrl
@@ -75,6 +77,7 @@ class Reached(NamedTuple):
     redirect: Redirect | None = None
     sent_to: str | None = None
     neutral: bool = False
+    head: Reply | None = None
 
 
 class Comparison(NamedTuple):
@@ -139,6 +142,8 @@ class Siblings:
                 control, asked_now = yield from _anew(siblings, key, ask, since)
                 now = yield NOW
             like = _likeness(reached, control, was_served)
+            if like == "alike" and (yield from self._is_other_page(reached, number, control)):
+                like = "differs"
             if like == "differs" and asked_now:
                 yield from self._tell_apart(reached, control)
             elif like in ("same", "alike"):
@@ -163,9 +168,27 @@ class Siblings:
         except Deferred:
             return
         fingerprint = again.fingerprint(None)
-        apart = compare(fingerprint, control.result.fingerprint) == "differs"
+        like = compare(fingerprint, control.result.fingerprint)
+        apart = like == "differs" or (like == "alike" and _is_page_apart(again, control))
         if apart and not again.challenge and is_still(fingerprint, reply.fingerprint(None)):
             control.tell_apart()
+
+    def _is_other_page(self, reached: Reached, number: int, control: HostControl) -> Protocol[bool]:
+        """Tell two texts of about one length apart, where the sibling's repeats nothing of what was asked for.
+
+        It is asked for once more, under a longer path: what is answered by the very same page is steady.
+        """
+        if is_one_answer(reached.reply.fingerprint(None), control.result.fingerprint):
+            return False
+        if control.steady is None:
+            try:
+                again = yield from _ask_sibling(reached, number, longer=True)
+            except Deferred:
+                return False
+            first = control.result.fingerprint
+            telling = first is not None and first.content_length is not None
+            control.steady = telling and is_one_answer(first, again.fingerprint)
+        return _is_page_apart(reached.reply, control)
 
     def front(self, reached: Reached, since: float | None = None) -> Protocol[ControlProbe | None]:
         """Give what the front page said to GET lately, and not before `since`; None where politeness forbids to ask."""
@@ -224,12 +247,12 @@ def _settle(
     return controls.settle(key, at, result)
 
 
-def _ask_sibling(reached: Reached, number: int) -> Protocol[ControlProbe]:
+def _ask_sibling(reached: Reached, number: int, *, longer: bool = False) -> Protocol[ControlProbe]:
     """Ask for a sibling by the method that the URL was asked by; beside the first, who the name servers are."""
-    url = sibling_of(reached.url, number, (yield Token()))
+    url = sibling_of(reached.url, number, (yield Token()), longer=longer)
     method, address, neutral = reached.reply.method, reached.address, reached.neutral
     ask = partial(_probe, "sibling", url, address, method, neutral=neutral)
-    if number:
+    if number or longer:
         return (yield from ask())
     result: ControlProbe
     result, names = yield AskSibling(ask, reached.url.host)
@@ -272,6 +295,11 @@ def _likeness(reached: Reached, control: HostControl, was_served: bool) -> Contr
         return "doubted" if control.novel and was_served else "differs"
     # How it was led here says nothing of what is here: its sibling was asked here at once.
     return compare(reply.fingerprint(None), result.fingerprint)
+
+
+def _is_page_apart(reply: Reply, control: HostControl) -> bool:
+    """Tell whether a text is another one than a sibling's that is steady; both have to say a length."""
+    return bool(control.steady) and reply.content_length is not None
 
 
 def _joined(

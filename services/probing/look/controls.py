@@ -86,12 +86,13 @@ class HostControl:
     """What a host answered a sibling or its front page, and what looks made of it.
 
     `seconds` is how long it is believed. `novel`: the controls just before it met no fault or block of this kind.
-    What one look saw served while siblings were answered so (`tell_apart`) holds for later controls too that are
+    `steady`: a longer path was answered by the very same page, so that it repeats nothing of what was asked for; None:
+    not tried. What one look saw served while siblings were answered so (`tell_apart`) holds for later controls too that are
     answered alike, whatever came between.
     """
 
     __slots__ = (
-        *("at", "kind", "novel", "result", "seconds"),
+        *("at", "kind", "novel", "result", "seconds", "steady"),
         *("_faults", "_kinds", "_patience", "_proven", "_unproven"),
     )
 
@@ -105,6 +106,9 @@ class HostControl:
         self.kind = result.kind
         self.seconds = patience.most
         self.novel = False
+        self.steady: bool | None = None
+        if before is not None and is_one_answer(before.result.fingerprint, result.fingerprint):
+            self.steady = before.steady
         self._patience = patience
         self._faults = 0.0
         self._kinds: frozenset[bool] = frozenset()

@@ -144,8 +144,11 @@ class Conversation:
         comparison = yield from self._measurement.compare(reached)
         if reached.reply.method == "HEAD" and not (comparison.alone or comparison.missing):
             reply = yield from self._get_instead(reached, comparison)
-            return (yield from self._answer(reached._replace(reply=reply), trail))
+            reached = reached._replace(reply=reply, head=reached.reply)
+            return (yield from self._answer(reached, trail))
         answer = yield from self._measurement.answer(reached, comparison, trail)
+        if answer.change == "unknown" and self._measurement.baseline_method == "HEAD":
+            answer = yield from self._beside_head(reached, answer)
         if self._measurement.deciding and reached.reply.method == "HEAD":
             return (yield from self._decided(reached, answer, trail))
         if answer.empty and judge_answer(answer).reason == "emptied":
@@ -153,6 +156,16 @@ class Conversation:
             if neutral is not None and is_served(neutral) and not is_empty(neutral):
                 return (yield from self._to_neutral(reached, neutral, trail))
         return answer
+
+    def _beside_head(self, reached: Reached, answer: Answer) -> Protocol[Answer]:
+        """Compare what HEAD gives with a baseline that HEAD gave: GET alone can't see another file in its place."""
+        head = reached.head
+        if head is None and not reached.neutral and judge_answer(answer).verdict == "online":
+            if self._head.age(handler_of(reached.url), (yield NOW)) is None:
+                head = yield from ask_beside("url", "HEAD", reached.url, reached.address)
+        if head is None or _says_little(head):
+            return answer
+        return self._measurement.against_baseline(answer, head)
 
     def _decided(self, reached: Reached, answer: Answer, trail: Trail) -> Protocol[Answer]:
         """Have GET serve it too where a sighting may be a breach: a cache may have kept what HEAD says."""

@@ -105,17 +105,18 @@ def _handler_of(url: CanonicalUrl) -> Handler:
     return Handler(url.scheme, url.host, url.port, shape, tuple([part.label for part in parts]))
 
 
-def sibling_of(url: CanonicalUrl, number: int, token: str) -> CanonicalUrl:
+def sibling_of(url: CanonicalUrl, number: int, token: str, *, longer: bool = False) -> CanonicalUrl:
     """Write a URL that can't exist beside a reported one: with another text in the part of that number.
 
     A front page has no parts: its sibling is a path beside it. `token` is at least 16 random hexadecimal digits.
+    `longer` makes the text longer by a few characters, so that a page that repeats it is longer too.
     """
     target = _Target.of(url)
     parts = target.parts()
     if not parts:
         return canonical(f"{target.origin}/{token}")
     part = parts[number]
-    return canonical(target.varied(part, _other(part.text, token)))
+    return canonical(target.varied(part, _other(part.text, token, _MORE if longer else 0)))
 
 
 def keeps_id(url: CanonicalUrl, target: CanonicalUrl) -> bool:
@@ -248,22 +249,28 @@ def _blank(segment: str) -> str:
     return "{}" + _ending(segment)
 
 
-def _other(text: str, token: str) -> str:
-    """Write another text of the same make, so that the same route takes it: digits for digits, as many letters."""
+_MORE = 5
+
+
+def _other(text: str, token: str, more: int = 0) -> str:
+    """Write another text of the same make, so that the same route takes it: digits for digits, as many letters.
+
+    It is longer by `more` characters, but for a UUID, which has one length alone.
+    """
     stem, ending = _stem(text), _ending(text)
     digits = _digits(token, text)
     if stem.isascii() and stem.isdigit():
-        return _number(len(stem), digits) + ending
+        return _number(max(len(stem), 10) + more, digits) + ending
     if re.fullmatch(r"[0-9a-f]{8,}", stem):
-        return _spell(_HEX, len(stem), digits) + ending
+        return _spell(_HEX, len(stem) + more, digits) + ending
     if re.fullmatch(r"[0-9A-F]{8,}", stem):
-        return _spell(_HEX, len(stem), digits).upper() + ending
+        return _spell(_HEX, len(stem) + more, digits).upper() + ending
     if _is_uuid(stem):
         row = _spell(_HEX, 32, digits)
         return "-".join((row[:8], row[8:12], "4" + row[13:16], "a" + row[17:20], row[20:])) + ending
     if re.fullmatch(r"[0-9A-Za-z_-]{5,}", stem) and is_variable(stem):
-        return _spell(_letters(stem), max(len(stem), 8), digits) + ending
-    return token[:16] + ending
+        return _spell(_letters(stem), max(len(stem), 8) + more, digits) + ending
+    return token[:16] + token[:more] + ending
 
 
 _HEX = "0123456789abcdef"

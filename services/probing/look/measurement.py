@@ -94,6 +94,10 @@ class Measurement:
             fingerprint=_with_siblings(fingerprint, comparison),
         )
 
+    def against_baseline(self, answer: Answer, head: Reply) -> Answer:
+        """Say of an answer how another reply to the same URL differs from the baseline."""
+        return structs.replace(answer, change=changed(head.fingerprint(None), self._baseline))
+
     def _needs_fresh(self, reached: Reached, comparison: Comparison, change: Change) -> bool:
         """Tell whether siblings of before are no proof any more: what is served is not what it was."""
         if comparison.fresh or comparison.alone:
