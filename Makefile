@@ -20,8 +20,9 @@ $(VENV)/.ready: requirements/dev.lock pyproject.toml
 servers: $(VENV)/.ready ## Fetch Kafka's jars into the user's cache (Postgres and the JRE came with the wheels)
 	@$(BIN)/python -m services.runtime.embedded.jars fetch
 
-tools: $(VENV)/.ready ## Get promtool, Prometheus, amtool, blackbox_exporter and Chromium (Debian packages) and AsyncAPI's schema (npm), unpacked into the user's cache
+tools: $(VENV)/.ready ## Get promtool, Prometheus, amtool, blackbox_exporter, web servers and Chromium (Debian packages) and AsyncAPI's schema (npm), unpacked into the user's cache
 	@scripts/debian-tools >/dev/null
+	@scripts/debian-servers >/dev/null
 	@scripts/browser >/dev/null
 	@scripts/asyncapi-schema >/dev/null
 
@@ -34,7 +35,7 @@ gauntlet: servers ## The demo's worst day, under each of five conditions: about 
 test: servers tools ## Run every test on real Kafka, Postgres and Prometheus
 	@# The long tests first: they would make the end wait for them.
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=12 \
-	    tests/acceptance tests/operations tests/integration tests/contract tests/unit
+	    tests/acceptance tests/operations tests/integration tests/realservers tests/contract tests/unit
 
 check: $(VENV)/.ready ## Lint, types, imports and unit tests: under a minute, no server
 	@$(MAKE) --no-print-directory lint types unit

@@ -169,7 +169,10 @@ class Served(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Fingerprint(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the allow-listed headers said (G2); no content, no cookie, no host."""
+    """What the allow-listed headers said (G2); no content, no cookie, no host.
+
+    `method` is the one that they answered; `sibling` names how paths that can't exist were answered at that look.
+    """
 
     status: int | None = None
     content_type: str | None = None
@@ -179,6 +182,8 @@ class Fingerprint(Struct, frozen=True, kw_only=True, omit_defaults=True):
     redirect: str | None = None
     server_class: str | None = None
     cache_age: int | None = None
+    method: Literal["HEAD", "GET"] | None = None
+    sibling: str | None = None
 
 
 class LookMade(Payload, frozen=True, kw_only=True):

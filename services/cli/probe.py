@@ -13,8 +13,8 @@ from schemas.events import Fingerprint, LookMade
 from schemas.urls import MAX_URL_LENGTH, CanonicalUrl, canonical
 from services.cli.support import Refused, client_settings, json_option, now, print_json, run_async
 from services.core.verdict import REASONS, Answer, judge_answer
-from services.probing.look.kit import Step, Target
 from services.probing.look.looker import Explained
+from services.probing.look.memory import Step, Target
 from services.runtime.looking import build_looker
 from services.runtime.settings import Settings
 
@@ -128,7 +128,7 @@ def summary(made: Explained) -> Seen:
 def _asked(step: Step) -> Asked:
     reply = step.reply
     return Asked(
-        what=step.what,
+        what=step.purpose,
         method=reply.method,
         address=step.address,
         status=reply.status,

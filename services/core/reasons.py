@@ -22,28 +22,41 @@ _Rows = dict[str, tuple[Layer | None, str]]
 _ONLINE: _Rows = {
     "served": (
         "content",
-        "200, 203 or 206 at some address, no sibling is answered so, and the baseline agrees.",
+        "200, 203 or 206 at some address, no sibling is answered so, and the baseline agrees; HEAD is believed only "
+        "where it tells a sibling apart.",
     ),
 }
 _REMOVED: _Rows = {
-    "not_found": ("content", "404, to HEAD and to GET, at every address."),
-    "gone": ("content", "410, to HEAD and to GET, at every address."),
-    "soft_404_path": (
+    "not_found": (
         "content",
-        "Sent to a path of the same domain that says 404 or not found of itself.",
+        "404 to GET, at every address; before it confirms, to the neutral agent too.",
+    ),
+    "gone": (
+        "content",
+        "410 to GET, at every address; before it confirms, to the neutral agent too.",
     ),
     "soft_404_root": (
         "content",
-        "Sent to the front page, as a random sibling is, or after it was seen served.",
+        "Seen served before, and sent to the front page now: as siblings always were while something was served, or "
+        "while a sibling that was asked just now is not.",
     ),
     "soft_404_redirect": (
         "content",
-        "Sent where a random sibling was sent already while URLs of the host were still served.",
+        "Seen served before, and sent where siblings were sent already while something of the host was served.",
     ),
     "soft_404_control": (
         "content",
-        "Served, and a path that can't exist is answered in the same way (length or ETag); "
-        "if it was seen served: only where the host answers something else otherwise.",
+        "Seen served before, and answered now as siblings were already while something of the host was served.",
+    ),
+    "emptied": (
+        "content",
+        "Seen served with bytes before; to GET now 200 with a length of 0, and a sibling that was asked just now is "
+        "answered otherwise.",
+    ),
+    "forbidden_as_missing": (
+        "content",
+        "Seen served before, and 403 now as siblings already were then, while the front page or another URL is not: "
+        "how a store answers what it does not have.",
     ),
     "nxdomain": (
         "domain",
@@ -67,37 +80,53 @@ _UNDETERMINED: _Rows = {
     "blocked_challenge": ("host", "The header of a known challenge against machines."),
     "blocked_login": (
         "content",
-        "Sent to a path that asks for a login, an age, a consent or a proof of being human.",
+        "Sent to a path that asks for a login, an age, a consent or a proof of being human, and no media are there.",
     ),
     "blocked_reset": ("network", "The connection or the TLS handshake was reset."),
     "blocked_tarpit": ("host", "Header bytes that dribble until the timeout."),
     # Suspicions (P4): not online, and not evidence enough for gone.
+    "never_seen_served": (
+        "content",
+        "Served, and so is a sibling, and nobody saw the URL served otherwise: a wall, a page that serves every path, "
+        "a stop page and a soft 404 look so. Without a sighting nothing can have gone.",
+    ),
     "suspected_soft_404": (
         "content",
-        "Served, and so is a random sibling, but no header tells the two apart.",
+        "Served, and so is a sibling, but no header tells the two apart.",
     ),
     "suspected_wall": (
         "content",
-        "It was seen served; now it, a random sibling and the front page are answered alike: a wall, "
-        "a maintenance page, or a soft 404.",
+        "It was seen served; now it is answered as a sibling is, and the host was not seen to answer missing paths so "
+        "while something was served: a wall, a maintenance page, or a soft 404.",
+    ),
+    "suspected_reencoded": (
+        "content",
+        "Another file of the same class, of a length within a factor of four, while a sibling that was asked just now "
+        "is missing: an optimiser may have been at it. If that stays, it is the new baseline.",
     ),
     "suspected_replaced": (
         "content",
         "Served, but not what the first looks saw: another class of content, another file of the same "
-        "class, or a text of less than half or more than twice the length.",
+        "class, no length where a file had one, or a text of less than half or more than twice the length.",
     ),
     "suspected_unproven": (
         "content",
-        "It was seen served, and what is served now may be something else, while a random sibling has just met a "
-        "fault or a block: nothing to compare with, until it meets one again.",
+        "What is served may be something else, while a sibling has just met a fault or a block of a new kind: "
+        "nothing to compare with, until it meets one again.",
     ),
     "redirect_shared": (
         "content",
-        "Sent where other URLs of the host, or a random sibling, are sent too: a soft 404 or a wall.",
+        "Sent where a sibling is sent too, and the host was not seen to do so while something was served: a soft 404 "
+        "or a wall.",
     ),
     "redirect_to_root": (
         "content",
-        "Sent to the front page, but siblings are not, and it was never seen served: may be a wall.",
+        "Sent to the front page, but siblings are not, and nobody saw it served: may be a wall.",
+    ),
+    "redirect_unproven": (
+        "content",
+        "Sent to a page that is served and does not name the object any more, and there is no baseline that it "
+        "could agree with: the material, or a picture that says that it was removed.",
     ),
     "redirect_other_domain": (
         "content",
@@ -115,7 +144,10 @@ _UNDETERMINED: _Rows = {
     ),
     "parked": ("domain", "Served under the name servers or an alias of a parking service."),
     # Answers that say neither.
-    "no_content": ("content", "201, 202, 204 or 205."),
+    "no_content": (
+        "content",
+        "201, 202, 204 or 205; or a length of 0 to GET, where no bytes were seen before, or siblings are answered so.",
+    ),
     "client_error": ("content", "Any other 4xx, 405 included (P5)."),
     "server_error": ("host", "Any other 5xx."),
     "odd_status": ("host", "A final 1xx, 300, 304, 6xx and more."),

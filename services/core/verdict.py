@@ -5,16 +5,21 @@ Laws:
    removal-class; everything that could be a block, a fault of the network or of our own is `undetermined`.
 2. Online if any address served it; gone only if every address that it has was asked and says so.
 3. A blind vantage sees nothing gone: `removed`, and every fault of the network, become `vantage_blind`.
-4. A host that answers a path that can't exist in the same way is never online.
+4. What is answered as a path that can't exist is online only if it is the baseline itself, validator and all. It is
+   gone only if it was seen served before, and the host answered missing paths so while something was served.
 5. What differs from the baseline may lose `online`, and never wins `removed`: another kind of content, another
-   file and a text of a very different length are `suspected_replaced`. ETag, Last-Modified and the server's
-   class differ between the nodes of one honest site, so they weigh nothing.
+   file, a missing length and a text of a very different length are `suspected_replaced`. ETag, Last-Modified and the
+   server's class differ between the nodes of one honest site, so they weigh nothing.
 6. A whole host that is dark is removal-class only after hours, and the fold asks a second vantage.
+7. A redirect says what its target says. Its spelling proves nothing; without a baseline, a target that does not name
+   the object any more is not known to be the object.
+8. Fingerprints are compared within one method: a host may say other things to HEAD than to GET.
 
 Sources: design section 5; domain.md P1 to P10; RFC 9110 for the status codes.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -26,6 +31,7 @@ __all__ = [
     "DARK_FAULTS",
     "NETWORK_FAULTS",
     "REASONS",
+    "REPLACED",
     "Answer",
     "Change",
     "Control",
@@ -36,12 +42,14 @@ __all__ = [
     "changed",
     "compare",
     "is_baseline",
+    "is_content",
     "is_dark",
     "is_still",
     "judge",
     "judge_answer",
     "kind_of_content",
     "reason_of_status",
+    "sibling_class",
 ]
 
 Dns = Literal[
@@ -56,21 +64,21 @@ Dns = Literal[
     "filtered",
     "unproven",
 ]
-Redirect = Literal[
-    "slash", "https", "same_host", "same_domain", "root", "not_found", "login", "other_domain"
-]
-Control = Literal["unasked", "differs", "alike", "same", "everything", "doubted"]
-Change = Literal["unknown", "none", "minor", "text", "file", "kind"]
+Redirect = Literal["slash", "https", "same_host", "same_domain", "root", "login", "other_domain"]
+Control = Literal["unasked", "differs", "alike", "same", "doubted"]
+Change = Literal["unknown", "none", "minor", "text", "reencoded", "file", "absent", "kind"]
 
 
 class Answer(Struct, frozen=True, kw_only=True):
     """What one address said in the end, or the fault that kept it from saying anything.
 
-    `control` is how its answer compares with that for a random sibling path of the same host; `everything`: the
-    front page is answered so as well, and nothing was ever told apart from it; `doubted`: the sibling has just met a
-    fault or a block of a new kind, and this is not plainly what was served before. `was_served`: this URL is known to
-    have been served before, so what it meets now is no wall of old. `change` is how it differs from its baseline.
-    `shared`: other URLs of the host, or a sibling, are sent to the same place.
+    `control` is how its answer compares with those for siblings that the same handler answers, the most alike first;
+    `doubted`: a sibling has just met a fault of a new kind, and this is not plainly what was served before.
+    `told_apart`: the host answered missing paths as it does now while something was served. `fresh`: the siblings were
+    asked just now. `was_served`: somebody saw this URL served before. `change` is how it differs from its baseline,
+    and `is_content` that it is the baseline, validator and all. `shared`: a sibling is sent to the same place.
+    `named`: the target of its redirect still names the object. `empty`: it is served with nothing in it.
+    `missing_forbidden`: 403 is how this host answers what it doesn't have.
     """
 
     address: str
@@ -80,9 +88,16 @@ class Answer(Struct, frozen=True, kw_only=True):
     redirect: Redirect | None = None
     challenge: bool = False
     control: Control = "unasked"
+    told_apart: bool = False
+    fresh: bool = False
     was_served: bool = False
     change: Change = "unknown"
+    is_content: bool = False
     shared: bool = False
+    named: bool = False
+    empty: bool = False
+    missing_forbidden: bool = False
+    neutral_agent: bool = False
     fingerprint: Fingerprint | None = None
 
 
@@ -116,15 +131,14 @@ _STATUS = {
     451: "blocked_legal",
     503: "blocked_unavailable",
 }
-_REDIRECTED = {
-    "other_domain": "redirect_other_domain",
-    "not_found": "soft_404_path",
-    "login": "blocked_login",
-    "root": "redirect_to_root",
-}
-_REPLACED = frozenset({"text", "file", "kind"})
+REPLACED = frozenset({"text", "reencoded", "file", "absent", "kind"})
+"""Differences from the baseline that cost `online`."""
 _TEXTS = frozenset({"text", "other"})
 _TEXT_FACTOR = 2  # pages change with every visit; a placeholder or a wall is of another size
+_MEDIA = frozenset({"image", "video", "audio"})
+_ENCODING_FACTOR = (
+    4  # an optimiser saves less than three quarters; a placeholder is a few kilobytes
+)
 
 
 def judge(evidence: Evidence) -> Judgement:
@@ -189,35 +203,83 @@ def _reason(answer: Answer) -> str:
         return answer.fault if answer.fault in REASONS else "bad_response"
     if answer.challenge:
         return "blocked_challenge"
-    if answer.redirect in _REDIRECTED:
-        return _redirected(answer)
-    if answer.shared:
-        return "soft_404_redirect" if answer.control == "same" else "redirect_shared"
+    if answer.redirect in _UNFOLLOWED:
+        return _UNFOLLOWED[answer.redirect](answer)
+    if answer.empty:
+        return _nothing(answer)
     reason = reason_of_status(answer.status)
-    return _controlled(answer) if reason == "served" else reason
+    if reason == "blocked_forbidden" and answer.missing_forbidden:
+        return "forbidden_as_missing"
+    return _served(answer) if reason == "served" else reason
 
 
-def _redirected(answer: Answer) -> str:
-    assert answer.redirect is not None
-    if answer.redirect == "root" and (_like_sibling(answer) or answer.was_served):
-        return "soft_404_root"
-    return _REDIRECTED[answer.redirect]
+def _sent_away(_: Answer) -> str:
+    return "redirect_other_domain"
 
 
-def _like_sibling(answer: Answer) -> bool:
-    return answer.control in ("same", "everything")
+def _sent_to_login(answer: Answer) -> str:
+    """Judge what is sent to a path that is spelled like a login: media that lie there are the object all the same."""
+    print_ = answer.fingerprint
+    kind = None if print_ is None else kind_of_content(print_.content_type)
+    beyond = answer.named and kind in _MEDIA and reason_of_status(answer.status) == "served"
+    return _served(answer) if beyond else "blocked_login"
 
 
-def _controlled(answer: Answer) -> str:
-    if answer.control == "everything" and answer.was_served:
-        return "suspected_wall"
-    if _like_sibling(answer):
-        return "soft_404_control"
+def _sent_to_root(answer: Answer) -> str:
+    """Judge what is sent to the front page: gone, if it was served before and this is no wall around the host."""
+    if answer.shared:
+        return "soft_404_root" if _proven_missing(answer) else "redirect_shared"
+    # A sibling of before may have been asked before a wall went up.
+    return "soft_404_root" if answer.was_served and answer.fresh else "redirect_to_root"
+
+
+def _proven_missing(answer: Answer) -> bool:
+    """Tell whether what is answered as siblings are is gone: it was served, and siblings were answered so then."""
+    return answer.was_served and answer.told_apart and answer.fresh
+
+
+_UNFOLLOWED: dict[str | None, Callable[[Answer], str]] = {
+    "other_domain": _sent_away,
+    "root": _sent_to_root,
+    "login": _sent_to_login,
+}
+
+
+def _nothing(answer: Answer) -> str:
+    """Judge an answer of no bytes: gone, if there were some before, and no sibling is answered so."""
+    emptied = answer.was_served and answer.control == "differs" and answer.fresh
+    return "emptied" if emptied else "no_content"
+
+
+def _served(answer: Answer) -> str:
+    if answer.redirect is not None and answer.shared:
+        return "soft_404_redirect" if _proven_missing(answer) else "redirect_shared"
+    if answer.control in ("same", "alike"):
+        return _as_sibling(answer)
+    if answer.change in REPLACED:
+        return _replaced(answer)
+    if answer.control == "doubted":
+        return "suspected_unproven"
+    known = answer.named or answer.change in ("none", "minor")
+    return "served" if answer.redirect is None or known else "redirect_unproven"
+
+
+def _replaced(answer: Answer) -> str:
+    """Judge another thing in the place of the baseline."""
+    missing = answer.control == "differs" and answer.fresh
+    reencoded = answer.change == "reencoded" and missing
+    return "suspected_reencoded" if reencoded else "suspected_replaced"
+
+
+def _as_sibling(answer: Answer) -> str:
+    """Judge what is answered as a path that can't exist (P4)."""
+    if answer.is_content:
+        return "served"
+    if not answer.was_served:
+        return "never_seen_served"
     if answer.control == "alike":
         return "suspected_soft_404"
-    if answer.change in _REPLACED:
-        return "suspected_replaced"
-    return "suspected_unproven" if answer.control == "doubted" else "served"
+    return "soft_404_control" if _proven_missing(answer) else "suspected_wall"
 
 
 def reason_of_status(status: int | None) -> str:
@@ -255,23 +317,54 @@ def _identity(print_: Fingerprint) -> tuple[object, ...]:
 
 def changed(found: Fingerprint | None, baseline: Fingerprint | None) -> Change:
     """Say how what is served now differs from what the first looks saw, by the heaviest kind of difference."""
-    if found is None or baseline is None:
+    if found is None or baseline is None or not _of_one_method(found, baseline):
         return "unknown"
     before, now = kind_of_content(baseline.content_type), kind_of_content(found.content_type)
     if before is not None and now is not None and before != now:
         return "kind"
     was, is_ = baseline.content_length, found.content_length
+    if was and before in _MEDIA and (is_ is None or now is None):
+        return "absent"
     if was is None or is_ is None or was == is_:
         return "none" if _validators(found) == _validators(baseline) else "minor"
-    if before is None or before in _TEXTS:
-        far = max(was, is_) > _TEXT_FACTOR * min(was, is_)
-        return "text" if far else "minor"
-    return "file"
+    return _resized(before, was, is_)
+
+
+def _resized(kind: str | None, was: int, is_: int) -> Change:
+    """Say what another length means: pages change with every visit, files do not."""
+    factor = max(was, is_) / max(min(was, is_), 1)
+    if kind is None or kind in _TEXTS:
+        return "text" if factor > _TEXT_FACTOR else "minor"
+    return "reencoded" if kind in _MEDIA and factor <= _ENCODING_FACTOR else "file"
+
+
+def _of_one_method(found: Fingerprint, baseline: Fingerprint) -> bool:
+    """Tell whether two may be compared; a baseline of before methods were kept may with any."""
+    return baseline.method is None or found.method == baseline.method
+
+
+def is_content(found: Fingerprint | None, baseline: Fingerprint | None) -> bool:
+    """Tell whether this is the very file that the first looks saw: class, length, and a validator that both have."""
+    if found is None or baseline is None or not is_baseline(found, baseline):
+        return False
+    pairs = list(zip(_validators(found), _validators(baseline), strict=True))
+    both = [(one, other) for one, other in pairs if one is not None and other is not None]
+    return bool(both) and all(one == other for one, other in both)
+
+
+def sibling_class(print_: Fingerprint | None, sent_to: str | None = None) -> str:
+    """Name how a sibling was answered: its status, and three digits of a digest where that is no plain refusal."""
+    if print_ is None or print_.status is None:
+        return ""
+    if reason_of_status(print_.status) != "served" and print_.redirect is None:
+        return str(print_.status)
+    text = repr((*_identity(print_), print_.redirect, sent_to))
+    return f"{print_.status}:{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()[:3]}"
 
 
 def is_baseline(found: Fingerprint | None, baseline: Fingerprint | None) -> bool:
     """Tell whether this is plainly what the first looks saw: the same class of content, the same known length."""
-    if found is None or baseline is None:
+    if found is None or baseline is None or not _of_one_method(found, baseline):
         return False
     kind, length = kind_of_content(found.content_type), found.content_length
     same = (kind_of_content(baseline.content_type), baseline.content_length) == (kind, length)
@@ -282,7 +375,7 @@ def is_still(found: Fingerprint | None, before: Fingerprint | None) -> bool:
     """Tell whether a URL gives at a second request what it gave at the first; pages change a little each time."""
     if found is None or before is None or found.status != before.status:
         return False
-    return changed(found, before) not in _REPLACED
+    return changed(found, before) not in REPLACED
 
 
 def _validators(print_: Fingerprint) -> tuple[object, ...]:

@@ -69,7 +69,12 @@ def _needed(baseline: Fingerprint | None) -> Fingerprint | None:
     """Leave out of a baseline what no verdict rests on: a million entries are read at a prober's start."""
     if baseline is None:
         return None
-    return Fingerprint(content_type=baseline.content_type, content_length=baseline.content_length)
+    return Fingerprint(
+        content_type=baseline.content_type,
+        content_length=baseline.content_length,
+        method=baseline.method,
+        sibling=baseline.sibling,
+    )
 
 
 def _second_vantage(case: Case, methodology: Methodology) -> bool:

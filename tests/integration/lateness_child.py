@@ -14,7 +14,7 @@ from typing import Any
 import uvloop
 
 from schemas.urls import canonical
-from services.probing.look.kit import LookLimits, Target
+from services.probing.look.memory import LookLimits, Target
 from tests.integration.lab import CASE, Lab
 from tests.integration.looksites import NameServer
 from tests.integration.test_hostile import peak_kb

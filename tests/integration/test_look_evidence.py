@@ -321,7 +321,7 @@ async def test_everything_a_look_did_can_be_told(lab: Lab) -> None:
     looker = lab.looker(limits=FAST)
     target = Target("0" * 32, canonical(f"http://a.example:{site.port}/x"))
     made = await looker.explain(target, datetime.now(UTC))
-    assert [(s.what, s.reply.method, s.redirect) for s in made.steps] == [
+    assert [(s.purpose, s.reply.method, s.redirect) for s in made.steps] == [
         ("url", "HEAD", "same_host"),
         ("sibling", "HEAD", None),
         ("url", "HEAD", None),

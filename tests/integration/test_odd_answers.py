@@ -10,7 +10,7 @@ from schemas import codec, ids
 from schemas.events import Event, LookMade
 from schemas.urls import canonical
 from services.probing.look.darkness import DarknessLimits
-from services.probing.look.kit import LookLimits, Target
+from services.probing.look.memory import LookLimits, Target
 from services.probing.look.selfcheck import SelfCheck, SelfCheckLimits
 from tests.integration.lab import CASE, FAST, RUDE, Lab
 from tests.integration.looksites import answer, raw

@@ -70,6 +70,7 @@ class Reply(Struct, frozen=True, kw_only=True):
             redirect=redirect,
             server_class=self.server_class,
             cache_age=self.cache_age,
+            method=self.method,
         )
 
 
@@ -84,6 +85,7 @@ class Exchanger:
         guard: Guard,
         *,
         agent: str,
+        neutral_agent: str | None = None,
         connect_seconds: float = 5.0,
         connections_per_host: int = 2,
         keepalive_seconds: float = 30.0,
@@ -98,43 +100,52 @@ class Exchanger:
             egress=egress,
         )
         self._timeout = aiohttp.ClientTimeout(sock_connect=connect_seconds)
-        common = f"User-Agent: {agent}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
-        self._tail = {
-            "HEAD": common + "\r\n",
-            "GET": f"{common}Range: bytes=0-0\r\nConnection: close\r\n\r\n",
-        }
+        self._tails = _tails(agent)
+        self._neutral_tails = self._tails if neutral_agent is None else _tails(neutral_agent)
         self._routes: dict[tuple[str, str, str], Route] = {}
 
     async def close(self) -> None:
         """Close every connection."""
         await self._connector.close(abort_ssl=True)
 
-    async def ask(self, method: Method, url: CanonicalUrl, address: str, seconds: float) -> Reply:
-        """Make one request to one address and give what its header block said, within so many seconds."""
+    async def ask(
+        self,
+        method: Method,
+        url: CanonicalUrl,
+        address: str,
+        seconds: float,
+        *,
+        neutral: bool = False,
+    ) -> Reply:
+        """Make one request to one address and give what its header block said, within so many seconds.
+
+        `neutral` asks under the neutral agent (G8).
+        """
         attempt = Attempt()
+        block = self._block(method, url, neutral)
         try:
             async with asyncio.timeout(seconds):
-                return await self._once_or_twice(method, url, address, attempt)
+                return await self._once_or_twice(method, url, address, attempt, block)
         except (
             Exception
         ) as error:  # whatever a hostile answer brings about, it must not end the look
             return Reply(method=method, fault=fault_of(error, attempt), phases=attempt.phases())
 
     async def _once_or_twice(
-        self, method: Method, url: CanonicalUrl, address: str, attempt: Attempt
+        self, method: Method, url: CanonicalUrl, address: str, attempt: Attempt, block: bytes
     ) -> Reply:
         """Try again, once, where a kept-alive connection turned out to be closed (RFC 9112, 9.3.1)."""
         try:
-            return await self._request(method, url, address, attempt)
+            return await self._request(method, url, address, attempt, block)
         except (aiohttp.ServerDisconnectedError, OSError) as error:
             handler = attempt.handler
             stale = handler is not None and handler.exchanges > 1 and not handler.taken
             if not stale or isinstance(error, TimeoutError):
                 raise
-        return await self._request(method, url, address, attempt)
+        return await self._request(method, url, address, attempt, block)
 
     async def _request(
-        self, method: Method, url: CanonicalUrl, address: str, attempt: Attempt
+        self, method: Method, url: CanonicalUrl, address: str, attempt: Attempt, block: bytes
     ) -> Reply:
         attempt.handler = None
         token = CURRENT.set(attempt)
@@ -149,7 +160,7 @@ class Exchanger:
             handler.expect(head=method == "HEAD")
             if handler.transport is None:
                 raise aiohttp.ServerDisconnectedError
-            handler.transport.write(self._block(method, url))
+            handler.transport.write(block)
             reply = _reply(method, await handler.answer(), attempt.phases())
         except BaseException:
             handler.abort()
@@ -172,11 +183,21 @@ class Exchanger:
             route = self._routes[key] = Route(url, address, reusable=method == "HEAD")
         return route
 
-    def _block(self, method: Method, url: CanonicalUrl) -> bytes:
+    def _block(self, method: Method, url: CanonicalUrl, neutral: bool) -> bytes:
         default = _DEFAULT_PORT.get(url.scheme) == url.port
         host = url.host if default else f"{url.host}:{url.port}"
         line = f"{method} {target_of(url)} HTTP/1.1\r\nHost: {host}\r\n"
-        return (line + self._tail[method]).encode("ascii")
+        tails = self._neutral_tails if neutral else self._tails
+        return (line + tails[method]).encode("ascii")
+
+
+def _tails(agent: str) -> dict[str, str]:
+    """Write the headers after the request's line and host, by method."""
+    common = f"User-Agent: {agent}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
+    return {
+        "HEAD": common + "\r\n",
+        "GET": f"{common}Range: bytes=0-0\r\nConnection: close\r\n\r\n",
+    }
 
 
 def target_of(url: CanonicalUrl) -> str:

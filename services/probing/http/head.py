@@ -47,7 +47,7 @@ class HeaderBlock(NamedTuple):
     @property
     def length(self) -> int | None:
         """The length of the whole; of one byte of it, `Content-Range` knows. What no number says is unknown."""
-        if self.status == 206:
+        if self.status in (206, 416):
             return number_in(self.fields.get("content-range", "").rpartition("/")[2])
         # RFC 9112, 6.3: beside a transfer coding a length says nothing.
         if "transfer-encoding" in self.fields:

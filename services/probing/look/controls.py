@@ -1,11 +1,10 @@
-"""How a host answers what nobody reported: a path that can't exist, asked once per host and day (G9), its front page.
+"""How a host answers what nobody reported: siblings of a URL that can't exist (G9), and its front page.
 
-And where it sends many URLs alike.
+Pure: time is an argument, in seconds of one monotonic clock.
 """
 
-import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Hashable, Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -13,11 +12,9 @@ from msgspec import Struct
 
 from schemas.events import Fingerprint
 from schemas.urls import CanonicalUrl, canonical
-from services.core.verdict import compare, reason_of_status
-from services.probing.http.exchange import Method, target_of
+from services.core.verdict import compare, reason_of_status, sibling_class
+from services.probing.http.exchange import target_of
 from services.probing.look.redirects import STATUSES, registrable_domain
-
-HostKey = tuple[str, str, int, Method]
 
 PARKING = frozenset(
     {
@@ -52,7 +49,7 @@ class ControlProbe(Struct, frozen=True):
 
     fingerprint: Fingerprint | None = None
     parked: bool = False
-    sent_to: int | None = None
+    sent_to: str | None = None
     fault: str | None = None
     unnamed: bool = False
 
@@ -62,6 +59,16 @@ class ControlProbe(Struct, frozen=True):
         status = None if self.fingerprint is None else self.fingerprint.status
         served = reason_of_status(status) == "served" or status in STATUSES
         return served and self.fault is None
+
+    @property
+    def says_missing(self) -> bool:
+        """Tell whether it says plainly that there is nothing: 404 or 410."""
+        return self.fingerprint is not None and self.fingerprint.status in (404, 410)
+
+    @property
+    def kind(self) -> str:
+        """Name what was answered, short enough to stand in a million baselines."""
+        return sibling_class(self.fingerprint, self.sent_to)
 
 
 class Patience(NamedTuple):
@@ -76,42 +83,42 @@ class Patience(NamedTuple):
 
 
 class HostControl:
-    """The control of one host, and what looks made of it; `seconds` is how long it is believed.
+    """What a host answered a sibling or its front page, and what looks made of it.
 
-    `novel`: a fault or block of this kind was not met by the controls just before it.
+    `seconds` is how long it is believed. `novel`: the controls just before it met no fault or block of this kind.
     What one look saw served while siblings were answered so (`tell_apart`) holds for later controls too that are
     answered alike, whatever came between.
     """
 
     __slots__ = (
-        *("at", "novel", "probe", "seconds"),
+        *("at", "novel", "result", "seconds"),
         *("_faults", "_kinds", "_patience", "_proven", "_unproven"),
     )
 
-    def __init__(self, at: float, patience: Patience, before: "HostControl | None") -> None:
+    def __init__(
+        self, at: float, result: ControlProbe, patience: Patience, before: "HostControl | None"
+    ) -> None:
+        if result.unnamed and before is not None:
+            result = msgspec.structs.replace(result, parked=before.result.parked)
         self.at = at
+        self.result: ControlProbe = result
         self.seconds = patience.most
-        self.probe: asyncio.Future[ControlProbe] = asyncio.get_running_loop().create_future()
         self.novel = False
         self._patience = patience
         self._faults = 0.0
         self._kinds: frozenset[bool] = frozenset()
         self._unproven: float = 0.0 if before is None else before._unproven
         self._proven: ControlProbe | None = None if before is None else before._proven
-
-    @property
-    def result(self) -> ControlProbe:
-        """The probe, once it is over."""
-        return self.probe.result()
-
-    @property
-    def parked(self) -> bool:
-        """Tell whether the name was found parked; not while the probe is under way."""
-        return self.probe.done() and not self.probe.cancelled() and self.result.parked
+        if result.fault is not None or result.unnamed:
+            self._faults = patience.after(0.0 if before is None else before._faults)
+            self._note_fault(frozenset() if before is None else before._kinds)
+            self.seconds = patience.first if self.novel else self._faults
+        if self.told_apart:
+            self._unproven = 0.0
 
     @property
     def told_apart(self) -> bool:
-        """Tell whether some URL of the host was served while siblings were answered as this one is."""
+        """Tell whether some URL of the handler was served while siblings were answered as this one is."""
         return self._proven is not None and _alike(self._proven, self.result)
 
     def tell_apart(self) -> None:
@@ -125,22 +132,10 @@ class HostControl:
         if self.seconds >= self._patience.most and not self.told_apart:
             self._unproven = self.seconds = self._patience.after(self._unproven)
 
-    def settle(self, found: ControlProbe, before: "HostControl | None") -> None:
-        """Take what was found, and let those who wait for it go on."""
-        if found.unnamed and before is not None:
-            found = msgspec.structs.replace(found, parked=before.parked)
-        if found.fault is not None or found.unnamed:
-            self._faults = self._patience.after(0.0 if before is None else before._faults)
-            self._meet(found, frozenset() if before is None else before._kinds)
-            self.seconds = self._patience.first if self.novel else self._faults
-        self.probe.set_result(found)
-        if self.told_apart:
-            self._unproven = 0.0
-
-    def _meet(self, found: ControlProbe, known: frozenset[bool]) -> None:
+    def _note_fault(self, known: frozenset[bool]) -> None:
         """Note the kind of a fault: whoever changes its kinds is believed at the third control at the latest."""
-        if found.fault is not None:
-            kind = found.fingerprint is None
+        if self.result.fault is not None:
+            kind = self.result.fingerprint is None
             self.novel = kind not in known
             self._kinds = known | {kind}
 
@@ -151,7 +146,7 @@ def _alike(one: ControlProbe, other: ControlProbe) -> bool:
 
 
 class Controls:
-    """Remember the control of each host, by method; concurrent looks at one host share the probe.
+    """Remember controls by their key; the least recently asked goes first.
 
     One that got no answer, such as that of a look whose time was up, or that met what may be a block, is asked again
     after `retry_seconds`; each time that it meets a fault again, whichever, it is believed for twice as long, so that
@@ -163,106 +158,35 @@ class Controls:
     ) -> None:
         self._patience = Patience(min(retry_seconds, interval_seconds), interval_seconds)
         self._most = entries
-        self._known: OrderedDict[HostKey, HostControl] = OrderedDict()
+        self._controls: OrderedDict[Hashable, HostControl] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._controls)
 
-    def known(
-        self, url: CanonicalUrl, method: Method, now: float, since: float | None = None
-    ) -> HostControl | None:
-        """Give the control of a URL's host, if there is one that is not too old, nor from before `since`."""
-        known = self._held((url.scheme, url.host, url.port, method), now, since)
-        return known if known is not None and known.probe.done() else None
+    @property
+    def retry_seconds(self) -> float:
+        """How young a control has to be to count as asked just now."""
+        return self._patience.first
 
-    async def of(
-        self,
-        url: CanonicalUrl,
-        method: Method,
-        now: float,
-        ask: Callable[[], Awaitable[ControlProbe]],
-        since: float | None = None,
-    ) -> HostControl:
-        """Give the control of a URL's host, asking if the last one is too old.
-
-        Who waits for another's probe that is given up asks in its place; what `ask` raises is the asker's own.
-        """
-        key = (url.scheme, url.host, url.port, method)
-        while (known := self._held(key, now, since)) is not None:
-            await asyncio.wait([known.probe])
-            if not known.probe.cancelled():
-                return known
-        before = self._known.get(key)
-        made = self._known[key] = HostControl(now, self._patience, before)
-        self._known.move_to_end(key)
-        while len(self._known) > self._most:
-            self._known.popitem(last=False)
-        await self._fill(key, made, before, ask)
-        return made
-
-    def _held(self, key: HostKey, now: float, since: float | None) -> HostControl | None:
-        """Give the control that is not too old, also one whose probe is under way."""
-        known = self._known.get(key)
-        if known is None or now - known.at >= known.seconds:
+    def get(self, key: Hashable, now: float, since: float | None = None) -> HostControl | None:
+        """Give a control, if there is one that is not too old, nor from before `since`."""
+        control = self._controls.get(key)
+        if control is None or now - control.at >= control.seconds:
             return None
-        return None if since is not None and known.at < since else known
+        return None if since is not None and control.at < since else control
 
-    async def _fill(
-        self,
-        key: HostKey,
-        made: HostControl,
-        before: HostControl | None,
-        ask: Callable[[], Awaitable[ControlProbe]],
-    ) -> None:
-        """Let every waiter have the result; in place of a probe that was not made the last one is kept."""
-        try:
-            found = await ask()
-        except BaseException:
-            if self._known.get(key) is made:
-                del self._known[key]
-                if before is not None and not before.probe.cancelled():
-                    self._known[key] = before
-            made.probe.cancel()
-            raise
-        made.settle(found, before)
-
-
-class SharedTargets:
-    """Count how many cases of one host are sent to the same place; a few are enough to say that it is shared."""
-
-    def __init__(self, cases: int = 3, entries: int = 50_000) -> None:
-        self._cases = cases
-        self._most = entries
-        self._met: OrderedDict[int, frozenset[int]] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._met)
-
-    def note(self, host: str, target: int, case: int) -> bool:
-        """Note where a case of a host is sent; tell whether that many others are sent there too."""
-        key = hash((host, target))
-        met = self._met.pop(key, frozenset())
-        if case not in met and len(met) < self._cases:
-            met |= {case}
-        self._met[key] = met
-        while len(self._met) > self._most:
-            self._met.popitem(last=False)
-        return len(met) >= self._cases
+    def settle(self, key: Hashable, at: float, result: ControlProbe) -> HostControl:
+        """Remember what a host answered that was asked at an instant; gives the control that this makes."""
+        control = HostControl(at, result, self._patience, self._controls.pop(key, None))
+        self._controls[key] = control
+        while len(self._controls) > self._most:
+            self._controls.popitem(last=False)
+        return control
 
 
 def front_of(url: CanonicalUrl) -> CanonicalUrl:
     """Write the front page of a URL's host."""
     return canonical(url.href[: len(url.href) - len(target_of(url))] + "/")
-
-
-def sibling(url: CanonicalUrl, token: str) -> CanonicalUrl:
-    """Write a random path beside a URL's own, with the same extension, so that the same handler answers."""
-    target = target_of(url)
-    origin = url.href[: len(url.href) - len(target)]
-    folder, _, name = target.partition("?")[0].rpartition("/")
-    _, dot, extension = name.rpartition(".")
-    ending = dot + extension if dot and len(extension) <= 5 else ""
-    return canonical(f"{origin}{folder}/{token}{ending}")
 
 
 def is_parked(names: Iterable[str]) -> bool:

@@ -24,18 +24,19 @@ from services.probing.http.egress import Egress
 from services.probing.http.exchange import Exchanger
 from services.probing.limits.backoff import BackOff
 from services.probing.limits.daily_cap import DailyCap
-from services.probing.limits.gate import DEADLINE, Gate
+from services.probing.limits.gate import DEADLINE, Gate, Priority
 from services.probing.limits.rates import Deferred, PolitenessLimits
 from services.probing.look.canary import Canary
-from services.probing.look.controls import Controls
-from services.probing.look.darkness import Darkness
-from services.probing.look.identity import identified_agent
-from services.probing.look.kit import Kit, LookLimits, Step, Target
+from services.probing.look.driver import Driver, SharedParts
+from services.probing.look.identity import NEUTRAL_AGENT, identified_agent
+from services.probing.look.memory import LookLimits, Memory, Step, Target
 from services.probing.look.redirects import registrable_domain
 from services.probing.look.selfcheck import SelfCheck
 from services.probing.look.visit import Visit
 
 __all__ = ["Deferred", "Explained", "LookLimits", "Looker", "Target"]
+
+_NO_CASE = "0" * 32
 
 
 class Explained(NamedTuple):
@@ -45,6 +46,16 @@ class Explained(NamedTuple):
     evidence: Evidence
     resolution: Resolution | None
     steps: list[Step]
+    rules: list[str]
+
+
+class Visited(NamedTuple):
+    """A visit that is over, who drove it, and what it comes to."""
+
+    visit: Visit
+    driver: Driver
+    evidence: Evidence
+    judgement: Judgement
 
 
 class Looker:
@@ -84,7 +95,10 @@ class Looker:
         self._gate = Gate(politeness)
         self._cap = DailyCap(politeness.looks_per_day)
         self._selfcheck = selfcheck or SelfCheck()
-        self._kit: Kit | None = None
+        self._backoff = BackOff(self._gate.core.limits)
+        self._memory = Memory.within(self._limits)
+        self._shared = SharedParts()
+        self._exchanger: Exchanger | None = None
         self.canary = Canary(canary, canary_interval_seconds, self._see)
 
     def __repr__(self) -> str:
@@ -111,9 +125,9 @@ class Looker:
         await self.canary.close()
         await self._resolver.close()
         self._gate.close()
-        kit, self._kit = self._kit, None
-        if kit is not None:
-            await kit.exchanger.close()
+        exchanger, self._exchanger = self._exchanger, None
+        if exchanger is not None:
+            await exchanger.close()
 
     async def look(self, target: Target, tick: datetime) -> LookMade:
         """Make one look; whatever the far side does ends in a verdict with a reason code.
@@ -128,109 +142,121 @@ class Looker:
         return await self._look(target, tick, [])
 
     async def _look(self, target: Target, tick: datetime, steps: list[Step] | None) -> Explained:
-        kit = self._ready()
+        self._ready()
         self.canary.poke()
-        case = int(target.case_id[:16], 16)
-        if wait := self._cap.take(case, self._clock()):
+        if wait := self._cap.take(target.case_number, self._clock()):
             raise Deferred(wait)
-        visit, evidence, found = await self._visit(target, case, target.confirming, steps)
-        if found.verdict != "online" and await self._stale(target.url, visit, found):
-            visit, evidence, found = await self._visit(target, case, True, steps)
-        if found.verdict == "online":
-            kit.remember_served(case)
-            kit.darkness.alive(target.url.host)
-        elif found.verdict == "removed":
-            if evidence.answers and not evidence.dark:
-                kit.darkness.alive(target.url.host)
-            await self.canary.fresh()
-        evidence = self._sighted(target.url, evidence, found)
-        look = self._event(tick, visit, evidence, judge(evidence))
-        return Explained(look, evidence, visit.resolution, steps or [])
-
-    async def _visit(
-        self, target: Target, case: int, fresh: bool, steps: list[Step] | None
-    ) -> tuple[Visit, Evidence, Judgement]:
-        kit = self._ready()
-        visit = Visit(
-            kit,
-            target.url,
-            case=case,
-            fresh=fresh,
-            was_served=target.known_online or case in kit.served_cases,
-            baseline=target.baseline,
-            worth=target.worth,
-            steps=steps,
+        visited = await self._visit(target, target.confirming, steps)
+        if visited.judgement.verdict != "online" and await self._stale(target.url, visited):
+            visited = await self._visit(target, True, steps)
+        await self._learn(target, visited)
+        evidence = self._sighted(target.url, visited.evidence, visited.judgement)
+        look = self._event(tick, visited, evidence, judge(evidence))
+        return Explained(
+            look, evidence, visited.visit.resolution, steps or [], visited.driver.rules
         )
-        evidence = await visit.evidence()
-        found = judge(evidence)
-        if found.verdict == "undetermined" and await self._dark(target, visit, evidence):
-            evidence = msgspec.structs.replace(evidence, dark=True)
-            found = judge(evidence)
-        return visit, evidence, found
 
-    async def _dark(self, target: Target, visit: Visit, evidence: Evidence) -> bool:
+    async def _learn(self, target: Target, visited: "Visited") -> None:
+        """Remember what a look says of its case and its host; a removal wants a fresh canary."""
+        verdict, evidence = visited.judgement.verdict, visited.evidence
+        if verdict == "online":
+            self._memory.remember_served(target.case_number, target.url.host, self._gate.now())
+            self._memory.darkness.alive(target.url.host)
+        elif verdict == "removed":
+            if evidence.answers and not evidence.dark:
+                self._memory.darkness.alive(target.url.host)
+            await self.canary.fresh()
+
+    async def _visit(self, target: Target, fresh: bool, steps: list[Step] | None) -> "Visited":
+        visit = Visit(
+            target,
+            self._memory,
+            self._limits,
+            self._guard,
+            fresh=fresh,
+            provider_of=self._provider_of(self._clock()),
+        )
+        driver = self._driver(target.worth, steps)
+        evidence = await driver.run(visit.evidence())
+        judgement = judge(evidence)
+        if judgement.verdict == "undetermined" and await self._dark(
+            target, visit, driver, evidence
+        ):
+            evidence = msgspec.structs.replace(evidence, dark=True)
+            judgement = judge(evidence)
+        return Visited(visit, driver, evidence, judgement)
+
+    async def _dark(self, target: Target, visit: Visit, driver: Driver, evidence: Evidence) -> bool:
         """Tell whether the whole host has been dark for so long that it counts."""
-        kit, host = self._ready(), target.url.host
+        darkness, host = self._memory.darkness, target.url.host
         answered = any(answer.status is not None for answer in evidence.answers)
         if not is_dark(evidence):
-            (kit.darkness.alive if answered else kit.darkness.unclear)(host)
+            (darkness.alive if answered else darkness.unclear)(host)
             return False
         # One page that is broken, or hangs, says nothing of its host.
         hangs = any(answer.fault == "response_timeout" for answer in evidence.answers)
         if answered or hangs:
-            front = await visit.dark_front()
+            front = await driver.run(visit.dark_front())
             if not front:
-                (kit.darkness.unclear if front is None else kit.darkness.alive)(host)
+                (darkness.unclear if front is None else darkness.alive)(host)
                 return False
         # What a blind vantage does not see is not dark: else an outage of ours would count as the host's.
         if self._blind():
             return False
-        long = kit.darkness.dark(host, kit.gate.now())
+        long = darkness.dark(host, self._gate.now())
         return long or target.host_dark
 
     # -- parts -------------------------------------------------------------------------------------
 
-    def _ready(self) -> Kit:
-        if self._kit is None:
+    def _provider_of(self, at: datetime) -> Callable[[str], str | None]:
+        """Name the provider of an address as of an instant."""
+
+        def provider_of(address: str) -> str | None:
+            attribution = self._providers.provider_at(address, at)
+            return None if attribution is None else attribution.provider
+
+        return provider_of
+
+    def _ready(self) -> Exchanger:
+        if self._exchanger is None:
             limits = self._limits
-            exchanger = Exchanger(
+            self._exchanger = Exchanger(
                 self._guard,
                 agent=self._agent,
+                neutral_agent=NEUTRAL_AGENT,
                 connect_seconds=limits.connect_seconds,
                 connections_per_host=limits.connections_per_host,
                 keepalive_seconds=limits.keepalive_seconds,
                 egress=self._egress,
             )
-            self._kit = Kit(
-                guard=self._guard,
-                resolver=self._resolver,
-                gate=self._gate,
-                backoff=BackOff(self._gate.core.limits),
-                clock=self._clock,
-                limits=limits,
-                exchanger=exchanger,
-                controls=Controls(
-                    limits.control_interval_seconds,
-                    retry_seconds=limits.control_retry_seconds,
-                ),
-                fronts=Controls(
-                    limits.front_interval_seconds,
-                    retry_seconds=limits.control_retry_seconds,
-                ),
-                darkness=Darkness(limits.darkness),
-            )
-        return self._kit
+        return self._exchanger
 
-    async def _stale(self, url: CanonicalUrl, visit: Visit, found: Judgement) -> bool:
+    def _driver(
+        self, worth: Priority, steps: list[Step] | None = None, *, honours_backoff: bool = True
+    ) -> Driver:
+        return Driver(
+            resolver=self._resolver,
+            exchanger=self._ready(),
+            gate=self._gate,
+            backoff=self._backoff,
+            shared=self._shared,
+            limits=self._limits,
+            clock=self._clock,
+            worth=worth,
+            honours_backoff=honours_backoff,
+            steps=steps,
+        )
+
+    async def _stale(self, url: CanonicalUrl, visited: "Visited") -> bool:
         """Tell whether the name leads elsewhere by now: a remembered address may have been left.
 
         Or whether a family of addresses that got no answer gets one now.
         """
-        before = visit.resolution
+        before = visited.visit.resolution
         if before is None or not before.at:
             return False
-        unheard = before.unanswered_family if found.reason == "gone_on_some" else 0
-        if found.verdict != "removed" and not unheard:
+        unheard = before.unanswered_family if visited.judgement.reason == "gone_on_some" else 0
+        if visited.judgement.verdict != "removed" and not unheard:
             return False
         now = await self._resolver.resolve(url.host, fresh=True)
         if unheard and now.unanswered_family != unheard:
@@ -250,40 +276,44 @@ class Looker:
 
     async def _see(self, url: CanonicalUrl) -> datetime | None:
         """Look at the canary: the instant from which it was seen, or None."""
-        visit = Visit(self._ready(), url, fresh=True, control=False, heeds=False, worth=DEADLINE)
+        target = Target(_NO_CASE, url)
+        visit = Visit(target, self._memory, self._limits, self._guard, fresh=True, compared=False)
+        driver = self._driver(DEADLINE, honours_backoff=False)
         try:
-            evidence = await visit.evidence()
+            evidence = await driver.run(visit.evidence())
         except Deferred:
             return self.canary.seen_at
-        return visit.started_at if judge(evidence).verdict == "online" else None
+        return driver.started_at if judge(evidence).verdict == "online" else None
 
     # -- the event ---------------------------------------------------------------------------------
 
     def _event(
-        self, tick: datetime, visit: Visit, evidence: Evidence, found: Judgement
+        self, tick: datetime, visited: "Visited", evidence: Evidence, found: Judgement
     ) -> LookMade:
         deciding = _deciding(evidence)
         return LookMade(
             vantage=self._vantage,
             tick=tick,
-            started_at=visit.started_at,
+            started_at=visited.driver.started_at,
             finished_at=self._clock(),
             verdict=found.verdict,
             reason=found.reason,
             layer=found.layer,
             method=_method(deciding),
-            agent=self._agent_kind,
-            served=self._served(visit),
+            agent="neutral"
+            if deciding is not None and deciding.neutral_agent
+            else self._agent_kind,
+            served=self._served(visited),
             fingerprint=None if deciding is None else deciding.fingerprint,
             canary_at=self.canary.seen_at,
-            phases=visit.phases,
+            phases=visited.driver.phases,
         )
 
-    def _served(self, visit: Visit) -> tuple[Served, ...]:
+    def _served(self, visited: "Visited") -> tuple[Served, ...]:
         """Say of each address that was asked who answers for it, as of the look."""
         return tuple(
-            self._one_served(address, visit.started_at, online)
-            for address, online in visit.asked.items()
+            self._one_served(address, visited.driver.started_at, verdict == "online")
+            for address, verdict in visited.visit.verdicts.items()
         )
 
     def _one_served(self, address: str, at: datetime, online: bool) -> Served:

@@ -1,9 +1,10 @@
 """Where a redirect leads, as a class; the target itself is kept nowhere (G3)."""
 
+import hashlib
 import re
 from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from publicsuffixlist import PublicSuffixList
 
@@ -13,8 +14,6 @@ from services.core.verdict import Redirect
 from services.probing.http.exchange import target_of
 
 STATUSES = frozenset({301, 302, 303, 307, 308})
-# After the Wikimedia dead-link checker: a final path with `/404.htm`, `/404/` or `notfound` is a soft 404.
-_NOT_FOUND = re.compile(r"/(?:error[-_/]?)?404(?:[./_-]|$)|not[-_]?found|page[-_]?missing", re.I)
 # Where a host asks who somebody is before it serves anything: a block, and no removal.
 _LOGIN = re.compile(
     r"/(?:log[-_]?in|sign[-_]?in|auth|authenticate|sso|captcha|consent"
@@ -32,6 +31,13 @@ class Hop(NamedTuple):
     url: CanonicalUrl | None
     kind: Redirect | None = None
     fault: str | None = None
+
+
+class Trail(NamedTuple):
+    """The URLs that a visit was sent through; `named`: each still names the object."""
+
+    hrefs: tuple[str, ...]
+    named: bool = True
 
 
 @lru_cache(maxsize=65_536)
@@ -91,16 +97,9 @@ def kind_of(url: CanonicalUrl, target: CanonicalUrl) -> Redirect:
 
 def _telling(before: str, after: str) -> Redirect | None:
     """Name a class that a path alone tells."""
-    if is_not_found(after) and not is_not_found(before):
-        return "not_found"
     if is_login(after) and not is_login(before):
         return "login"
     return "root" if after == "/" and before != "/" else None
-
-
-def is_not_found(target: str) -> bool:
-    """Tell whether a path says of itself that nothing was found."""
-    return _NOT_FOUND.search(urlsplit(target).path) is not None
 
 
 def is_login(target: str) -> bool:
@@ -108,6 +107,15 @@ def is_login(target: str) -> bool:
     return _LOGIN.search(urlsplit(target).path) is not None
 
 
-def digest_of(url: CanonicalUrl) -> int:
-    """Name a redirect's target without keeping it; salted per process, like every hash of a string."""
-    return hash(url.href)
+def target_digest(url: CanonicalUrl, target: CanonicalUrl) -> str:
+    """Name where a redirect leads without keeping it: two URLs that are sent to one page have one digest.
+
+    What a query repeats of the URL that was asked for (`/sorry?from=/a.jpg`) is left out.
+    """
+    place, mark, query = target.href.partition("?")
+    asked = target_of(url)
+    path = asked.partition("?")[0]
+    for text in (asked, path, path.rpartition("/")[2]):
+        if len(text) > 1:
+            query = query.replace(quote(text, safe=""), "*").replace(text, "*")
+    return hashlib.blake2b((place + mark + query).encode(), digest_size=8).hexdigest()

@@ -1,6 +1,6 @@
 """What many cases share, and what earlier looks saw of one case: the narrow forms of the work list."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from schemas.events import Fingerprint
 from services.core.verdict import kind_of_content
@@ -24,7 +24,7 @@ class Profile(NamedTuple):
 
 
 class History(NamedTuple):
-    """What earlier looks saw of a URL; the baseline is kept as class of content and length."""
+    """What earlier looks saw of a URL; the baseline is kept as far as verdicts need it."""
 
     known_online: bool
     host_dark: bool
@@ -35,5 +35,24 @@ NO_HISTORY = History(False, False, None)
 
 
 def content_of(baseline: Fingerprint | None) -> str | None:
-    """Give the class of a baseline's content; empty where there is a baseline without one."""
-    return None if baseline is None else kind_of_content(baseline.content_type) or ""
+    """Write what many baselines share as one text: class of content, method, how siblings were answered."""
+    if baseline is None:
+        return None
+    kind = kind_of_content(baseline.content_type)
+    return "|".join((kind or "", baseline.method or "", baseline.sibling or ""))
+
+
+def baseline_of(content: str | None, length: int | None) -> Fingerprint | None:
+    """Make a baseline of what `content_of` wrote and of its length."""
+    if content is None:
+        return None
+    kind, method, sibling = content.split("|")
+    return Fingerprint(
+        content_type=f"{kind}/*" if kind else None,
+        content_length=length,
+        method=_METHODS.get(method),
+        sibling=sibling or None,
+    )
+
+
+_METHODS: dict[str, Literal["HEAD", "GET"]] = {"HEAD": "HEAD", "GET": "GET"}

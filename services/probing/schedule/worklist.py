@@ -14,7 +14,7 @@ from schemas.events import Fingerprint, WatchEntry
 from services.core.cadence import Watched
 from services.core.instants import micros
 from services.probing.schedule.columns import ID, LATEST, SPARE, Blobs, CaseIndex, Instants, widen
-from services.probing.schedule.profiles import History, Profile, content_of
+from services.probing.schedule.profiles import History, Profile, baseline_of, content_of
 
 _LONGEST = (1 << 16) - 4
 _MOST = 0xFFFFFFFF
@@ -159,13 +159,9 @@ class WorkList:
 
     def history(self, row: int) -> History:
         """Give what looks of before saw."""
-        profile, baseline = self.profile(row), None
-        if profile.content is not None:
-            length = self._length[row] - 1 if row < len(self._length) else -1
-            baseline = Fingerprint(
-                content_type=f"{profile.content}/*" if profile.content else None,
-                content_length=None if length < 0 else length,
-            )
+        profile = self.profile(row)
+        length = self._length[row] - 1 if row < len(self._length) else -1
+        baseline = baseline_of(profile.content, None if length < 0 else length)
         return History(profile.known_online, profile.host_dark, baseline)
 
     def sealed(self, row: int) -> str:

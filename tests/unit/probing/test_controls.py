@@ -2,13 +2,17 @@
 
 import asyncio
 import itertools
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from schemas.events import Fingerprint
 from schemas.urls import canonical
 from services.probing.limits.rates import Deferred
+from services.probing.look.comparison import remembered
 from services.probing.look.controls import ControlProbe, Controls, HostControl
+from services.probing.look.driver import SharedParts
+from services.probing.look.operations import Now, Share
 
 URL = canonical("http://a.example/i/1.jpg")
 ANSWERED = ControlProbe(Fingerprint(status=404))
@@ -20,6 +24,39 @@ SOFT = ControlProbe(Fingerprint(status=200, content_type="text/html", content_le
 WALL = ControlProbe(Fingerprint(status=200, content_type="text/html", content_length=900))
 
 
+Ask = Callable[[], Awaitable[ControlProbe]]
+
+
+class Looks:
+    """Ask for controls as concurrent looks do: by the protocol, with its parts shared."""
+
+    def __init__(self, controls: Controls) -> None:
+        self.controls = controls
+        self.shared = SharedParts()
+
+    async def of(self, now: float, ask: Ask, since: float | None = None) -> HostControl:
+        def part():
+            return (yield ask)
+
+        protocol = remembered(self.controls, URL, "HEAD", part, since)
+        return (await self.drive(protocol, now))[0]
+
+    async def drive(self, protocol, now: float):
+        try:
+            operation = next(protocol)
+            while True:
+                operation = protocol.send(await self.perform(operation, now))
+        except StopIteration as stop:
+            return stop.value
+
+    async def perform(self, operation, now: float):
+        if isinstance(operation, Now):
+            return now
+        if isinstance(operation, Share):
+            return await self.shared.run(operation.key, lambda: self.drive(operation.part(), now))
+        return await operation()
+
+
 async def fill(
     controls: Controls, probes: list[ControlProbe], instants: list[float]
 ) -> list[HostControl]:
@@ -29,7 +66,7 @@ async def fill(
     async def ask() -> ControlProbe:
         return next(given)
 
-    return [await controls.of(URL, "HEAD", now, ask) for now in instants]
+    return [await Looks(controls).of(now, ask) for now in instants]
 
 
 async def times_asked(probe: ControlProbe, instants: list[float]) -> int:
@@ -43,7 +80,7 @@ async def times_asked(probe: ControlProbe, instants: list[float]) -> int:
 
     for now in instants:
         if controls.known(URL, "HEAD", now) is None:
-            await controls.of(URL, "HEAD", now, ask)
+            await Looks(controls).of(now, ask)
     return asked
 
 
@@ -81,7 +118,7 @@ async def test_whichever_fault_it_meets_it_is_left_alone_for_longer() -> None:
         return next(probes)
 
     for minute in range(24 * 60):
-        await controls.of(URL, "HEAD", 60.0 * minute, ask)
+        await Looks(controls).of(60.0 * minute, ask)
     assert asked == 9
 
 
@@ -118,7 +155,7 @@ async def test_name_servers_that_say_nothing_are_asked_again() -> None:
     controls = Controls(86_400.0, retry_seconds=300.0)
     unnamed = ControlProbe(SOFT.fingerprint, unnamed=True)
     made = await fill(controls, [parked, unnamed], [0.0, 86_400.0])
-    assert (made[1].parked, made[1].novel, made[1].result.fingerprint) == (
+    assert (made[1].result.parked, made[1].novel, made[1].result.fingerprint) == (
         *(True, False),
         SOFT.fingerprint,
     )
@@ -142,15 +179,16 @@ async def test_what_was_told_apart_holds_for_the_same_answer() -> None:
 async def test_what_was_told_apart_is_there_when_the_probe_is() -> None:
     """Whoever asked goes on at once, and knows of it without a turn of the loop."""
     controls, seen = Controls(10.0), []
+    looks = Looks(controls)
     (first,) = await fill(controls, [SOFT], [0.0])
     first.tell_apart()
 
     async def ask() -> ControlProbe:
         return SOFT
 
-    waiting = asyncio.create_task(controls.of(URL, "HEAD", 11.0, ask))
+    waiting = asyncio.create_task(looks.of(11.0, ask))
     waiting.add_done_callback(lambda task: seen.append(task.result().told_apart))
-    made = await controls.of(URL, "HEAD", 11.0, ask)
+    made = await looks.of(11.0, ask)
     assert made.told_apart
     await waiting
     assert seen == [True]
@@ -167,14 +205,14 @@ async def test_what_is_in_doubt_is_believed_for_minutes_until_it_is_told_apart()
         return SOFT
 
     for minute in range(24 * 60):
-        (await controls.of(URL, "HEAD", 60.0 * minute, ask)).doubt()
+        (await Looks(controls).of(60.0 * minute, ask)).doubt()
     assert asked == 9
-    made = await controls.of(URL, "HEAD", 200_000.0, ask)
+    made = await Looks(controls).of(200_000.0, ask)
     made.doubt()
     made.tell_apart()
     made.doubt()
     assert controls.known(URL, "HEAD", 286_399.0) is made
-    later = await controls.of(URL, "HEAD", 286_400.0, ask)
+    later = await Looks(controls).of(286_400.0, ask)
     later.doubt()
     assert controls.known(URL, "HEAD", 372_799.0) is later
 
@@ -193,7 +231,7 @@ async def test_a_probe_that_was_not_made_leaves_what_was_known(error: BaseExcept
         raise error
 
     with pytest.raises(type(error)):
-        await controls.of(URL, "HEAD", 11.0, ask)
+        await Looks(controls).of(11.0, ask)
     assert controls.known(URL, "HEAD", 11.0) is None
     (made,) = await fill(controls, [SOFT], [11.0])
     assert made.told_apart
@@ -202,7 +240,7 @@ async def test_a_probe_that_was_not_made_leaves_what_was_known(error: BaseExcept
 @pytest.mark.parametrize("ended", ["cancelled", "deferred"])
 async def test_who_waits_for_a_probe_that_is_given_up_asks_instead(ended: str) -> None:
     """One of them asks, and the others have its answer; nobody is told that there is nothing to compare with."""
-    controls, asking, asked = Controls(10.0), asyncio.Event(), 0
+    looks, asking, asked = Looks(Controls(10.0)), asyncio.Event(), 0
 
     async def give_up() -> ControlProbe:
         await asking.wait()
@@ -214,9 +252,9 @@ async def test_who_waits_for_a_probe_that_is_given_up_asks_instead(ended: str) -
         await asyncio.sleep(0)
         return SOFT
 
-    first = asyncio.create_task(controls.of(URL, "HEAD", 0.0, give_up))
+    first = asyncio.create_task(looks.of(0.0, give_up))
     await asyncio.sleep(0)
-    waiters = [asyncio.create_task(controls.of(URL, "HEAD", 1.0, ask)) for _ in range(3)]
+    waiters = [asyncio.create_task(looks.of(1.0, ask)) for _ in range(3)]
     await asyncio.sleep(0)
     asking.set() if ended == "deferred" else first.cancel()
     made = await asyncio.gather(*waiters)
@@ -236,5 +274,5 @@ async def test_a_control_of_before_an_instant_can_be_refused() -> None:
     async def ask() -> ControlProbe:
         return WALL
 
-    made = await controls.of(URL, "HEAD", 200.0, ask, 101.0)
+    made = await Looks(controls).of(200.0, ask, 101.0)
     assert (made.result, controls.known(URL, "HEAD", 200.0, 101.0)) == (WALL, made)

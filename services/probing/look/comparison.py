@@ -1,0 +1,291 @@
+"""Compare what a URL gives with what its host gives for paths that can't exist; a part of the look's protocol.
+
+*What a sibling proves.* Most hosts say 404 of what they don't have; some serve a page that says so, send everybody
+to the front page, or forbid it. A host that walls itself off does the same with everything. The two look alike in one
+answer; they differ in time: a soft 404 was there while something was served, and a wall was not. So an answer like
+the sibling's is a removal only if the URL was seen served, and siblings were answered in this very way while
+something of the handler was served: at the look that took the baseline, or at any look that asked the URL before and
+after its sibling (`HostControl.tell_apart`). All else is undetermined.
+
+*Which sibling.* One that the same code answers: each variable part of the URL is varied in turn (`handlers`). All of
+them have to be answered otherwise; the most alike counts.
+
+*For how long.* A day if it is plain, minutes where it may be of the moment; and whatever is about to be said of a URL
+that was seen served, rests on siblings that were asked just now.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.urls import CanonicalUrl
+from services.core.reasons import BLOCKS, DARK_FAULTS
+from services.core.verdict import Control, Redirect, compare, is_still, reason_of_status
+from services.probing.http.exchange import Method, Reply, target_of
+from services.probing.limits.gate import Deferred
+from services.probing.look import redirects
+from services.probing.look.controls import (
+    ControlProbe,
+    Controls,
+    HostControl,
+    front_of,
+    is_parked,
+)
+from services.probing.look.handlers import Handler, handler_of, sibling_of
+from services.probing.look.memory import Memory
+from services.probing.look.operations import (
+    Ask,
+    AskSibling,
+    Enter,
+    HonourBackoff,
+    Leave,
+    Now,
+    Protocol,
+    Purpose,
+    Share,
+    Token,
+)
+
+# What says nothing about the path that was asked for; any other block a host may give for all it doesn't have.
+_TRANSIENT = frozenset(
+    {"blocked_challenge", "blocked_rate_limited", "blocked_unavailable", "server_error"}
+)
+_RANK: dict[Control, int] = {"same": 0, "alike": 1, "doubted": 2, "unasked": 3, "differs": 4}
+
+
+class Reached(NamedTuple):
+    """What an address gave for the URL: the reply, how it was sent elsewhere, if so, and where to (a digest)."""
+
+    url: CanonicalUrl
+    address: str
+    reply: Reply
+    redirect: Redirect | None = None
+    sent_to: str | None = None
+
+
+class Comparison(NamedTuple):
+    """How an answer compares with those for all siblings of its URL; as `services.core.verdict.Answer` has it.
+
+    `missing`: every sibling said 404 or 410; `refused`: none was served or sent elsewhere; `answered`: each gave an
+    answer; `alone`: a front page has none. `kind` names their answers, for the baseline. `parked`: the name is.
+    """
+
+    control: Control = "unasked"
+    told_apart: bool = False
+    fresh: bool = False
+    missing: bool = False
+    refused: bool = False
+    answered: bool = False
+    alone: bool = False
+    kind: str = ""
+    parked: bool = False
+
+
+class Siblings:
+    """Ask for siblings and front pages on behalf of one visit."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def compare(
+        self, reached: Reached, was_served: bool, baseline_kind: str | None
+    ) -> Protocol[Comparison]:
+        """Compare an answer with its siblings'; `baseline_kind` is how they were answered at the first such look.
+
+        Whatever would speak against a URL that was seen served is asked of the siblings once more, unless they were
+        asked just now. `Deferred` where politeness forbids: without siblings nothing can be said of the answer.
+        """
+        found = yield from self._compare(reached, was_served, baseline_kind)
+        if was_served and not found.fresh and found.control in ("same", "alike"):
+            found = yield from self.refresh(reached, was_served, baseline_kind)
+        return found
+
+    def refresh(
+        self, reached: Reached, was_served: bool, baseline_kind: str | None
+    ) -> Protocol[Comparison]:
+        """Compare with siblings that were asked just now."""
+        since = (yield Now()) - self._memory.siblings.retry_seconds
+        return (yield from self._compare(reached, was_served, baseline_kind, since))
+
+    def _compare(
+        self,
+        reached: Reached,
+        was_served: bool,
+        baseline_kind: str | None,
+        since: float | None = None,
+    ) -> Protocol[Comparison]:
+        handler = handler_of(reached.url)
+        controls = []
+        for number in range(max(len(handler.parts), 1)):
+            controls.append((yield from self._one(reached, handler, number, was_served, since)))
+        if not handler.parts:
+            return Comparison(alone=True, parked=controls[0][1].result.parked)
+        now = yield Now()
+        return _joined(controls, now, self._memory.siblings.retry_seconds, baseline_kind)
+
+    def _one(
+        self,
+        reached: Reached,
+        handler: Handler,
+        number: int,
+        was_served: bool,
+        since: float | None,
+    ) -> Protocol[tuple[Control, HostControl]]:
+        """Compare with the sibling that varies one part."""
+        key = (handler, number, reached.reply.method)
+        ask = partial(_ask_sibling, reached, number)
+        control, asked_now = yield from remembered(self._memory.siblings, key, ask, since)
+        like = _likeness(reached, control, was_served)
+        if like == "differs" and asked_now:
+            yield from self._tell_apart(reached, control)
+        if like in ("same", "alike"):
+            control.doubt()
+        return like, control
+
+    def _tell_apart(self, reached: Reached, control: HostControl) -> Protocol[None]:
+        """Ask for the URL once more: only what it gives before and after its sibling is told apart from it."""
+        if not control.result.like_content or control.told_apart:
+            return
+        control.doubt()
+        if reached.redirect is not None:
+            return
+        reply = reached.reply
+        try:
+            again = yield from ask_beside("url", reply.method, reached.url, reached.address)
+        except Deferred:
+            return
+        fingerprint = again.fingerprint(None)
+        apart = compare(fingerprint, control.result.fingerprint) == "differs"
+        if apart and not again.challenge and is_still(fingerprint, reply.fingerprint(None)):
+            control.tell_apart()
+
+    def front(self, reached: Reached, since: float | None = None) -> Protocol[ControlProbe | None]:
+        """Give what the front page said to GET lately, and not before `since`; None where politeness forbids to ask."""
+        url = reached.url
+        key = (url.scheme, url.host, url.port)
+        ask = partial(_probe, "front", front_of(url), reached.address, "GET")
+        try:
+            control, _ = yield from remembered(self._memory.fronts, key, ask, since)
+        except Deferred:
+            return None
+        return control.result
+
+    def dark_front(self, reached: Reached) -> Protocol[bool | None]:
+        """Tell whether the front page gives nothing either; None where politeness forbids to ask."""
+        if target_of(reached.url) == "/":
+            return True
+        front = yield from self.front(reached)
+        return None if front is None else front.fault in DARK_FAULTS
+
+
+def remembered(
+    controls: Controls,
+    key: object,
+    ask: Callable[[], Protocol[ControlProbe]],
+    since: float | None = None,
+) -> Protocol[tuple[HostControl, bool]]:
+    """Give a control, asking if the last one is too old, and whether this look asked.
+
+    Concurrent looks share the probe; one whose asker was given up is asked again by a look that waits for it.
+    """
+    now = yield Now()
+    control = controls.get(key, now, since)
+    if control is not None:
+        return control, False
+    part = partial(_settle, controls, key, ask)
+    while True:
+        control, asked_now = yield Share((id(controls), key), part)
+        if asked_now or since is None or control.at >= since:
+            return control, asked_now
+
+
+def _settle(
+    controls: Controls, key: object, ask: Callable[[], Protocol[ControlProbe]]
+) -> Protocol[HostControl]:
+    at = yield Now()
+    result = yield from ask()
+    return controls.settle(key, at, result)
+
+
+def _ask_sibling(reached: Reached, number: int) -> Protocol[ControlProbe]:
+    """Ask for a sibling by the method that the URL was asked by; beside the first, who the name servers are."""
+    url = sibling_of(reached.url, number, (yield Token()))
+    ask = partial(_probe, "sibling", url, reached.address, reached.reply.method)
+    if number:
+        return (yield from ask())
+    result: ControlProbe
+    result, names = yield AskSibling(ask, reached.url.host)
+    return msgspec.structs.replace(result, parked=is_parked(names or ()), unnamed=names is None)
+
+
+def _probe(
+    purpose: Purpose, url: CanonicalUrl, address: str, method: Method
+) -> Protocol[ControlProbe]:
+    """Ask for what nobody reported, and make a control of the answer."""
+    reply = yield from ask_beside(purpose, method, url, address)
+    if reply.status not in redirects.STATUSES or reply.challenge:
+        return _answered(reply)
+    hop = redirects.hop(url, reply.location)
+    sent_to = None if hop.url is None else redirects.target_digest(url, hop.url)
+    fault = "blocked_login" if hop.kind == "login" else None
+    return ControlProbe(reply.fingerprint(hop.kind), sent_to=sent_to, fault=fault)
+
+
+def ask_beside(
+    purpose: Purpose, method: Method, url: CanonicalUrl, address: str, *, neutral: bool = False
+) -> Protocol[Reply]:
+    """Ask a host once more, in its turn; a push-back counts where it says for how long."""
+    yield Enter(address, url.host)
+    reply: Reply = yield Ask(purpose, method, url, address, neutral)
+    if reply.retry_after is not None:
+        yield HonourBackoff(address, url.host, reply)
+    yield Leave(address)
+    return reply
+
+
+def _likeness(reached: Reached, control: HostControl, was_served: bool) -> Control:
+    """Compare an answer with one sibling's; what gave no answer for the first time compares with nothing yet."""
+    result, reply = control.result, reached.reply
+    if result.fingerprint is None:
+        return "doubted" if control.novel else "unasked"
+    if reached.sent_to is not None:
+        return "same" if result.sent_to == reached.sent_to else "differs"
+    if result.fingerprint.status != reply.status:
+        return "doubted" if control.novel and was_served else "differs"
+    return compare(reply.fingerprint(reached.redirect), result.fingerprint)
+
+
+def _joined(
+    controls: list[tuple[Control, HostControl]],
+    now: float,
+    retry_seconds: float,
+    baseline_kind: str | None,
+) -> Comparison:
+    """Put the siblings together: the most alike counts, and has to be proven."""
+    worst = min((like for like, _ in controls), key=_RANK.__getitem__)
+    alike = [control for like, control in controls if like in ("same", "alike")]
+    kinds = [control.result.kind for _, control in controls]
+    kind = kinds[0] if len(set(kinds)) == 1 else "+".join(kinds)
+    then = bool(kind) and kind == baseline_kind
+    return Comparison(
+        control=worst,
+        told_apart=then or all(control.told_apart for control in alike),
+        fresh=all(now - control.at <= retry_seconds for _, control in controls),
+        missing=all(control.result.says_missing for _, control in controls),
+        refused=not any(control.result.like_content for _, control in controls),
+        answered=all(control.result.fingerprint is not None for _, control in controls),
+        kind=kind,
+        parked=any(control.result.parked for _, control in controls),
+    )
+
+
+def _answered(reply: Reply) -> ControlProbe:
+    """Make a control of an answer, unless it is of the moment; a block is one that may not last."""
+    reason = reply.fault or (
+        "blocked_challenge" if reply.challenge else reason_of_status(reply.status)
+    )
+    if reply.fault is not None or reason in _TRANSIENT:
+        return ControlProbe(fault=reason)
+    return ControlProbe(reply.fingerprint(None), fault=reason if reason in BLOCKS else None)

@@ -1,0 +1,169 @@
+"""The talk with one address about one URL: HEAD, GET where HEAD says little, the neutral agent where it is gone."""
+
+from collections.abc import Callable
+
+from msgspec import structs
+
+from schemas.urls import CanonicalUrl
+from services.core.verdict import Answer, Redirect, judge_answer
+from services.probing.http.exchange import Reply
+from services.probing.limits.gate import Deferred
+from services.probing.look import redirects
+from services.probing.look.comparison import Comparison, Reached, ask_beside
+from services.probing.look.handlers import handler_of
+from services.probing.look.measurement import Measurement, answer_of, is_empty, is_served
+from services.probing.look.memory import HeadWorth
+from services.probing.look.operations import (
+    Ask,
+    Enter,
+    Explain,
+    HonourBackoff,
+    Leave,
+    Now,
+    Protocol,
+)
+from services.probing.look.redirects import Trail
+
+Redirected = Callable[[Reached, Trail], Protocol[Answer]]
+
+# Where no request was sent, another method is no help.
+_UNSENT = frozenset(
+    {
+        *("address_refused", "connect_failed", "connect_refused", "connect_timeout"),
+        *("egress_failed", "tls_failed", "tls_timeout", "unreachable"),
+    }
+)
+_GONE = frozenset({404, 410})
+_PUSHED_BACK = frozenset({429, 503})
+
+
+class Conversation:
+    """Ask an address for a URL until its answer can be judged; `redirected` judges one that sends us elsewhere."""
+
+    def __init__(self, measurement: Measurement, head: HeadWorth, redirected: Redirected) -> None:
+        self._measurement = measurement
+        self._head = head
+        self._redirected = redirected
+
+    def hold(
+        self, url: CanonicalUrl, address: str, trail: Trail, via: Redirect | None
+    ) -> Protocol[Answer]:
+        """Ask, and make the answer; `via` is the redirect that led here."""
+        reply = yield from self._ask(url, address)
+        return (yield from self._answer(Reached(url, address, reply, via), trail))
+
+    def _ask(self, url: CanonicalUrl, address: str) -> Protocol[Reply]:
+        """Ask one address: HEAD, then GET where HEAD says little."""
+        yield Enter(address, url.host)
+        reply: Reply
+        if (yield from self._get_at_once(url)):
+            reply = yield Ask("url", "GET", url, address)
+        else:
+            reply = yield Ask("url", "HEAD", url, address)
+            if _says_little(reply):
+                reply = yield from self._ask_by_get(url, address, reply)
+        # Before the next in line is let in.
+        yield HonourBackoff(address, url.host, reply)
+        yield Leave(address)
+        return reply
+
+    def _get_at_once(self, url: CanonicalUrl) -> Protocol[bool]:
+        """Tell whether HEAD is not worth asking: it said little lately, or a removal is to be confirmed."""
+        if self._measurement.confirming:
+            return True
+        little = self._head.age(handler_of(url), (yield Now())) is not None
+        if little:
+            yield Explain("head_known_to_say_little")
+        return little
+
+    def _ask_by_get(self, url: CanonicalUrl, address: str, head: Reply) -> Protocol[Reply]:
+        yield Explain("head_says_little")
+        reply: Reply = yield Ask("url", "GET", url, address)
+        if reply.status is not None and (reply.status < 400 or head.status in (405, 501)):
+            self._head.says_little(handler_of(url), (yield Now()))
+        return reply
+
+    def _answer(self, reached: Reached, trail: Trail) -> Protocol[Answer]:
+        """Make an answer of what an address replied."""
+        reply = reached.reply
+        if reply.challenge or reply.fault is not None:
+            return answer_of(reached)
+        if reply.status in redirects.STATUSES:
+            return (yield from self._redirected(reached, trail))
+        if reply.status in _GONE:
+            return (yield from self._gone(reached, trail))
+        if is_served(reply) or is_empty(reply):
+            return (yield from self._served(reached, trail))
+        if reply.status == 403:
+            return (yield from self._measurement.forbidden(reached))
+        return answer_of(reached)
+
+    # -- gone --------------------------------------------------------------------------------------
+
+    def _gone(self, reached: Reached, trail: Trail) -> Protocol[Answer]:
+        """Ask as the neutral agent what is gone for ours: before it confirms, and where nobody saw it served."""
+        measurement = self._measurement
+        if not measurement.compared or (measurement.was_served and not measurement.confirming):
+            return answer_of(reached)
+        neutral = yield from self._as_neutral(reached)
+        if neutral is None or neutral.status in _GONE:
+            yield Explain("agent_agrees")
+            return answer_of(reached)
+        if measurement.was_served and not _gives(neutral):
+            # It was seen under our agent: that another one is blocked takes nothing from its answer.
+            return answer_of(reached)
+        return (yield from self._to_neutral(reached._replace(reply=neutral), trail))
+
+    def _as_neutral(self, reached: Reached) -> Protocol[Reply | None]:
+        try:
+            return (yield from ask_beside("url", "GET", reached.url, reached.address, neutral=True))
+        except Deferred:
+            return None
+
+    def _to_neutral(self, reached: Reached, trail: Trail) -> Protocol[Answer]:
+        """Make the answer of what the neutral agent got."""
+        yield Explain("agent_matters")
+        if _gives(reached.reply):
+            answer = yield from self._answer(reached, trail)
+        else:
+            answer = answer_of(reached)
+        return structs.replace(answer, neutral_agent=True)
+
+    # -- served ------------------------------------------------------------------------------------
+
+    def _served(self, reached: Reached, trail: Trail) -> Protocol[Answer]:
+        if not self._measurement.compared:
+            return answer_of(reached)
+        comparison = yield from self._measurement.compare(reached)
+        if reached.reply.method == "HEAD" and not (comparison.alone or comparison.missing):
+            reply = yield from self._get_instead(reached, comparison)
+            return (yield from self._answer(reached._replace(reply=reply), trail))
+        answer = yield from self._measurement.answer(reached, comparison, trail)
+        if judge_answer(answer).reason == "emptied":
+            neutral = yield from self._as_neutral(reached)
+            if neutral is not None and is_served(neutral) and not is_empty(neutral):
+                return (yield from self._to_neutral(reached._replace(reply=neutral), trail))
+        return answer
+
+    def _get_instead(self, reached: Reached, comparison: Comparison) -> Protocol[Reply]:
+        """Ask by GET where HEAD does not tell a sibling apart."""
+        yield Explain("head_says_little")
+        if comparison.answered:
+            self._head.says_little(handler_of(reached.url), (yield Now()))
+        return (yield from ask_beside("url", "GET", reached.url, reached.address))
+
+
+def _gives(reply: Reply) -> bool:
+    """Tell whether a reply serves something, or says where that is."""
+    return is_served(reply) or reply.status in redirects.STATUSES
+
+
+def _says_little(head: Reply) -> bool:
+    """Tell whether GET has to decide: anything but a plain answer with a length, or a wish to be left alone."""
+    if head.challenge:
+        return False
+    if head.fault is not None:
+        return head.fault not in _UNSENT
+    if head.status in _PUSHED_BACK and head.retry_after is not None:
+        return False
+    return not (is_served(head) and head.content_length)

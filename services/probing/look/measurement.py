@@ -1,0 +1,148 @@
+"""What one reply of an address is worth: measured by siblings, by the baseline, and by what else the host serves."""
+
+from msgspec import structs
+
+from schemas.events import Fingerprint
+from services.core.reasons import BLOCKS
+from services.core.verdict import (
+    REPLACED,
+    Answer,
+    Change,
+    changed,
+    is_baseline,
+    is_content,
+    reason_of_status,
+)
+from services.probing.http.exchange import Reply
+from services.probing.look.comparison import Comparison, Reached, Siblings
+from services.probing.look.memory import LookLimits, Memory, Target
+from services.probing.look.operations import Explain, Now, Protocol
+from services.probing.look.redirects import Trail
+
+
+class Measurement:
+    """Make answers of replies. `was_served`: somebody saw the URL served; `parked`: its name is, a sibling says.
+
+    Without `compared` there are no siblings: for the canary, which is the operator's own page.
+    """
+
+    def __init__(
+        self, target: Target, memory: Memory, limits: LookLimits, *, compared: bool
+    ) -> None:
+        self._case = target.case_number
+        self._baseline = target.baseline
+        self._memory = memory
+        self._limits = limits
+        self._siblings = Siblings(memory)
+        self.compared = compared
+        self.confirming = target.confirming
+        self.was_served = target.known_online or self._case in memory.served_cases
+        self.parked = False
+
+    @property
+    def _siblings_then(self) -> str | None:
+        """How siblings were answered when the baseline was taken."""
+        return None if self._baseline is None else self._baseline.sibling
+
+    def compare(self, reached: Reached) -> Protocol[Comparison]:
+        """Compare a reply with its siblings; what speaks against the URL rests on siblings that were asked just now."""
+        comparison = yield from self._siblings.compare(
+            reached, self.was_served, self._siblings_then
+        )
+        self.parked = self.parked or comparison.parked
+        return comparison
+
+    def refresh(self, reached: Reached) -> Protocol[Comparison]:
+        """Compare a reply with siblings that are asked again, unless they were just now."""
+        yield Explain("siblings_asked_again")
+        return (yield from self._siblings.refresh(reached, self.was_served, self._siblings_then))
+
+    def answer(self, reached: Reached, comparison: Comparison, trail: Trail) -> Protocol[Answer]:
+        """Make the answer of what is served."""
+        fingerprint = reached.reply.fingerprint(reached.redirect)
+        change = changed(fingerprint, self._baseline)
+        if self._needs_fresh(reached, comparison, change):
+            comparison = yield from self.refresh(reached)
+        control = comparison.control
+        if control == "doubted" and is_baseline(fingerprint, self._baseline):
+            control = "unasked"
+        return structs.replace(
+            answer_of(reached),
+            control=control,
+            told_apart=comparison.told_apart,
+            fresh=comparison.fresh,
+            was_served=self.was_served,
+            change=change,
+            is_content=is_content(fingerprint, self._baseline),
+            named=trail.named,
+            empty=is_empty(reached.reply),
+            fingerprint=_with_siblings(fingerprint, comparison),
+        )
+
+    def _needs_fresh(self, reached: Reached, comparison: Comparison, change: Change) -> bool:
+        """Tell whether siblings of before are no proof any more: what is served is not what it was."""
+        if comparison.fresh or comparison.alone or not self.was_served:
+            return False
+        return change in REPLACED or is_empty(reached.reply)
+
+    def forbidden(self, reached: Reached) -> Protocol[Answer]:
+        """Tell a store that forbids what it does not have from a block."""
+        answer = answer_of(reached)
+        if not (self.compared and self.was_served) or self._siblings_then != "403":
+            return answer
+        comparison = yield from self.refresh(reached)
+        if comparison.kind != "403" or not (yield from self._serves_else(reached)):
+            return answer
+        yield Explain("store_forbids_missing")
+        return structs.replace(answer, missing_forbidden=True)
+
+    def _serves_else(self, reached: Reached) -> Protocol[bool]:
+        """Tell whether the host lets us have anything: another case lately, or its front page."""
+        now = yield Now()
+        lately = self._limits.front_interval_seconds
+        if self._memory.serves_another(self._case, reached.url.host, now, lately):
+            return True
+        front = yield from self._siblings.front(reached)
+        if front is None or front.fingerprint is None or front.fault is not None:
+            return False
+        return reason_of_status(front.fingerprint.status) not in BLOCKS
+
+    def dark_front(self, reached: Reached) -> Protocol[bool | None]:
+        """Tell whether the front page gives nothing either; None where politeness forbids to ask."""
+        return (yield from self._siblings.dark_front(reached))
+
+
+def answer_of(reached: Reached, fault: str | None = None) -> Answer:
+    """Make the answer of an address of what it replied, compared with nothing."""
+    reply = reached.reply
+    return Answer(
+        address=reached.address,
+        fault=fault or reply.fault,
+        status=reply.status,
+        method=reply.method,
+        redirect=reached.redirect,
+        challenge=reply.challenge,
+        fingerprint=reply.fingerprint(reached.redirect),
+    )
+
+
+def is_served(reply: Reply) -> bool:
+    """Tell whether a reply serves something."""
+    return (
+        reply.fault is None and not reply.challenge and reason_of_status(reply.status) == "served"
+    )
+
+
+def is_empty(reply: Reply) -> bool:
+    """Tell whether GET served nothing: a length of 0, or no first byte to give (416 with `bytes */0`)."""
+    ranged = reply.status == 416 and reply.fault is None
+    return reply.method == "GET" and reply.content_length == 0 and (ranged or is_served(reply))
+
+
+def _with_siblings(fingerprint: Fingerprint | None, comparison: Comparison) -> Fingerprint | None:
+    """Keep beside what is served how siblings were answered, where the two are told apart."""
+    if fingerprint is None or comparison.control != "differs" or not comparison.kind:
+        return fingerprint
+    if not (comparison.told_apart or comparison.refused):
+        return fingerprint
+    return structs.replace(fingerprint, sibling=comparison.kind)

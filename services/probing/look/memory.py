@@ -1,0 +1,132 @@
+"""What looks learn of hosts and cases, and the limits that bound a look. Pure: time is an argument."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from schemas.events import Fingerprint
+from schemas.urls import CanonicalUrl
+from services.core.verdict import Redirect
+from services.probing.guard.families import BOTH, Families
+from services.probing.http.exchange import Reply
+from services.probing.limits.gate import REST, Priority
+from services.probing.look.controls import Controls
+from services.probing.look.darkness import Darkness, DarknessLimits
+from services.probing.look.handlers import Handler
+
+# Only until the watch entry says so itself.
+_SERVED_CASES = 20_000
+_SERVED_HOSTS = 20_000
+_DARKNESS = DarknessLimits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookLimits:
+    """How long a look may take, and how far it goes.
+
+    `control_retry_seconds` is how long a sibling or a front page is left alone that gave no answer, met a block, or may
+    be a wall of the moment.
+    `families` are those that the vantage has a route for; addresses of another one are not asked where the name has
+    some of these, so that a place without IPv6 can tell that something is gone.
+    """
+
+    total_seconds: float = 20.0
+    exchange_seconds: float = 10.0
+    connect_seconds: float = 5.0
+    addresses_per_family: int = 8
+    redirects: int = 3
+    connections_per_host: int = 2
+    keepalive_seconds: float = 30.0
+    control_interval_seconds: float = 86_400.0
+    front_interval_seconds: float = 3_600.0
+    control_retry_seconds: float = 300.0
+    darkness: DarknessLimits = _DARKNESS
+    families: Families = BOTH
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What to look at, and what is known of it; `confirming` asks past every cache."""
+
+    case_id: str
+    url: CanonicalUrl
+    confirming: bool = False
+    known_online: bool = False
+    baseline: Fingerprint | None = None
+    host_dark: bool = False
+    worth: Priority = REST
+
+    @property
+    def case_number(self) -> int:
+        """The case as a number: the first 64 bits of its id."""
+        return int(self.case_id[:16], 16)
+
+
+@dataclass(slots=True)
+class Step:
+    """One request of a look, for people who ask what it did: its purpose, the address, and the reply."""
+
+    purpose: str
+    address: str
+    reply: Reply
+    redirect: Redirect | None = None
+
+
+class HeadWorth:
+    """Of which handlers HEAD says little, so that GET is asked at once; believed for a day. Time is an argument."""
+
+    def __init__(self, seconds: float, most_handlers: int = 50_000) -> None:
+        self._seconds = seconds
+        self._most = most_handlers
+        self._since: OrderedDict[Handler, float] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._since)
+
+    def age(self, handler: Handler, now: float) -> float | None:
+        """Tell for how many seconds HEAD is known to say little here; None: it is worth asking."""
+        since = self._since.get(handler)
+        return None if since is None or now - since >= self._seconds else now - since
+
+    def says_little(self, handler: Handler, now: float) -> None:
+        """Note that GET said what HEAD did not."""
+        if self.age(handler, now) is None:
+            self._since[handler] = now
+            self._since.move_to_end(handler)
+        while len(self._since) > self._most:
+            self._since.popitem(last=False)
+
+
+@dataclass(slots=True)
+class Memory:
+    """What looks learned: siblings, front pages, dark hosts, what HEAD is worth, and which cases were seen served."""
+
+    siblings: Controls
+    fronts: Controls
+    darkness: Darkness
+    head: HeadWorth
+    served_cases: set[int] = field(default_factory=set)
+    served_hosts: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    @classmethod
+    def within(cls, limits: LookLimits) -> "Memory":
+        """Make an empty memory that believes what it learns for as long as the limits say."""
+        retry = limits.control_retry_seconds
+        return cls(
+            siblings=Controls(limits.control_interval_seconds, retry_seconds=retry),
+            fronts=Controls(limits.front_interval_seconds, retry_seconds=retry),
+            darkness=Darkness(limits.darkness),
+            head=HeadWorth(limits.control_interval_seconds),
+        )
+
+    def remember_served(self, case: int, host: str, now: float) -> None:
+        """Remember that a case was seen served, and that its host serves something."""
+        for kept, most in ((self.served_cases, _SERVED_CASES), (self.served_hosts, _SERVED_HOSTS)):
+            if len(kept) >= most:
+                kept.clear()
+        self.served_cases.add(case)
+        self.served_hosts[host] = (case, now)
+
+    def serves_another(self, case: int, host: str, now: float, seconds: float) -> bool:
+        """Tell whether another case of a host was seen served within so many seconds."""
+        other, at = self.served_hosts.get(host, (case, now))
+        return other != case and now - at <= seconds

@@ -1,0 +1,92 @@
+"""Judge an answer that sends us elsewhere by its target, and not by its spelling; a part of the look's protocol."""
+
+from collections.abc import Callable
+
+from msgspec import structs
+
+from services.core.verdict import Answer, Evidence, judge_answer
+from services.probing.look import redirects
+from services.probing.look.comparison import Comparison, Reached
+from services.probing.look.handlers import keeps_id
+from services.probing.look.measurement import Measurement, answer_of
+from services.probing.look.operations import Explain, Note, Protocol
+from services.probing.look.redirects import Hop, Trail
+
+Follow = Callable[[Reached, Hop, Trail], Protocol[Answer]]
+_RANK = {"online": 0, "undetermined": 1, "removed": 2}
+
+
+class Redirection:
+    """Judge redirects: `follow` asks for a target, of which no more than so many lie in a row."""
+
+    def __init__(self, measurement: Measurement, most: int, follow: Follow) -> None:
+        self._measurement = measurement
+        self._most = most
+        self._follow = follow
+
+    def judge(self, reached: Reached, trail: Trail) -> Protocol[Answer]:
+        """Make the answer of a redirect."""
+        hop = redirects.hop(reached.url, reached.reply.location)
+        yield Note(hop.kind)
+        if hop.url is None:
+            return answer_of(reached, fault=hop.fault)
+        named = keeps_id(reached.url, hop.url)
+        sent_to = redirects.target_digest(reached.url, hop.url)
+        sent = reached._replace(redirect=hop.kind, sent_to=sent_to)
+        if hop.kind == "root":
+            return (yield from self._to_root(sent))
+        if hop.kind == "other_domain" or (hop.kind == "login" and not named):
+            return answer_of(sent)
+        fault = self._fault(hop, trail)
+        if fault is not None:
+            return answer_of(sent, fault=fault)
+        onward = Trail((*trail.hrefs, hop.url.href), trail.named and named)
+        return (yield from self._onward(sent, hop, onward, named))
+
+    def _fault(self, hop: Hop, trail: Trail) -> str | None:
+        assert hop.url is not None
+        if hop.url.href in trail.hrefs:
+            return "redirect_loop"
+        return "redirect_too_many" if len(trail.hrefs) > self._most else None
+
+    def _to_root(self, sent: Reached) -> Protocol[Answer]:
+        """Compare with siblings that are asked now: a wall may have gone up since they were asked last."""
+        measurement = self._measurement
+        if not measurement.compared:
+            return answer_of(sent)
+        comparison = yield from measurement.compare(sent)
+        if measurement.was_served and not comparison.fresh:
+            comparison = yield from measurement.refresh(sent)
+        return self._beside_siblings(answer_of(sent), comparison)
+
+    def _onward(self, sent: Reached, hop: Hop, onward: Trail, named: bool) -> Protocol[Answer]:
+        """Judge the target, and tell whether siblings are sent there too: nothing there is the URL's own then."""
+        yield Explain("redirect_names_object" if named else "redirect_followed")
+        if named or not self._measurement.compared or len(onward.hrefs) > 2:
+            return (yield from self._follow(sent, hop, onward))
+        comparison = yield from self._measurement.compare(sent)
+        answer = yield from self._follow(sent, hop, onward)
+        shared = comparison.control in ("same", "alike")
+        return self._beside_siblings(answer, comparison) if shared else answer
+
+    def _beside_siblings(self, answer: Answer, comparison: Comparison) -> Answer:
+        """Put beside an answer how siblings are redirected."""
+        return structs.replace(
+            answer,
+            shared=comparison.control in ("same", "alike"),
+            told_apart=comparison.told_apart,
+            fresh=comparison.fresh,
+            was_served=self._measurement.was_served,
+        )
+
+
+def joined(sent: Reached, evidence: Evidence) -> Answer:
+    """Take what another host of the domain said as the answer of the address that sent us there."""
+    if evidence.dns != "addresses":
+        return answer_of(sent, fault="redirect_broken")
+    if not evidence.answers:
+        return answer_of(sent, fault="redirect_refused")
+    ranked = sorted(evidence.answers, key=lambda a: _RANK[judge_answer(a).verdict])
+    if evidence.left_out and judge_answer(ranked[0]).verdict == "removed":
+        return answer_of(sent, fault="gone_on_some")
+    return ranked[0]
