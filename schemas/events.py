@@ -63,6 +63,7 @@ class Payload(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ReportFiled(Payload, frozen=True, kw_only=True):
     """A reporter says that a URL holds illegal material: exactly one of `url` and `sealed_url`.
 
+    `seen_online_at` is when the reporter's analyst saw it online, never after the report's own time.
     `historic` marks a report taken over from another system's records: it is counted and never looked at.
     """
 
@@ -74,6 +75,7 @@ class ReportFiled(Payload, frozen=True, kw_only=True):
     reference: Name | None = None
     not_measurable: NotMeasurable | None = None
     historic: bool = False
+    seen_online_at: Instant | None = None
 
 
 def unsealed(data: Payload) -> Payload:
@@ -152,13 +154,17 @@ class CaseErased(Payload, frozen=True, kw_only=True):
 
 
 class Served(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One address that was asked: who answers for it, as of the look, and whether it served the URL."""
+    """One address that was asked: who answers for it, as of the look, and whether it served the URL.
+
+    `gone`: it gave a removal-class answer; where it is neither, nobody can tell.
+    """
 
     address: str
     provider: _Common | None = None
     role: Role = "hosting"
     method: _Common = "map"
     online: bool = False
+    gone: bool = False
 
     def __post_init__(self) -> None:
         """Hold what the annotations say."""
@@ -191,6 +197,9 @@ class LookMade(Payload, frozen=True, kw_only=True):
 
     `started_at` bounds from below when it was online, `finished_at` from above when it was gone.
     `phases` are seconds. `canary_at` is the last instant at which the vantage's canary was seen.
+    `resolution_age_seconds` is how old the name's resolution was at the start; absent: a literal address, or unknown.
+    `providers_left_out` names providers of addresses that were not asked, if none of their other ones served; absent:
+    unknown.
     """
 
     vantage: _Common
@@ -207,6 +216,8 @@ class LookMade(Payload, frozen=True, kw_only=True):
     canary_at: Instant | None = None
     phases: dict[str, float] = {}
     imputed: bool = False
+    resolution_age_seconds: Annotated[float, Meta(ge=0)] | None = None
+    providers_left_out: tuple[_Common, ...] | None = None
 
     def __post_init__(self) -> None:
         """Hold what the annotations say."""
@@ -214,6 +225,9 @@ class LookMade(Payload, frozen=True, kw_only=True):
             _hold(self.vantage)
         if self.reason not in _held:
             _hold(self.reason)
+        for provider in self.providers_left_out or ():
+            if provider not in _held:
+                _hold(provider)
 
 
 class LookMissed(Payload, frozen=True, kw_only=True):
@@ -230,7 +244,8 @@ class LookMissed(Payload, frozen=True, kw_only=True):
 class WatchEntry(Payload, frozen=True, kw_only=True):
     """What a prober needs to watch one case; compacted, latest wins.
 
-    `known_online`: some look saw it online; `baseline` is what verdicts need of what the spell's first such look saw.
+    `known_online`: some look saw it online, or a report says so; `baseline` is what verdicts need of what the spell's
+    first such look saw. `further_looks`: so many more looks than usual are wanted to confirm what is suspected.
     `host_dark`: a vantage finds the whole host dark, so another one need not wait to say so.
     """
 
@@ -247,6 +262,7 @@ class WatchEntry(Payload, frozen=True, kw_only=True):
     known_online: bool = False
     baseline: Fingerprint | None = None
     host_dark: bool = False
+    further_looks: Annotated[int, Meta(ge=0)] = 0
 
     def __post_init__(self) -> None:
         """Hold what the annotations say."""

@@ -27,7 +27,7 @@ TimeOfDay = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
 
 _DURATION = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 Duration = Annotated[str, Meta(pattern=r"^-?\d+(\.\d+)?[smhd]$")]
-CanaryAge = Annotated[str, Meta(pattern=r"^(none|\d+(\.\d+)?[smhd])$")]
+Age = Annotated[str, Meta(pattern=r"^(none|\d+(\.\d+)?[smhd])$")]
 
 
 # A clock's deadline stays in the calendar's years, whatever the norm.
@@ -35,7 +35,7 @@ _LONGEST = 3660 * _DURATION["d"]
 # Texts, and what is no duration; `business` holds times of day.
 _NO_DURATIONS = (
     "id", "title", "source", "clock_start", "calendar", "time_zone", "business", "exclude",
-    "return_before_deadline",
+    "return_before_deadline", "reported_sighting",
 )  # fmt: skip
 
 
@@ -50,15 +50,23 @@ class Confirmation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     A run that says no more than that the whole host is dark needs a longer span, and so many vantages.
     Where more than one vantage is asked for, `blocked_looks` in a row that meet a block at the first one call the
     others: one 429, 503 or reset passes by itself, two at the cadence's distance are a wall.
+    The first look of a run dates the removal, if the vantages agree within `agreement_spans` times the span; else the
+    look by which the last of them had lost it.
+    Where served and gone alternate, each removal-class look that a sighting refuted within `alternation_window` makes
+    the next run `alternation_looks` longer, up to `alternation_most` looks (docs/methodologies.md has the bound).
     """
 
     looks: Annotated[int, Meta(ge=1)] = 3
     span: Duration = "45m"
     vantages: Annotated[int, Meta(ge=1)] = 1
-    canary_max_age: CanaryAge = "15m"
+    canary_max_age: Age = "15m"
     host_dark_span: Duration = "48h"
     host_dark_vantages: Annotated[int, Meta(ge=1)] = 2
     blocked_looks: Annotated[int, Meta(ge=1)] = 2
+    agreement_spans: Annotated[int, Meta(ge=0)] = 4
+    alternation_looks: Annotated[int, Meta(ge=0)] = 6
+    alternation_most: Annotated[int, Meta(ge=0)] = 60
+    alternation_window: Duration = "30d"
 
 
 class Step(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -69,12 +77,16 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Cadence(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """When to look; offsets from the start of the watch, the deadline, the suspicion, the removal."""
+    """When to look; offsets from the start of the watch, the deadline, the suspicion, the removal.
+
+    While a longer run is wanted, looks follow the last of `confirm` every `confirm_further`.
+    """
 
     steps: tuple[Step, ...]
     deadline: tuple[Duration, ...] = ()
     confirm: tuple[Duration, ...] = ()
     confirm_every: Duration = "1h"
+    confirm_further: Duration = "15m"
     tail: tuple[Duration, ...] = ()
     jitter: Duration = "5m"
 
@@ -92,6 +104,9 @@ class Methodology(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
     """The parameters; every figure names `id`, `version` and `digest`.
 
     `calendar` says how the norm runs. `time_zone` is that of working hours and of the weekday-by-hour table.
+    What nobody ever saw online is gone before the notice if its R is at most `gone_before_notice_within` after the
+    clock's start. `reported_sighting` says whether a report's own sighting is one. A look through a resolution that is
+    older than `resolution_max_age` is no sighting.
     """
 
     id: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,63}$")]
@@ -114,6 +129,9 @@ class Methodology(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
         "moved",
     )
     minimum_n: Annotated[int, Meta(ge=1)] = 30
+    gone_before_notice_within: Duration = "15m"
+    reported_sighting: Literal["counts", "ignored"] = "counts"
+    resolution_max_age: Age = "15m"
     confirmation: Confirmation = Confirmation()
     cadence: Cadence
 
@@ -142,10 +160,28 @@ class Methodology(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
         return timedelta(seconds=seconds(self.confirmation.host_dark_span))
 
     @cached_property
+    def alternation_window(self) -> timedelta:
+        """For how long a sighting that refuted a run makes the next run longer."""
+        return timedelta(seconds=seconds(self.confirmation.alternation_window))
+
+    @cached_property
+    def gone_before_notice_bound(self) -> timedelta:
+        """How long after the clock's start what was never seen online may be gone, and count as gone before."""
+        return timedelta(seconds=seconds(self.gone_before_notice_within))
+
+    @cached_property
     def canary_max_age(self) -> timedelta | None:
         """How old the canary's last sighting may be at a look that counts; None: not asked for."""
-        text = self.confirmation.canary_max_age
-        return None if text == "none" else timedelta(seconds=seconds(text))
+        return _age(self.confirmation.canary_max_age)
+
+    @cached_property
+    def resolution_limit(self) -> timedelta | None:
+        """How old the name's resolution may be at a look that counts as a sighting; None: not asked for."""
+        return _age(self.resolution_max_age)
+
+
+def _age(text: str) -> timedelta | None:
+    return None if text == "none" else timedelta(seconds=seconds(text))
 
 
 def _meaning(value: Any) -> Any:
@@ -234,6 +270,8 @@ def _bad_norms(method: Methodology) -> Iterator[_Problem]:
     for path, text in norms.items():
         if seconds(text) <= 0:
             yield path, f"{path} must be longer than nothing"
+    if seconds(method.gone_before_notice_within) < 0:
+        yield "gone_before_notice_within", "gone_before_notice_within can't be negative"
 
 
 def _bad_calendar(method: Methodology) -> Iterator[_Problem]:
@@ -266,6 +304,8 @@ def _bad_confirmation(method: Methodology) -> Iterator[_Problem]:
         yield "confirmation.span", "one look has no span; set span = '0s' or more looks"
     if seconds(asked.span) < 0:
         yield "confirmation.span", "confirmation.span can't be negative"
+    if seconds(asked.alternation_window) < 0:
+        yield "confirmation.alternation_window", "confirmation.alternation_window can't be negative"
     if seconds(asked.host_dark_span) < seconds(asked.span):
         yield (
             "confirmation.host_dark_span",
@@ -286,8 +326,9 @@ def _bad_cadence(cadence: Cadence) -> Iterator[_Problem]:
         yield "cadence.steps", "cadence.steps need at least one step with `every` above nothing"
     if seconds(cadence.jitter) < 0:
         yield "cadence.jitter", "cadence.jitter can't be negative"
-    if seconds(cadence.confirm_every) <= 0:
-        yield "cadence.confirm_every", "cadence.confirm_every must be longer than nothing"
+    for name in ("confirm_every", "confirm_further"):
+        if seconds(getattr(cadence, name)) <= 0:
+            yield f"cadence.{name}", f"cadence.{name} must be longer than nothing"
     for name, offsets in (("confirm", cadence.confirm), ("tail", cadence.tail)):
         if any(seconds(offset) <= 0 for offset in offsets):
             yield f"cadence.{name}", f"cadence.{name} holds offsets into the future: above nothing"

@@ -15,6 +15,7 @@ from deploy.grafana import dashboard
 from schemas import topics
 from schemas.events import TYPE_OF, TYPES, Payload
 from schemas.topics import Topic
+from services.core import machine_diagrams
 from services.runtime import settings_reference
 
 HERE = Path(__file__).parent.parent / "schemas"
@@ -124,6 +125,7 @@ def files() -> dict[Path, str]:
     schemas = {HERE / "jsonschema" / name: text for name, text in json_schemas().items()}
     return schemas | {
         HERE / "asyncapi.yaml": asyncapi(),
+        HERE.parent / "docs" / "machines.md": machine_diagrams.reference(),
         HERE.parent / "docs" / "settings.md": settings_reference.reference(),
         dashboard.PATH: dashboard.text(),
         metrics_reference.PATH: metrics_reference.text(),

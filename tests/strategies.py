@@ -1,5 +1,6 @@
 """Hypothesis strategies: the events of one case, in any order, late, doubled and contradictory."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
@@ -49,10 +50,19 @@ def look(
     layer: ev.Layer | None = None,
     length: int | None = None,
     reason: str = "test",
+    others: Mapping[str, str] | None = None,
+    left_out: tuple[str, ...] | None = (),
+    age: float | None = None,
 ) -> Event:
-    """Make a look that started at `at`."""
+    """Make a look that started at `at`; `others` are what other providers of the name gave: online, gone or silent."""
     finished = at + timedelta(seconds=took)
-    served = (ev.Served(address="192.0.2.1", provider=provider, online=verdict == "online"),)
+    given = ({provider: "gone" if verdict == "removed" else verdict} if provider else {}) | dict(
+        others or {}
+    )
+    served = tuple(
+        ev.Served(address=f"192.0.2.{n}", provider=p, online=g == "online", gone=g == "gone")
+        for n, (p, g) in enumerate(given.items(), start=1)
+    )
     data = ev.LookMade(
         vantage=vantage,
         tick=at,
@@ -60,10 +70,12 @@ def look(
         finished_at=finished,
         verdict=verdict,
         reason=reason,
-        served=served if provider else (),
+        served=served,
         canary_at=finished if canary else None,
         layer=layer,
         fingerprint=None if length is None else ev.Fingerprint(status=200, content_length=length),
+        resolution_age_seconds=age,
+        providers_left_out=left_out,
     )
     return event(finished, data, case)
 
@@ -82,24 +94,41 @@ looks = st.builds(
     canary=st.sampled_from([True, True, True, False]),
     layer=st.sampled_from([None, None, "content", "host"]),
     length=st.sampled_from([None, 100, 200]),
-    reason=st.sampled_from(["test", "blocked_legal"]),
+    reason=st.sampled_from(["test", "test", "blocked_legal", "soft_404_control"]),
+    others=st.one_of(
+        st.none(), st.dictionaries(providers, st.sampled_from(["online", "gone", "silent"]))
+    ),
+    left_out=st.sampled_from([(), (), None, ("giant",)]),
+    age=st.sampled_from([None, None, 60.0, 3600.0]),
+)
+# Long runs of gone, seen by vantages that are not blind, at one provider that nobody doubts.
+plain_looks = st.builds(
+    look,
+    minutes,
+    st.sampled_from(["online", *["removed"] * 8, "undetermined"]),
+    provider=st.just("giant"),
+    vantage=st.sampled_from(["v1", "v1", "v1", "v2"]),
+    took=st.sampled_from([0.0, 0.5]),
+    layer=st.sampled_from([None, None, None, "host"]),
 )
 missed = st.builds(
     lambda at: event(at, ev.LookMissed(vantage="v1", tick=at, reason="overload")), minutes
 )
 reports = st.builds(
-    lambda at, provider, category: event(
+    lambda at, provider, category, ago: event(
         at,
         ev.ReportFiled(
             reporter="hotline",
             sealed_url=f"s1.k.{at:%d%H%M}",
             provider=provider,
             category=category,
+            seen_online_at=None if ago is None else at - timedelta(minutes=ago),
         ),
     ),
     minutes,
     st.one_of(st.none(), providers),
     st.sampled_from(["csam", "terrorist"]),
+    st.one_of(st.none(), st.integers(0, 600)),
 )
 sent = st.builds(
     lambda at, n, p: event(at, ev.NoticeSent(notice_id=n, provider=p)),
@@ -146,6 +175,9 @@ any_event = st.one_of(
 )  # fmt: skip
 histories = st.lists(
     st.one_of(any_event, any_event, any_event, any_event, rare), min_size=1, max_size=40
+)
+plain_histories = st.lists(
+    st.one_of(*[plain_looks] * 8, missed, sent, reports), min_size=10, max_size=60
 )
 claims = st.lists(st.one_of(reports, erasures, looks), min_size=1, max_size=25)
 ordinary = st.lists(st.one_of(looks, sent, reports), min_size=1, max_size=40)

@@ -66,6 +66,7 @@ class Admission:
         """Name the case of a decoded event and check what a struct can't say."""
         _check(incoming)
         if isinstance(incoming.data, ReportFiled):
+            _check_report(incoming, incoming.data)
             return self._report(incoming, incoming.data)
         if isinstance(incoming.data, LookMade):
             _check_look(incoming, incoming.data)
@@ -153,6 +154,15 @@ def _check_look(incoming: Incoming, look: LookMade) -> None:
     if look.finished_at != incoming.time or look.started_at > look.finished_at:
         raise UnusableEvent(
             "bad_time", "a look's `time` is its `finished_at`, not before `started_at`"
+        )
+
+
+def _check_report(incoming: Incoming, report: ReportFiled) -> None:
+    """Nobody has seen online what is later than the report that says so."""
+    seen = report.seen_online_at
+    if seen is not None and not EARLIEST <= seen <= incoming.time:
+        raise UnusableEvent(
+            "bad_time", "a report's `seen_online_at` is after its own `time`, or before 1990"
         )
 
 

@@ -12,7 +12,7 @@ import asyncpg
 from schemas.codec import stated
 from schemas.events import CaseErased, Event
 from schemas.methodology import Methodology
-from services.core.watch import ended_at
+from services.core.watch_entry import ended_at
 from services.ledger import retained
 
 ACTOR = "retention"

@@ -17,7 +17,10 @@ def reattributed(event: Event, providers: ProviderMap) -> Event:
     served = tuple(_again(one, look, providers) for one in look.served)
     if served == look.served:
         return event
-    return structs.replace(event, data=structs.replace(look, served=served))
+    # Which addresses were left out was not kept, so whose they are under this map is not known.
+    left_out = look.providers_left_out and None
+    data = structs.replace(look, served=served, providers_left_out=left_out)
+    return structs.replace(event, data=data)
 
 
 def _again(served: Served, look: LookMade, providers: ProviderMap) -> Served:

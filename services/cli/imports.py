@@ -1,15 +1,49 @@
 """`takedown import`: turn data of others into events and send them through Kafka."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import click
+from msgspec import Struct
 
+from consumers.client.producing import produce
+from consumers.ledger.consumer import GROUP as LEDGER_GROUP
 from schemas.events import Event
-from services.cli.submit import Names, send
-from services.cli.support import client_settings, json_option, print_json, progress, run_async
+from services.cli.arriving import absent, wait_for_ledger
+from services.cli.support import (
+    REFUSED,
+    Refused,
+    client_settings,
+    counted,
+    json_option,
+    now,
+    print_json,
+    progress,
+    run_async,
+)
 from services.reports import urlhaus as dump
+from services.runtime.connections import database_connection, kafka_connection
 from services.runtime.keys import load_keyring
+from services.runtime.settings import Settings
+
+_SHOWN = 20
+_KEPT = 1_000
+# Events looked for in the ledger at once: what bounds the memory of a large dump.
+_LOOKED_FOR = 20_000
+
+Events = Callable[[], Iterator[Event]]
+
+
+class Readable(Struct):
+    """What a first pass over a dump counted; of the refusals the first are kept."""
+
+    rows: int = 0
+    events: int = 0
+    refused: int = 0
+    refusals: list[dump.RefusedRow] = []
 
 
 @click.group()
@@ -21,22 +55,83 @@ def command() -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--wait", is_flag=True, help="Return once the ledger has them.")
 @click.option("--wait-seconds", type=click.FloatRange(min=0.1), default=600.0, show_default=True)
+@click.option("--dry-run", is_flag=True, help="Read every row and send nothing.")
 @json_option
-def urlhaus(file: Path, wait: bool, wait_seconds: float, as_json: bool) -> None:
-    """Import a URLhaus dump (CSV, also gzip): reports, notices and what its own checks saw.
+def urlhaus(file: Path, wait: bool, wait_seconds: float, dry_run: bool, as_json: bool) -> int:
+    """Import a URLhaus dump as published: reports, notices and what its own checks saw.
 
+    FILE is the CSV or the JSON (all, recent or online URLs), plain, gzip or zip, as downloaded.
+    Later dumps add what they say anew; the same one again adds nothing, and the order does not matter.
+    A row that can't be used is refused alone: its line and the reason are shown, with --json listed,
+    the others are sent, and the exit status is 4.
     Nothing that it names is ever contacted. Its cut-off, for `report --cutoff`, is printed.
     """
-    settings = client_settings(kafka=True, database=wait)
-    keyring = load_keyring(settings)
-    cutoff = dump.cutoff(file)
-    # A first pass finds a damaged row before anything is sent.
-    names: Names = [(event.case_id, event.id) for event in dump.events(file, keyring)]
-    events: Iterator[Event] = dump.events(file, keyring)
-    with progress("sending", len(names)) as count:
-        run_async(lambda: send(settings, events, names, count, wait_seconds if wait else None))
+    settings = client_settings(kafka=not dry_run, database=wait and not dry_run)
+    keyring, at = load_keyring(settings), now()
+    cutoff = dump.dated(file, at)
+    found = count_rows(dump.rows(file, keyring, now=at, dumped=cutoff))
+    if not dry_run:
+        with progress("sending", found.events) as count:
+            again = partial(dump.events, file, keyring, now=at, dumped=cutoff)
+            run_async(lambda: _send(settings, again, count, wait_seconds if wait else None))
+    sent, in_ledger = not dry_run, wait and not dry_run
     if as_json:
-        print_json({"events": len(names), "cutoff": cutoff, "in_ledger": wait})
+        print_json({**_told(found), "cutoff": cutoff, "sent": sent, "in_ledger": in_ledger})
     else:
-        click.echo(f"{len(names)} events {'in the ledger' if wait else 'sent'}")
+        _print(found, cutoff, "checked" if dry_run else "in the ledger" if wait else "sent")
+    return REFUSED if found.refused else 0
+
+
+def count_rows(rows: Iterable[list[Event] | dump.RefusedRow]) -> Readable:
+    """Count what can be used, and keep the first refusals."""
+    found = Readable()
+    for row in rows:
+        found.rows += 1
+        if not isinstance(row, dump.RefusedRow):
+            found.events += len(row)
+            continue
+        found.refused += 1
+        if len(found.refusals) < _KEPT:
+            found.refusals.append(row)
+    return found
+
+
+async def _send(
+    settings: Settings, events: Events, count: Callable[[int], None], wait_seconds: float | None
+) -> None:
+    """Send events; with `wait_seconds`, return once the ledger took them all."""
+    options = kafka_connection(settings, "takedown-import").producer_options()
+    places = await produce(options, events(), count)
+    if wait_seconds is None:
+        return
+    database = database_connection(settings)
+    await wait_for_ledger(database, LEDGER_GROUP, places, wait_seconds)
+    missing = 0
+    names = ((event.case_id, event.id) for event in events())
+    while asked := list(islice(names, _LOOKED_FOR)):
+        missing += len(await absent(database, asked))
+    if missing:
+        raise Refused(
+            f"the ledger refused {counted(missing, 'event')}; `takedown dead-letters list` says why"
+        )
+
+
+def _told(found: Readable) -> dict[str, object]:
+    return {
+        "rows": found.rows,
+        "events": found.events,
+        "refused": found.refused,
+        "refusals": found.refusals,
+    }
+
+
+def _print(found: Readable, cutoff: datetime | None, did: str) -> None:
+    click.echo(f"{found.events} events {did}")
+    if cutoff is not None:
         click.echo(f"cut-off of the dump: {cutoff.isoformat()}")
+    for row in found.refusals[:_SHOWN]:
+        click.echo(f"line {row.line}: {row.message} ({row.reason})", err=True)
+    if found.refused:
+        hidden = f" ({found.refused - _SHOWN} more not shown)" if found.refused > _SHOWN else ""
+        rows = counted(found.rows, "row")
+        click.echo(f"{found.refused} of {rows} refused{hidden}; the others were {did}", err=True)

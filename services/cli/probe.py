@@ -12,7 +12,8 @@ from schemas.errors import BadUrl
 from schemas.events import Fingerprint, LookMade
 from schemas.urls import MAX_URL_LENGTH, CanonicalUrl, canonical
 from services.cli.support import Refused, client_settings, json_option, now, print_json, run_async
-from services.core.verdict import REASONS, Answer, judge_answer
+from services.core.reasons import REASONS
+from services.core.verdict import Answer, judge_answer
 from services.probing.look.looker import Explained
 from services.probing.look.memory import Step, Target
 from services.runtime.looking import build_looker

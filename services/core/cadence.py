@@ -26,7 +26,7 @@ class Watched(NamedTuple):
     """What the cadence asks of a case, in microseconds.
 
     `since` is the start of the watch or, of a removed case, the removal or the last report after it; `jitter` puts
-    all its ticks off.
+    all its ticks off; `further`: so many more confirming looks than usual.
     """
 
     since: int
@@ -34,12 +34,15 @@ class Watched(NamedTuple):
     suspected: int | None
     removed: bool
     jitter: int
+    further: int = 0
 
 
 class Plan:
     """A methodology's cadence in microseconds, prepared once."""
 
-    __slots__ = ("confirm", "confirm_every", "deadline", "jitter", "steps", "tail")
+    __slots__ = (
+        "confirm", "confirm_every", "confirm_further", "deadline", "jitter", "steps", "tail",
+    )  # fmt: skip
 
     def __init__(self, methodology: Methodology) -> None:
         cadence = methodology.cadence
@@ -52,6 +55,7 @@ class Plan:
         self.deadline = sorted(span(seconds(text)) for text in cadence.deadline)
         self.confirm = sorted(span(seconds(text)) for text in cadence.confirm)
         self.confirm_every = max(span(seconds(cadence.confirm_every)), 1)
+        self.confirm_further = max(span(seconds(cadence.confirm_further)), 1)
         self.tail = sorted({0, *(span(seconds(text)) for text in cadence.tail)})
         self.jitter = span(seconds(cadence.jitter))
 
@@ -61,7 +65,7 @@ class Plan:
 
     def next_tick(self, watched: Watched, after: int) -> int | None:
         """Give the first tick later than `after`; None when the watch has ended."""
-        since, deadline, suspected, removed, jitter = watched
+        since, deadline, suspected, removed, jitter, further = watched
         after -= jitter
         if removed:
             tick = _offset(since, self.tail, after)
@@ -70,7 +74,7 @@ class Plan:
         if deadline is not None:
             tick = _earlier(tick, _offset(deadline, self.deadline, after))
         if suspected is not None:
-            tick = _earlier(tick, self._confirming(suspected, after))
+            tick = _earlier(tick, self._confirming(suspected, further, after))
         return None if tick is None else tick + jitter
 
     def ticks(self, watched: Watched, after: int, until: int) -> Iterator[int]:
@@ -97,7 +101,7 @@ class Plan:
 
     def last_tick(self, watched: Watched) -> int | None:
         """Give the last tick there will be; None where the looks have no end."""
-        since, deadline, suspected, removed, jitter = watched
+        since, deadline, suspected, removed, jitter, _ = watched
         if removed:
             return since + self.tail[-1] + jitter
         ends = max((until for _, until, _ in self.steps), default=0)
@@ -117,11 +121,14 @@ class Plan:
                 return since + min(start + ((passed - start) // every + 1) * every, until)
         return None
 
-    def _confirming(self, since: int, after: int) -> int:
+    def _confirming(self, since: int, further: int, after: int) -> int:
         tick = _offset(since, self.confirm, after)
         if tick is not None:
             return tick
-        return since + max((after - since) // self.confirm_every + 1, 1) * self.confirm_every
+        tick = since + max((after - since) // self.confirm_every + 1, 1) * self.confirm_every
+        last = since + (self.confirm[-1] if self.confirm else 0)
+        number = max(after - last, 0) // self.confirm_further + 1
+        return tick if number > further else min(tick, last + number * self.confirm_further)
 
 
 _plans: dict[str, Plan] = {}
@@ -129,10 +136,10 @@ _plans: dict[str, Plan] = {}
 
 def plan_of(methodology: Methodology) -> Plan:
     """Prepare a methodology's cadence; kept by digest, because a prober asks for it at every look."""
-    found = _plans.get(methodology.digest)
-    if found is None:
-        found = _plans[methodology.digest] = Plan(methodology)
-    return found
+    plan = _plans.get(methodology.digest)
+    if plan is None:
+        plan = _plans[methodology.digest] = Plan(methodology)
+    return plan
 
 
 def watched(entry: WatchEntry, case_id: str, plan: Plan) -> Watched:
@@ -144,6 +151,7 @@ def watched(entry: WatchEntry, case_id: str, plan: Plan) -> Watched:
         None if suspected is None else micros(suspected),
         removed is not None,
         plan.jitter_of(int(case_id[:8], 16)),
+        entry.further_looks,
     )
 
 
@@ -168,13 +176,13 @@ def ticks_between(
 ) -> Iterator[datetime]:
     """Give every tick in (after, until]."""
     plan = plan_of(methodology)
-    asked = watched(entry, case_id, plan)
-    return (moment(tick) for tick in plan.ticks(asked, micros(after), micros(until)))
+    case = watched(entry, case_id, plan)
+    return (moment(tick) for tick in plan.ticks(case, micros(after), micros(until)))
 
 
 def _offset(base: int, offsets: list[int], after: int) -> int | None:
-    found = bisect_right(offsets, after - base)
-    return base + offsets[found] if found < len(offsets) else None
+    place = bisect_right(offsets, after - base)
+    return base + offsets[place] if place < len(offsets) else None
 
 
 def _earlier(one: int | None, other: int | None) -> int | None:

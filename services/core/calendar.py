@@ -113,8 +113,8 @@ def calendar_of(methodology: Methodology) -> Calendar:
     """Prepare a methodology's calendar; kept by digest, because every clock that starts asks for it."""
     if methodology.business is None:
         return _ELAPSED
-    found = _calendars.get(methodology.digest)
-    if found is None:
-        found = BusinessTime(methodology.business, methodology.time_zone)
-        _calendars[methodology.digest] = found
-    return found
+    calendar = _calendars.get(methodology.digest)
+    if calendar is None:
+        calendar = BusinessTime(methodology.business, methodology.time_zone)
+        _calendars[methodology.digest] = calendar
+    return calendar

@@ -39,7 +39,8 @@ class Removal(Struct, kw_only=True, omit_defaults=True):
 class Run(Struct, kw_only=True, omit_defaults=True):
     """A run of removal-class looks that has not confirmed a removal yet.
 
-    `agreed_at`: the first look by which as many vantages as are needed had found it gone.
+    `agreed_at`: the first look by which as many vantages as are needed saw it gone. `further`: so many more looks than
+    usual are wanted, because served and gone alternated before.
     """
 
     first_finished_at: datetime
@@ -49,6 +50,29 @@ class Run(Struct, kw_only=True, omit_defaults=True):
     layer: Layer | None
     reason: str
     agreed_at: datetime | None = None
+    further: int = 0
+
+
+class Elsewhere(Struct, kw_only=True, omit_defaults=True):
+    """A run of looks on which another provider served the URL and the charged one did not: no move yet.
+
+    What the first of them saw (`provider` to `fingerprint`) begins the next spell, once the run is long enough.
+    """
+
+    provider: str
+    started_at: datetime
+    finished_at: datetime
+    fingerprint: Fingerprint | None = None
+    last_finished_at: datetime
+    looks: int = 1
+    further: int = 0
+
+
+class Alternation(Struct, frozen=True, omit_defaults=True):
+    """A sighting that refuted a run, and how many looks that run had."""
+
+    at: datetime
+    looks: int
 
 
 class Block(Struct, kw_only=True, omit_defaults=True):
@@ -78,13 +102,16 @@ class Correction(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Spell(Struct, kw_only=True, omit_defaults=True):
-    """One case at one provider. `known_online_at` is L; the last removal's `upper` is R.
+    """One case at one provider. `last_seen_at` is L; the last removal's `upper` is R.
 
+    `known_online_at`: the last look that saw it online; `reported_online_at`: the last report that says so, where the
+    methodology counts it.
     `baseline` is what its first online look saw; `dark` a run of looks that found the whole host dark.
     `block`: the vantage that watches is kept out, so that others are asked; it is evidence of nothing.
     `disputed`: one vantage saw it online while another found it gone, so one alone can't date its removal (P3);
     `lost_from`: those that found it gone, each until it sees it online again.
     `reported_again_at`: the last report of it while it was gone, or seemed so; none once it has been seen again.
+    `alternations` and `swaps`: sightings that refuted a run of removal-class looks, and one of looks elsewhere.
     """
 
     number: int
@@ -103,14 +130,18 @@ class Spell(Struct, kw_only=True, omit_defaults=True):
     held_at: datetime | None = None
     first_online_at: datetime | None = None
     known_online_at: datetime | None = None
+    reported_online_at: datetime | None = None
     breached_at: datetime | None = None
     run: Run | None = None
     dark: Run | None = None
+    elsewhere: Elsewhere | None = None
     block: Block | None = None
     baseline: Fingerprint | None = None
     disputed: bool = False
     lost_from: list[str] = []
     reported_again_at: datetime | None = None
+    alternations: list[Alternation] = []
+    swaps: list[Alternation] = []
     removals: list[Removal] = []
     returned_at: list[datetime] = []
     looks: int = 0
@@ -121,6 +152,12 @@ class Spell(Struct, kw_only=True, omit_defaults=True):
     # Always written: a sum that comes to nothing is another object than the default, which msgspec goes by.
     exposure_lower_seconds: float = field(default_factory=float)
     exposure_upper_seconds: float = field(default_factory=float)
+
+    @property
+    def last_seen_at(self) -> datetime | None:
+        """L: the last instant at which it was seen online, by a look or by whoever reported it."""
+        seen, reported = self.known_online_at, self.reported_online_at
+        return seen if reported is None or (seen is not None and seen > reported) else reported
 
 
 class Case(Struct, kw_only=True, omit_defaults=True):
@@ -141,6 +178,7 @@ class Case(Struct, kw_only=True, omit_defaults=True):
     retracted: bool = False
     erased: bool = False
     not_measurable: NotMeasurable | None = None
+    reported_online: bool = False
     last_time: datetime | None = None
     last_id: UUID | None = None
 
@@ -153,8 +191,8 @@ class Case(Struct, kw_only=True, omit_defaults=True):
 
     @property
     def known_online(self) -> bool:
-        """Tell whether some look ever saw it online."""
-        return any(spell.first_online_at is not None for spell in self.spells)
+        """Tell whether anybody ever saw it online: a look, or a report where the methodology counts it."""
+        return self.reported_online or any(s.first_online_at is not None for s in self.spells)
 
     @property
     def spell(self) -> Spell:

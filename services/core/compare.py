@@ -13,7 +13,7 @@ from msgspec import Struct
 from schemas.events import Event
 from schemas.methodology import Methodology
 from services.core.bounds import exclusion
-from services.core.case import Block, Case, Run, Spell, Transition
+from services.core.case import Block, Case, Elsewhere, Run, Spell, Transition
 from services.core.fold import fold
 
 # What changes nothing in a fold: names, and what the prober or the report alone asks for.
@@ -48,12 +48,16 @@ def _counted_out(fold_: Fold, spell: Spell) -> str | None:
     return reason if reason is not None and (method is None or reason in method.exclude) else None
 
 
-def _run(found: Run | None) -> tuple[Any, ...] | None:
-    return None if found is None else (found.looks, found.vantages, found.agreed_at)
+def _run(run: Run | None) -> tuple[Any, ...] | None:
+    return None if run is None else (run.looks, run.vantages, run.agreed_at, run.further)
 
 
-def _block(found: Block | None) -> tuple[str, int] | None:
-    return None if found is None else (found.vantage, found.looks)
+def _elsewhere(run: Elsewhere | None) -> tuple[Any, ...] | None:
+    return None if run is None else (run.provider, run.looks, run.further)
+
+
+def _block(block: Block | None) -> tuple[str, int] | None:
+    return None if block is None else (block.vantage, block.looks)
 
 
 _OF_CASE: Mapping[str, Callable[[Case], Any]] = {
@@ -76,7 +80,7 @@ _OF_SPELL: Mapping[str, Callable[[Fold, Spell], Any]] = {
     "deadline": lambda _, s: s.deadline,
     "norm_state": lambda _, s: s.clock.value,
     "breached": lambda _, s: s.breached_at,
-    "L": lambda _, s: s.known_online_at,
+    "L": lambda _, s: s.last_seen_at,
     "removal_L": lambda _, s: [removal.lower for removal in s.removals],
     "R": lambda _, s: [removal.upper for removal in s.removals],
     "presence": lambda _, s: s.presence.value,
@@ -89,9 +93,12 @@ _OF_SPELL: Mapping[str, Callable[[Fold, Spell], Any]] = {
     "pending": lambda _, s: (
         _run(s.run),
         _run(s.dark),
+        _elsewhere(s.elsewhere),
         _block(s.block),
         s.disputed,
         s.lost_from,
+        s.alternations,
+        s.swaps,
         s.reported_again_at,
     ),
 }
@@ -104,14 +111,14 @@ Key = tuple[str, int | None]
 
 def values(fold_: Fold) -> dict[Key, Any]:
     """Give everything that is compared, by kind and spell."""
-    found: dict[Key, Any] = {(kind, None): get(fold_.case) for kind, get in _OF_CASE.items()}
+    compared: dict[Key, Any] = {(kind, None): get(fold_.case) for kind, get in _OF_CASE.items()}
     for spell in fold_.case.spells:
         for kind, get in _OF_SPELL.items():
-            found[kind, spell.number] = get(fold_, spell)
-    found["transitions", None] = [
+            compared[kind, spell.number] = get(fold_, spell)
+    compared["transitions", None] = [
         (t.spell, t.machine, t.before, t.after, t.at, t.cause, t.detail) for t in fold_.transitions
     ]
-    return found
+    return compared
 
 
 def differences(here: Fold, there: Fold) -> list[Difference]:
@@ -164,13 +171,13 @@ def definitions(one: Methodology, other: Methodology) -> list[str]:
 
 def _definitions(method: Methodology) -> dict[str, dict[str, Any]]:
     """Group the fields by definition: those that mean nothing without each other are one."""
-    found: dict[str, dict[str, Any]] = {}
+    grouped: dict[str, dict[str, Any]] = {}
     for name, value in msgspec.to_builtins(method).items():
         if name in _NESTED:
-            found |= {f"{name}.{part}": {part: inner} for part, inner in value.items()}
+            grouped |= {f"{name}.{part}": {part: inner} for part, inner in value.items()}
         elif name not in _NOT_FOLDED:
-            found.setdefault(_TOGETHER.get(name, name), {})[name] = value
-    return found
+            grouped.setdefault(_TOGETHER.get(name, name), {})[name] = value
+    return grouped
 
 
 def exchanged(one: Methodology, other: Methodology, names: Sequence[str]) -> Methodology:
@@ -183,7 +190,7 @@ def exchanged(one: Methodology, other: Methodology, names: Sequence[str]) -> Met
 
 
 def explain(
-    found: Sequence[Difference], events: Sequence[Event], here: Reading, there: Reading
+    differing: Sequence[Difference], events: Sequence[Event], here: Reading, there: Reading
 ) -> list[Difference]:
     """Name the causes of differences by folding the same events with one factor exchanged at a time.
 
@@ -191,7 +198,7 @@ def explain(
     one does, all of them together do; where not even they do, the evidence itself differs.
     """
     tested = _Tested(events, here, there)
-    return [msgspec.structs.replace(one, causes=tested.causes(one)) for one in found]
+    return [msgspec.structs.replace(one, causes=tested.causes(one)) for one in differing]
 
 
 class _Tested:
@@ -205,12 +212,12 @@ class _Tested:
         self._plain = self._values(here), self._values(there)
 
     def _values(self, reading: Reading) -> dict[Key, Any]:
-        found = reading.fold(self._events)
-        return {} if found is None else values(found)
+        folded = reading.fold(self._events)
+        return {} if folded is None else values(folded)
 
     def causes(self, difference: Difference) -> tuple[str, ...]:
         key = (difference.kind, difference.spell)
-        ours, theirs = (found.get(key) for found in self._plain)
+        ours, theirs = (side.get(key) for side in self._plain)
         if (ours, theirs) != (difference.here, difference.there):
             return (EVIDENCE,)
         alone = [f for f in self._factors if self._here[f].get(key) == theirs]
@@ -219,7 +226,7 @@ class _Tested:
 
     def _relevant(self, key: Key) -> list[str]:
         """Name the factors that move a value at all, where only several together make the difference."""
-        ours, theirs = (found.get(key) for found in self._plain)
+        ours, theirs = (side.get(key) for side in self._plain)
         moving = [
             f
             for f in self._factors

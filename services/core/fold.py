@@ -13,7 +13,7 @@ from uuid import UUID
 from schemas import events as ev
 from schemas.events import Event
 from schemas.methodology import Methodology
-from services.core import looks, notices
+from services.core import notices, presence
 from services.core.case import Case, Correction, Hold, Transition
 from services.core.spells import Pass
 
@@ -92,17 +92,18 @@ def extend(case: Case, event: Event, methodology: Methodology) -> list[Transitio
 def _facts(ordered: list[Event]) -> Case:
     case = Case(case_id=ordered[0].case_id, category=UNKNOWN_CATEGORY, spells=[])
     # Nearly all are looks, and no look reaches back.
-    said = [event for event in ordered if not isinstance(event.data, _LOOKS)]
-    filed = [(e.time, e.data) for e in said if isinstance(e.data, ev.ReportFiled)]
-    if filed:
-        case.reported_at, case.category = filed[0][0], filed[0][1].category
-        case.reports = len(filed)
-        case.historic = all(data.historic for _, data in filed)
-    for _, data in filed:
+    statements = [event for event in ordered if not isinstance(event.data, _LOOKS)]
+    reports = [(e.time, e.data) for e in statements if isinstance(e.data, ev.ReportFiled)]
+    if reports:
+        case.reported_at, case.category = reports[0][0], reports[0][1].category
+        case.reports = len(reports)
+        case.historic = all(data.historic for _, data in reports)
+    for _, data in reports:
         case.not_measurable = case.not_measurable or data.not_measurable
-    case.reporters = list(dict.fromkeys(data.reporter for _, data in filed))
-    case.failed_notices = {e.data.notice_id for e in said if isinstance(e.data, ev.NoticeFailed)}
-    corrections = [found for event in said if (found := _correction(event)) is not None]
+    case.reporters = list(dict.fromkeys(data.reporter for _, data in reports))
+    failures = [e.data for e in statements if isinstance(e.data, ev.NoticeFailed)]
+    case.failed_notices = {failure.notice_id for failure in failures}
+    corrections = [c for event in statements if (c := _correction(event)) is not None]
     case.corrections = sorted(
         corrections, key=lambda c: (c.effective_from, c.stated_at, c.event_id)
     )
@@ -134,6 +135,8 @@ def _report_filed(run: Pass, event: Event) -> None:
     data = event.data
     assert isinstance(data, ev.ReportFiled)
     _take_url(run.case, data)
+    if data.seen_online_at is not None:
+        presence.take_reported_sighting(run, data.seen_online_at)
     if not data.historic:
         run.note_report()
     spell = run.case.spell
@@ -161,11 +164,9 @@ def _hold_placed(run: Pass, event: Event) -> None:
     assert isinstance(data, ev.HoldPlaced)
     if data.expires_at <= event.time:
         return
-    run.release_hold(event.time)
-    run.case.hold = Hold(
-        placed_at=event.time, expires_at=data.expires_at, actor=data.actor, event_id=event.id
+    run.place_hold(
+        Hold(placed_at=event.time, expires_at=data.expires_at, actor=data.actor, event_id=event.id)
     )
-    run.pause_for_hold(event.time)
 
 
 def _hold_lifted(run: Pass, event: Event) -> None:
@@ -175,7 +176,7 @@ def _hold_lifted(run: Pass, event: Event) -> None:
 def _case_attributed(run: Pass, event: Event) -> None:
     data = event.data
     assert isinstance(data, ev.CaseAttributed)
-    run.attribute([data.provider], run.now, run.now)
+    run.attribute([data.provider], run.now)
 
 
 def _case_erased(run: Pass, event: Event) -> None:
@@ -194,8 +195,8 @@ _HANDLERS: dict[type[ev.Payload], Callable[[Pass, Event], None]] = {
     ev.HoldLifted: _hold_lifted,
     ev.CaseAttributed: _case_attributed,
     ev.CaseErased: _case_erased,
-    ev.LookMade: looks.made,
-    ev.LookMissed: looks.missed,
+    ev.LookMade: presence.take_look,
+    ev.LookMissed: presence.take_missed_look,
 }
 __all__ = [
     "UNKNOWN_CATEGORY",

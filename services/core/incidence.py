@@ -4,8 +4,6 @@ Moves and holds end what a provider can be charged with; where they are many, on
 too much. Every share is a pair of counting bounds: what certainly had happened by then, and what may have.
 """
 
-from datetime import timedelta
-
 from msgspec import Struct
 
 from schemas.methodology import Methodology
@@ -89,9 +87,3 @@ def ending_of(case: Case, spell: Spell, methodology: Methodology) -> Ending | No
     if spell.closed_reason == "moved" and spell.closed_at is not None:
         return Ending("moved", left, passed(spell, methodology, norm, spell.closed_at))
     return Ending(None, left)
-
-
-def seconds_of(case: Case, methodology: Methodology) -> float:
-    """Give the norm of a case in seconds."""
-    norm: timedelta = methodology.norm_for(case.category)
-    return norm.total_seconds()

@@ -1,11 +1,18 @@
-"""Three small coupled machines per spell, each a table of (state, trigger) -> state.
+"""Three small coupled machines per spell, each a table of (state, trigger) -> state, and the rules that couple them.
+
+Events move procedure and presence. What they mean for the clock is concluded by the joint rules at the end of this
+file, applied until none of them has anything to say.
 
 The laws (each a property test in tests/unit/core/test_laws.py):
 
 1. Folding is a function of the set of events; order is (event time, event id).
-2. `undetermined` never moves L or R, never starts, stops or confirms anything.
-3. A removal needs a run of removal-class looks; R is the first look of the run.
-4. A certain breach needs a look that saw it online at or after the deadline. BREACHED is final.
+2. `undetermined` never moves L or R, never starts, stops or confirms anything, except that an answer of the host ends a
+   run of looks that saw the whole host dark. What counts as undetermined is said in `freshness.py`.
+3. A removal needs a run of removal-class looks, longer where served and gone alternated before. R is the first look of
+   the run; where vantages disputed, or agreed only after more than `agreement_spans`, it is the look at which they
+   agreed (`runs.py`).
+4. A certain breach needs a look that saw it online at the charged provider, at or after the deadline. BREACHED is
+   final.
 5. within + certain breaches + undecided = n, for every group, always.
 6. No timers: with no new event nothing changes state.
 7. Event ids are functions of the facts, so a replay or a retry is a no-op.
@@ -15,9 +22,10 @@ A pair that is not in a table raises `IllegalTransition` and changes nothing.
 Model: h11's connection state tables.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from schemas.errors import TakedownError
 
@@ -106,7 +114,10 @@ CLOCK: Mapping[tuple[Clock, Trigger], Clock] = {
     (Clock.ON_HOLD, Trigger.RELEASE): Clock.RUNNING,
     (Clock.ON_HOLD, Trigger.IN_TIME): Clock.WITHIN,
     (Clock.ON_HOLD, Trigger.LEAVE): Clock.STOPPED,
+    (Clock.STOPPED, Trigger.REOPEN): Clock.RUNNING,
+    (Clock.STOPPED, Trigger.STRADDLE): Clock.UNDECIDED,
     (Clock.WITHIN, Trigger.REOPEN): Clock.RUNNING,
+    (Clock.WITHIN, Trigger.STRADDLE): Clock.UNDECIDED,
     (Clock.UNDECIDED, Trigger.SEEN_LATE): Clock.BREACHED,
 }
 
@@ -119,3 +130,170 @@ def advance(table: Mapping[tuple[S, Trigger], S], state: S, trigger: Trigger) ->
         raise IllegalTransition(
             f"{type(state).__name__} {state} knows no {trigger}; this is a defect, please report it"
         ) from None
+
+
+# -- the joint rules -----------------------------------------------------------------------------
+#
+# What an event means for the clock, by the state of the clock. Each rule gives at most one move; after it the rules of
+# the new state are asked, until none has anything to say. A clock that is started under a hold, for instance, runs
+# and stands still at once, and one that a return reopens does the same.
+
+
+class Interval(Protocol):
+    """A removal interval (lower, upper]; lower is None where nobody had seen it online."""
+
+    @property
+    def lower(self) -> datetime | None:
+        """L."""
+
+    @property
+    def upper(self) -> datetime:
+        """R."""
+
+
+class Coupled(Protocol):
+    """What the joint rules read of a spell."""
+
+    presence: Presence
+    clock: Clock
+    clock_started_at: datetime | None
+    deadline: datetime | None
+    gone_before_notice: bool
+
+    @property
+    def removals(self) -> Sequence[Interval]:
+        """Its removals so far."""
+
+    @property
+    def returned_at(self) -> Sequence[datetime]:
+        """The first sighting after each removal."""
+
+
+class Left(NamedTuple):
+    """A spell that is about to be closed at an instant, for a reason."""
+
+    at: datetime
+    reason: str
+
+
+class News(NamedTuple):
+    """What one event brings to a spell, as far as the clock may follow from it.
+
+    `held`: a hold is in force. `reopens`: a return before the deadline makes the removal before it none. `within`: how
+    long after the start what nobody saw may be gone, and count as gone before. Of the rest an event brings one thing
+    at most.
+    """
+
+    held: bool
+    reopens: bool
+    within: timedelta
+    started: bool = False
+    seen_at: datetime | None = None
+    removed: Interval | None = None
+    left: Left | None = None
+
+
+class Conclusion(NamedTuple):
+    """A move of the clock, and its detail."""
+
+    trigger: Trigger
+    detail: str | None = None
+
+
+def _start(spell: Coupled, news: News) -> Conclusion | None:
+    """Start the clock at the event that the methodology names, unless it is gone already: nothing is owed then."""
+    starts = news.started and spell.presence is not Presence.REMOVED
+    return Conclusion(Trigger.START) if starts else None
+
+
+def _pause(spell: Coupled, news: News) -> Conclusion | None:
+    """Pause a running clock while a hold is in force."""
+    return Conclusion(Trigger.HOLD) if news.held else None
+
+
+def _release(spell: Coupled, news: News) -> Conclusion | None:
+    """Let a paused clock run again once no hold is in force."""
+    return None if news.held else Conclusion(Trigger.RELEASE)
+
+
+def _take_back(spell: Coupled, news: News) -> Conclusion | None:
+    """Take back what a removal decided, at the sighting that follows it; the start of the clock stays where it was.
+
+    Before the deadline, where the methodology says so: it did not last. A removal of what nobody had seen before rests
+    on absence alone (a gate, a wall of 404), so the first sighting takes it back under every methodology. After the
+    deadline that leaves neither: gone at every look until then, and there after all.
+    """
+    seen, owed = news.seen_at, spell.deadline
+    if seen is None or owed is None or not spell.removals:
+        return None
+    if spell.clock is Clock.STOPPED and not spell.gone_before_notice:
+        return None
+    never_seen = spell.removals[-1].lower is None
+    if seen < owed:
+        return Conclusion(Trigger.REOPEN) if news.reopens or never_seen else None
+    return Conclusion(Trigger.STRADDLE) if never_seen else None
+
+
+def _breach(spell: Coupled, news: News) -> Conclusion | None:
+    """A sighting at or after the deadline is a certain breach, unless it was gone in time (law 4)."""
+    seen, owed = news.seen_at, spell.deadline
+    if seen is None or owed is None or seen < owed:
+        return None
+    in_time = spell.clock is Clock.UNDECIDED and gone_at(spell, owed)
+    return None if in_time else Conclusion(Trigger.SEEN_LATE)
+
+
+def gone_at(spell: Coupled, at: datetime) -> bool:
+    """Tell whether an instant lies between a confirmed removal and the return that followed it, if any."""
+    return any(
+        removal.upper <= at
+        and not any(back < at for back in spell.returned_at[number : number + 1])
+        for number, removal in enumerate(spell.removals)
+    )
+
+
+def _decide(spell: Coupled, news: News) -> Conclusion | None:
+    """A confirmed removal stops the clock: gone before it, in time, or with the deadline inside its interval.
+
+    Never seen online is not gone before: a first look comes later than the notice, or much later, and finds a block
+    or a gate. Only what is gone within the bound that the methodology names leaves n.
+    """
+    if news.removed is None:
+        return None
+    assert spell.clock_started_at is not None
+    assert spell.deadline is not None
+    lower, upper = news.removed.lower, news.removed.upper
+    bound = spell.clock_started_at + news.within if lower is None else spell.clock_started_at
+    if upper <= bound:
+        return Conclusion(Trigger.LEAVE, GONE_BEFORE_NOTICE)
+    in_time = spell.clock is Clock.ON_HOLD or upper <= spell.deadline
+    return Conclusion(Trigger.IN_TIME if in_time else Trigger.STRADDLE)
+
+
+def _leave(spell: Coupled, news: News) -> Conclusion | None:
+    """The end of a spell stops its clock; past the deadline nobody can say any more what was owed."""
+    if news.left is None:
+        return None
+    owed = spell.deadline if spell.clock is Clock.RUNNING else None
+    late = owed is not None and news.left.at > owed
+    return Conclusion(Trigger.STRADDLE if late else Trigger.LEAVE, news.left.reason)
+
+
+GONE_BEFORE_NOTICE = "gone_before_notice"
+JOINT_RULES: Mapping[Clock, tuple[Callable[[Coupled, News], Conclusion | None], ...]] = {
+    Clock.STOPPED: (_start, _take_back),
+    Clock.RUNNING: (_breach, _decide, _leave, _pause),
+    Clock.ON_HOLD: (_decide, _leave, _release),
+    Clock.WITHIN: (_take_back,),
+    Clock.UNDECIDED: (_breach,),
+    Clock.BREACHED: (),
+}
+
+
+def conclude(spell: Coupled, news: News) -> Conclusion | None:
+    """Give the next move of the clock that follows; None at the fixed point, where no rule has anything to say."""
+    for rule in JOINT_RULES[spell.clock]:
+        conclusion = rule(spell, news)
+        if conclusion is not None:
+            return conclusion
+    return None

@@ -52,7 +52,7 @@ def acknowledged(run: Pass, event: Event) -> None:
 
 
 def _notice(run: Pass, notice_id: str) -> Notice:
-    known = run.case.notices.get(notice_id)
-    if known is None:
-        known = run.case.notices[notice_id] = Notice(notice_id=notice_id, provider="", channel="")
-    return known
+    notice = run.case.notices.get(notice_id)
+    if notice is None:
+        notice = run.case.notices[notice_id] = Notice(notice_id=notice_id, provider="", channel="")
+    return notice

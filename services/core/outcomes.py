@@ -28,12 +28,12 @@ def outcomes(
     """
     if case.retracted and "retracted" in methodology.exclude:
         return []
-    found = []
+    events = []
     for moved in transitions:
         kind = _kind(moved)
         if kind is not None:
-            found.append(_event(case, moved, kind, methodology))
-    return found
+            events.append(_event(case, moved, kind, methodology))
+    return events
 
 
 def voided(case_id: str, outcome_id: UUID, outcome_type: str, at: datetime) -> Event:
@@ -87,5 +87,5 @@ def _interval(spell: Spell, moved: Transition) -> tuple[datetime | None, datetim
 
 
 def _removal_at(spell: Spell, moved: Transition) -> Removal | None:
-    known = [removal for removal in spell.removals if removal.upper <= moved.at]
-    return known[-1] if known else None
+    earlier = [removal for removal in spell.removals if removal.upper <= moved.at]
+    return earlier[-1] if earlier else None

@@ -65,7 +65,8 @@ _REMOVED: _Rows = {
     ),
     "host_dark": (
         "host",
-        "For hours nothing of the host answered: refused, timed out or 5xx, its front page too. "
+        "For hours the host served nothing: refused, timed out, closed without an answer, 5xx, 421, or a TLS server "
+        "that does not know the name, its front page too. "
         "Confirms only from several vantages over a longer span (`host_dark_span`).",
     ),
 }
@@ -148,6 +149,10 @@ _UNDETERMINED: _Rows = {
         "content",
         "201, 202, 204 or 205; or a length of 0 to GET, where no bytes were seen before, or siblings are answered so.",
     ),
+    "misdirected": (
+        "host",
+        "421 to GET: the server answers for other names, and not for this one.",
+    ),
     "client_error": ("content", "Any other 4xx, 405 included (P5)."),
     "server_error": ("host", "Any other 5xx."),
     "odd_status": ("host", "A final 1xx, 300, 304, 6xx and more."),
@@ -161,6 +166,10 @@ _UNDETERMINED: _Rows = {
     "connect_timeout": ("network", "No connection in time."),
     "connect_failed": ("network", "No connection, for another reason."),
     "unreachable": ("network", "No route to the address."),
+    "tls_unrecognized_name": (
+        "host",
+        "The server says in the TLS handshake that it does not know the name (alert unrecognized_name).",
+    ),
     "tls_failed": ("host", "The TLS handshake failed."),
     "tls_timeout": ("host", "The TLS handshake did not end in time."),
     "dns_nodata": ("domain", "The name exists and has no address."),
@@ -223,10 +232,11 @@ NETWORK_FAULTS = frozenset(
 DARK_FAULTS = frozenset(
     {
         *("connect_refused", "connect_timeout", "unreachable", "response_timeout"),
-        *("tls_timeout", "server_error"),
+        *("tls_timeout", "server_error", "disconnected", "misdirected", "tls_unrecognized_name"),
     }
 )
-"""Reasons of which a host is dark if it gives nothing else; a reset or a 503 may be meant for us alone."""
+"""Reasons of which a host is dark if it gives nothing else, as 503 without a time;
+a reset may be meant for us alone."""
 
 SILENT = DARK_FAULTS | {
     *("dns_nodata", "dns_servfail", "dns_timeout", "dns_refused", "dns_broken", "dns_disagree"),

@@ -11,7 +11,7 @@ from schemas.methodology import Methodology
 from services.core.calendar import calendar_of
 from services.core.case import Removal, Spell
 from services.core.estimate import Interval
-from services.core.machines import Clock
+from services.core.machines import Clock, gone_at
 
 _RESOLUTION = 1440
 
@@ -22,13 +22,14 @@ def resolution(methodology: Methodology) -> float:
 
 
 def lasting_removal(spell: Spell, methodology: Methodology) -> Removal | None:
-    """Find the removal that counts: the first, but for those that did not last where that reopens the clock."""
+    """Find the removal that counts: the first, but for those that the next sighting took back (`machines.py`)."""
     reopens = methodology.return_before_deadline == "reopens"
     for number, removal in enumerate(spell.removals):
         back = spell.returned_at[number] if number < len(spell.returned_at) else None
-        if reopens and back is not None and spell.deadline is not None and back < spell.deadline:
-            continue
-        return removal
+        if back is None or spell.deadline is None:
+            return removal
+        if removal.lower is not None and not (reopens and back < spell.deadline):
+            return removal
     return None
 
 
@@ -40,14 +41,22 @@ def removal_time(spell: Spell, methodology: Methodology, norm: timedelta) -> Int
     """
     if spell.clock_started_at is None or _not_counted(spell, methodology):
         return None
+    if _is_unknown(spell):
+        return 0.0, None
     removal = lasting_removal(spell, methodology)
-    last = spell.known_online_at if removal is None else removal.lower
+    last = spell.last_seen_at if removal is None else removal.lower
     left = 0.0 if last is None else passed(spell, methodology, norm, last)
     right = None if removal is None else passed(spell, methodology, norm, removal.upper)
     if spell.clock is Clock.WITHIN and right is not None:
         # Removed while a hold stood: within the norm, however long the hold lasted.
         right = min(right, norm.total_seconds())
     return (left, right) if right is None else (min(left, right), right)
+
+
+def _is_unknown(spell: Spell) -> bool:
+    """Tell whether it was gone at every look until the deadline, never seen before, and there after all."""
+    owed = spell.deadline
+    return spell.clock is Clock.UNDECIDED and owed is not None and gone_at(spell, owed)
 
 
 def _not_counted(spell: Spell, methodology: Methodology) -> bool:

@@ -1,6 +1,10 @@
-"""One ordered pass over a case: the current event, the machines' moves, and the rules that open and close spells."""
+"""One ordered pass over a case: the current event, the machines' moves, and what opens and closes spells.
+
+Which move of the clock follows from an event is said by the joint rules in `machines.py`; here they are applied.
+"""
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from schemas.events import Event
@@ -9,16 +13,19 @@ from services.core.calendar import calendar_of
 from services.core.case import Case, Hold, Spell, Transition
 from services.core.machines import (
     CLOCK,
+    GONE_BEFORE_NOTICE,
     PRESENCE,
     PROCEDURE,
     Clock,
+    Conclusion,
+    Left,
+    News,
     Presence,
     Procedure,
     Trigger,
     advance,
+    conclude,
 )
-
-_RUNNABLE = (Clock.RUNNING, Clock.ON_HOLD)
 
 
 class Pass:
@@ -50,35 +57,59 @@ class Pass:
     def move_presence(self, spell: Spell, trigger: Trigger, detail: str | None = None) -> None:
         """Advance what was seen."""
         before, spell.presence = spell.presence, advance(PRESENCE, spell.presence, trigger)
-        self._record(spell, "presence", before, spell.presence, detail)
+        if before is not spell.presence:
+            self._record(spell, "presence", before, spell.presence, detail)
 
     def move_clock(self, spell: Spell, trigger: Trigger, detail: str | None = None) -> None:
         """Advance what is owed."""
         before, spell.clock = spell.clock, advance(CLOCK, spell.clock, trigger)
-        self._record(spell, "clock", before, spell.clock, detail)
+        if before is not spell.clock:
+            self._record(spell, "clock", before, spell.clock, detail)
 
     def move_procedure(self, spell: Spell, trigger: Trigger, detail: str | None = None) -> None:
         """Advance what was said."""
         before, spell.procedure = spell.procedure, advance(PROCEDURE, spell.procedure, trigger)
-        self._record(spell, "procedure", before, spell.procedure, detail)
+        if before is not spell.procedure:
+            self._record(spell, "procedure", before, spell.procedure, detail)
 
     def _record(
         self, spell: Spell, machine: str, before: str, after: str, detail: str | None
     ) -> None:
-        if before != after:
-            self.transitions.append(
-                Transition(
-                    spell=spell.number,
-                    machine=machine,
-                    before=str(before),
-                    after=str(after),
-                    at=self.now,
-                    cause=self.cause,
-                    detail=detail,
-                )
+        self.transitions.append(
+            Transition(
+                spell=spell.number,
+                machine=machine,
+                before=str(before),
+                after=str(after),
+                at=self.now,
+                cause=self.cause,
+                detail=detail,
             )
+        )
 
     # -- the clock ---------------------------------------------------------------------------
+
+    def news(self, **brought: Any) -> News:
+        """Put together what the current event brings, for the joint rules."""
+        method = self.methodology
+        reopens = method.return_before_deadline == "reopens"
+        held, within = self.case.hold is not None, method.gone_before_notice_bound
+        return News(held=held, reopens=reopens, within=within, **brought)
+
+    def conclude(self, spell: Spell, news: News, at: datetime) -> None:
+        """Move the clock as the joint rules conclude, to their fixed point; a pause begins at `at`."""
+        while (conclusion := conclude(spell, news)) is not None:
+            self._note(spell, conclusion, news, at)
+            self.move_clock(spell, conclusion.trigger, conclusion.detail)
+
+    def _note(self, spell: Spell, conclusion: Conclusion, news: News, at: datetime) -> None:
+        """Write down the facts that go with a move of the clock."""
+        if conclusion.trigger is Trigger.SEEN_LATE:
+            spell.breached_at = news.seen_at
+        elif conclusion.trigger is Trigger.HOLD:
+            self._stand_still(spell, at)
+        else:
+            spell.gone_before_notice = conclusion.detail == GONE_BEFORE_NOTICE
 
     def start_clock(self, at: datetime) -> None:
         """Start the current spell's clock, unless it is gone already: then there is nothing to owe.
@@ -93,23 +124,23 @@ class Pass:
         spell.clock_started_at = at
         norm = self.methodology.norm_for(self.case.category)
         spell.deadline = calendar_of(self.methodology).add(at, norm)
-        if spell.presence is Presence.REMOVED:
-            spell.gone_before_notice = True
-            return
-        spell.gone_before_notice = False
-        self.move_clock(spell, Trigger.START)
-        self.pause_for_hold(at)
+        spell.gone_before_notice = spell.presence is Presence.REMOVED
+        self.conclude(spell, self.news(started=True), at)
 
-    def pause_for_hold(self, at: datetime) -> None:
-        """Pause a running clock while a hold is in force; until it ends, it is owed when the hold expires."""
-        hold, spell = self.case.hold, self.case.spell
-        if hold is not None and spell.clock is Clock.RUNNING:
-            if hold.owed_at is None:
-                hold.placed_at, hold.owed_at = at, spell.deadline
-                spell.held = True
-                spell.held_at = spell.held_at or at
-                self._stood_until(spell, hold, hold.expires_at)
-            self.move_clock(spell, Trigger.HOLD)
+    def place_hold(self, hold: Hold) -> None:
+        """Put a hold in force, in place of one that stood; from its placing on a running clock stands still."""
+        self.release_hold(hold.placed_at)
+        self.case.hold = hold
+        self.conclude(self.case.spell, self.news(), hold.placed_at)
+
+    def _stand_still(self, spell: Spell, at: datetime) -> None:
+        """Note since when a clock stands still; until its hold ends, it is owed when the hold expires."""
+        hold = self.case.hold
+        if hold is not None and hold.owed_at is None:
+            hold.placed_at, hold.owed_at = at, spell.deadline
+            spell.held = True
+            spell.held_at = spell.held_at or at
+            self._stood_until(spell, hold, hold.expires_at)
 
     def release_hold(self, at: datetime) -> None:
         """End a hold, and with it the pause of the clock."""
@@ -120,14 +151,13 @@ class Pass:
         # Gone while it stood, a spell may come back before it is owed: that moves with the hold all the same.
         if hold.owed_at is not None or spell.clock is Clock.ON_HOLD:
             self._stood_until(spell, hold, at)
-        if spell.clock is Clock.ON_HOLD:
-            self.move_clock(spell, Trigger.RELEASE)
+        self.conclude(spell, self.news(), at)
 
-    def _settle_hold(self) -> None:
+    def _settle_hold(self, at: datetime) -> None:
         """Say what was owed where the spell ends under a hold, which from now on pauses another's clock."""
         hold, spell = self.case.hold, self.case.spell
         if hold is not None and (hold.owed_at is not None or spell.clock is Clock.ON_HOLD):
-            self._stood_until(spell, hold, self.now)
+            self._stood_until(spell, hold, max(at, hold.placed_at))
             hold.owed_at = None
 
     def _stood_until(self, spell: Spell, hold: Hold, at: datetime) -> None:
@@ -144,11 +174,11 @@ class Pass:
     def note_report(self) -> None:
         """Note a report of what is gone, or seems so: whoever filed it says that it is back."""
         spell = self.case.spell
-        found = spell.run or spell.dark
+        run = spell.run or spell.dark
         if spell.presence is Presence.REMOVED:
             gone_at = spell.removals[-1].upper
-        elif found is not None:
-            gone_at = found.first_finished_at
+        elif run is not None:
+            gone_at = run.first_finished_at
         else:
             return
         if gone_at < self.now:
@@ -156,23 +186,17 @@ class Pass:
 
     # -- spells ------------------------------------------------------------------------------
 
-    def close(self, reason: str) -> None:
-        """Close the current spell; what the clock has decided stays decided."""
-        spell = self.case.spell
+    def close(self, reason: str, at: datetime | None = None) -> None:
+        """Close the current spell as of an instant, else of now; what the clock has decided stays decided."""
+        spell, at = self.case.spell, at or self.now
         if spell.procedure is Procedure.CLOSED:
             return
-        self._settle_hold()
-        if spell.clock in _RUNNABLE:
-            late = (
-                spell.clock is Clock.RUNNING
-                and spell.deadline is not None
-                and self.now > spell.deadline
-            )
-            self.move_clock(spell, Trigger.STRADDLE if late else Trigger.LEAVE, reason)
-        spell.closed_at, spell.closed_reason = self.now, reason
+        self._settle_hold(at)
+        self.conclude(spell, self.news(left=Left(at, reason)), at)
+        spell.closed_at, spell.closed_reason = at, reason
         self.move_procedure(spell, Trigger.CLOSE, reason)
 
-    def attribute(self, providers: list[str], seen_from: datetime, seen_until: datetime) -> None:
+    def attribute(self, providers: list[str], since: datetime) -> None:
         """Take who serves the URL now: a correction before the clock starts, a move after it.
 
         A URL that the charged provider still serves, beside others, has not moved.
@@ -185,17 +209,19 @@ class Pass:
         elif spell.provider is None or not (spell.observed or spell.clock_started_at):
             spell.provider, spell.observed = min(providers), True
         else:
-            self._move_to(min(providers), seen_from)
+            self.move_to(min(providers), since, self.now)
 
-    def _move_to(self, provider: str, at: datetime) -> None:
+    def move_to(self, provider: str, at: datetime, left_at: datetime) -> None:
+        """End the current spell as of one instant, and open the next provider's as of another."""
         old = self.case.spell
-        self.close("moved")
+        self.close("moved", left_at)
         opened = Spell(
             number=old.number + 1,
             opened_at=at,
             provider=provider,
             observed=True,
             maybe_online_from=at,
+            swaps=list(old.swaps),
         )
         self.case.spells.append(opened)
         self._take_waiting_notice(opened, at)
@@ -207,9 +233,9 @@ class Pass:
             return
         delivered = self.methodology.clock_start == "notice_delivered"
         for notice in self.case.notices.values():
-            known = notice.delivered_at if delivered else notice.sent_at
-            if notice.spell is None and notice.provider == spell.provider and known is not None:
-                self.count_notice(notice.notice_id, max(at, known))
+            since = notice.delivered_at if delivered else notice.sent_at
+            if notice.spell is None and notice.provider == spell.provider and since is not None:
+                self.count_notice(notice.notice_id, max(at, since))
 
     def count_notice(self, notice_id: str, at: datetime) -> None:
         """Count a notice for the current spell, and start its clock unless the notice failed."""

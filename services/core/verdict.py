@@ -18,39 +18,23 @@ Laws:
 Sources: design section 5; domain.md P1 to P10; RFC 9110 for the status codes.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 from msgspec import Struct
 
 from schemas.events import Fingerprint
+from services.core.fingerprints import (
+    MEDIA,
+    REPLACED,
+    Change,
+    Control,
+    kind_of_content,
+    reason_of_status,
+)
 from services.core.reasons import DARK_FAULTS, NETWORK_FAULTS, REASONS, Judgement
 
-__all__ = [
-    "DARK_FAULTS",
-    "NETWORK_FAULTS",
-    "REASONS",
-    "REPLACED",
-    "Answer",
-    "Change",
-    "Control",
-    "Dns",
-    "Evidence",
-    "Judgement",
-    "Redirect",
-    "changed",
-    "compare",
-    "is_baseline",
-    "is_content",
-    "is_dark",
-    "is_still",
-    "judge",
-    "judge_answer",
-    "kind_of_content",
-    "reason_of_status",
-    "sibling_class",
-]
+__all__ = ["Answer", "Dns", "Evidence", "Judgement", "Redirect", "is_dark", "judge", "judge_answer"]
 
 Dns = Literal[
     "addresses",
@@ -65,8 +49,6 @@ Dns = Literal[
     "unproven",
 ]
 Redirect = Literal["slash", "https", "same_host", "same_domain", "root", "login", "other_domain"]
-Control = Literal["unasked", "differs", "alike", "same", "doubted"]
-Change = Literal["unknown", "none", "minor", "text", "reencoded", "file", "absent", "kind"]
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -78,7 +60,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     asked just now. `was_served`: somebody saw this URL served before. `change` is how it differs from its baseline,
     and `is_content` that it is the baseline, validator and all. `shared`: a sibling is sent to the same place.
     `named`: the target of its redirect still names the object. `empty`: it is served with nothing in it.
-    `missing_forbidden`: 403 is how this host answers what it doesn't have.
+    `missing_forbidden`: 403 is how this host answers what it doesn't have. `put_off`: it named a time to come again.
     """
 
     address: str
@@ -98,6 +80,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     empty: bool = False
     missing_forbidden: bool = False
     neutral_agent: bool = False
+    put_off: bool = False
     fingerprint: Fingerprint | None = None
 
 
@@ -117,28 +100,6 @@ class Evidence(Struct, frozen=True, kw_only=True):
     dark: bool = False
     blind: bool = False
     not_measurable: str | None = None
-
-
-_STATUS = {
-    **dict.fromkeys((200, 203, 206), "served"),
-    **dict.fromkeys((201, 202, 204, 205), "no_content"),
-    401: "blocked_unauthorized",
-    403: "blocked_forbidden",
-    404: "not_found",
-    407: "blocked_proxy_auth",
-    410: "gone",
-    429: "blocked_rate_limited",
-    451: "blocked_legal",
-    503: "blocked_unavailable",
-}
-REPLACED = frozenset({"text", "reencoded", "file", "absent", "kind"})
-"""Differences from the baseline that cost `online`."""
-_TEXTS = frozenset({"text", "other"})
-_TEXT_FACTOR = 2  # pages change with every visit; a placeholder or a wall is of another size
-_MEDIA = frozenset({"image", "video", "audio"})
-_ENCODING_FACTOR = (
-    4  # an optimiser saves less than three quarters; a placeholder is a few kilobytes
-)
 
 
 def judge(evidence: Evidence) -> Judgement:
@@ -176,8 +137,14 @@ def is_dark(evidence: Evidence) -> bool:
         evidence.dns == "addresses"
         and bool(evidence.answers)
         and not evidence.left_out
-        and all(_reason(answer) in DARK_FAULTS for answer in evidence.answers)
+        and all(_is_dark(answer) for answer in evidence.answers)
     )
+
+
+def _is_dark(answer: Answer) -> bool:
+    reason = _reason(answer)
+    # A balancer without a server for the name says 503 as well, and names no time.
+    return reason in DARK_FAULTS or (reason == "blocked_unavailable" and not answer.put_off)
 
 
 def _of_all(answers: Sequence[Answer]) -> Judgement:
@@ -221,7 +188,7 @@ def _sent_to_login(answer: Answer) -> str:
     """Judge what is sent to a path that is spelled like a login: media that lie there are the object all the same."""
     print_ = answer.fingerprint
     kind = None if print_ is None else kind_of_content(print_.content_type)
-    beyond = answer.named and kind in _MEDIA and reason_of_status(answer.status) == "served"
+    beyond = answer.named and kind in MEDIA and reason_of_status(answer.status) == "served"
     return _served(answer) if beyond else "blocked_login"
 
 
@@ -280,116 +247,3 @@ def _as_sibling(answer: Answer) -> str:
     if answer.control == "alike":
         return "suspected_soft_404"
     return "soft_404_control" if _proven_missing(answer) else "suspected_wall"
-
-
-def reason_of_status(status: int | None) -> str:
-    """Name what a final status code says by itself."""
-    if status is None:
-        return "bad_response"
-    known = _STATUS.get(status)
-    if known is not None:
-        return known
-    if 400 <= status < 500:
-        return "client_error"
-    return "server_error" if 500 <= status < 600 else "odd_status"
-
-
-def compare(found: Fingerprint | None, control: Fingerprint | None) -> Control:
-    """Compare an answer with that for a random sibling path of the same host.
-
-    `same` needs a header that tells contents apart (length or ETag) to agree; without one it is `alike`.
-    """
-    if found is None or control is None:
-        return "unasked"
-    if (found.status, found.redirect) != (control.status, control.redirect):
-        return "differs"
-    if found.redirect is not None:
-        return "same"
-    if _identity(found) != _identity(control):
-        return "differs"
-    telling = found.content_length is not None or found.etag_digest is not None
-    return "same" if telling else "alike"
-
-
-def _identity(print_: Fingerprint) -> tuple[object, ...]:
-    return (print_.content_type, print_.content_length, print_.etag_digest)
-
-
-def changed(found: Fingerprint | None, baseline: Fingerprint | None) -> Change:
-    """Say how what is served now differs from what the first looks saw, by the heaviest kind of difference."""
-    if found is None or baseline is None or not _of_one_method(found, baseline):
-        return "unknown"
-    before, now = kind_of_content(baseline.content_type), kind_of_content(found.content_type)
-    if before is not None and now is not None and before != now:
-        return "kind"
-    was, is_ = baseline.content_length, found.content_length
-    if was and before in _MEDIA and (is_ is None or now is None):
-        return "absent"
-    if was is None or is_ is None or was == is_:
-        return "none" if _validators(found) == _validators(baseline) else "minor"
-    return _resized(before, was, is_)
-
-
-def _resized(kind: str | None, was: int, is_: int) -> Change:
-    """Say what another length means: pages change with every visit, files do not."""
-    factor = max(was, is_) / max(min(was, is_), 1)
-    if kind is None or kind in _TEXTS:
-        return "text" if factor > _TEXT_FACTOR else "minor"
-    return "reencoded" if kind in _MEDIA and factor <= _ENCODING_FACTOR else "file"
-
-
-def _of_one_method(found: Fingerprint, baseline: Fingerprint) -> bool:
-    """Tell whether two may be compared; a baseline of before methods were kept may with any."""
-    return baseline.method is None or found.method == baseline.method
-
-
-def is_content(found: Fingerprint | None, baseline: Fingerprint | None) -> bool:
-    """Tell whether this is the very file that the first looks saw: class, length, and a validator that both have."""
-    if found is None or baseline is None or not is_baseline(found, baseline):
-        return False
-    pairs = list(zip(_validators(found), _validators(baseline), strict=True))
-    both = [(one, other) for one, other in pairs if one is not None and other is not None]
-    return bool(both) and all(one == other for one, other in both)
-
-
-def sibling_class(print_: Fingerprint | None, sent_to: str | None = None) -> str:
-    """Name how a sibling was answered: its status, and three digits of a digest where that is no plain refusal."""
-    if print_ is None or print_.status is None:
-        return ""
-    if reason_of_status(print_.status) != "served" and print_.redirect is None:
-        return str(print_.status)
-    text = repr((*_identity(print_), print_.redirect, sent_to))
-    return f"{print_.status}:{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()[:3]}"
-
-
-def is_baseline(found: Fingerprint | None, baseline: Fingerprint | None) -> bool:
-    """Tell whether this is plainly what the first looks saw: the same class of content, the same known length."""
-    if found is None or baseline is None or not _of_one_method(found, baseline):
-        return False
-    kind, length = kind_of_content(found.content_type), found.content_length
-    same = (kind_of_content(baseline.content_type), baseline.content_length) == (kind, length)
-    return same and kind is not None and length is not None
-
-
-def is_still(found: Fingerprint | None, before: Fingerprint | None) -> bool:
-    """Tell whether a URL gives at a second request what it gave at the first; pages change a little each time."""
-    if found is None or before is None or found.status != before.status:
-        return False
-    return changed(found, before) not in REPLACED
-
-
-def _validators(print_: Fingerprint) -> tuple[object, ...]:
-    return (print_.etag_digest, print_.last_modified)
-
-
-def kind_of_content(content_type: str | None) -> str | None:
-    """Give the class of a content type: its top-level type, where that says something; else `other`."""
-    if content_type is None:
-        return None
-    top = content_type.partition("/")[0]
-    if content_type in _MARKUP:
-        return "text"
-    return top if top in ("image", "video", "audio", "text") else "other"
-
-
-_MARKUP = frozenset({"application/xhtml+xml", "application/json", "application/xml"})

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from schemas.events import Verdict
 from schemas.methodology import Confirmation
 from services.core.reasons import BLOCKS, DARK_FAULTS, NETWORK_FAULTS, REASONS
+from services.core.rules import RULES
 
 _HEAD = """# Verdicts
 
@@ -20,15 +21,16 @@ A look ends in one verdict, the layer that it speaks of, and one reason code.
 ## How the rows are tried
 
 1. A URL that may not be probed, a name without addresses, and addresses that the guard refuses end the look at once.
-2. Each address is judged by itself: a fault; a challenge; where a redirect leads; the status; then, for what is
-   served, the random sibling and last the baseline.
+2. Each address is judged by itself: HEAD, and GET where HEAD says little; a fault; a challenge; the target of a
+   redirect; the status; then, for what is served, the siblings and last the baseline.
 3. Online if any address serves it.
    Gone only if every address of every family was asked and says gone (P10).
    A family for which the name servers give no answer, while they do for the other, counts as not asked; once they have
    given none for some minutes, as a family without addresses.
    Otherwise the first address that says neither gives the reason.
 4. What is served under a parking service is `parked`; what is dark for hours with its whole host is `host_dark`.
-5. A removal is asked for twice: by GET with `Range: bytes=0-0` where HEAD said so, and past every cache of names.
+5. A removal is asked for by GET with `Range: bytes=0-0`, past every cache of names, and as the neutral agent before it
+   confirms.
 6. A blind vantage (its canary is down, or half of at least five unrelated hosts fail at once) sees nothing gone:
    `removed`, and every fault that its own network could give, become `vantage_blind`.
 7. A verdict `removed` is a claim of one look.
@@ -51,46 +53,107 @@ A later difference may cost `online`; it never makes a removal by itself.
 | the same class, not text, another length: another file | heavy | `suspected_replaced` |
 | text of less than half or more than twice the length | heavy | `suspected_replaced` |
 | text of another length; ETag, Last-Modified, server class | light | none: nodes of one honest site differ so |
-| a length or type that one of the two does not say | none | none |
-"""
-_CONTROL = """## The random sibling
+| an image, video or sound without a length or a type where it had one | heavy | `suspected_replaced` |
+| an image, video or sound of a length within a factor of four, while a sibling asked just now is missing | heavy | `suspected_reencoded` |
+| a length or type that the baseline did not say either | none | none |
+| an answer to another method than the baseline's | none | not compared |
 
-A host is asked once a day for a path that can't exist, beside the URL and with its extension, by HEAD and by GET apart
-(G9).
-Each process does so for itself, from its start on, and remembers the last 20,000.
-Where politeness forbids it for now, the look is put off.
+An optimiser that encodes every picture of a host anew is no removal: where `suspected_reencoded` stays for as long as a
+removal would have to (the methodology's `confirmation`), the new file is the baseline from then on.
+A placeholder in the picture's place is a few hundred bytes and stays `suspected_replaced`.
+"""
+_HEAD_SAYS = """## What HEAD is worth
+
+HEAD is believed where it gives 200, 203 or 206 with a length above 0, and 404 or 410 for every sibling.
+Everything else is asked for again by a GET that is cut before its body: no length or 0, any redirect, any other status,
+any fault after the connection, and what a sibling gets too; so are front pages.
+Not asked again is a challenge, and a 429 or 503 that names a time (`Retry-After`).
+Where GET said what HEAD did not, that handler is asked by GET at once for a day.
+A sighting around the deadline may be a breach, and is made by GET too.
+Fingerprints are compared within one method.
+
+What this can't see: a cache that keeps the answer to HEAD with everything right, while GET is gone. It can't make a
+breach, but it can move the last sighting before a removal.
+"""
+_AGENTS = """## Who asks
+
+The identified agent names the operator; some hosts tell it 404 and show the material to everybody else.
+So a 404, a 410 and an empty answer are asked for as the neutral agent too: before they confirm a removal, and at once
+where nobody saw the URL served.
+What the neutral agent is served counts as online, and the look says so (`agent`).
+One vantage can't tell a host that hides from our addresses, whatever the agent: a second vantage does
+(`confirmation.vantages`). A picture that is 404 only for requests without a Referer looks removed from everywhere.
+"""
+_CONTROL = """## Siblings
+
+A sibling is a URL that can't exist and that the same code of the host answers: each variable part of the reported one
+is varied in turn, a value of the query, a segment that holds an id, the name of a file; three parts at the most, and
+random text of the same make. What campaigns, sessions and layouts add to a query is not varied.
+What was learnt holds for URLs of the same shape (path and query with their variable parts left out), by method, for a
+day (G9); each process learns for itself and remembers the last 20,000.
+Where politeness forbids a sibling for now, the look is put off.
 
 Where the sibling is served or sent elsewhere, the look that asked for it asks for its own URL once more: what is served
 before and after it is told apart from that answer, and so from later siblings that are answered alike.
+The baseline keeps how siblings were answered when it was taken, so that a prober that starts anew knows it.
 
 A sibling is asked again as soon as a removal could be confirmed if it gave no answer, if it met what may be a block
 (any `blocked_` reason, a 5xx), if no name server said whether the name is parked, or if a URL is answered as it is and
 none was told apart.
 Each time that it comes to that again it is left alone for twice as long, up to a day, whichever fault or block it is.
-
-Nothing is compared with silence, a challenge, 429 or 5xx; with any other block it is, for as long as it is believed.
-The front page likewise, for at most an hour, and asked again where it is older than the sibling that it is weighed
-against: while it tells nothing, what was seen served is not said to be gone by it.
+It is asked again at once before anything is said against a URL that was seen served: a wall may have gone up since.
 
 | the URL is answered | and | verdict |
 | --- | --- | --- |
-| otherwise than the sibling | | by its own status |
-| and the sibling meets a fault or block, | it was never seen served, or is the baseline's (length too) | as usual |
-| the first of its kind (answers, or none) | it was seen served, and may be something else | `suspected_unproven` |
-| and the sibling meets one again | | as usual |
-| as the sibling, but no length or ETag tells pages apart | | `suspected_soft_404` |
-| as the sibling | some URL of the host was told apart from this answer | `soft_404_control` |
-| as the sibling | it was never seen served | `soft_404_control` |
-| as the sibling | it was seen served, and the front page is answered otherwise | `soft_404_control` |
-| as the sibling | it was seen served, and the front page is answered so as well | `suspected_wall` |
-| sent where the sibling is sent | some URL of the host was told apart from this answer | `soft_404_redirect` |
-| sent where the sibling, or two other URLs of the host, are sent | otherwise | `redirect_shared` |
+| otherwise than all siblings | | by its own status |
+| and a sibling gives no answer for the first time | it is not plainly the baseline | `suspected_unproven` |
+| and a sibling meets a block for the first time | it was seen served, and is not plainly the baseline | `suspected_unproven` |
+| as a sibling | it is the baseline, with an ETag or a Last-Modified that agrees | `served` |
+| as a sibling | nobody saw it served | `never_seen_served` |
+| as a sibling, but no length or ETag tells pages apart | it was seen served | `suspected_soft_404` |
+| as a sibling | it was seen served, and siblings were answered so while something was served | `soft_404_control` |
+| as a sibling | it was seen served, and siblings were not seen to be answered so before | `suspected_wall` |
+| 403 as a sibling | it was seen served, siblings had 403 then, and the front page or another URL has not | `forbidden_as_missing` |
+
+## Redirects
+
+A redirect says what its target says; how a path is spelled proves nothing.
+It is followed within the registrable domain, three times at the most.
+
+| sent | and | verdict |
+| --- | --- | --- |
+| to a target that is missing | | `not_found`, `gone` |
+| to a target that still names the object (the id in its path, or in the same value of its query) | | as the target |
+| to a file of the type that the extension promises, of 2 kB or more | no sibling and no other case is sent there | as the target |
+| to what agrees with the baseline | no sibling is sent there | as the target |
+| to another target that is served | no sibling is sent there | `redirect_unproven` |
+| where a sibling is sent | it was seen served, and siblings were sent there while something was served | `soft_404_redirect`, `soft_404_root` |
+| where a sibling is sent | otherwise | `redirect_shared` |
+| to the front page | it was seen served, and a sibling that was asked just now is not | `soft_404_root` |
+| to a path that is spelled like a login | no media lie there under the object's name | `blocked_login` |
+| to another registrable domain | | `redirect_other_domain` |
+"""
+_DECIDED = """## Why a provider must accept a removal, and what stays undecided
+
+| what happens to a URL that was seen served | is | because |
+| --- | --- | --- |
+| 404 or 410 to GET, from both agents | a removal (content) | the host says so of this URL |
+| the page or redirect that the host gave for missing paths while something was served | a removal (content) | the same answer meant "missing" then |
+| 403, as a store gives for what it does not have | a removal (content) | siblings had it then, and the host lets us have something else now |
+| a length of 0 to GET | a removal (content) | there is nothing in it; siblings are answered otherwise, so it is no wall |
+| NXDOMAIN, stated by the zone, by resolvers of two operators | a removal (domain) | the name is not there for anybody |
+| nothing served by the whole host for two days, from two vantages: refused, timed out, closed, 5xx, 503 or 530 of a balancer without a server, 421, a TLS server that does not know the name | a removal (host) | an outage of hours and a block of one vantage end sooner |
+| a page that everything is answered with, new since it was seen served: a default page, a suspended account, maintenance, a login, a hotlink picture | undecided | a wall looks the same, and the material comes back with it |
+| a redirect that everything meets, new since it was seen served | undecided | likewise |
+| another file in its place | undecided | headers can't tell what it shows, and content is never read |
+| 401, 403, 407, 429, 451, a challenge, resets | undecided | it may be us alone |
 """
 
 
 def reference() -> str:
     """Write the page as Markdown."""
-    return "\n".join([_HEAD, *_tables(), _BASELINE, _CONTROL, _blocks(), _dark()])
+    parts = [_HEAD, *_tables(), _HEAD_SAYS, _AGENTS, _CONTROL, _BASELINE, _DECIDED]
+    return "\n".join([*parts, _blocks(), _dark(), _rules()])
 
 
 def _tables() -> Iterator[str]:
@@ -124,9 +187,10 @@ def _dark() -> str:
     asked = Confirmation()
     return f"""## A dark host
 
-Refused, timed out or 5xx is undetermined: {_listed(DARK_FAULTS)}.
+Each of these is undetermined: {_listed(DARK_FAULTS)}, and a 503 that names no time.
 Where nothing else came from the whole host for an eighth of `host_dark_span`, at three looks or more, a look says
-`host_dark`; of a 5xx, and of a page that hangs (`response_timeout`), only if the front page gives nothing either.
+`host_dark`; of a status, of a page that hangs (`response_timeout`) and of one that is closed upon (`disconnected`) only
+if the front page gives nothing either.
 A run of such looks is no suspicion and changes no cadence.
 It confirms a removal once it spans `host_dark_span` ({asked.host_dark_span} unless the methodology says otherwise) and
 {asked.host_dark_vantages} vantages (`host_dark_vantages`); the second one is asked at the end alone.
@@ -136,6 +200,11 @@ Trouble with its name, faults of ours and what a blind vantage meets do not.
 
 Faults that our own network could also give, which the self-check counts: {_listed(NETWORK_FAULTS)}.
 """
+
+
+def _rules() -> str:
+    rows = "\n".join(f"| `{name}` | {text} |" for name, text in RULES.items())
+    return f"## Rules that `takedown probe` names\n\n| rule | says |\n| --- | --- |\n{rows}\n"
 
 
 def _listed(reasons: frozenset[str]) -> str:

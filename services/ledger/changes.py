@@ -13,7 +13,7 @@ from schemas.methodology import Methodology
 from services.core.case import Case, Transition
 from services.core.fold import extend, fold, may_extend, order
 from services.core.outcomes import SOURCE, outcomes, voided
-from services.core.watch import entry_of
+from services.core.watch_entry import entry_of
 from services.ledger.rows import Row
 
 _headers = msgspec.json.Encoder()

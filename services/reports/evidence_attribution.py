@@ -45,7 +45,7 @@ class Attributions:
                 row = self._say(event, spell, "look", one.provider, self.clean(one.method))
                 row.role, row.online = one.role, one.online
                 # Where it went is not for the provider that it left.
-                hidden = leaving and one.provider != self._provider
+                hidden = one.provider != self._provider and (leaving or one.provider is not None)
                 row.address = None if hidden else _address(one.address)
             if row.last_event != str(event.id) or not row.looks:
                 row.looks += 1

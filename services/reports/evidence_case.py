@@ -13,7 +13,9 @@ from schemas.methodology import Methodology
 from services.core.case import Case, Spell, Transition
 from services.core.digest import case_digest
 from services.core.fold import fold, in_effect, order
+from services.core.moves import serving
 from services.reports.evidence_attribution import Attributions
+from services.reports.evidence_looks import look_rows
 from services.reports.evidence_reasons import explain
 from services.reports.evidence_rows import (
     AttributionRow,
@@ -89,7 +91,7 @@ def dossier(events: Iterable[Event], scope: Scope, clean: Clean) -> Dossier | No
     notices = _notices(case, wanted, scope, clean)
     if not wanted and not notices:
         return None
-    placed = _placed(ordered, moved)
+    placed = _placed(ordered, case, moved)
     named = Attributions(scope.provider, clean)
     for event, numbers in placed:
         if found := [number for number in numbers if number in wanted]:
@@ -101,7 +103,7 @@ def dossier(events: Iterable[Event], scope: Scope, clean: Clean) -> Dossier | No
         retracted=case.retracted,
         spells=spells,
         notices=notices,
-        looks=_looks(placed, wanted, scope.methodology, clean),
+        looks=look_rows(placed, case, wanted, scope.methodology, clean),
         transitions=_transitions(case, moved, wanted, clean),
         attribution=named.rows(),
         corrections=[_correction(e, clean) for e in ordered if isinstance(e.data, _CORRECTIONS)],
@@ -109,17 +111,32 @@ def dossier(events: Iterable[Event], scope: Scope, clean: Clean) -> Dossier | No
     )
 
 
-def _placed(ordered: list[Event], moved: list[Transition]) -> list[tuple[Event, list[int]]]:
-    """Say to which spells each event belongs; what showed a move belongs to the old and to the new one."""
+def _placed(
+    ordered: list[Event], case: Case, moved: list[Transition]
+) -> list[tuple[Event, list[int]]]:
+    """Say to which spells each event belongs; the looks that showed a move belong to the old and to the new one."""
     closing = {t.cause for t in moved if t.machine == "procedure" and t.detail == "moved"}
-    number, found = 1, []
+    number, placed = 1, []
     for _, event in in_effect(ordered):
         numbers = [number]
         if event.id in closing:
             number += 1
             numbers.append(number)
-        found.append((event, numbers))
-    return found
+        elif number < len(case.spells) and _shows_move(event, case.spells[number]):
+            numbers.append(number + 1)
+        placed.append((event, numbers))
+    return placed
+
+
+def _shows_move(event: Event, following: Spell) -> bool:
+    """Tell whether a look before a move was confirmed saw the case at the next provider already."""
+    look = event.data
+    return (
+        isinstance(look, ev.LookMade)
+        and look.verdict == "online"
+        and look.started_at >= following.opened_at
+        and following.provider in serving(look)
+    )
 
 
 def _text(at: datetime | None) -> str | None:
@@ -155,6 +172,7 @@ def _spell(case: Case, spell: Spell, scope: Scope, named: Attributions) -> Spell
         clock=spell.clock.value,
         first_online_at=_text(spell.first_online_at),
         known_online_at=_text(spell.known_online_at),
+        reported_online_at=_text(spell.reported_online_at),
         breached_at=_text(spell.breached_at),
         removed_after=_text(first.lower) if first else None,
         removed_by=_text(first.upper) if first else None,
@@ -202,82 +220,6 @@ def _notices(case: Case, wanted: set[int], scope: Scope, clean: Clean) -> list[N
         )
         found.append(row)
     return sorted(found, key=lambda row: (row.sent_at or "", row.notice_id))
-
-
-# -- looks ---------------------------------------------------------------------------------------
-
-
-def _looks(
-    placed: list[tuple[Event, list[int]]], wanted: set[int], methodology: Methodology, clean: Clean
-) -> list[LookRow]:
-    found = []
-    for event, numbers in placed:
-        if mine := [number for number in numbers if number in wanted]:
-            if isinstance(event.data, ev.LookMade):
-                found.append(_look(event, event.data, mine[0], methodology, clean))
-            elif isinstance(event.data, ev.LookMissed):
-                found.append(_missed(event, event.data, mine[0], clean))
-    return found
-
-
-def _look(
-    event: Event, look: ev.LookMade, spell: int, methodology: Methodology, clean: Clean
-) -> LookRow:
-    seen = look.fingerprint or ev.Fingerprint()
-    return LookRow(
-        case_id=event.case_id,
-        spell=spell,
-        event_id=str(event.id),
-        vantage=clean(look.vantage),
-        tick=instant(look.tick),
-        started_at=instant(look.started_at),
-        finished_at=instant(look.finished_at),
-        verdict=look.verdict,
-        counted_as=_counted(look, methodology),
-        layer=look.layer,
-        reason=clean(look.reason),
-        method=look.method,
-        agent=look.agent,
-        status=seen.status,
-        redirect=_cleaned(seen.redirect, clean),
-        canary_at=_text(look.canary_at),
-        addresses_asked=len(look.served),
-        addresses_online=sum(served.online for served in look.served),
-        imputed=look.imputed,
-    )
-
-
-def _counted(look: ev.LookMade, methodology: Methodology) -> str:
-    """A vantage that has not seen its canary lately can't see that a URL is gone (law 3)."""
-    limit = methodology.canary_max_age
-    if look.verdict != "removed" or limit is None:
-        return look.verdict
-    fresh = look.canary_at is not None and look.finished_at - look.canary_at <= limit
-    return "removed" if fresh else "undetermined"
-
-
-def _missed(event: Event, look: ev.LookMissed, spell: int, clean: Clean) -> LookRow:
-    return LookRow(
-        case_id=event.case_id,
-        spell=spell,
-        event_id=str(event.id),
-        vantage=clean(look.vantage),
-        tick=instant(look.tick),
-        started_at=None,
-        finished_at=None,
-        verdict="missed",
-        counted_as="missed",
-        layer=None,
-        reason=look.reason,
-        method=None,
-        agent=None,
-        status=None,
-        redirect=None,
-        canary_at=None,
-        addresses_asked=0,
-        addresses_online=0,
-        imputed=False,
-    )
 
 
 # -- transitions, corrections, holds -------------------------------------------------------------

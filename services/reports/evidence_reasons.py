@@ -8,12 +8,11 @@ from schemas.ids import instant
 from schemas.methodology import Methodology
 from services.core.bounds import standing
 from services.core.case import Case, Notice, Removal, Spell
-from services.core.machines import Clock
+from services.core.machines import GONE_BEFORE_NOTICE, Clock, gone_at
 
 _EXCLUDED = {
     "retracted": "the report was retracted: see the corrections",
     "not_measurable": "it can't be measured from outside, and was never looked at",
-    "gone_before_notice": "it was gone before the clock started, so there was nothing to owe",
     "moved": "it moved to another provider while the clock ran",
     "held": "an authority asked to leave it: see the holds",
 }
@@ -31,6 +30,8 @@ def explain(case: Case, spell: Spell, methodology: Methodology, cutoff: datetime
     """Say where a spell stands at a cut-off, and why."""
     stands = standing(case, spell, methodology, cutoff)
     kind, _, excluded = stands.partition(":")
+    if excluded == GONE_BEFORE_NOTICE:
+        return Reason(stands, excluded, _gone_before(spell, methodology))
     if kind == "excluded":
         return Reason(stands, excluded, _EXCLUDED[excluded])
     if kind == "not_started":
@@ -43,6 +44,28 @@ def explain(case: Case, spell: Spell, methodology: Methodology, cutoff: datetime
         return Reason(stands, "younger_than_norm", sentence)
     decided = {"within": _within, "certain_breaches": _breached}.get(kind, _undecided)
     return Reason(stands, *decided(spell, spell.deadline))
+
+
+def _gone_before(spell: Spell, methodology: Methodology) -> str:
+    """Say what was seen, and no more: that nothing was seen online is not that nothing was there."""
+    assert spell.clock_started_at is not None
+    started = spell.clock_started_at
+    before = [removal for removal in spell.removals if removal.upper <= started]
+    removal = before[-1] if before else spell.removals[0]
+    seen, gone = _last_seen(spell, removal), instant(removal.upper)
+    if before:
+        return f"{seen}, first seen gone {gone}: not after the clock's start {instant(started)}"
+    return (
+        f"{seen}, first seen gone {gone}: after the clock's start {instant(started)} by no more than the "
+        f"{methodology.gone_before_notice_within} that the methodology leaves for a first look"
+    )
+
+
+def _last_seen(spell: Spell, removal: Removal) -> str:
+    if removal.lower is None:
+        return "never seen online at this provider"
+    by_look = removal.lower != spell.reported_online_at
+    return f"last seen online {instant(removal.lower)}{'' if by_look else ' by the reporter'}"
 
 
 def _not_started(case: Case, spell: Spell, methodology: Methodology) -> tuple[str, str]:
@@ -65,13 +88,11 @@ def _failed(case: Case, notice: Notice) -> bool:
 
 def _within(spell: Spell, deadline: datetime) -> tuple[str, str]:
     in_time = [r for r in spell.removals if r.upper <= deadline]
+    removal = in_time[-1] if in_time else spell.removals[-1]
+    gone = f"{_last_seen(spell, removal)}, first seen gone {instant(removal.upper)}"
     if in_time:
-        gone = instant(in_time[-1].upper)
-        return (
-            "removed_in_time",
-            f"first seen gone {gone}, not after the deadline {instant(deadline)}",
-        )
-    return "removed_on_hold", f"first seen gone {instant(spell.removals[-1].upper)}, while on hold"
+        return "removed_in_time", f"{gone}, not after the deadline {instant(deadline)}"
+    return "removed_on_hold", f"{gone}, while on hold"
 
 
 def _breached(spell: Spell, deadline: datetime) -> tuple[str, str]:
@@ -85,12 +106,18 @@ def _undecided(spell: Spell, deadline: datetime) -> tuple[str, str]:
         return "on_hold", "the clock stands still: see the holds"
     if spell.clock is Clock.RUNNING:
         return "overdue_unverified", (
-            f"the deadline {instant(deadline)} is over, but no look at or after it saw it online, "
-            f"and no removal is confirmed{_walled(spell)}"
+            f"the deadline {instant(deadline)} is over, but no look at or after it that counts saw it "
+            f"online at this provider, and no removal is confirmed{_walled(spell)}"
+        )
+    if spell.clock is Clock.UNDECIDED and gone_at(spell, deadline):
+        back = next(at for at in spell.returned_at if at >= deadline)
+        return "seen_first_late", (
+            f"gone at every look until the deadline {instant(deadline)}, never seen online before, "
+            f"and seen online {instant(back)}: what was there at the deadline nobody can tell"
         )
     late = next((r for r in spell.removals if r.upper > deadline), None)
     if spell.clock is Clock.UNDECIDED and late is not None:
-        return "straddles_deadline", _straddle(late, deadline)
+        return "straddles_deadline", _straddle(spell, late, deadline)
     why = spell.closed_reason or ("gone_before_notice" if spell.gone_before_notice else "left")
     return f"ended_{why}", f"the spell ended ({why}) without a look that decides"
 
@@ -103,10 +130,6 @@ def _walled(spell: Spell) -> str:
     return f"; vantage {block.vantage} is kept out: looks that met a block, in a row: {block.looks}"
 
 
-def _straddle(removal: Removal, deadline: datetime) -> str:
-    seen = (
-        "never seen online"
-        if removal.lower is None
-        else f"last seen online {instant(removal.lower)}"
-    )
-    return f"{seen}, first seen gone {instant(removal.upper)}: the deadline {instant(deadline)} lies between"
+def _straddle(spell: Spell, removal: Removal, deadline: datetime) -> str:
+    gone = f"{_last_seen(spell, removal)}, first seen gone {instant(removal.upper)}"
+    return f"{gone}: the deadline {instant(deadline)} lies between"

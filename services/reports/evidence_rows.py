@@ -10,6 +10,7 @@ class SpellRow(Struct, frozen=True, kw_only=True):
     """One case at the provider: what was owed, what was seen, how it stands at the cut-off and why.
 
     `removed_after` and `removed_by` are L and R of the first confirmed removal: it went between the two.
+    `known_online_at` is the last look that saw it online, `reported_online_at` the last sighting by a reporter.
     """
 
     case_id: str
@@ -28,6 +29,7 @@ class SpellRow(Struct, frozen=True, kw_only=True):
     clock: str
     first_online_at: str | None
     known_online_at: str | None
+    reported_online_at: str | None
     breached_at: str | None
     removed_after: str | None
     removed_by: str | None
@@ -62,7 +64,12 @@ class NoticeRow(Struct, frozen=True, kw_only=True):
 
 
 class LookRow(Struct, frozen=True, kw_only=True):
-    """One look, made or missed. `counted_as` differs from `verdict` where the vantage was blind: no fresh canary."""
+    """One look, made or missed.
+
+    `counted_as` is `undetermined` where the look rests on too little (no fresh canary, a name resolved too long ago, a
+    comparison of what nobody had seen online), and `elsewhere` where another provider served it and the one charged was
+    not seen to.
+    """
 
     case_id: str
     spell: int
@@ -80,6 +87,7 @@ class LookRow(Struct, frozen=True, kw_only=True):
     status: int | None
     redirect: str | None
     canary_at: str | None
+    resolution_age_seconds: float | None
     addresses_asked: int
     addresses_online: int
     imputed: bool
@@ -104,7 +112,7 @@ class AttributionRow(Struct, kw_only=True):
 
     Not frozen: later looks make a row longer while a pack is collected.
 
-    The address is left out where the look showed that the case had gone to another provider.
+    The address of another provider is left out: where a case went is not for the provider that it left.
     """
 
     case_id: str

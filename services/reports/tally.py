@@ -10,6 +10,7 @@ from services.core.bounds import Count, standing, wilson
 from services.core.calendar import calendar_of
 from services.core.case import Case, Spell
 from services.core.estimate import INFINITE, Estimate, Interval, outward, turnbull_counted
+from services.core.exposure import exposure_bounds
 from services.core.incidence import Ending, Incidence, ending_of
 from services.core.machines import Presence, Procedure
 from services.core.removal import removal_time, resolution
@@ -198,12 +199,7 @@ def curve(found: Estimate) -> Curve:
 
 def exposure_hours(spell: Spell, cutoff: datetime) -> tuple[float, float]:
     """Give the hours that known material stayed online at this provider: at least, at most, until the cut-off."""
-    lower, upper = spell.exposure_lower_seconds, spell.exposure_upper_seconds
-    if spell.online_from is not None and spell.known_online_at is not None:
-        lower += max(0.0, (spell.known_online_at - spell.online_from).total_seconds())
-    if spell.online_from is not None and spell.maybe_online_from is not None:
-        end = min(cutoff, spell.closed_at or cutoff)
-        upper += max(0.0, (end - spell.maybe_online_from).total_seconds())
+    lower, upper = exposure_bounds(spell, cutoff)
     return lower / _HOUR, upper / _HOUR
 
 

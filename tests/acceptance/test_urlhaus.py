@@ -1,9 +1,12 @@
 """The real data: the core alone reproduces the reference, from any order of arrival."""
 
+import csv
+import gzip
 import json
 import random
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -42,10 +45,10 @@ def as_reference(row: Row) -> dict[str, object]:
 CUTOFF = urlhaus.cutoff(DUMP)
 
 
-def folded(last: datetime) -> list[Case]:
+def folded(last: datetime, *dumps: Path) -> list[Case]:
     """Fold the events up to an instant, each case's in a shuffled order."""
     by_case: defaultdict[str, list[Event]] = defaultdict(list)
-    for event in urlhaus.events(DUMP, KEYS):
+    for event in chain.from_iterable(urlhaus.events(dump, KEYS) for dump in dumps or (DUMP,)):
         if event.time <= last:
             by_case[event.case_id].append(event)
     rng = random.Random(7)
@@ -86,6 +89,31 @@ def test_the_reference_is_reproduced(made: Table) -> None:
 def test_the_reference_is_reproduced_as_of_the_cutoff() -> None:
     """A table that knows only events up to the dump's cut-off has the same numbers."""
     equals_the_reference(table.build(folded(CUTOFF), METHOD, CUTOFF))
+
+
+def as_of(earlier: str, folder: Path) -> Path:
+    """Write the dump as it was published on an earlier day: later rows are missing, later sightings unknown."""
+    path = folder / "earlier.csv"
+    with gzip.open(DUMP, "rt", newline="") as dump, path.open("w", newline="") as file:
+        lines = dump.read().replace("2026-03-09 09:28:18 (UTC)", f"{earlier} (UTC)").splitlines()
+        head = [line for line in lines if line.startswith("#")]
+        file.write("\r\n".join([*head, ""]))
+        names = head[-1].strip("# ").split(",")
+        rows = csv.DictWriter(file, names, quoting=csv.QUOTE_ALL)
+        for row in csv.DictReader(lines[len(head) :], names):
+            if row["last_online"] > earlier:
+                row |= {"url_status": "online", "last_online": earlier}
+            if row["dateadded"] <= earlier:
+                rows.writerow(row)
+    return path
+
+
+def test_the_reference_is_reproduced_with_an_earlier_dump(tmp_path: Path) -> None:
+    """A dump of a week before, taken in as well and twice, changes no number."""
+    earlier = as_of("2026-03-02 00:00:00", tmp_path)
+    assert sum(1 for _ in urlhaus.events(earlier, KEYS)) > 50_000
+    cases = folded(datetime.max.replace(tzinfo=UTC), DUMP, earlier, DUMP, earlier)
+    equals_the_reference(table.build(cases, METHOD, CUTOFF))
 
 
 def test_the_parts_of_the_table_add_up(made: Table) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from schemas.events import LookMade
 from schemas.urls import canonical
-from services.core.verdict import REASONS
+from services.core.reasons import REASONS
 from services.probing.dns.resolver import Resolver, ResolverLimits
 from services.probing.guard.guard import Guard
 from services.probing.limits.rates import PolitenessLimits

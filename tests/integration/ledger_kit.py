@@ -83,8 +83,16 @@ def look(number: int, at: datetime, verdict: str, provider: str = "giant") -> Ev
         finished_at=finished,
         verdict=verdict,  # type: ignore[arg-type]
         reason="test",
-        served=(ev.Served(address="192.0.2.1", provider=provider, online=verdict == "online"),),
+        served=(
+            ev.Served(
+                address="192.0.2.1",
+                provider=provider,
+                online=verdict == "online",
+                gone=verdict == "removed",
+            ),
+        ),
         canary_at=finished,
+        providers_left_out=(),
     )
     name = ids.look_id(case_of(number), "nl", at, at)
     return Event(id=name, time=finished, source="test", case_id=case_of(number), data=data)

@@ -24,7 +24,7 @@ from schemas.errors import ConfigError
 from schemas.methodology import shipped
 from services.core.fold import fold
 from services.core.outcomes import outcomes
-from services.core.watch import entry_of
+from services.core.watch_entry import entry_of
 from services.exporter.health import Health
 from services.exporter.metrics import CONSUMER_REBUILDS
 from services.ledger.store import Advance, Fenced, LedgerStore

@@ -13,10 +13,10 @@ from consumers.ledger.relay import Relay
 from schemas import codec, topics
 from schemas import events as ev
 from services.core import fold as core_fold
-from services.core import looks
+from services.core import presence
 from services.core.fold import fold
 from services.core.outcomes import outcomes
-from services.core.watch import entry_of
+from services.core.watch_entry import entry_of
 from services.exporter.health import Health
 from tests.integration.ledger_kit import (
     KEYRING,
@@ -173,7 +173,7 @@ async def test_an_event_that_breaks_the_fold_is_isolated(
     def raising(run: object, one: ev.Event) -> None:
         raise AssertionError("a defect")
 
-    real = looks.made
+    real = presence.take_look
 
     monkeypatch.setitem(
         core_fold._HANDLERS,

@@ -243,7 +243,7 @@ async def test_a_corrected_map_takes_effect_on_all_history(ledger: Lab, postgres
     """Looks are attributed again, each by the map as of that look; the map is part of the replay's name."""
     told = [
         report(1, provider=None),
-        *(look(1, START + timedelta(hours=h), "online") for h in (1, 5)),
+        *(look(1, START + timedelta(hours=h), "online") for h in (1, 5, 6, 7)),
     ]
     await ledger.produce(told)
     ledger.start()

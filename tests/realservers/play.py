@@ -17,9 +17,10 @@ from schemas.urls import canonical
 from services.core.cadence import next_look
 from services.core.case import Case, Spell
 from services.core.fold import fold
-from services.core.watch import entry_of
+from services.core.watch_entry import entry_of
 from services.probing.dns.resolver import Resolver, ResolverLimits
 from services.probing.guard.guard import Guard
+from services.probing.limits.gate import DEADLINE, REST
 from services.probing.limits.rates import Deferred, PolitenessLimits
 from services.probing.look.looker import Looker, LookLimits, Target
 from tests.strategies import event
@@ -82,6 +83,8 @@ class Eyes:
             politeness=PolitenessLimits(
                 address_per_second=1e6,
                 network_per_second=1e6,
+                address_burst=1000,
+                network_burst=1000,
                 address_concurrency=100,
                 network_concurrency=100,
             ),
@@ -97,6 +100,7 @@ class Eyes:
             known_online=entry.known_online,
             baseline=entry.baseline,
             host_dark=entry.host_dark,
+            worth=REST if entry.deadline is None or tick < entry.deadline else DEADLINE,
         )
         look = await self.looker.look(target, tick)
         # No story is about the vantage, which sees its canary all the time.

@@ -17,7 +17,7 @@ from schemas.methodology import Methodology
 from schemas.topics import EVIDENCE
 from services.core.case import Transition
 from services.core.outcomes import outcomes
-from services.core.watch import entry_of
+from services.core.watch_entry import entry_of
 from services.ledger import changes, rows
 from services.ledger.changes import Change
 from services.ledger.shadow import schema

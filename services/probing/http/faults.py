@@ -37,6 +37,8 @@ def fault_of(error: Exception, attempt: Attempt) -> str:
         return error.reason
     # What broke a connection later than its handshake, aiohttp hides behind an error of its own.
     errors = (error, error.__cause__)
+    if any(getattr(one, "reason", None) == "TLSV1_UNRECOGNIZED_NAME" for one in errors):
+        return "tls_unrecognized_name"
     for kind, reason in _FAULTS:
         if any(isinstance(one, kind) for one in errors):
             return reason

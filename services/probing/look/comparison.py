@@ -21,8 +21,9 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.urls import CanonicalUrl
+from services.core.fingerprints import Control, compare, is_still, reason_of_status
 from services.core.reasons import BLOCKS, DARK_FAULTS
-from services.core.verdict import Control, Redirect, compare, is_still, reason_of_status
+from services.core.verdict import Redirect
 from services.probing.http.exchange import Method, Reply, target_of
 from services.probing.limits.gate import Deferred
 from services.probing.look import redirects
@@ -52,6 +53,7 @@ from services.probing.look.operations import (
 _TRANSIENT = frozenset(
     {"blocked_challenge", "blocked_rate_limited", "blocked_unavailable", "server_error"}
 )
+_DARK = DARK_FAULTS | {"blocked_unavailable"}
 _RANK: dict[Control, int] = {"same": 0, "alike": 1, "doubted": 2, "unasked": 3, "differs": 4}
 
 
@@ -177,7 +179,7 @@ class Siblings:
         if target_of(reached.url) == "/":
             return True
         front = yield from self.front(reached)
-        return None if front is None else front.fault in DARK_FAULTS
+        return None if front is None else _gives_nothing(front)
 
 
 def remembered(
@@ -279,6 +281,11 @@ def _joined(
         kind=kind,
         parked=any(control.result.parked for _, control in controls),
     )
+
+
+def _gives_nothing(front: ControlProbe) -> bool:
+    status = None if front.fingerprint is None else front.fingerprint.status
+    return front.fault in _DARK or (status is not None and reason_of_status(status) in _DARK)
 
 
 def _answered(reply: Reply) -> ControlProbe:

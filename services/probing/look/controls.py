@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from schemas.events import Fingerprint
 from schemas.urls import CanonicalUrl, canonical
-from services.core.verdict import compare, reason_of_status, sibling_class
+from services.core.fingerprints import compare, reason_of_status, sibling_class
 from services.probing.http.exchange import target_of
 from services.probing.look.redirects import STATUSES, registrable_domain
 

@@ -139,11 +139,24 @@ class Conversation:
             reply = yield from self._get_instead(reached, comparison)
             return (yield from self._answer(reached._replace(reply=reply), trail))
         answer = yield from self._measurement.answer(reached, comparison, trail)
-        if judge_answer(answer).reason == "emptied":
+        verdict = judge_answer(answer)
+        if reached.reply.method == "HEAD" and verdict.verdict == "online":
+            return (yield from self._decided(reached, answer, trail))
+        if verdict.reason == "emptied":
             neutral = yield from self._as_neutral(reached)
             if neutral is not None and is_served(neutral) and not is_empty(neutral):
                 return (yield from self._to_neutral(reached._replace(reply=neutral), trail))
         return answer
+
+    def _decided(self, reached: Reached, answer: Answer, trail: Trail) -> Protocol[Answer]:
+        """Have GET serve it too where a sighting may be a breach: a cache may have kept what HEAD says."""
+        if not self._measurement.deciding:
+            return answer
+        yield Explain("deadline_asks_get")
+        reply = yield from ask_beside("url", "GET", reached.url, reached.address)
+        if is_served(reply) and not is_empty(reply):
+            return answer
+        return (yield from self._answer(reached._replace(reply=reply), trail))
 
     def _get_instead(self, reached: Reached, comparison: Comparison) -> Protocol[Reply]:
         """Ask by GET where HEAD does not tell a sibling apart."""

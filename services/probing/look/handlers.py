@@ -40,8 +40,8 @@ _FIRM_CHOICE = re.compile(
     re.I,
 )
 _SCRIPT = re.compile(r"\.(?:php\d?|phtml|aspx?|ashx|jspx?|do|action|cgi|pl|cfm|fcgi|dll)$", re.I)
-_MEDIA = re.compile(
-    r"\.(?:jpe?g|png|gif|webp|avif|bmp|tiff?|heic|svg|mp4|m4v|webm|mov|avi|mkv|wmv|flv|mpe?g|ts|m3u8"
+_FILE = re.compile(
+    r"\.(?:html?|xhtml|txt|jpe?g|png|gif|webp|avif|bmp|tiff?|heic|svg|mp4|m4v|webm|mov|avi|mkv|wmv|flv|mpe?g|ts|m3u8"
     r"|mp3|m4a|ogg|wav|zip|rar|7z|tar|gz|pdf|torrent)$",
     re.I,
 )
@@ -169,7 +169,7 @@ class _Target(NamedTuple):
         """Give the values that choose an object: by their name or their look; else those that are no decoration."""
         free = [p for p in self._values() if not _DECORATION.fullmatch(self.name_of(p))]
         firm = [p for p in free if not _AMBIGUOUS.fullmatch(self.name_of(p))]
-        if _MEDIA.search(self.segments[-1]):
+        if _FILE.search(self.segments[-1]):
             chosen = [p for p in firm if _FIRM_CHOICE.fullmatch(self.name_of(p))]
         else:
             chosen = [p for p in firm if self._chooses(p)]
@@ -213,7 +213,7 @@ def _is_program(segment: str) -> bool:
     """Tell whether a segment names the program that reads the query, and no object."""
     if _SCRIPT.search(segment):
         return True
-    return not _MEDIA.search(segment) and not is_variable(segment)
+    return not _FILE.search(segment) and not is_variable(segment)
 
 
 def _stem(segment: str) -> str:

@@ -9,15 +9,8 @@ import msgspec
 from schemas.events import Agent, LookMade, Served
 from schemas.urls import CanonicalUrl
 from services.attribution.providermap import ProviderMap
-from services.core.verdict import (
-    NETWORK_FAULTS,
-    Answer,
-    Evidence,
-    Judgement,
-    is_dark,
-    judge,
-    judge_answer,
-)
+from services.core.reasons import NETWORK_FAULTS
+from services.core.verdict import Answer, Evidence, Judgement, is_dark, judge, judge_answer
 from services.probing.dns.resolver import Resolution, Resolver
 from services.probing.guard.guard import Guard
 from services.probing.http.egress import Egress
@@ -37,6 +30,7 @@ from services.probing.look.visit import Visit
 __all__ = ["Deferred", "Explained", "LookLimits", "Looker", "Target"]
 
 _NO_CASE = "0" * 32
+_OF_ONE_PAGE = frozenset({"response_timeout", "disconnected"})
 
 
 class Explained(NamedTuple):
@@ -193,8 +187,8 @@ class Looker:
         if not is_dark(evidence):
             (darkness.alive if answered else darkness.unclear)(host)
             return False
-        # One page that is broken, or hangs, says nothing of its host.
-        hangs = any(answer.fault == "response_timeout" for answer in evidence.answers)
+        # One page that is broken, hangs, or is closed upon, says nothing of its host.
+        hangs = any(answer.fault in _OF_ONE_PAGE for answer in evidence.answers)
         if answered or hangs:
             front = await driver.run(visit.dark_front())
             if not front:

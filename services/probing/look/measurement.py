@@ -3,16 +3,16 @@
 from msgspec import structs
 
 from schemas.events import Fingerprint
-from services.core.reasons import BLOCKS
-from services.core.verdict import (
+from services.core.fingerprints import (
     REPLACED,
-    Answer,
     Change,
     changed,
     is_baseline,
     is_content,
     reason_of_status,
 )
+from services.core.reasons import BLOCKS
+from services.core.verdict import Answer
 from services.probing.http.exchange import Reply
 from services.probing.look.comparison import Comparison, Reached, Siblings
 from services.probing.look.memory import LookLimits, Memory, Target
@@ -36,6 +36,7 @@ class Measurement:
         self._siblings = Siblings(memory)
         self.compared = compared
         self.confirming = target.confirming
+        self.deciding = target.deciding
         self.was_served = target.known_online or self._case in memory.served_cases
         self.parked = False
 
@@ -107,6 +108,11 @@ class Measurement:
             return False
         return reason_of_status(front.fingerprint.status) not in BLOCKS
 
+    def shares_target(self, sent: Reached) -> bool:
+        """Note where the URL is sent; tell whether other cases are sent there too."""
+        assert sent.sent_to is not None
+        return self._memory.shared_targets.note(sent.url.host, sent.sent_to, self._case)
+
     def dark_front(self, reached: Reached) -> Protocol[bool | None]:
         """Tell whether the front page gives nothing either; None where politeness forbids to ask."""
         return (yield from self._siblings.dark_front(reached))
@@ -122,6 +128,7 @@ def answer_of(reached: Reached, fault: str | None = None) -> Answer:
         method=reply.method,
         redirect=reached.redirect,
         challenge=reply.challenge,
+        put_off=reply.retry_after is not None,
         fingerprint=reply.fingerprint(reached.redirect),
     )
 

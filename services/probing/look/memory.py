@@ -8,7 +8,7 @@ from schemas.urls import CanonicalUrl
 from services.core.verdict import Redirect
 from services.probing.guard.families import BOTH, Families
 from services.probing.http.exchange import Reply
-from services.probing.limits.gate import REST, Priority
+from services.probing.limits.gate import DEADLINE, REST, Priority
 from services.probing.look.controls import Controls
 from services.probing.look.darkness import Darkness, DarknessLimits
 from services.probing.look.handlers import Handler
@@ -56,6 +56,11 @@ class Target:
     worth: Priority = REST
 
     @property
+    def deciding(self) -> bool:
+        """Tell whether a sighting may be a breach: then GET has to serve it as well."""
+        return self.worth == DEADLINE
+
+    @property
     def case_number(self) -> int:
         """The case as a number: the first 64 bits of its id."""
         return int(self.case_id[:16], 16)
@@ -96,14 +101,37 @@ class HeadWorth:
             self._since.popitem(last=False)
 
 
+class SharedTargets:
+    """Of where redirects lead: which cases of a host are sent to one place that names none of them."""
+
+    def __init__(self, cases: int = 2, entries: int = 50_000) -> None:
+        self._cases = cases
+        self._most = entries
+        self._sent: OrderedDict[tuple[str, str], frozenset[int]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._sent)
+
+    def note(self, host: str, target: str, case: int) -> bool:
+        """Note where a case of a host is sent; tell whether that many cases are sent there."""
+        cases = self._sent.pop((host, target), frozenset())
+        if len(cases) < self._cases:
+            cases |= {case}
+        self._sent[host, target] = cases
+        while len(self._sent) > self._most:
+            self._sent.popitem(last=False)
+        return len(cases) >= self._cases
+
+
 @dataclass(slots=True)
 class Memory:
-    """What looks learned: siblings, front pages, dark hosts, what HEAD is worth, and which cases were seen served."""
+    """What looks learned of hosts, handlers and cases; lost at a restart."""
 
     siblings: Controls
     fronts: Controls
     darkness: Darkness
     head: HeadWorth
+    shared_targets: SharedTargets = field(default_factory=SharedTargets)
     served_cases: set[int] = field(default_factory=set)
     served_hosts: dict[str, tuple[int, float]] = field(default_factory=dict)
 

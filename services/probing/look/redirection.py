@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 from msgspec import structs
 
+from schemas.urls import CanonicalUrl
 from services.core.verdict import Answer, Evidence, judge_answer
+from services.probing.http.exchange import target_of
 from services.probing.look import redirects
 from services.probing.look.comparison import Comparison, Reached
 from services.probing.look.handlers import keeps_id
@@ -66,8 +68,12 @@ class Redirection:
             return (yield from self._follow(sent, hop, onward))
         comparison = yield from self._measurement.compare(sent)
         answer = yield from self._follow(sent, hop, onward)
-        shared = comparison.control in ("same", "alike")
-        return self._beside_siblings(answer, comparison) if shared else answer
+        if comparison.control in ("same", "alike"):
+            return self._beside_siblings(answer, comparison)
+        if self._measurement.shares_target(sent) or not is_of_kind(sent.url, answer):
+            return answer
+        yield Explain("redirect_of_its_kind")
+        return structs.replace(answer, named=True)
 
     def _beside_siblings(self, answer: Answer, comparison: Comparison) -> Answer:
         """Put beside an answer how siblings are redirected."""
@@ -78,6 +84,38 @@ class Redirection:
             fresh=comparison.fresh,
             was_served=self._measurement.was_served,
         )
+
+
+def is_of_kind(url: CanonicalUrl, answer: Answer) -> bool:
+    """Tell whether what a URL is sent to is the file that its extension promises, and too large for a placeholder."""
+    print_ = answer.fingerprint
+    if print_ is None or print_.content_type is None:
+        return False
+    extension = target_of(url).partition("?")[0].rpartition(".")[2].lower()
+    agrees = print_.content_type in _TYPES.get(extension, ())
+    return agrees and (print_.content_length or 0) >= _LEAST_BYTES
+
+
+_LEAST_BYTES = 2048
+_TYPES = {
+    "jpg": ("image/jpeg", "image/jpg", "image/pjpeg"),
+    "jpeg": ("image/jpeg", "image/jpg", "image/pjpeg"),
+    "png": ("image/png",),
+    "gif": ("image/gif",),
+    "webp": ("image/webp",),
+    "avif": ("image/avif",),
+    "bmp": ("image/bmp", "image/x-ms-bmp"),
+    "mp4": ("video/mp4",),
+    "m4v": ("video/mp4", "video/x-m4v"),
+    "webm": ("video/webm",),
+    "mov": ("video/quicktime",),
+    "avi": ("video/x-msvideo", "video/avi"),
+    "mkv": ("video/x-matroska",),
+    "wmv": ("video/x-ms-wmv",),
+    "zip": ("application/zip", "application/x-zip-compressed"),
+    "rar": ("application/vnd.rar", "application/x-rar-compressed", "application/x-rar"),
+    "7z": ("application/x-7z-compressed",),
+}
 
 
 def joined(sent: Reached, evidence: Evidence) -> Answer:

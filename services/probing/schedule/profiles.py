@@ -3,7 +3,7 @@
 from typing import Literal, NamedTuple
 
 from schemas.events import Fingerprint
-from services.core.verdict import kind_of_content
+from services.core.fingerprints import kind_of_content
 
 
 class Profile(NamedTuple):

@@ -156,6 +156,25 @@ def test_a_looks_time_is_its_end(changed: dict[str, str]) -> None:
     assert refusal("look.made", LOOK | changed, OBSERVED) == "bad_time"
 
 
+def test_nobody_saw_online_what_is_later_than_the_report() -> None:
+    """The instant at which the analyst saw it may be the report's own, not a later one, and not nonsense."""
+    report = {"reporter": "hotline", "sealed_url": SEALED}
+    event = admit("report.filed", report | {"seen_online_at": AT})
+    assert isinstance(event.data, ev.ReportFiled)
+    assert event.data.seen_online_at == event.time
+    for wrong in ("2026-03-09T10:00:01Z", "1970-01-01T00:00:00Z"):
+        assert refusal("report.filed", report | {"seen_online_at": wrong}) == "bad_time"
+    assert refusal("report.filed", report | {"seen_online_at": "yesterday"}) == "bad_data"
+
+
+@pytest.mark.parametrize(
+    "changed", [{"resolution_age_seconds": -1}, {"providers_left_out": ["No slug!"]}]
+)
+def test_what_a_look_says_of_names_has_its_form(changed: dict[str, Any]) -> None:
+    """An age below nothing and a provider that is no slug are refused."""
+    assert refusal("look.made", LOOK | changed, OBSERVED) == "bad_data"
+
+
 def test_a_tombstone_or_a_null_header_is_no_event() -> None:
     """What Kafka allows and an event can't be is refused like anything else."""
     for value, headers in [

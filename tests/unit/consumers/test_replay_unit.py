@@ -252,6 +252,16 @@ def test_where_the_map_is_silent_only_a_map_is_corrected() -> None:
     assert providers == [None, "other", "other"]
 
 
+def test_whose_the_addresses_left_out_are_is_not_known_under_another_map() -> None:
+    """Their providers were named by the old map; that nobody was left out stays true."""
+    for left_out, expected in ((("other",), None), ((), ())):
+        one = seen()
+        data = msgspec.structs.replace(one.data, providers_left_out=left_out)
+        found = reattributed(msgspec.structs.replace(one, data=data), ProviderMap.parse(MAP))
+        assert isinstance(found.data, ev.LookMade)
+        assert found.data.providers_left_out == expected
+
+
 def test_what_is_no_look_stays() -> None:
     """A report or a look without addresses is the same object."""
     known = ProviderMap.parse(MAP)

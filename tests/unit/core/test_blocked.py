@@ -10,7 +10,7 @@ from schemas.methodology import Methodology
 from services.core.case import Block, Case
 from services.core.fold import fold
 from services.core.machines import Clock, Presence
-from services.core.watch import entry_of
+from services.core.watch_entry import entry_of
 from services.ledger.changes import Stored, extended
 from services.probing.schedule.scheduler import Schedule
 from services.reports.evidence_reasons import explain

@@ -107,7 +107,14 @@ def walked(watch: WatchEntry, name: str, method: Methodology, after: datetime) -
         if watch.suspected_at is not None:
             later = [tick for tick in at(watch.suspected_at, cadence.confirm) if tick > after]
             every = timedelta(seconds=seconds(cadence.confirm_every))
-            ticks += later or [first_multiple(watch.suspected_at + jitter, every, after)]
+            last = watch.suspected_at + timedelta(
+                seconds=seconds(cadence.confirm[-1]) if cadence.confirm else 0
+            )
+            spaced = timedelta(seconds=seconds(cadence.confirm_further))
+            ticks += later or [
+                first_multiple(watch.suspected_at + jitter, every, after),
+                *(last + n * spaced + jitter for n in range(1, watch.further_looks + 1)),
+            ]
     return min((tick for tick in ticks if tick > after), default=None)
 
 
@@ -144,6 +151,7 @@ def grid(base: datetime, method: Methodology, after: datetime) -> list[datetime]
     st.none() | instants,
     st.none() | instants,
     instants,
+    st.integers(0, 4),
 )
 def test_integers_give_the_ticks_of_the_text(
     name: str,
@@ -153,8 +161,15 @@ def test_integers_give_the_ticks_of_the_text(
     suspected: datetime | None,
     removed: datetime | None,
     after: datetime,
+    further: int,
 ) -> None:
     """The prepared plan in microseconds gives, to the microsecond, what a walk over the methodology's text gives."""
-    watch = entry(watch_from=since, deadline=deadline, suspected_at=suspected, removed_at=removed)
+    watch = entry(
+        watch_from=since,
+        deadline=deadline,
+        suspected_at=suspected,
+        removed_at=removed,
+        further_looks=further,
+    )
     assert walked(watch, name, method, after) == next_look(watch, name, method, after)
     assert plan_of(method) is plan_of(method)

@@ -75,8 +75,8 @@ def test_a_notice_to_the_wrong_provider_starts_no_clock() -> None:
 
 def test_a_look_after_the_statement_stands_for_itself() -> None:
     """The correction speaks of the past; what is seen after it is a move like any other."""
-    later = look(START + 12 * HOUR, "online", provider="giant")
-    case = folded(report(), notice(1, "small"), correction(10, 0), later)
+    later = [look(START + n * HOUR, "online", provider="giant") for n in (12, 12.25, 12.75)]
+    case = folded(report(), notice(1, "small"), correction(10, 0), *later)
     assert [spell.provider for spell in case.spells] == ["small", "giant"]
 
 

@@ -7,7 +7,7 @@ from services.core.case import Spell
 from services.core.fold import fold
 from services.core.machines import Clock, Presence
 from services.core.reasons import BLOCKS, REASONS
-from services.core.watch import entry_of
+from services.core.watch_entry import entry_of
 from services.ledger.changes import Stored, extended
 from tests.strategies import TWO_VANTAGES, event, look
 from tests.unit.core.test_fold import NL, at, dark, ev, notice, online, report
@@ -21,6 +21,7 @@ NOT_THE_HOST = frozenset(
         *("dns_timeout", "dns_refused", "dns_broken", "dns_disagree", "egress_failed"),
         *("dns_filtered", "dns_unproven"),
         *("address_refused", "not_measurable", "vantage_blind"),
+        *("disconnected", "misdirected", "tls_unrecognized_name"),
     }
 )
 

@@ -83,10 +83,10 @@ def test_a_run_that_began_abroad_under_a_dispute_is_dated_by_home() -> None:
 
 def test_one_that_sees_it_again_leaves_the_other_in_dispute() -> None:
     """Both had found it gone; abroad sees it again and home does not, so home's next look dates nothing."""
-    last = abroad(7.2, "removed")
+    last = abroad(11.5, "removed")
     found = spell(
         *(online(2), *gone(5)[:2], abroad(5.3, "removed"), abroad(5.5, "online")),
-        *(*gone(6), last),
+        *(*gone(6, further=18), last),
     )
     assert found.lost_from == ["v1"]
     assert found.removals[0].upper == last.time
@@ -105,7 +105,8 @@ def test_a_stored_dispute_of_before_is_in_force() -> None:
 
 def test_an_outage_at_the_first_vantage_is_no_dispute() -> None:
     """A run that its own vantage ends says nothing of a block."""
-    found = spell(online(2), *gone(5)[:2], online(6), *gone(8), abroad(9, "removed"))
+    looks = gone(8, further=12)
+    found = spell(online(2), *gone(5)[:2], online(6), *looks, abroad(9, "removed"))
     assert not found.disputed
     assert found.removals[0].upper == gone(8)[0].time
 
@@ -119,7 +120,7 @@ def test_a_second_vantage_that_was_kept_out_dates_the_removal_itself() -> None:
 
 def test_a_notice_that_overtook_the_move_starts_its_clock_when_it_was_sent() -> None:
     """The new provider's notice may lie between the start of the look that found the move and its end."""
-    moved = look(at(5), "online", provider="small", took=60.0)
+    moved = [look(at(5 + n), "online", provider="small", took=60.0) for n in (0, 0.25, 0.75)]
     overtaking = notice(5 + 30 / 3600, provider="small", name="n2")
-    found = spell(online(2), overtaking, moved)
+    found = spell(online(2), overtaking, *moved)
     assert (found.provider, found.clock_started_at) == ("small", overtaking.time)

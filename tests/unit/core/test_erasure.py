@@ -17,7 +17,7 @@ from services.core.compare import Fold, differences
 from services.core.digest import case_digest
 from services.core.fold import extend, fold, may_extend, order
 from services.core.state import decode_case, encode_case
-from services.core.watch import entry_of
+from services.core.watch_entry import entry_of
 from services.ledger.changes import erased_urls
 from tests.strategies import NL, START, claims, event, look, methodologies
 

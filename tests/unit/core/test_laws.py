@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import example, given
@@ -17,12 +17,23 @@ from services.core import machines
 from services.core.bounds import Count, exclusion, standing
 from services.core.case import Case, Transition
 from services.core.digest import case_digest
+from services.core.fingerprints import changed
 from services.core.fold import extend, fold, in_effect, may_extend, order
 from services.core.machines import CLOCK, PRESENCE, PROCEDURE, Clock, IllegalTransition, Presence
+from services.core.moves import place_of, serving
 from services.core.state import decode_case, encode_case
-from services.core.verdict import changed
-from services.core.watch import entry_of
-from tests.strategies import START, any_event, event, histories, look, methodologies, ordinary
+from services.core.watch_entry import entry_of
+from tests.strategies import (
+    START,
+    TWO_VANTAGES,
+    any_event,
+    event,
+    histories,
+    look,
+    methodologies,
+    ordinary,
+    plain_histories,
+)
 
 HOUR = timedelta(hours=1)
 
@@ -74,16 +85,24 @@ def evidence(case: Case) -> list[object]:
     return [
         (
             s.presence, s.clock, s.procedure, s.provider, s.clock_started_at, s.deadline, s.breached_at,
-            s.known_online_at, s.removals, s.returned_at, s.run, s.gone_before_notice, s.dark, s.baseline,
+            s.last_seen_at, s.removals, s.returned_at, s.run, s.gone_before_notice, s.dark, s.baseline,
+            s.elsewhere, s.alternations, s.swaps,
         )
         for s in case.spells
     ]  # fmt: skip
 
 
 def says_nothing(event: Event) -> bool:
-    """Tell whether an event is an undetermined or a missed look."""
-    missed = isinstance(event.data, ev.LookMissed)
-    return missed or (isinstance(event.data, ev.LookMade) and event.data.verdict == "undetermined")
+    """Tell whether an event is a missed look, or one that counts as undetermined."""
+    data = event.data
+    if isinstance(data, ev.LookMade):
+        return data.verdict == "undetermined" or (data.verdict == "online" and is_old(data))
+    return isinstance(data, ev.LookMissed)
+
+
+def is_old(look: ev.LookMade) -> bool:
+    """Tell whether a look went by an old resolution, under every methodology here."""
+    return look.resolution_age_seconds is not None and look.resolution_age_seconds > 900
 
 
 def dark(event: Event) -> bool:
@@ -99,7 +118,7 @@ def answers(event: Event) -> bool:
     data = event.data
     return (
         isinstance(data, ev.LookMade)
-        and data.verdict == "undetermined"
+        and says_nothing(event)
         and (data.reason == "blocked_legal" or data.fingerprint is not None)
     )
 
@@ -125,24 +144,59 @@ def test_undetermined_moves_nothing(events: list[Event], methodology: Methodolog
         moves_nothing(lit, says_nothing, methodology)
 
 
-@given(histories, methodologies)
-def test_a_removal_has_its_run(events: list[Event], methodology: Methodology) -> None:
-    """Law 3: every removal is the end of a run of enough removal-class looks, and R is its first."""
-    case, _ = fold(events, methodology)
-    seen = sorted(
-        (e for e in {e.id: e for e in events}.values() if isinstance(e.data, ev.LookMade)),
-        key=order,
+def run_before(looks: list[ev.LookMade], layer: str | None) -> list[ev.LookMade]:
+    """Walk back from the last look over those that saw the same kind of gone, to the last sighting."""
+    run: list[ev.LookMade] = []
+    for data in reversed(looks):
+        if data.verdict == "online" and not is_old(data):
+            break
+        if data.verdict == "removed" and (data.layer == "host") is (layer == "host"):
+            run.append(data)
+    return run[::-1]
+
+
+@given(plain_histories, st.one_of(methodologies, st.just(TWO_VANTAGES), st.just(TWO_VANTAGES)))
+def test_r_is_the_first_look_of_the_run(events: list[Event], methodology: Methodology) -> None:
+    """Law 3: R is the first look of the run; where vantages dispute or agree late, the look at which they agree."""
+    case, moved = fold(events, methodology)
+    unique = sorted({e.id: e for e in events}.values(), key=order)
+    places = {e.id: n for n, e in enumerate(unique)}
+    rule = methodology.confirmation
+    removals = [removal for spell in case.spells for removal in spell.removals]
+    confirmed = [t for t in moved if t.after == Presence.REMOVED]
+    for removal, move in zip(removals, confirmed, strict=True):
+        told = [e.data for e in unique[: places[move.cause] + 1] if isinstance(e.data, ev.LookMade)]
+        run = run_before(told, removal.layer)
+        assert len(run) >= rule.looks
+        host = removal.layer == "host"
+        span = methodology.host_dark_span if host else methodology.confirmation_span
+        needed = max(rule.vantages, rule.host_dark_vantages) if host else rule.vantages
+        assert run[-1].finished_at - run[0].finished_at >= span
+        assert removal.lower is None or removal.lower <= removal.upper
+        first, agreed = run[0].finished_at, agreement(run, needed)
+        late = agreed - first > rule.agreement_spans * span
+        disputed = seen_elsewhere(told, run[0].vantage)
+        if late or not disputed:
+            assert removal.upper == (agreed if late else first)
+        assert removal.upper in (first, agreed)
+
+
+def agreement(run: list[ev.LookMade], vantages: int) -> datetime:
+    """Give the first look by which so many vantages saw it gone."""
+    seen: set[str] = set()
+    for data in run:
+        seen.add(data.vantage)
+        if len(seen) == vantages:
+            return data.finished_at
+    raise AssertionError("a run was confirmed without its vantages")
+
+
+def seen_elsewhere(looks: list[ev.LookMade], vantage: str) -> bool:
+    """Tell whether a vantage ever saw gone what another one saw online after it."""
+    gone = [n for n, d in enumerate(looks) if d.verdict == "removed" and d.vantage == vantage]
+    return bool(gone) and any(
+        d.verdict == "online" and d.vantage != vantage for d in looks[gone[0] :]
     )
-    for spell in case.spells:
-        for removal in spell.removals:
-            start = next(i for i, e in enumerate(seen) if e.data.finished_at == removal.upper)
-            run = 0
-            for e in seen[start:]:
-                run += e.data.verdict == "removed"
-                if run >= methodology.confirmation.looks:
-                    break
-            assert run >= methodology.confirmation.looks
-            assert removal.lower is None or removal.lower <= removal.upper
 
 
 @given(histories, methodologies)
@@ -168,12 +222,15 @@ def test_a_dark_host_alone_is_confirmed_by_its_own_rule(
 
 @given(histories, methodologies)
 def test_the_entry_knows_what_was_seen(events: list[Event], methodology: Methodology) -> None:
-    """The entry says that it was online where some look says so, with the first such look's fingerprint."""
+    """The entry says that it was online where some look or report says so, with such a look's first fingerprint."""
     case, _ = fold(events, methodology)
     entry = entry_of(case, methodology)
     if entry is None:
         return
-    assert entry.known_online == any(s.first_online_at is not None for s in case.spells)
+    reported = any(isinstance(e.data, ev.ReportFiled) and e.data.seen_online_at for e in events)
+    assert entry.known_online == (
+        reported or any(s.first_online_at is not None for s in case.spells)
+    )
     kept = case.spell.baseline
     assert (entry.baseline is None) == (kept is None)
     if kept is not None:
@@ -187,16 +244,47 @@ def test_the_entry_knows_what_was_seen(events: list[Event], methodology: Methodo
 def test_a_certain_breach_was_seen(events: list[Event], methodology: Methodology) -> None:
     """Law 4: BREACHED names a look that saw it online at or after the deadline."""
     case, _ = fold(events, methodology)
-    sightings = {
-        e.data.started_at
+    sightings = [
+        e.data
         for e in events
-        if isinstance(e.data, ev.LookMade) and e.data.verdict == "online"
-    }
+        if isinstance(e.data, ev.LookMade) and e.data.verdict == "online" and not is_old(e.data)
+    ]
     for spell in case.spells:
         if spell.clock is Clock.BREACHED:
-            assert spell.breached_at in sightings
+            seen = [look for look in sightings if look.started_at == spell.breached_at]
+            assert seen
             assert spell.deadline is not None
+            assert spell.breached_at is not None
             assert spell.breached_at >= spell.deadline
+            if spell.provider is not None and not case.corrections:
+                assert any(place_of(s, serving(s), spell.provider) == "here" for s in seen)
+
+
+@given(histories, methodologies)
+def test_no_look_moves_the_start_of_a_clock(events: list[Event], methodology: Methodology) -> None:
+    """A clock starts at a report or a notice, or where a move opened its spell; never at a sighting."""
+    case, _ = fold(events, methodology)
+    stated = {e.time for e in events if not isinstance(e.data, ev.LookMade | ev.LookMissed)}
+    for spell in case.spells:
+        start = spell.clock_started_at
+        assert start is None or start in stated or start == spell.opened_at
+
+
+@given(histories, methodologies)
+def test_gone_before_the_notice_was_gone_by_then(
+    events: list[Event], methodology: Methodology
+) -> None:
+    """Nothing leaves n as gone before its notice but by a removal at its start, or unseen and within the bound."""
+    case, _ = fold(events, methodology)
+    for spell in case.spells:
+        start = spell.clock_started_at
+        if spell.gone_before_notice:
+            assert start is not None
+            bound = start + methodology.gone_before_notice_bound
+            assert any(
+                removal.upper <= (bound if removal.lower is None else start)
+                for removal in spell.removals
+            )
 
 
 def reaches_back(event: Event) -> bool:

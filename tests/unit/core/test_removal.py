@@ -75,7 +75,7 @@ def test_still_online_is_open_to_the_right() -> None:
 
 def test_a_removal_that_did_not_last_is_none() -> None:
     """Back before the deadline: the second removal is the one that counts."""
-    assert told(report(), notice(1), online(2), *gone(3), online(8), *gone(10)) == (7, 9)
+    assert told(report(), notice(1), online(2), *gone(3), online(8), *gone(10, further=6)) == (7, 9)
 
 
 def test_a_return_after_the_deadline_leaves_the_first_removal() -> None:

@@ -15,7 +15,7 @@ from services.core.cadence import last_look, next_look, ticks_between
 from services.core.case import Case
 from services.core.fold import fold
 from services.core.machines import Presence
-from services.core.watch import ended_at, entry_of
+from services.core.watch_entry import ended_at, entry_of
 from services.probing.schedule.scheduler import Schedule
 from services.probing.schedule.works import Progress
 from tests.strategies import METHODOLOGIES, NL, START, event, histories, look
@@ -36,9 +36,9 @@ def report(hour: float, **fields: object) -> Event:
     return event(at(hour), ev.ReportFiled(**(basic | fields)), CASE)  # type: ignore[arg-type]
 
 
-def gone(hour: float) -> list[Event]:
-    """Three looks that confirm a removal whose upper end is `hour`."""
-    looks = (hour, hour + 0.25, hour + 1)
+def gone(hour: float, further: int = 0) -> list[Event]:
+    """Three looks that confirm a removal whose upper end is `hour`, and further ones."""
+    looks = (hour, hour + 0.25, *(hour + 1 + 0.25 * number for number in range(further + 1)))
     return [look(at(h), "removed", case=CASE, took=0.0) for h in looks]
 
 
@@ -82,7 +82,7 @@ def test_a_report_while_a_removal_is_confirmed_counts_too() -> None:
     suspected = entry(*REMOVED[:4], report(5.2))
     assert (suspected.suspected_at, suspected.removed_at) == (at(5), None)
     seen = look(at(5.6), "online", case=CASE)
-    later = [*REMOVED[:3], report(5.2), seen, *gone(8)]
+    later = [*REMOVED[:3], report(5.2), seen, *gone(8, further=6)]
     assert entry(*later).removed_at == at(8), "it was seen after that report"
 
 
@@ -98,7 +98,7 @@ def test_a_look_that_finds_it_again_is_a_return_and_settles_the_report() -> None
     assert case.spell.presence is Presence.RETURNED
     assert case.spell.reported_again_at is None
     assert entry(*back).removed_at is None
-    assert entry(*back, *gone(110)).removed_at == at(110)
+    assert entry(*back, *gone(110, further=6)).removed_at == at(110)
 
 
 def test_a_look_that_finds_it_gone_changes_nothing() -> None:

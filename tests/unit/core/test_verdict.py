@@ -8,19 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.events import Fingerprint, LookMade
-from services.core.verdict import (
-    NETWORK_FAULTS,
-    REASONS,
-    Answer,
-    Evidence,
-    changed,
-    compare,
-    is_baseline,
-    is_dark,
-    is_still,
-    judge,
-    judge_answer,
-)
+from services.core.fingerprints import changed, compare, is_baseline, is_still
+from services.core.reasons import NETWORK_FAULTS, REASONS
+from services.core.verdict import Answer, Evidence, is_dark, judge, judge_answer
 from services.core.verdict_reference import reference
 
 
@@ -112,24 +102,66 @@ def test_a_challenge_is_a_block_whatever_the_status() -> None:
         assert _judged(_answer(status=status, challenge=True)).reason == "blocked_challenge"
 
 
+_PROVEN = {"was_served": True, "told_apart": True, "fresh": True}
+
+
 def test_soft_404() -> None:
-    """A host that answers a path that can't exist in the same way is never online (P4)."""
-    same = _judged(_answer(status=200, control="same"))
+    """What is answered as a path that can't exist is gone only if it was seen served, and the host answered so then."""
+    same = _judged(_answer(status=200, control="same", **_PROVEN))
     assert (same.verdict, same.reason) == ("removed", "soft_404_control")
-    alike = _judged(_answer(status=200, control="alike"))
+    for missing in _PROVEN:
+        less = _answer(status=200, control="same", **(_PROVEN | {missing: False}))
+        assert _judged(less).verdict == "undetermined"
+    alike = _judged(_answer(status=200, control="alike", was_served=True))
     assert (alike.verdict, alike.reason) == ("undetermined", "suspected_soft_404")
     assert _judged(_answer(status=200, control="differs")).verdict == "online"
-    assert _judged(_answer(status=302, redirect="not_found")).reason == "soft_404_path"
+
+
+@pytest.mark.parametrize("control", ["same", "alike"])
+def test_what_nobody_saw_served_can_not_have_gone(control: str) -> None:
+    """A wall, a stop page and a soft 404 look the same: without a sighting it is undetermined."""
+    found = _judged(_answer(status=200, control=control, told_apart=True, fresh=True))
+    assert (found.verdict, found.reason) == ("undetermined", "never_seen_served")
+
+
+def test_what_is_the_baseline_itself_is_not_gone() -> None:
+    """Where the answer that siblings get is the content that was reported, validator and all, it is online."""
+    found = _judged(_answer(status=200, control="same", **_PROVEN, is_content=True))
+    assert (found.verdict, found.reason) == ("online", "served")
 
 
 def test_a_redirect_to_the_root_needs_more_evidence() -> None:
-    """A redirect to the root may be a wall; it is a removal if others meet it too, or if it is new."""
-    assert _judged(_answer(status=302, redirect="root")).reason == "redirect_to_root"
-    assert (
-        _judged(_answer(status=302, redirect="root", control="differs")).verdict == "undetermined"
+    """It is a removal of what was served: if siblings always were sent there, or if they are asked now and are not."""
+    root = {"status": 302, "redirect": "root"}
+    assert _judged(_answer(**root)).reason == "redirect_to_root"
+    assert _judged(_answer(**root, fresh=True)).reason == "redirect_to_root"
+    assert _judged(_answer(**root, was_served=True)).reason == "redirect_to_root"
+    assert _judged(_answer(**root, was_served=True, fresh=True)).reason == "soft_404_root"
+    assert _judged(_answer(**root, shared=True, **_PROVEN)).reason == "soft_404_root"
+    assert _judged(_answer(**root, shared=True, was_served=True, fresh=True)).reason == (
+        "redirect_shared"
     )
-    assert _judged(_answer(status=302, redirect="root", control="same")).reason == "soft_404_root"
-    assert _judged(_answer(status=302, redirect="root", was_served=True)).reason == "soft_404_root"
+
+
+def test_nothing_is_no_content() -> None:
+    """No bytes are gone if some were seen before and siblings are answered otherwise; else undetermined."""
+    empty = {"status": 200, "empty": True}
+    gone = _judged(_answer(**empty, control="differs", was_served=True, fresh=True))
+    assert (gone.verdict, gone.reason) == ("removed", "emptied")
+    for less in (
+        {"control": "same", "was_served": True, "fresh": True},
+        {"control": "differs", "fresh": True},
+        {"control": "differs", "was_served": True},
+    ):
+        assert _judged(_answer(**empty, **less)).reason == "no_content"
+    assert _judged(_answer(status=416, empty=True)).reason == "no_content"
+
+
+def test_a_store_that_forbids_what_it_does_not_have() -> None:
+    """403 is a block, but for a host of which it was shown that it answers missing paths so."""
+    assert _judged(_answer(status=403)).reason == "blocked_forbidden"
+    found = _judged(_answer(status=403, missing_forbidden=True))
+    assert (found.verdict, found.reason) == ("removed", "forbidden_as_missing")
 
 
 def test_another_domain_and_parking_are_undetermined() -> None:
@@ -246,8 +278,18 @@ _PAGE = Fingerprint(content_type="text/html", content_length=1000)
         (_IMAGE, _IMAGE, "none"),
         (_IMAGE, Fingerprint(content_type="image/webp", content_length=48_213), "minor"),
         (_IMAGE, Fingerprint(content_type="image/jpeg", content_length=48_213), "minor"),
-        (_IMAGE, Fingerprint(content_type="image/jpeg"), "minor"),
+        (_IMAGE, Fingerprint(content_type="image/jpeg"), "absent"),
+        (_IMAGE, Fingerprint(content_length=48_213), "absent"),
+        (_IMAGE, Fingerprint(), "absent"),
+        (_PAGE, Fingerprint(content_type="text/html"), "none"),
         (_IMAGE, Fingerprint(content_type="image/png", content_length=512), "file"),
+        (_IMAGE, Fingerprint(content_type="image/webp", content_length=21_000), "reencoded"),
+        (_IMAGE, Fingerprint(content_type="image/jpeg", content_length=0), "file"),
+        (
+            Fingerprint(content_type="image/jpeg", content_length=9, method="HEAD"),
+            Fingerprint(content_type="image/jpeg", content_length=48_213, method="GET"),
+            "unknown",
+        ),
         (_IMAGE, Fingerprint(content_type="text/html", content_length=48_213), "kind"),
         (_IMAGE, Fingerprint(content_type="application/json"), "kind"),
         (_PAGE, Fingerprint(content_type="text/html", content_length=1900), "minor"),
@@ -263,7 +305,7 @@ def test_differences_from_the_baseline_are_weighed_by_kind(baseline, found, chan
     """Another class, another file and a text of another size are heavy; what honest nodes differ in is light."""
     assert changed(found, baseline) == change
     served = _judged(_answer(status=200, control="differs", change=change, was_served=True))
-    heavy = change in ("kind", "file", "text")
+    heavy = change in ("kind", "file", "text", "absent", "reencoded")
     assert served.reason == ("suspected_replaced" if heavy else "served")
 
 
@@ -313,26 +355,44 @@ def test_what_is_replaced_never_wins_a_removal() -> None:
     assert _judged(_answer(status=404, change="kind")).verdict == "removed"
 
 
+def test_another_file_of_about_the_size_may_be_an_optimisers() -> None:
+    """It has a reason of its own while a sibling that was asked just now is missing."""
+    again = {"status": 200, "change": "reencoded", "was_served": True}
+    assert _judged(_answer(**again, control="differs", fresh=True)).reason == "suspected_reencoded"
+    assert _judged(_answer(**again, control="differs")).reason == "suspected_replaced"
+
+
 def test_a_wall_around_the_whole_host_is_no_removal() -> None:
-    """What was served, and is now answered as everything is, front page included, may be a wall."""
-    wall = _judged(_answer(status=200, control="everything", was_served=True))
+    """What was served, and is now answered as a sibling is for the first time, may be a wall."""
+    wall = _judged(_answer(status=200, control="same", was_served=True, fresh=True))
     assert (wall.verdict, wall.reason) == ("undetermined", "suspected_wall")
-    assert _judged(_answer(status=200, control="everything")).reason == "soft_404_control"
-    assert _judged(_answer(status=200, control="same", was_served=True)).verdict == "removed"
 
 
 def test_a_shared_redirect_is_never_online() -> None:
-    """Many URLs sent to one place are a soft 404 where siblings were sent there before, else undecided."""
-    sent = {"status": 302, "redirect": "same_host", "shared": True}
+    """What siblings are sent to as well is a soft 404 where that was so while something was served, else undecided."""
+    sent = {"status": 200, "redirect": "same_host", "shared": True, "named": True}
     assert _judged(_answer(**sent)).reason == "redirect_shared"
-    assert _judged(_answer(**sent, control="everything")).reason == "redirect_shared"
-    assert _judged(_answer(**sent, control="same")).reason == "soft_404_redirect"
+    assert _judged(_answer(**sent, was_served=True, fresh=True)).reason == "redirect_shared"
+    assert _judged(_answer(**sent, **_PROVEN)).reason == "soft_404_redirect"
+
+
+def test_a_redirect_says_what_its_target_says() -> None:
+    """A target that is missing is missing; one that is served has to name the object or agree with the baseline."""
+    sent = {"redirect": "same_host", "control": "differs"}
+    assert _judged(_answer(status=404, **sent)).reason == "not_found"
+    assert _judged(_answer(status=200, **sent)).reason == "redirect_unproven"
+    assert _judged(_answer(status=200, **sent, named=True)).reason == "served"
+    assert _judged(_answer(status=200, **sent, change="none", was_served=True)).reason == "served"
+    assert _judged(_answer(status=200, **sent, change="file")).reason == "suspected_replaced"
 
 
 def test_a_login_is_a_block() -> None:
-    """Sent to a login, an age gate or a captcha is neither online nor gone, whatever was known before."""
+    """Sent to a login, an age gate or a captcha is neither online nor gone; a picture that lies there is served."""
     found = _judged(_answer(status=302, redirect="login", was_served=True))
     assert (found.verdict, found.reason) == ("undetermined", "blocked_login")
+    login = {"status": 200, "redirect": "login", "named": True, "control": "differs"}
+    assert _judged(_answer(**login, fingerprint=_PAGE)).reason == "blocked_login"
+    assert _judged(_answer(**login, fingerprint=_IMAGE)).reason == "served"
 
 
 def test_a_dark_host_needs_every_address_dark() -> None:
@@ -342,7 +402,9 @@ def test_a_dark_host_needs_every_address_dark() -> None:
     assert _judged(*dark).verdict == "undetermined"
     assert _judged(*dark, dark=True, left_out=1).verdict == "undetermined"
     assert _judged(*dark, dark=True, blind=True).reason == "vantage_blind"
-    for other in (_answer(status=403), _answer(fault="blocked_reset"), _answer(status=503)):
+    assert _judged(*dark, _answer(status=503), dark=True).reason == "host_dark"
+    busy = _answer(status=503, put_off=True)
+    for other in (_answer(status=403), _answer(fault="blocked_reset"), busy):
         assert _judged(*dark, other, dark=True).verdict == "undetermined"
     assert _judged(*dark, _answer(status=200), dark=True).verdict == "online"
 

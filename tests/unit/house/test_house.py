@@ -16,7 +16,7 @@ import pytest
 from schemas.methodology import shipped
 from services.core.cadence import next_look
 from services.core.fold import fold
-from services.core.watch import entry_of
+from services.core.watch_entry import entry_of
 from tests.strategies import START, look
 
 ROOT = Path(__file__).parents[3]

@@ -7,14 +7,13 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from schemas.events import Fingerprint
-from schemas.urls import canonical
 from services.probing.limits.rates import Deferred
 from services.probing.look.comparison import remembered
 from services.probing.look.controls import ControlProbe, Controls, HostControl
 from services.probing.look.driver import SharedParts
 from services.probing.look.operations import Now, Share
 
-URL = canonical("http://a.example/i/1.jpg")
+KEY = ("a.example", "HEAD")
 ANSWERED = ControlProbe(Fingerprint(status=404))
 SILENT = ControlProbe(fault="response_timeout")
 FORBIDDEN = ControlProbe(Fingerprint(status=403), fault="blocked_forbidden")
@@ -38,7 +37,7 @@ class Looks:
         def part():
             return (yield ask)
 
-        protocol = remembered(self.controls, URL, "HEAD", part, since)
+        protocol = remembered(self.controls, KEY, part, since)
         return (await self.drive(protocol, now))[0]
 
     async def drive(self, protocol, now: float):
@@ -79,7 +78,7 @@ async def times_asked(probe: ControlProbe, instants: list[float]) -> int:
         return probe
 
     for now in instants:
-        if controls.known(URL, "HEAD", now) is None:
+        if controls.get(KEY, now) is None:
             await Looks(controls).of(now, ask)
     return asked
 
@@ -126,18 +125,18 @@ async def test_a_plain_answer_ends_the_patience() -> None:
     """What answers again is believed for a day, and a block after that for five minutes."""
     controls, probes = Controls(86_400.0, retry_seconds=300.0), [FORBIDDEN, FORBIDDEN, ANSWERED]
     await fill(controls, probes, [0.0, 300.0, 900.0])
-    assert controls.known(URL, "HEAD", 87_299.0) is not None
+    assert controls.get(KEY, 87_299.0) is not None
     await fill(controls, [FORBIDDEN], [87_300.0])
-    assert controls.known(URL, "HEAD", 87_599.0) is not None
-    assert controls.known(URL, "HEAD", 87_600.0) is None
+    assert controls.get(KEY, 87_599.0) is not None
+    assert controls.get(KEY, 87_600.0) is None
 
 
-async def test_head_and_get_have_a_control_each() -> None:
-    """Many hosts answer the two otherwise: what one says is no measure of the other."""
+async def test_each_key_has_a_control_of_its_own() -> None:
+    """What one handler says to one method is no measure of another."""
     controls = Controls(86_400.0)
     await fill(controls, [ANSWERED], [0.0])
-    assert controls.known(URL, "HEAD", 1.0) is not None
-    assert controls.known(URL, "GET", 1.0) is None
+    assert controls.get(KEY, 1.0) is not None
+    assert controls.get(("a.example", "GET"), 1.0) is None
 
 
 async def test_a_new_kind_of_fault_is_told_from_one_that_is_met_again() -> None:
@@ -159,8 +158,8 @@ async def test_name_servers_that_say_nothing_are_asked_again() -> None:
         *(True, False),
         SOFT.fingerprint,
     )
-    assert controls.known(URL, "HEAD", 86_699.0) is not None
-    assert controls.known(URL, "HEAD", 86_700.0) is None
+    assert controls.get(KEY, 86_699.0) is not None
+    assert controls.get(KEY, 86_700.0) is None
 
 
 # -- what was told apart ---------------------------------------------------------------------------
@@ -211,10 +210,10 @@ async def test_what_is_in_doubt_is_believed_for_minutes_until_it_is_told_apart()
     made.doubt()
     made.tell_apart()
     made.doubt()
-    assert controls.known(URL, "HEAD", 286_399.0) is made
+    assert controls.get(KEY, 286_399.0) is made
     later = await Looks(controls).of(286_400.0, ask)
     later.doubt()
-    assert controls.known(URL, "HEAD", 372_799.0) is later
+    assert controls.get(KEY, 372_799.0) is later
 
 
 # -- probes that were not made ---------------------------------------------------------------------
@@ -232,7 +231,7 @@ async def test_a_probe_that_was_not_made_leaves_what_was_known(error: BaseExcept
 
     with pytest.raises(type(error)):
         await Looks(controls).of(11.0, ask)
-    assert controls.known(URL, "HEAD", 11.0) is None
+    assert controls.get(KEY, 11.0) is None
     (made,) = await fill(controls, [SOFT], [11.0])
     assert made.told_apart
 
@@ -268,11 +267,11 @@ async def test_a_control_of_before_an_instant_can_be_refused() -> None:
     """A front page that was seen before the sibling is asked for again."""
     controls = Controls(86_400.0)
     (old,) = await fill(controls, [SOFT], [100.0])
-    assert controls.known(URL, "HEAD", 200.0, 100.0) is old
-    assert controls.known(URL, "HEAD", 200.0, 101.0) is None
+    assert controls.get(KEY, 200.0, 100.0) is old
+    assert controls.get(KEY, 200.0, 101.0) is None
 
     async def ask() -> ControlProbe:
         return WALL
 
     made = await Looks(controls).of(200.0, ask, 101.0)
-    assert (made.result, controls.known(URL, "HEAD", 200.0, 101.0)) == (WALL, made)
+    assert (made.result, controls.get(KEY, 200.0, 101.0)) == (WALL, made)

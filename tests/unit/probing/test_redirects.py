@@ -3,8 +3,8 @@
 import pytest
 
 from schemas.urls import canonical
-from services.probing.look.controls import is_parked, sibling
-from services.probing.look.redirects import hop, joined, kind_of, registrable_domain
+from services.probing.look.controls import is_parked
+from services.probing.look.redirects import hop, joined, kind_of, registrable_domain, target_digest
 
 
 @pytest.mark.parametrize(
@@ -20,10 +20,9 @@ from services.probing.look.redirects import hop, joined, kind_of, registrable_do
         ("http://a.example/x", "http://img.a.example/x", "same_domain"),
         ("http://a.example/x", "http://b.example/x", "other_domain"),
         ("http://a.co.uk/x", "http://b.co.uk/x", "other_domain"),
-        ("http://a.example/x", "/404", "not_found"),
-        ("http://a.example/x", "/404.html?u=x", "not_found"),
-        ("http://a.example/x", "/error/404/", "not_found"),
-        ("http://a.example/x", "/page-not-found", "not_found"),
+        ("http://a.example/x", "/404", "same_host"),
+        ("http://a.example/x", "/page-not-found", "same_host"),
+        ("http://a.example/x", "/login?next=x", "login"),
         ("http://a.example/x", "/album/4041", "same_host"),
         ("http://a.example/404/x", "/404/y", "same_host"),
         ("http://127.0.0.1/x", "http://127.0.0.2/x", "other_domain"),
@@ -83,17 +82,23 @@ def test_registrable_domain() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "written"),
+    ("one", "other", "same"),
     [
-        ("http://a.example/d/x.jpg?q=1", "http://a.example/d/TOKEN.jpg"),
-        ("http://a.example/x", "http://a.example/TOKEN"),
-        ("http://a.example/d/", "http://a.example/d/TOKEN"),
-        ("http://a.example:8080/v1.2/x.verylong", "http://a.example:8080/v1.2/TOKEN"),
+        ("/sorry?from=/a.jpg", "/sorry?from=/b.jpg", True),
+        ("/sorry?from=%2Fa.jpg&x=1", "/sorry?from=%2Fb.jpg&x=1", True),
+        ("/sorry", "/sorry", True),
+        ("/sorry?x=1", "/sorry?x=2", False),
+        ("/mirror/a.jpg", "/mirror/b.jpg", False),
     ],
 )
-def test_sibling(url: str, written: str) -> None:
-    """A sibling lies in the same folder and has the same extension."""
-    assert sibling(canonical(url), "TOKEN").href == written
+def test_targets_are_named_without_what_was_asked_for(one: str, other: str, same: bool) -> None:
+    """A page that repeats the asked path in its query is one page; a mirror that repeats it in its path is not."""
+    base = "http://a.example"
+    digests = [
+        target_digest(canonical(base + asked), canonical(base + target))
+        for asked, target in (("/a.jpg", one), ("/b.jpg", other))
+    ]
+    assert (digests[0] == digests[1]) is same
 
 
 def test_parked() -> None:

@@ -12,7 +12,7 @@ from schemas.methodology import Methodology, shipped
 from services.core.cadence import next_look
 from services.core.case import Case as Folded
 from services.core.fold import fold
-from services.core.watch import entry_of
+from services.core.watch_entry import entry_of
 from services.probing.look.darkness import DarknessLimits
 from services.simulation.behaviours import ABROAD_TOO, AT_HOME, DARK, NATURE, WALLS, Shows
 from services.simulation.driver import timeline
@@ -55,8 +55,16 @@ def look(
         verdict=verdict,
         reason=reason,
         layer="host" if reason == "host_dark" else None,
-        served=(Served(address=address, provider=phase.provider, online=online),),
+        served=(
+            Served(
+                address=address,
+                provider=phase.provider,
+                online=online,
+                gone=verdict == "removed",
+            ),
+        ),
         canary_at=tick,
+        providers_left_out=(),
     )
     made = ids.look_id(case.case_id, vantage, tick, tick)
     return Event(id=made, time=data.finished_at, source="test", case_id=case.case_id, data=data)

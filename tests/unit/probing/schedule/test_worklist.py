@@ -14,8 +14,8 @@ from schemas.events import Fingerprint, WatchEntry
 from schemas.sealing import Keyring
 from schemas.urls import canonical
 from services.core.cadence import plan_of, watched
+from services.core.fingerprints import changed
 from services.core.instants import micros, moment
-from services.core.verdict import changed
 from services.probing.schedule.profiles import History
 from services.probing.schedule.worklist import WorkList
 from tests.strategies import METHODOLOGIES

@@ -4,10 +4,11 @@ from datetime import datetime
 
 from schemas.events import Fingerprint, WatchEntry
 from schemas.methodology import Methodology
+from services.core.blocks import is_lasting
 from services.core.cadence import last_look
 from services.core.case import Case, Spell
-from services.core.looks import dark_vantages, shut_out
 from services.core.machines import Presence, Procedure
+from services.core.runs import dark_vantages
 
 
 def entry_of(case: Case, methodology: Methodology) -> WatchEntry | None:
@@ -26,14 +27,27 @@ def entry_of(case: Case, methodology: Methodology) -> WatchEntry | None:
         watch_from=spell.clock_started_at or case.reported_at or spell.opened_at,
         clock_started_at=spell.clock_started_at,
         deadline=spell.deadline,
-        suspected_at=spell.run.first_finished_at if spell.run is not None else None,
+        suspected_at=_suspected_at(spell),
         removed_at=_removed_at(spell),
         returned_at=spell.returned_at[-1] if spell.returned_at else None,
         second_vantage=_second_vantage(case, methodology),
         known_online=case.known_online,
         baseline=_needed(spell.baseline),
         host_dark=spell.dark is not None,
+        further_looks=_further_looks(spell),
     )
+
+
+def _suspected_at(spell: Spell) -> datetime | None:
+    """Give the first look of what is to be confirmed: that it is gone, or that it has moved."""
+    if spell.run is not None:
+        return spell.run.first_finished_at
+    return None if spell.elsewhere is None else spell.elsewhere.finished_at
+
+
+def _further_looks(spell: Spell) -> int:
+    pending = spell.run or spell.elsewhere
+    return 0 if pending is None else pending.further
 
 
 def _removed_at(spell: Spell) -> datetime | None:
@@ -82,14 +96,14 @@ def _second_vantage(case: Case, methodology: Methodology) -> bool:
 
     A block may last for as long as the case, and meanwhile nobody else can tell what is there.
     """
-    run, dark, asked = case.spell.run, case.spell.dark, methodology.confirmation
-    if case.spell.block is not None and shut_out(case.spell.block, methodology):
+    run, dark, rule = case.spell.run, case.spell.dark, methodology.confirmation
+    if case.spell.block is not None and is_lasting(case.spell.block, methodology):
         return True
-    if run is not None and asked.vantages > len(run.vantages) and run.looks + 1 >= asked.looks:
+    if run is not None and rule.vantages > len(run.vantages) and run.looks + 1 >= rule.looks:
         return True
     return (
         dark is not None
         and dark_vantages(methodology) > len(dark.vantages)
-        and dark.looks + 1 >= asked.looks
+        and dark.looks + 1 >= rule.looks
         and dark.last_finished_at - dark.first_finished_at >= methodology.host_dark_span
     )

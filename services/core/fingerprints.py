@@ -1,0 +1,148 @@
+"""Fingerprints of answers, compared: with a sibling's, with the baseline's, and what a status says by itself.
+
+A host may say other things to HEAD than to GET: a difference counts only within one method. ETag, Last-Modified and the
+server's class differ between the nodes of one honest site, so they weigh nothing.
+"""
+
+import hashlib
+from typing import Literal
+
+from schemas.events import Fingerprint
+
+Control = Literal["unasked", "differs", "alike", "same", "doubted"]
+Change = Literal["unknown", "none", "minor", "text", "reencoded", "file", "absent", "kind"]
+
+_STATUS = {
+    **dict.fromkeys((200, 203, 206), "served"),
+    **dict.fromkeys((201, 202, 204, 205), "no_content"),
+    401: "blocked_unauthorized",
+    403: "blocked_forbidden",
+    404: "not_found",
+    407: "blocked_proxy_auth",
+    410: "gone",
+    421: "misdirected",
+    429: "blocked_rate_limited",
+    451: "blocked_legal",
+    503: "blocked_unavailable",
+}
+REPLACED = frozenset({"text", "reencoded", "file", "absent", "kind"})
+"""Differences from the baseline that cost `online`."""
+_TEXTS = frozenset({"text", "other"})
+_TEXT_FACTOR = 2  # pages change with every visit; a placeholder or a wall is of another size
+MEDIA = frozenset({"image", "video", "audio"})
+_ENCODING_FACTOR = (
+    4  # an optimiser saves less than three quarters; a placeholder is a few kilobytes
+)
+
+
+def reason_of_status(status: int | None) -> str:
+    """Name what a final status code says by itself."""
+    if status is None:
+        return "bad_response"
+    known = _STATUS.get(status)
+    if known is not None:
+        return known
+    if 400 <= status < 500:
+        return "client_error"
+    return "server_error" if 500 <= status < 600 else "odd_status"
+
+
+def compare(found: Fingerprint | None, control: Fingerprint | None) -> Control:
+    """Compare an answer with that for a random sibling path of the same host.
+
+    `same` needs a header that tells contents apart (length or ETag) to agree; without one it is `alike`.
+    """
+    if found is None or control is None:
+        return "unasked"
+    if (found.status, found.redirect) != (control.status, control.redirect):
+        return "differs"
+    if found.redirect is not None:
+        return "same"
+    if _identity(found) != _identity(control):
+        return "differs"
+    telling = found.content_length is not None or found.etag_digest is not None
+    return "same" if telling else "alike"
+
+
+def _identity(print_: Fingerprint) -> tuple[object, ...]:
+    return (print_.content_type, print_.content_length, print_.etag_digest)
+
+
+def changed(found: Fingerprint | None, baseline: Fingerprint | None) -> Change:
+    """Say how what is served now differs from what the first looks saw, by the heaviest kind of difference."""
+    if found is None or baseline is None or not _of_one_method(found, baseline):
+        return "unknown"
+    before, now = kind_of_content(baseline.content_type), kind_of_content(found.content_type)
+    if before is not None and now is not None and before != now:
+        return "kind"
+    was, is_ = baseline.content_length, found.content_length
+    if was and before in MEDIA and (is_ is None or now is None):
+        return "absent"
+    if was is None or is_ is None or was == is_:
+        return "none" if _validators(found) == _validators(baseline) else "minor"
+    return _resized(before, was, is_)
+
+
+def _resized(kind: str | None, was: int, is_: int) -> Change:
+    """Say what another length means: pages change with every visit, files do not."""
+    factor = max(was, is_) / max(min(was, is_), 1)
+    if kind is None or kind in _TEXTS:
+        return "text" if factor > _TEXT_FACTOR else "minor"
+    return "reencoded" if kind in MEDIA and factor <= _ENCODING_FACTOR else "file"
+
+
+def _of_one_method(found: Fingerprint, baseline: Fingerprint) -> bool:
+    """Tell whether two may be compared; a baseline of before methods were kept may with any."""
+    return baseline.method is None or found.method == baseline.method
+
+
+def is_content(found: Fingerprint | None, baseline: Fingerprint | None) -> bool:
+    """Tell whether this is the very file that the first looks saw: class, length, and a validator that both have."""
+    if found is None or baseline is None or not is_baseline(found, baseline):
+        return False
+    pairs = list(zip(_validators(found), _validators(baseline), strict=True))
+    both = [(one, other) for one, other in pairs if one is not None and other is not None]
+    return bool(both) and all(one == other for one, other in both)
+
+
+def sibling_class(print_: Fingerprint | None, sent_to: str | None = None) -> str:
+    """Name how a sibling was answered: its status, and three digits of a digest where that is no plain refusal."""
+    if print_ is None or print_.status is None:
+        return ""
+    if reason_of_status(print_.status) != "served" and print_.redirect is None:
+        return str(print_.status)
+    text = repr((*_identity(print_), print_.redirect, sent_to))
+    return f"{print_.status}:{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()[:3]}"
+
+
+def is_baseline(found: Fingerprint | None, baseline: Fingerprint | None) -> bool:
+    """Tell whether this is plainly what the first looks saw: the same class of content, the same known length."""
+    if found is None or baseline is None or not _of_one_method(found, baseline):
+        return False
+    kind, length = kind_of_content(found.content_type), found.content_length
+    same = (kind_of_content(baseline.content_type), baseline.content_length) == (kind, length)
+    return same and kind is not None and length is not None
+
+
+def is_still(found: Fingerprint | None, before: Fingerprint | None) -> bool:
+    """Tell whether a URL gives at a second request what it gave at the first; pages change a little each time."""
+    if found is None or before is None or found.status != before.status:
+        return False
+    return changed(found, before) not in REPLACED
+
+
+def _validators(print_: Fingerprint) -> tuple[object, ...]:
+    return (print_.etag_digest, print_.last_modified)
+
+
+def kind_of_content(content_type: str | None) -> str | None:
+    """Give the class of a content type: its top-level type, where that says something; else `other`."""
+    if content_type is None:
+        return None
+    top = content_type.partition("/")[0]
+    if content_type in _MARKUP:
+        return "text"
+    return top if top in ("image", "video", "audio", "text") else "other"
+
+
+_MARKUP = frozenset({"application/xhtml+xml", "application/json", "application/xml"})

@@ -1,0 +1,262 @@
+"""What a look does to a spell: L, the run of removal-class looks, R, and the news for the joint rules."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from schemas.events import Event, Fingerprint, LookMade
+from services.core.blocks import clear_block, record_block
+from services.core.case import Removal, Run, Spell
+from services.core.exposure import close_stretch, open_stretch, reopen_stretch
+from services.core.freshness import NEEDS_SIGHTING, counted_verdict, has_fresh_canary
+from services.core.machines import Clock, Presence, Procedure, Trigger
+from services.core.moves import (
+    answerable,
+    end_elsewhere,
+    is_move,
+    lengthen_elsewhere,
+    place_of,
+)
+from services.core.reasons import BLOCKS, NETWORK_FAULTS, REASONS, SILENT
+from services.core.runs import (
+    dark_vantages,
+    date_removal,
+    further_looks,
+    is_confirmed,
+    lengthen,
+    pending_runs,
+    record_alternation,
+    record_dispute,
+)
+from services.core.spells import Pass
+
+
+def take_missed_look(run: Pass, event: Event) -> None:
+    """Count a look that could not be made; it moves nothing."""
+    run.case.spell.missed += 1
+
+
+def take_look(run: Pass, event: Event) -> None:
+    """Take one look into the current spell."""
+    look = event.data
+    assert isinstance(look, LookMade)
+    spell = run.case.spell
+    spell.looks += 1
+    if _counts_as_undetermined(run, look):
+        spell.undetermined += 1
+        if look.reason in BLOCKS:
+            record_block(spell, look, run.methodology)
+        if spell.dark is not None and _answered(run, look):
+            spell.dark = None
+    elif spell.procedure is not Procedure.CLOSED:
+        run.expire_hold()
+        if spell.block is not None:
+            clear_block(spell, spell.block, look, run.methodology)
+        _handler(look)(run, look)
+
+
+def _counts_as_undetermined(run: Pass, look: LookMade) -> bool:
+    if look.verdict == "online" and look.resolution_age_seconds is None:
+        # Nearly every look; the rest of this would give the same.
+        return False
+    seen = look.reason not in NEEDS_SIGHTING or run.case.known_online
+    return counted_verdict(look, run.methodology, seen_before=seen) == "undetermined"
+
+
+def _handler(look: LookMade) -> Callable[[Pass, LookMade], None]:
+    if look.verdict == "online":
+        return _take_sighting
+    return _take_dark_look if look.layer == "host" else _take_gone_look
+
+
+def _answered(run: Pass, look: LookMade) -> bool:
+    """Tell whether an undetermined look shows that the host is there: dark is what gives nothing else (P1).
+
+    As in a verdict, what a blind vantage saw gone or met on its way counts for nothing; another answer stands.
+    """
+    if look.verdict == "removed" or look.reason in SILENT:
+        return False
+    if look.reason in NETWORK_FAULTS and not has_fresh_canary(look, run.methodology):
+        return False
+    return look.fingerprint is not None or look.reason in REASONS
+
+
+# -- online --------------------------------------------------------------------------------------
+
+
+def _take_sighting(run: Pass, look: LookMade) -> None:
+    """Take a look that saw the URL online: at the charged provider, elsewhere, or nobody can tell where."""
+    spell = run.case.spell
+    if spell.presence is Presence.REMOVED and look.started_at <= spell.removals[-1].upper:
+        # It began before the removal was first seen, so it is no evidence of a return.
+        return
+    if spell.run or spell.dark or spell.lost_from:
+        record_dispute(spell, look.vantage)
+    if _is_here(run, spell, look):
+        _see_here(run, look)
+    else:
+        # It is served, so that no run of looks that saw it gone goes on.
+        spell.run = spell.dark = None
+
+
+def _is_here(run: Pass, spell: Spell, look: LookMade) -> bool:
+    """Tell whether a sighting speaks of the current spell, after a move that it may be the last look of."""
+    if _is_plainly_here(run, spell, look):
+        return True
+    providers, corrected = answerable(run.case, look, run.now)
+    provider, charged = spell.provider, spell.observed or spell.clock_started_at is not None
+    if corrected or not charged or provider is None or provider in providers:
+        run.attribute(providers, look.started_at)
+        return True
+    place = place_of(look, providers, provider)
+    if place == "here":
+        return bool(providers) or spell.elsewhere is None
+    if providers and spell.presence is Presence.REMOVED:
+        # Its removal was confirmed: that the old provider does not serve it is known.
+        run.attribute(providers, look.started_at)
+        return True
+    return place == "elsewhere" and _is_moved(run, spell, look, min(providers))
+
+
+def _is_plainly_here(run: Pass, spell: Spell, look: LookMade) -> bool:
+    """Tell of nearly every look, at little cost, what the rest of `_is_here` would."""
+    served = look.served
+    if len(served) != 1 or not spell.observed or run.case.corrections:
+        return False
+    return served[0].provider == spell.provider and served[0].online
+
+
+def _is_moved(run: Pass, spell: Spell, look: LookMade, provider: str) -> bool:
+    """Take a look that saw it elsewhere; tell whether it moved, and this look is one of the next spell."""
+    away = spell.elsewhere = lengthen_elsewhere(spell, look, provider, run.methodology)
+    if not is_move(away, run.methodology):
+        return False
+    spell.run = spell.dark = spell.elsewhere = None
+    run.move_to(away.provider, away.started_at, away.finished_at)
+    opened = run.case.spell
+    record_alternation(opened.swaps, look.finished_at, 1, run.methodology)
+    if away.looks > 1:
+        _see(run, opened, away.started_at, away.fingerprint)
+        _settle_clock(run, opened, away.started_at)
+    return _is_here(run, opened, look)
+
+
+def _see_here(run: Pass, look: LookMade) -> None:
+    spell = run.case.spell
+    if spell.elsewhere is not None:
+        end_elsewhere(spell, look, run.methodology)
+    if spell.run is not None or spell.presence is Presence.REMOVED:
+        _record_refuted(run, spell, look)
+    _see(run, spell, look.started_at, look.fingerprint)
+    _settle_clock(run, spell, look.started_at)
+
+
+def _record_refuted(run: Pass, spell: Spell, look: LookMade) -> None:
+    """Keep that served and gone alternate, where one vantage sees both; what two see differently is a dispute.
+
+    A return counts as one look: it may be an act of its own, but the removal may have been a run of chance.
+    """
+    refuted, looks = spell.run, 1
+    if refuted is not None:
+        looks = refuted.looks if look.vantage in refuted.vantages else 0
+    if looks:
+        record_alternation(spell.alternations, look.finished_at, looks, run.methodology)
+
+
+def _see(run: Pass, spell: Spell, at: datetime, fingerprint: Fingerprint | None) -> None:
+    returned = spell.presence is Presence.REMOVED
+    spell.run = spell.dark = spell.reported_again_at = None
+    run.move_presence(spell, Trigger.SEEN)
+    if returned:
+        spell.returned_at.append(at)
+        reopen_stretch(spell)
+    open_stretch(spell, at)
+    spell.first_online_at = spell.first_online_at or at
+    spell.known_online_at = at if spell.known_online_at is None else max(spell.known_online_at, at)
+    if spell.baseline is None and fingerprint is not None:
+        # The age in a cache is not the content's.
+        spell.baseline = msgspec.structs.replace(fingerprint, cache_age=None)
+
+
+def take_reported_sighting(run: Pass, at: datetime) -> None:
+    """Take the instant at which a reporter says that it was online, where the methodology counts it.
+
+    It is L where no look says otherwise: it ends no run and takes no removal back, and what is at or after the deadline
+    breaches nobody. There a look decides, which a report of what is gone calls for.
+    """
+    if run.methodology.reported_sighting == "ignored" or at > run.now:
+        return
+    run.case.reported_online = True
+    spell = run.case.spell
+    ends = [one.first_finished_at for one in pending_runs(spell)]
+    if spell.deadline is not None:
+        ends.append(spell.deadline)
+    out_of_reach = spell.procedure is Procedure.CLOSED or spell.presence is Presence.REMOVED
+    earlier_spell = spell.number > 1 and at < spell.opened_at
+    if out_of_reach or earlier_spell or any(at >= end for end in ends):
+        return
+    reported = spell.reported_online_at
+    spell.reported_online_at = at if reported is None else max(reported, at)
+
+
+def _settle_clock(run: Pass, spell: Spell, at: datetime) -> None:
+    """Tell the clock of a sighting, where anything may follow from it."""
+    clock, owed = spell.clock, spell.deadline
+    if owed is None or clock is Clock.BREACHED or (clock is Clock.RUNNING and at < owed):
+        # Nearly every look: nothing is owed yet, or no more.
+        return
+    run.conclude(spell, run.news(seen_at=at), at)
+
+
+# -- removal -------------------------------------------------------------------------------------
+
+
+def _take_gone_look(run: Pass, look: LookMade) -> None:
+    spell = run.case.spell
+    if spell.presence is Presence.REMOVED or _is_contradicted(spell, look):
+        return
+    run.move_presence(spell, Trigger.SUSPECT, look.reason)
+    spell.dark = spell.elsewhere = None
+    rule, span = run.methodology.confirmation, run.methodology.confirmation_span
+    further = 0
+    if spell.run is None:
+        further = further_looks(spell.alternations, look.finished_at, run.methodology)
+    spell.run = lengthen(spell.run, look, rule.vantages, further)
+    if is_confirmed(spell.run, rule.looks, span, rule.vantages):
+        _remove(run, spell, spell.run, span)
+
+
+def _is_contradicted(spell: Spell, look: LookMade) -> bool:
+    """Tell whether an imputed removal is refuted: it was seen online after that removal's own beginning."""
+    seen = spell.known_online_at
+    return look.imputed and seen is not None and look.started_at < seen
+
+
+def _take_dark_look(run: Pass, look: LookMade) -> None:
+    """Take a look that saw the whole host dark: not even a suspicion, until it has lasted for all vantages."""
+    spell, method = run.case.spell, run.methodology
+    if spell.presence is Presence.REMOVED:
+        return
+    vantages, span = dark_vantages(method), method.host_dark_span
+    spell.dark = lengthen(spell.dark, look, vantages)
+    if is_confirmed(spell.dark, method.confirmation.looks, span, vantages):
+        run.move_presence(spell, Trigger.SUSPECT, look.reason)
+        _remove(run, spell, spell.dark, span)
+
+
+def _remove(run: Pass, spell: Spell, ended: Run, span: timedelta) -> None:
+    """Confirm the removal that a run stands for."""
+    run.move_presence(spell, Trigger.CONFIRM, ended.reason)
+    removal = Removal(
+        lower=spell.last_seen_at,
+        upper=date_removal(spell, ended, span, run.methodology.confirmation.agreement_spans),
+        layer=ended.layer,
+        reason=ended.reason,
+    )
+    spell.removals.append(removal)
+    spell.run = spell.dark = spell.elsewhere = None
+    if spell.reported_again_at is not None and spell.reported_again_at <= removal.upper:
+        spell.reported_again_at = None
+    close_stretch(spell, removal)
+    run.conclude(spell, run.news(removed=removal), run.now)
