@@ -218,12 +218,12 @@ def _line(text: str, path: str) -> str:
 
 def _located(message: str) -> tuple[str, str]:
     """Split msgspec's message from its path; an unknown field is named behind the path of its table."""
-    said, _, path = message.partition(" - at `$")
+    text, _, path = message.partition(" - at `$")
     path = path.rstrip("`").lstrip(".").replace("[...]", "")
-    unknown = re.search(r"unknown field `([^`]*)`", said)
+    unknown = re.search(r"unknown field `([^`]*)`", text)
     if unknown:
         path = f"{path}.{unknown[1]}".lstrip(".")
-    return f"{path}: {said}" if path else said, path
+    return f"{path}: {text}" if path else text, path
 
 
 _Problem = tuple[str, str]
@@ -299,19 +299,19 @@ def _bad_calendar(method: Methodology) -> Iterator[_Problem]:
 
 
 def _bad_confirmation(method: Methodology) -> Iterator[_Problem]:
-    asked = method.confirmation
-    if asked.looks == 1 and seconds(asked.span) > 0:
+    rule = method.confirmation
+    if rule.looks == 1 and seconds(rule.span) > 0:
         yield "confirmation.span", "one look has no span; set span = '0s' or more looks"
-    if seconds(asked.span) < 0:
+    if seconds(rule.span) < 0:
         yield "confirmation.span", "confirmation.span can't be negative"
-    if seconds(asked.alternation_window) < 0:
+    if seconds(rule.alternation_window) < 0:
         yield "confirmation.alternation_window", "confirmation.alternation_window can't be negative"
-    if seconds(asked.host_dark_span) < seconds(asked.span):
+    if seconds(rule.host_dark_span) < seconds(rule.span):
         yield (
             "confirmation.host_dark_span",
             "confirmation.host_dark_span can't be shorter than span: a dark host says less than a 404",
         )
-    if asked.vantages > asked.looks:
+    if rule.vantages > rule.looks:
         yield (
             "confirmation.vantages",
             "more vantages than looks can't all have looked; ask for more looks",
@@ -340,5 +340,5 @@ def shipped() -> dict[str, Methodology]:
     files: list[Any] = sorted(
         (f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name
     )
-    found = [parse(f.read_text("utf-8"), f.name) for f in files]
-    return {method.id: method for method in found}
+    methods = [parse(f.read_text("utf-8"), f.name) for f in files]
+    return {method.id: method for method in methods}

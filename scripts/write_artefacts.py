@@ -1,4 +1,4 @@
-"""What is generated and committed: JSON Schemas, AsyncAPI, references, the dashboard.
+"""The files that are generated and committed: JSON Schemas, AsyncAPI, references, diagrams, the dashboard.
 
 `python -m scripts.write_artefacts` writes them; a test compares.
 """
@@ -16,7 +16,7 @@ from schemas import topics
 from schemas.events import TYPE_OF, TYPES, Payload
 from schemas.topics import Topic
 from services.core import machine_diagrams
-from services.runtime import settings_reference
+from services.runtime.settings import settings_reference
 
 HERE = Path(__file__).parent.parent / "schemas"
 VERSION = "1.0.0"
@@ -126,7 +126,7 @@ def files() -> dict[Path, str]:
     return schemas | {
         HERE / "asyncapi.yaml": asyncapi(),
         HERE.parent / "docs" / "machines.md": machine_diagrams.reference(),
-        HERE.parent / "docs" / "settings.md": settings_reference.reference(),
+        HERE.parent / "docs" / "settings.md": settings_reference(),
         dashboard.PATH: dashboard.text(),
         metrics_reference.PATH: metrics_reference.text(),
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from services.runtime.embedded.process import free_port
+from services.runtime.embedded.server_process import free_port
 from tests.servers import debian_tool
 
 _HTTP = {"preferred_ip_protocol": "ip4"}

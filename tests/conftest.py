@@ -13,8 +13,8 @@ from services.runtime.embedded import (
     JarSources,
     JarsUnavailable,
     PostgresMissing,
+    server_process,
 )
-from services.runtime.embedded import process as embedded_process
 from services.runtime.embedded.jars import have_jars
 from tests import socketguard
 from tests.servers import debian_tool, fresh_database, running, unavailable
@@ -33,7 +33,7 @@ def own_ports(ports: range) -> range:
     return ports[int(worker) :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
 
 
-embedded_process._PORTS = own_ports(embedded_process._PORTS)
+server_process._PORTS = own_ports(server_process._PORTS)
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from services.runtime.embedded.process import free_port
+from services.runtime.embedded.server_process import free_port
 
 _READY_SECONDS = 10.0
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from services.runtime.embedded.process import free_port
+from services.runtime.embedded.server_process import free_port
 
 USER = "monitor"
 _PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"

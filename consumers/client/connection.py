@@ -2,9 +2,13 @@
 
 import ssl
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
+
+from aiokafka import ConsumerRecord
 
 from schemas.errors import ConfigError
+
+Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 # A dead letter is a record of the broker's default limit (1 MiB) with headers added.
@@ -59,11 +63,15 @@ class KafkaConnection:
             ) from None
 
     def consumer_options(self) -> dict[str, Any]:
-        """Give a consumer's options: no deserializers, no commits of its own.
+        """Give a consumer's options: no deserializers, no commits of its own, no record that was taken back.
 
-        A deserializer that raises wedges its partition for ever, so records are decoded by hand.
+        A deserializer that raises wedges its partition for ever, so records are decoded by hand. Whoever may write
+        to a topic may do so in a transaction, and what was aborted was never said.
         """
-        return self.client_options() | {"enable_auto_commit": False}
+        return self.client_options() | {
+            "enable_auto_commit": False,
+            "isolation_level": "read_committed",
+        }
 
     def producer_options(self) -> dict[str, Any]:
         """Give a producer's options: every record acknowledged by all replicas, once and in order."""

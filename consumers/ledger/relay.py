@@ -15,10 +15,9 @@ import msgspec
 import structlog
 from aiokafka import AIOKafkaProducer
 
-from consumers.client import patience
-from consumers.client import retry as backoff
+from consumers.client import outages, retry
 from consumers.client.connection import KafkaConnection
-from consumers.client.session import Turning
+from consumers.client.loop_health import LoopHealth
 from services.exporter import metrics
 from services.ledger.queries import query
 
@@ -36,16 +35,16 @@ class Relay:
         self,
         kafka: KafkaConnection,
         pool: asyncpg.Pool,
-        health: Turning,
+        health: LoopHealth,
         *,
-        batch: int = 2000,
+        batch_records: int,
         poll_seconds: float = 0.1,
         ack_seconds: float = 30.0,
     ) -> None:
         self._kafka = kafka
         self._pool = pool
         self._health = health
-        self._batch = batch
+        self._batch = batch_records
         self._poll_seconds = poll_seconds
         self._ack_seconds = ack_seconds
         self._producer: AIOKafkaProducer | None = None
@@ -55,22 +54,22 @@ class Relay:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until `stop`; the batch at hand is finished. Raises what waiting can't mend."""
-        delays = backoff.delays()
+        delays = retry.delays()
         try:
             while not stop.is_set():
                 self._health.turned(NAME)
                 try:
                     published = await self.publish_once()
-                    delays = backoff.delays()
+                    delays = retry.delays()
                     # A full batch: there is more.
                     if published < self._batch:
-                        await backoff.pause(stop, self._poll_seconds)
+                        await retry.pause(stop, self._poll_seconds)
                 except Exception as error:
-                    if not patience.is_transient(error):
+                    if not outages.is_transient(error):
                         raise
                     await self._wait(stop, next(delays), error)
         finally:
-            await self._let_go()
+            await self._close_producer()
 
     async def publish_once(self) -> int:
         """Publish one batch; return how many records the broker has now that it had not."""
@@ -79,7 +78,7 @@ class Relay:
             metrics.OUTBOX_ROWS.set(await session.fetchval(query("count_outbox")) if waiting else 0)
             if not waiting:
                 return 0
-            producer = await self._have_producer()
+            producer = await self._open_producer()
             async with session.transaction():
                 if not await session.fetchval(query("try_relay_lock"), _LOCK):
                     return 0
@@ -105,7 +104,7 @@ class Relay:
             ]
             await asyncio.gather(*sent)
 
-    async def _have_producer(self) -> AIOKafkaProducer:
+    async def _open_producer(self) -> AIOKafkaProducer:
         if self._producer is None:
             producer = AIOKafkaProducer(**self._kafka.producer_options())
             try:
@@ -119,10 +118,10 @@ class Relay:
     async def _wait(self, stop: asyncio.Event, seconds: float, error: Exception) -> None:
         """Wait out an outage; a producer that failed has lost its sequence and is made anew."""
         log.warning("relay.waits", error=type(error).__name__, seconds=seconds)
-        await self._let_go()
-        await backoff.pause(stop, seconds)
+        await self._close_producer()
+        await retry.pause(stop, seconds)
 
-    async def _let_go(self) -> None:
+    async def _close_producer(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
             await asyncio.wait({asyncio.ensure_future(producer.stop())}, timeout=10)

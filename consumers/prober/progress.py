@@ -47,16 +47,16 @@ async def read_progress(
     kafka: KafkaConnection, group: str, topic: str, partitions: Iterable[int]
 ) -> Mapping[int, Progress | None]:
     """Ask the broker for the progress of some partitions; raises `KafkaError` where it can't say."""
-    asked = [TopicPartition(topic, number) for number in partitions]
-    if not asked:
+    places = [TopicPartition(topic, number) for number in partitions]
+    if not places:
         return {}
     admin = AIOKafkaAdminClient(**kafka.client_options())
     try:
         await admin.start()
-        found = await admin.list_consumer_group_offsets(group, partitions=asked)
+        stored = await admin.list_consumer_group_offsets(group, partitions=places)
     finally:
         await admin.close()
-    if not all(tp in found for tp in asked):
+    if not all(tp in stored for tp in places):
         # An error of the whole group comes back as an empty answer, which must not read as "never started".
         raise GroupLoadInProgressError("the broker does not know the group's offsets yet")
-    return {tp.partition: from_metadata(found[tp]) for tp in asked}
+    return {tp.partition: from_metadata(stored[tp]) for tp in places}

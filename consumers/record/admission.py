@@ -29,7 +29,7 @@ LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
-class Admits(Protocol):
+class RecordAdmission(Protocol):
     """Makes events of records, or refuses them."""
 
     def admit(self, record: Any) -> Event:

@@ -13,11 +13,17 @@ from typing import Any, NamedTuple
 
 from consumers.client.connection import KafkaConnection
 from consumers.record.admission import Admission
-from consumers.record.archive import MANIFEST, PROGRESS, ArchiveSource, BadArchive, archives_in
+from consumers.record.archive_reader import (
+    MANIFEST,
+    PROGRESS,
+    ArchiveSource,
+    BadArchive,
+    archives_in,
+)
+from consumers.record.places import Partition, Ranges
 from consumers.record.source import KafkaSource, Source
 from schemas.events import Event
 from schemas.sealing import Keyring
-from services.ledger.shadow.schema import Partition, Ranges
 
 KAFKA = "kafka"
 # A name that a person can still compare; of more archives the name is one digest over theirs.
@@ -43,7 +49,7 @@ class Chain:
         for archive in archives:
             for place, (begins, until) in archive.manifest.ranges().items():
                 spans.setdefault(place, []).append(_Piece(begins, until, archive))
-        self._pieces = {place: _laid(found) for place, found in spans.items()}
+        self._pieces = {place: _overlay(pieces) for place, pieces in spans.items()}
 
     @property
     def name(self) -> str:
@@ -67,24 +73,24 @@ class Chain:
         """Give the first offset and the one after the last of all together; raises `BadArchive` for a gap."""
         held = [await archive.extents(names) for archive in self._archives]
         there = {} if self.broker is None else await self.broker.extents(names)
-        places = dict.fromkeys(place for found in (*held, there) for place in found)
-        found, gaps = {}, []
+        places = dict.fromkeys(place for extents in (*held, there) for place in extents)
+        whole, gaps = {}, []
         for place in places:
-            spans = [known[place] for known in held if place in known]
-            found[place], missing = _together(place, spans, there.get(place))
+            spans = [extents[place] for extents in held if place in extents]
+            whole[place], missing = _join(place, spans, there.get(place))
             gaps += missing
         if gaps:
             raise BadArchive(_gap_words(gaps, on_broker=self.broker is not None))
-        return found
+        return whole
 
     async def offsets_at(self, names: Sequence[str], at: datetime) -> dict[Partition, int | None]:
         """Give the first record that was put on the broker at or after an instant; None: there is none."""
-        found: dict[Partition, int | None] = {}
+        first: dict[Partition, int | None] = {}
         for source in self._sources():
             for place, offset in (await source.offsets_at(names, at)).items():
-                known = [one for one in (found.get(place), offset) if one is not None]
-                found[place] = min(known, default=None)
-        return found
+                offsets = [one for one in (first.get(place), offset) if one is not None]
+                first[place] = min(offsets, default=None)
+        return first
 
     async def read(self, place: Partition, begins: int, until: int) -> AsyncIterator[Sequence[Any]]:
         """Give the records in order, each once; raises what the sources raise, and `BadArchive` for a gap."""
@@ -123,7 +129,7 @@ class Chain:
 
 
 class PlacedAdmission:
-    """Admits records as the place that they come from has them: without URLs only where these were cut out."""
+    """RecordAdmission records as the place that they come from has them: without URLs only where these were cut out."""
 
     def __init__(self, keyring: Keyring, source: Chain) -> None:
         self._source = source
@@ -137,7 +143,7 @@ class PlacedAdmission:
         return (self._erased if erased else self._usual).admit(record)
 
 
-def opened(archives: Sequence[str], kafka: KafkaConnection | None) -> Chain:
+def open_chain(archives: Sequence[str], kafka: KafkaConnection | None) -> Chain:
     """Open archives by their folders, and the broker after them where there is a connection to it."""
     return Chain(
         [ArchiveSource(Path(folder)) for folder in archives],
@@ -150,12 +156,12 @@ def archives_under(folders: Iterable[Path]) -> tuple[str, ...]:
 
     An archive whose writing was stopped counts for nothing there: its records are on the broker still.
     """
-    found: list[Path] = []
+    archives: list[Path] = []
     for folder in folders:
         inner = archives_in(folder)
         whole = any((folder / name).exists() for name in (MANIFEST, PROGRESS))
-        found += inner if inner and not whole else [folder]
-    return tuple(map(str, found))
+        archives += inner if inner and not whole else [folder]
+    return tuple(map(str, archives))
 
 
 def _ending_after(pieces: Sequence[_Piece], offset: int) -> int:
@@ -163,7 +169,7 @@ def _ending_after(pieces: Sequence[_Piece], offset: int) -> int:
     return bisect_right(pieces, offset, key=lambda piece: piece.until)
 
 
-def _laid(spans: Iterable[_Piece]) -> list[_Piece]:
+def _overlay(spans: Iterable[_Piece]) -> list[_Piece]:
     """Lay spans over each other, the first on top: pieces that don't overlap, in the order of offsets."""
     laid: list[_Piece] = []
     for begins, until, archive in spans:
@@ -182,19 +188,19 @@ def _laid(spans: Iterable[_Piece]) -> list[_Piece]:
 _Gap = tuple[Partition, int, int]
 
 
-def _together(
+def _join(
     place: Partition, spans: Sequence[tuple[int, int]], broker: tuple[int, int] | None
 ) -> tuple[tuple[int, int], list[_Gap]]:
     """Give the span of all together, and what is missing in between.
 
     An archive's empty span says nothing; the broker's says how far the partition has been written.
     """
-    known = sorted(span for span in spans if span[0] < span[1])
-    if not known:
+    filled = sorted(span for span in spans if span[0] < span[1])
+    if not filled:
         return broker or spans[0], []
-    known = sorted([*known, *([] if broker is None else [broker])])
-    begins, reached, gaps = known[0][0], known[0][0], []
-    for first, until in known:
+    ordered = sorted([*filled, *([] if broker is None else [broker])])
+    begins, reached, gaps = ordered[0][0], ordered[0][0], []
+    for first, until in ordered:
         if first > reached:
             gaps.append((place, reached, first))
         reached = max(reached, until)

@@ -1,21 +1,18 @@
-"""Which offsets a replay or an archive covers, and how that is cut into units."""
+"""Which offsets a replay or an archive covers."""
 
 from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
 
+from consumers.record.places import Partition, Ranges
 from consumers.record.source import EVIDENCE, Source
 from schemas import topics
 from schemas.errors import TakedownError
-from services.ledger.shadow.schema import Partition, Ranges, Unit
-
-# So many records are held at once by each worker: about 0.8 kB each.
-UNIT_RECORDS = 350_000
 
 
 class BadRange(TakedownError):
-    """The asked offsets or times are none."""
+    """The offsets or times of the request are none."""
 
     exit_code = 2
 
@@ -31,20 +28,20 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 
 def parse_offsets(texts: tuple[str, ...]) -> dict[Partition, int]:
     """Read `TOPIC/PARTITION=OFFSET`; raises `BadRange`."""
-    found: dict[Partition, int] = {}
+    offsets: dict[Partition, int] = {}
     for text in texts:
         place, equals, offset = text.partition("=")
         topic, slash, number = place.rpartition("/")
         if not (equals and slash and topic in EVIDENCE and number.isdigit() and offset.isdigit()):
             raise BadRange(f"give offsets as TOPIC/PARTITION=OFFSET, such as {EVIDENCE[0]}/0=1200")
-        found[topic, int(number)] = int(offset)
-    return found
+        offsets[topic, int(number)] = int(offset)
+    return offsets
 
 
 async def resolve(source: Source, bounds: Bounds) -> Ranges:
     """Give the offsets to read, by topic and partition; raises `BadRange`."""
     extents = await source.extents(EVIDENCE)
-    _check_known(extents, bounds)
+    _check_places(extents, bounds)
     begins = {place: span[0] for place, span in extents.items()}
     untils = {place: span[1] for place, span in extents.items()}
     if bounds.recorded_from is not None or bounds.recorded_to is not None:
@@ -70,12 +67,12 @@ def check_begins(ranges: Ranges, bounds: Bounds, *, alone: bool) -> None:
 
 
 def _begin_words(place: str, topic: str, begins: int, *, alone: bool) -> str:
-    known = "the broker's records of" if alone else "the records given of"
+    records = "the broker's records of" if alone else "the records given of"
     moved = topic == topics.REPORTS.name
     gone = "were moved to archives by `takedown retention`" if moved else "are gone from the broker"
     given = "--archive ... --and-kafka" if alone else "--archive too"
     return (
-        f"{known} {place} begin at offset {begins}: the earlier ones {gone}; give them with {given}, "
+        f"{records} {place} begin at offset {begins}: the earlier ones {gone}; give them with {given}, "
         "or ask for a part with --from-offsets or --recorded-from"
     )
 
@@ -95,7 +92,7 @@ def _check_order(bounds: Bounds) -> None:
             )
 
 
-def _check_known(extents: Ranges, bounds: Bounds) -> None:
+def _check_places(extents: Ranges, bounds: Bounds) -> None:
     for place, offset in {**bounds.from_offsets, **bounds.until_offsets}.items():
         if place not in extents:
             raise BadRange(f"{place[0]} has no partition {place[1]}; see `takedown topics verify`")
@@ -119,15 +116,24 @@ async def _narrow(
 async def first_since(source: Source, extents: Ranges, at: datetime) -> dict[Partition, int]:
     """Give the first offset that was put on the broker at or after an instant, or the end, by partition."""
     names = list(dict.fromkeys(topic for topic, _ in extents))
-    found = await source.offsets_at(names, at)
+    offsets = await source.offsets_at(names, at)
     return {
-        place: extents[place][1] if offset is None else offset for place, offset in found.items()
+        place: extents[place][1] if offset is None else offset for place, offset in offsets.items()
     }
 
 
-def records_in(ranges: Ranges) -> int:
-    """Count the offsets of ranges."""
+def offsets_in(ranges: Ranges) -> int:
+    """Count the offsets of ranges: at least as many as there are records."""
     return sum(until - begins for begins, until in ranges.values())
+
+
+async def count_records(source: Source, ranges: Ranges) -> int:
+    """Read ranges to count their records: offsets of markers, of aborted and of compacted records are none."""
+    count = 0
+    for place, (begins, until) in ranges.items():
+        async for records in source.read(place, begins, until):
+            count += len(records)
+    return count
 
 
 def partitions_of(ranges: Ranges) -> int:
@@ -139,17 +145,3 @@ def partitions_of(ranges: Ranges) -> int:
             "see `takedown topics verify`"
         )
     return counts[EVIDENCE[0]]
-
-
-def cut(ranges: Ranges, unit_records: int = UNIT_RECORDS) -> list[Unit]:
-    """Cut the work into units that fit in memory: a partition, or slices of its cases."""
-    units: list[Unit] = []
-    for number in range(partitions_of(ranges)):
-        records = sum(until - begins for (_, p), (begins, until) in ranges.items() if p == number)
-        slices = max(1, -(-records // unit_records))
-        for index in range(slices):
-            unit = Unit(
-                unit=len(units), partition=number, slice=index, slices=slices, records=records
-            )
-            units.append(unit)
-    return units

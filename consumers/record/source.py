@@ -8,11 +8,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from consumers.client.connection import KafkaConnection
-from consumers.client.session import EvidenceGone
-from consumers.client.topics import partition_counts
+from consumers.client.topic_admin import partition_counts
+from consumers.record.places import Partition, Ranges
 from schemas import topics
 from schemas.errors import TakedownError
-from services.ledger.shadow.schema import Partition, Ranges
 
 _FETCH_BYTES = 4 * 1024 * 1024
 _POLL_MS = 1000
@@ -21,13 +20,19 @@ _WAIT_MS = 20
 _SILENT_POLLS = 60
 
 
+class EvidenceGone(TakedownError):
+    """The broker no longer has the record that comes next."""
+
+    exit_code = 3
+
+
 class SourceSilent(TakedownError):
     """The broker has records that it does not give."""
 
     exit_code = 3
 
 
-class Raw(NamedTuple):
+class RawRecord(NamedTuple):
     """One record as it stands on its topic; has the attributes of Kafka's own that are asked for."""
 
     topic: str
@@ -67,7 +72,7 @@ class KafkaSource:
         self._kafka = kafka
         self._consumer: AIOKafkaConsumer | None = None
 
-    async def _started(self) -> AIOKafkaConsumer:
+    async def _client(self) -> AIOKafkaConsumer:
         if self._consumer is None:
             consumer = AIOKafkaConsumer(
                 **self._kafka.consumer_options(),
@@ -82,8 +87,8 @@ class KafkaSource:
         return self._consumer
 
     async def extents(self, names: Sequence[str]) -> Ranges:
-        """Ask the broker where its partitions begin and end now."""
-        consumer = await self._started()
+        """Ask the broker where its partitions begin and end now; what is in an open transaction lies after the end."""
+        consumer = await self._client()
         partitions = await self._partitions(names)
         begins = await consumer.beginning_offsets(partitions)
         ends = await consumer.end_offsets(partitions)
@@ -91,11 +96,11 @@ class KafkaSource:
 
     async def offsets_at(self, names: Sequence[str], at: datetime) -> dict[Partition, int | None]:
         """Give the first record that was put on the broker at or after an instant; None: there is none."""
-        consumer = await self._started()
+        consumer = await self._client()
         milliseconds = int(at.timestamp() * 1000)
-        asked = dict.fromkeys(await self._partitions(names), milliseconds)
-        found = await consumer.offsets_for_times(asked)
-        return {(tp.topic, tp.partition): o and o.offset for tp, o in found.items()}
+        instants = dict.fromkeys(await self._partitions(names), milliseconds)
+        offsets = await consumer.offsets_for_times(instants)
+        return {(tp.topic, tp.partition): o and o.offset for tp, o in offsets.items()}
 
     async def _partitions(self, names: Sequence[str]) -> list[TopicPartition]:
         counts = await partition_counts(self._kafka, names)
@@ -110,17 +115,18 @@ class KafkaSource:
         """Fetch one partition; raises `EvidenceGone`, `SourceSilent`."""
         if begins >= until:
             return
-        consumer, tp, silent = await self._started(), TopicPartition(*place), 0
+        consumer, tp, silent = await self._client(), TopicPartition(*place), 0
         consumer.assign([tp])
         consumer.seek(tp, begins)
-        # The position tells the end also where the last records were compacted away.
-        while await consumer.position(tp) < until:
+        # The position tells the end also where the last offsets are markers, aborted, or compacted away.
+        while (position := await consumer.position(tp)) < until:
             records = await self._fetch(consumer, tp)
-            silent = 0 if records else silent + 1
+            silent = 0 if await consumer.position(tp) > position else silent + 1
             if silent > _SILENT_POLLS:
                 raise SourceSilent(
                     f"topic {tp.topic} partition {tp.partition} gives no more records at offset "
-                    f"{await consumer.position(tp)} of {until}; see that the broker is well"
+                    f"{position} of {until}; see that the broker is well, and that no producer's transaction "
+                    "stays open"
                 )
             if records and records[-1].offset >= until:
                 records = [record for record in records if record.offset < until]
@@ -129,14 +135,14 @@ class KafkaSource:
 
     async def _fetch(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> list[Any]:
         try:
-            found = await consumer.getmany(tp, timeout_ms=_POLL_MS)
+            fetched = await consumer.getmany(tp, timeout_ms=_POLL_MS)
         except OffsetOutOfRangeError:
             raise EvidenceGone(
                 f"topic {tp.topic} partition {tp.partition}: the broker no longer has the record that "
                 "comes next; if `takedown retention` has moved it, give its archives (--archive ... --and-kafka), "
                 "else replay from an archive, or from where the records begin; under another --name"
             ) from None
-        records: list[Any] = found.get(tp, [])
+        records: list[Any] = fetched.get(tp, [])
         return records
 
     async def close(self) -> None:

@@ -14,8 +14,15 @@ import msgspec
 from aiokafka.partitioner import murmur2
 from msgspec import Struct
 
-from consumers.record.admission import EARLIEST, LATEST, MAX_SOURCE_LENGTH, MAX_VALUE_BYTES, Admits
-from consumers.record.source import Raw
+from consumers.record.admission import (
+    EARLIEST,
+    LATEST,
+    MAX_SOURCE_LENGTH,
+    MAX_VALUE_BYTES,
+    RecordAdmission,
+)
+from consumers.record.refusal import id_conflict, is_fault_of_event, unfoldable
+from consumers.record.source import RawRecord
 from schemas import codec, ids, topics
 from schemas.errors import UnusableEvent
 from schemas.events import TYPE_OF, Event, LookMade
@@ -26,9 +33,8 @@ from services.core.case import Case, Transition
 from services.core.fold import fold_unique
 from services.core.outcomes import outcomes
 from services.ledger import changes, rows
-from services.ledger.rows import Row
 from services.ledger.shadow.schema import Unit
-from services.ledger.shadow.writing import Folded
+from services.ledger.shadow.writing import Folded, RefusedRecord, StrayRecord
 
 _CARRIED = {
     topic.name: frozenset(TYPE_OF[struct].encode() for struct in topic.carries)
@@ -83,11 +89,15 @@ def place_of(item: Item) -> tuple[str, int, int]:
     return item[0], item[1], item[2]
 
 
-class Gathering:
+class UnitRecords:
     """The records of one unit, by case; `strays` are events whose case is at home in another partition."""
 
     def __init__(
-        self, unit: Unit, admission: Admits, partitions: int, only: frozenset[str] | None = None
+        self,
+        unit: Unit,
+        admission: RecordAdmission,
+        partitions: int,
+        only: frozenset[str] | None = None,
     ) -> None:
         self._unit = unit
         self._admission = admission
@@ -95,14 +105,16 @@ class Gathering:
         self._only = only
         self._sources: dict[bytes, str] = {}
         self._places: dict[str, list[Item]] = {}
-        self.strays: list[Row] = []
-        self.refused: list[Row] = []
+        self.strays: list[StrayRecord] = []
+        self.refused: list[RefusedRecord] = []
+        self.count = 0
 
     def take(self, records: Sequence[Any]) -> None:
         """Take records of one partition, in their order."""
+        self.count += len(records)
         carried, places, sources = _CARRIED[records[0].topic], self._places, self._sources
         for record in records:
-            name, source, type_, time, subject, content = _named(record.headers)
+            name, source, type_, time, subject, content = _usual_headers(record.headers)
             value = record.value
             if (
                 type_ not in carried
@@ -123,7 +135,7 @@ class Gathering:
             if place is _SKIP:
                 continue
             where = (record.topic, record.partition, record.offset)
-            text = _joined(name, time, value) if type_ == _LOOK_HEADER else None
+            text = _join_text(name, time, value) if type_ == _LOOK_HEADER else None
             kept = sources.get(source) or self._keep(source)
             if text is None or kept is None:
                 item: Item = (*where, type_, name, time, source, value)
@@ -179,7 +191,7 @@ class Gathering:
             self.refused.append(refusal(item, error))
             return
         home = home_of(event.case_id, self._partitions)
-        self.strays.append((home, *place_of(item), *rows.event_row(event)))
+        self.strays.append(StrayRecord(home, *place_of(item), **rows.event_row(event)._asdict()))
 
     @property
     def _refuses(self) -> bool:
@@ -188,7 +200,7 @@ class Gathering:
 
     def _refuse(self, place: tuple[str, int, int], error: UnusableEvent) -> None:
         if self._refuses:
-            self.refused.append((*place, error.reason, str(error)))
+            self.refused.append(RefusedRecord(*place, error.reason, str(error)))
 
     def add(self, strays: Iterable[Any]) -> None:
         """Take stored strays of this partition's cases."""
@@ -205,31 +217,31 @@ class Gathering:
                 yield case_id, items
 
 
-def _named(headers: Sequence[tuple[str, Any]]) -> Sequence[Any]:
+def _usual_headers(headers: Sequence[tuple[str, Any]]) -> Sequence[Any]:
     """Pick the headers all but the first, in the order of `_WRITTEN`, in which this program's own stand anyway."""
     if len(headers) == len(_WRITTEN):
         (a, _), (b, name), (c, source), (d, type_), (e, time), (f, subject), (g, content) = headers
         if (a, b, c, d, e, f, g) == _WRITTEN:
             return name, source, type_, time, subject, content
-    found = dict(headers)
-    return [found.get(name) for name in _WRITTEN[1:]]
+    by_name = dict(headers)
+    return [by_name.get(name) for name in _WRITTEN[1:]]
 
 
-def refusal(item: Item, error: UnusableEvent) -> Row:
+def refusal(item: Item, error: UnusableEvent) -> RefusedRecord:
     """Give a row of `replay_refused`."""
-    return *place_of(item), error.reason, str(error)
+    return RefusedRecord(*place_of(item), error.reason, str(error))
 
 
-def admit(item: Item, case_id: str, admission: Admits) -> Event:
+def admit(item: Item, case_id: str, admission: RecordAdmission) -> Event:
     """Give the event of a gathered record; raises `UnusableEvent` as `Admission` does."""
     if item[3] is None:
         event: Event = item[4]
         return event
-    found = _look(case_id, item[4], item[5]) if item[3] is _LOOK else None
-    return found or admission.admit(_record(item, case_id))
+    look = _look(case_id, item[4], item[5]) if item[3] is _LOOK else None
+    return look or admission.admit(_record(item, case_id))
 
 
-def _joined(name: bytes, time: bytes, value: bytes) -> bytes | None:
+def _join_text(name: bytes, time: bytes, value: bytes) -> bytes | None:
     """Put id and time before the body as JSON, to be decoded in one call; None where one is out of the ordinary.
 
     Texts of just these lengths without quotes can't reach beyond their place; an escape may hide a NUL.
@@ -255,7 +267,7 @@ def _look(case_id: str, source: str, text: bytes) -> Event | None:
     return Event(id=event_id, time=at, source=source, case_id=case_id, data=data)
 
 
-def _record(item: Item, case_id: str) -> Raw:
+def _record(item: Item, case_id: str) -> RawRecord:
     """Put a record together again."""
     topic, partition, offset, type_, *rest = item
     if type_ is _LOOK:
@@ -271,18 +283,18 @@ def _record(item: Item, case_id: str) -> Raw:
         ("ce_subject", case_id.encode("latin-1")),
         ("content-type", _JSON),
     ]
-    return Raw(topic, partition, offset, 0, 0, None, value, headers)
+    return RawRecord(topic, partition, offset, 0, 0, None, value, headers)
 
 
-class Folding:
+class UnitFold:
     """Folds gathered cases one after the other; counts, and notes what can't be used."""
 
-    def __init__(self, rules: Rules, admission: Admits) -> None:
+    def __init__(self, rules: Rules, admission: RecordAdmission) -> None:
         self._rules = rules
         self._admission = admission
         self._bounded = rules.event_from is not None or rules.event_to is not None
         self.outside = 0
-        self.refused: list[Row] = []
+        self.refused: list[RefusedRecord] = []
 
     def fold(self, case_id: str, items: Sequence[Item]) -> Folded | None:
         """Fold one case; None where none of its records can be used, or none is within the asked times."""
@@ -297,7 +309,9 @@ class Folding:
             return None
         try:
             case, moved = fold_unique(events, self._rules.methodology)
-        except Exception:
+        except Exception as error:
+            if not is_fault_of_event(error):
+                raise
             item_of = dict(zip(unique, kept, strict=True))
             events, case, moved = self._isolate(events, lambda event: item_of[event.id.int])
         concluded = outcomes(case, moved, self._rules.methodology)
@@ -322,13 +336,13 @@ class Folding:
             except UnusableEvent as error:
                 self.refused.append(refusal(item, error))
                 continue
-            known = unique.setdefault(event.id.int, event)
-            if known is event:
+            first = unique.setdefault(event.id.int, event)
+            if first is event:
                 kept.append(item)
-            elif changes.same_fact(known, event):
+            elif changes.same_fact(first, event):
                 duplicates += 1
             else:
-                self.refused.append(refusal(item, _conflict()))
+                self.refused.append(refusal(item, id_conflict()))
         return unique, kept, duplicates
 
     def _isolate(
@@ -340,16 +354,9 @@ class Folding:
             try:
                 fold_unique([*kept, event], self._rules.methodology)
             except Exception as error:
-                refused = UnusableEvent(
-                    "unfoldable", f"the ledger can't take it: {type(error).__name__}"
-                )
-                self.refused.append(refusal(item_of(event), refused))
+                if not is_fault_of_event(error):
+                    raise
+                self.refused.append(refusal(item_of(event), unfoldable(error)))
             else:
                 kept.append(event)
         return kept, *fold_unique(kept, self._rules.methodology)
-
-
-def _conflict() -> UnusableEvent:
-    return UnusableEvent(
-        "id_conflict", "another event of this case has this id and says something else"
-    )

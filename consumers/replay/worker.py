@@ -13,22 +13,23 @@ import uvloop
 from msgspec import Struct
 
 from consumers.client.connection import KafkaConnection
-from consumers.record.admission import Admits
-from consumers.record.chain import Chain, PlacedAdmission, opened
+from consumers.record.admission import RecordAdmission
+from consumers.record.chain import Chain, PlacedAdmission, open_chain
+from consumers.record.places import Ranges
 from consumers.record.source import EVIDENCE, Source
-from consumers.replay.unit import Folding, Gathering, Rules
+from consumers.replay.unit import Rules, UnitFold, UnitRecords
 from schemas.errors import TakedownError
 from schemas.sealing import Keyring
 from services.attribution.providermap import ProviderMap
 from services.ledger.pool import DatabaseConnection
-from services.ledger.shadow.schema import Identity, Ranges, Unit, statement
+from services.ledger.shadow.schema import Identity, Unit, statement
 from services.ledger.shadow.writing import Folded, UnitWriter
 
 # So many cases are folded and copied at a time: what that takes of memory is small beside the records.
 _CASES = 2000
 
 
-class Job(Struct, frozen=True, kw_only=True):
+class ReplayJob(Struct, frozen=True, kw_only=True):
     """All that a worker needs; goes to it through a pipe, because it holds secrets.
 
     Archives are read in their order; `kafka` is None where they are all that is read.
@@ -44,26 +45,26 @@ class Job(Struct, frozen=True, kw_only=True):
     partitions: int
 
     def __repr__(self) -> str:
-        return f"<Job {self.shadow}>"
+        return f"<ReplayJob {self.shadow}>"
 
     def rules(self) -> Rules:
         """Give the rules of the fold."""
-        found = self.identity
-        providers = None if found.map_text is None else ProviderMap.parse(found.map_text)
+        identity = self.identity
+        providers = None if identity.map_text is None else ProviderMap.parse(identity.map_text)
         return Rules(
-            methodology=found.methodology,
+            methodology=identity.methodology,
             partitions=self.partitions,
             providers=providers,
-            event_from=found.event_from,
-            event_to=found.event_to,
+            event_from=identity.event_from,
+            event_to=identity.event_to,
         )
 
     def source(self) -> Chain:
         """Open where the records come from."""
-        return opened(self.archive, self.kafka)
+        return open_chain(self.archive, self.kafka)
 
 
-def work(connection: Connection, job: Job) -> None:
+def work(connection: Connection, job: ReplayJob) -> None:
     """Be a worker: the entry of the process. Ends when the other end of the pipe is closed."""
     # The parent says when to stop; a Ctrl-C reaches the whole group.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -83,15 +84,15 @@ def work(connection: Connection, job: Job) -> None:
         raise
 
 
-async def _serve(connection: Connection, job: Job) -> None:
+async def _serve(connection: Connection, job: ReplayJob) -> None:
     session = await asyncpg.connect(**job.database.options(), timeout=30)
     source = job.source()
     admission, rules = PlacedAdmission(job.keyring, source), job.rules()
     try:
         connection.send(("ready",))
         while (unit := await asyncio.to_thread(connection.recv)) is not None:
-            turn = _Turn(session, source, job, unit, admission, rules)
-            await turn.run(lambda count: connection.send(("read", count)))
+            work_on = _UnitJob(session, source, job, unit, admission, rules)
+            await work_on.run(lambda count: connection.send(("read", count)))
             connection.send(("done", unit.unit))
             gc.collect()
     finally:
@@ -99,16 +100,16 @@ async def _serve(connection: Connection, job: Job) -> None:
         await session.close()
 
 
-class _Turn:
+class _UnitJob:
     """One unit in one worker."""
 
     def __init__(
         self,
         session: asyncpg.Connection,
         source: Source,
-        job: Job,
+        job: ReplayJob,
         unit: Unit,
-        admission: Admits,
+        admission: RecordAdmission,
         rules: Rules,
     ) -> None:
         self._session = session
@@ -118,45 +119,48 @@ class _Turn:
         self._admission = admission
         self._rules = rules
 
-    async def run(self, told: Callable[[int], None]) -> None:
+    async def run(self, on_read: Callable[[int], None]) -> None:
         strays: list[Any] = []
         if self._unit.strays:
             text = statement("strays_of", shadow=self._job.shadow)
             strays = await self._session.fetch(text, self._unit.partition)
         only = frozenset(row["case_id"] for row in strays) if self._unit.strays else None
-        gathering = Gathering(self._unit, self._admission, self._rules.partitions, only)
+        unit_records = UnitRecords(self._unit, self._admission, self._rules.partitions, only)
         for topic in EVIDENCE:
-            await self._gather(gathering, topic, told)
-            gathering.add(row for row in strays if row["topic"] == topic)
-        await self._write(gathering)
+            await self._gather(unit_records, topic, on_read)
+            unit_records.add(row for row in strays if row["topic"] == topic)
+        await self._write(unit_records)
 
-    async def _gather(self, gathering: Gathering, topic: str, told: Callable[[int], None]) -> None:
+    async def _gather(
+        self, unit_records: UnitRecords, topic: str, on_read: Callable[[int], None]
+    ) -> None:
         place = (topic, self._unit.partition)
         begins, until = self._job.ranges.get(place, (0, 0))
         reached = begins
         async for records in self._source.read(place, begins, until):
-            gathering.take(records)
-            told(records[-1].offset + 1 - reached)
+            unit_records.take(records)
+            on_read(records[-1].offset + 1 - reached)
             reached = records[-1].offset + 1
-        told(until - reached)
+        on_read(until - reached)
 
-    async def _write(self, gathering: Gathering) -> None:
-        folding = Folding(self._rules, self._admission)
+    async def _write(self, records: UnitRecords) -> None:
+        fold = UnitFold(self._rules, self._admission)
         writer = UnitWriter(self._session, self._job.shadow, self._job.identity.with_events)
         async with self._session.transaction():
             if not await writer.claim(self._unit):
                 return
-            for folded in _folded(gathering, folding):
+            for folded in _fold(records, fold):
                 if self._unit.strays:
                     await writer.forget([f.case.case_id for f in folded])
                 await writer.write(folded)
-            refused = gathering.refused + folding.refused
-            await writer.end(self._unit, folding.outside, refused, gathering.strays)
+            refused = records.refused + fold.refused
+            count = records.count if self._unit.slice == 0 else 0
+            await writer.end(self._unit, count, fold.outside, refused, records.strays)
 
 
-def _folded(gathering: Gathering, folding: Folding) -> Iterator[list[Folded]]:
+def _fold(records: UnitRecords, fold: UnitFold) -> Iterator[list[Folded]]:
     """Fold case by case, and give some cases at a time."""
-    found = (folding.fold(case_id, items) for case_id, items in gathering.cases())
-    usable = (folded for folded in found if folded is not None)
+    cases = (fold.fold(case_id, items) for case_id, items in records.cases())
+    usable = (folded for folded in cases if folded is not None)
     while chunk := list(islice(usable, _CASES)):
         yield chunk

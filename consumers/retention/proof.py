@@ -12,14 +12,14 @@ from typing import Any
 import asyncpg
 
 from consumers.client.connection import KafkaConnection
-from consumers.ledger.deadletter import read_dead_letters
-from consumers.record.archive import Manifest, Written, read_file
+from consumers.record.archive_reader import Manifest, Span, read_file
+from consumers.record.deadletter import read_dead_letters
+from consumers.record.places import Partition, Ranges
 from consumers.record.source import KafkaSource
-from consumers.retention.cutting import Cutter
+from consumers.retention.redactor import Redactor
 from schemas import topics
 from schemas.errors import TakedownError
 from services.ledger.queries import query
-from services.ledger.shadow.schema import Partition, Ranges
 
 REPORTS = topics.REPORTS.name
 
@@ -36,13 +36,13 @@ class Proof:
         kafka: KafkaConnection,
         source: KafkaSource,
         pool: asyncpg.Pool,
-        cut: Cutter,
+        redact: Redactor,
         alive: Callable[[], None],
     ) -> None:
         self._kafka = kafka
         self._source = source
         self._pool = pool
-        self._cut = cut
+        self._redact = redact
         self._alive = alive
         self._dead: frozenset[tuple[int, int]] | None = None
 
@@ -58,33 +58,48 @@ class Proof:
                 f"{folder} was not written by retention; keep archives of your own elsewhere"
             )
         ends: dict[Partition, int] = {}
-        for written in manifest.files:
-            place = (written.topic, written.partition)
+        for span in manifest.spans:
+            place = (span.topic, span.partition)
             begins, until = extents.get(place, (0, 0))
-            if written.last_offset < begins:
+            if span.until <= max(begins, span.begins):
                 continue
-            if written.last_offset >= until:
+            if span.until > until:
                 raise RetentionRefused(_other(folder, place))
-            await self._compare(folder, written, begins)
-            ends[place] = written.last_offset + 1
+            await self._compare_span(folder, manifest, span, begins)
+            ends[place] = span.until
         return ends
 
-    async def _compare(self, folder: Path, written: Written, begins: int) -> None:
-        place = (written.topic, written.partition)
-        kept = {r.offset: r for r in await asyncio.to_thread(read_file, folder, written)}
-        first = max(begins, written.first_offset)
-        async for records in self._source.read(place, first, written.last_offset + 1):
-            read = [self._cut.read(record) for record in records]
+    async def _compare_span(
+        self, folder: Path, manifest: Manifest, span: Span, begins: int
+    ) -> None:
+        """Compare every offset of a span: what is in no file must be no record on the broker either.
+
+        Such offsets are markers and aborted records of transactions. They go too, for an aborted report has a URL.
+        """
+        place, at = (span.topic, span.partition), max(begins, span.begins)
+        for file in manifest.files:
+            if (file.topic, file.partition) == place and file.last_offset >= at:
+                kept = await asyncio.to_thread(read_file, folder, file)
+                await self._compare(folder, place, (at, file.last_offset + 1), kept)
+                at = file.last_offset + 1
+        await self._compare(folder, place, (at, span.until), [])
+
+    async def _compare(
+        self, folder: Path, place: Partition, offsets: tuple[int, int], records: Sequence[Any]
+    ) -> None:
+        kept = {record.offset: record for record in records}
+        async for batch in self._source.read(place, *offsets):
+            read = [self._redact.read(record) for record in batch]
             if any(kept.get(cut.offset) != cut for cut, _ in read):
                 raise RetentionRefused(_other(folder, place))
-            await self._accounted(place, read)
+            await self._check_taken(place, read)
             self._alive()
 
-    async def _accounted(self, place: Partition, read: Sequence[tuple[Any, Any]]) -> None:
+    async def _check_taken(self, place: Partition, read: Sequence[tuple[Any, Any]]) -> None:
         """See that the ledger has taken every event, and refused whatever is none."""
-        asked = [(event.case_id, event.id) for _, event in read if event is not None]
+        events = [(event.case_id, event.id) for _, event in read if event is not None]
         rows = await self._pool.fetch(
-            query("taken_events"), [case for case, _ in asked], [name for _, name in asked]
+            query("taken_events"), [case for case, _ in events], [name for _, name in events]
         )
         taken = {(row["case_id"], row["event_id"]) for row in rows}
         for cut, event in read:

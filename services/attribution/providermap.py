@@ -71,7 +71,7 @@ class Attribution(NamedTuple):
     parent: str | None = None
 
 
-class _File(Struct, frozen=True, forbid_unknown_fields=True):
+class _MapFile(Struct, frozen=True, forbid_unknown_fields=True):
     provider: tuple[Provider, ...] = ()
 
 
@@ -117,12 +117,12 @@ class ProviderMap:
     def parse(cls, text: str, where: str = "provider map") -> "ProviderMap":
         """Read the text of a file; `where` is what errors call it."""
         try:
-            found = msgspec.convert(tomllib.loads(text), _File)
+            file = msgspec.convert(tomllib.loads(text), _MapFile)
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{where}: not TOML ({error})") from None
         except msgspec.ValidationError as error:
             raise ConfigError(f"{where}: {_entry_of(str(error))}") from None
-        return cls(found.provider, hashlib.sha256(text.encode()).hexdigest(), where)
+        return cls(file.provider, hashlib.sha256(text.encode()).hexdigest(), where)
 
     def provider_at(self, address: str, at: datetime) -> Attribution | None:
         """Name who answers for an address at an instant; None where the map is silent."""
@@ -144,10 +144,10 @@ class ProviderMap:
             raise ConfigError(f"{entry}: {error}; write it as 192.0.2.0/24") from None
         if prefix.valid_from >= prefix.valid_to:
             raise ConfigError(f"{entry}: valid_to is not after valid_from")
-        found = Attribution(
+        attribution = Attribution(
             provider.id, provider.role, str(network), provider.country, provider.parent
         )
-        row = _Row(prefix.valid_from, prefix.valid_to, found)
+        row = _Row(prefix.valid_from, prefix.valid_to, attribution)
         table = self._tables[network.version].setdefault(network.prefixlen, {})
         key = int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
         rows = table.setdefault(key, [])
@@ -183,23 +183,23 @@ def _distinct(providers: Iterable[Provider], where: str) -> Iterator[Provider]:
         yield provider
 
 
-def _check_parent(provider: Provider, known: dict[str, Provider], where: str) -> None:
+def _check_parent(provider: Provider, providers: dict[str, Provider], where: str) -> None:
     seen, parent = {provider.id}, provider.parent
     while parent is not None:
-        if parent not in known:
+        if parent not in providers:
             raise ConfigError(f"{where}: provider {provider.id}: parent {parent} is not in the map")
         if parent in seen:
             raise ConfigError(f"{where}: provider {provider.id}: parents go round in a circle")
         seen.add(parent)
-        parent = known[parent].parent
+        parent = providers[parent].parent
 
 
 def _entry_of(message: str) -> str:
     """Turn msgspec's path into words: `$.provider[2].prefix[0].cidr`."""
     text, _, path = message.partition(" - at `$")
-    found = re.match(r"\.provider\[(\d+)\](?:\.prefix\[(\d+)\])?(.*)`$", path)
-    if found is None:
+    match = re.match(r"\.provider\[(\d+)\](?:\.prefix\[(\d+)\])?(.*)`$", path)
+    if match is None:
         return message
-    prefix = f", prefix {int(found[2]) + 1}" if found[2] else ""
-    field = f", {found[3].lstrip('.')}" if found[3] else ""
-    return f"provider {int(found[1]) + 1}{prefix}{field}: {text}"
+    prefix = f", prefix {int(match[2]) + 1}" if match[2] else ""
+    field = f", {match[3].lstrip('.')}" if match[3] else ""
+    return f"provider {int(match[1]) + 1}{prefix}{field}: {text}"

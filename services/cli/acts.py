@@ -1,4 +1,4 @@
-"""Who does it and why: options of every command whose act is recorded, and the check of what people write."""
+"""Options for actor and reason of commands whose act is recorded, and the check of these texts."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,33 +12,37 @@ _MOST = 200
 
 
 class Words(click.ParamType[str]):
-    """A few words that are kept for good, and so may name no place on the network."""
+    """A short text that is stored for good, and so must not name a place on the network."""
 
     name = "words"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Take the words; they are not repeated, they may hold what they must not."""
+        """Check a text; errors do not repeat it, because it may contain a URL."""
         text = " ".join(str(value).split())
         if not text:
-            self.fail("say who or why; it is kept", param, ctx)
+            self.fail("must not be empty; it is kept in the record", param, ctx)
         if len(text) > _MOST:
             self.fail(f"at most {_MOST} characters", param, ctx)
         if redact(text) != text:
-            self.fail("no URL, host name or address: these words are kept unsealed", param, ctx)
+            self.fail(
+                "must not contain a URL, host name or address: this text is stored unsealed",
+                param,
+                ctx,
+            )
         return text
 
 
 def acting(purpose: str, about: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add `--actor`, by default the user of this process, and `--<purpose>`, which must be given."""
+    """Add `--actor`, by default the current user, and `--<purpose>`, which is required."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        asked = click.option(f"--{purpose}", type=Words(), required=True, help=about)
-        who = click.option(
+        purpose_option = click.option(f"--{purpose}", type=Words(), required=True, help=about)
+        actor_option = click.option(
             "--actor",
             type=Words(),
             default=default_actor,
-            help="Who does it. Default: the user here.",
+            help="Actor of record. Default: the current user.",
         )
-        return who(asked(function))
+        return actor_option(purpose_option(function))
 
     return add

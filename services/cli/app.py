@@ -19,45 +19,84 @@ DISTRIBUTION = "takedown-monitor"
 # Name -> (module, one line). A module is imported when its command is asked for: a client library
 # that takes half a second to load is no price for `--help`.
 COMMANDS = {
-    "up": ("services.cli.up", "Start everything: servers where none are given, and all roles."),
-    "run": ("services.cli.run", "Run one or more roles in this process."),
-    "probe": ("services.cli.probe", "Look once at a URL of your own, and say why."),
-    "submit": ("services.cli.submit", "Send events, one JSON object a line, to Kafka."),
-    "import": ("services.cli.imports", "Turn data of others into events."),
-    "case": ("services.cli.case", "Look at cases; never shows a URL without a purpose."),
+    "up": (
+        "services.cli.up_command",
+        "Start everything: servers that are not configured, and all roles.",
+    ),
+    "run": ("services.cli.run_command", "Run one or more roles in this process."),
+    "probe": (
+        "services.cli.probe_command",
+        "Look once at a URL of your own, and explain the verdict.",
+    ),
+    "submit": ("services.cli.submit_command", "Send events, one JSON object a line, to Kafka."),
+    "import": ("services.cli.imports", "Import data of other systems as events."),
+    "case": ("services.cli.case_command", "Show cases; a URL only with a purpose."),
     "correct": (
-        "services.cli.correct",
-        "Retract, attribute, hold, erase: with actor and reason, deleting nothing.",
+        "services.cli.correct_command",
+        "Retract, attribute, hold, lift or erase, with actor and reason.",
     ),
-    "evidence": ("services.cli.evidence", "Write or check the signed evidence pack of a provider."),
-    "reconcile": ("services.cli.reconcile", "Compare our notices with a provider's own list."),
-    "audit": ("services.cli.audit", "Show who opened or erased what; check the log's chain."),
-    "report": ("services.cli.report", "Print who removed what in time, as bounds."),
+    "evidence": (
+        "services.cli.evidence_command",
+        "Write or verify the signed evidence pack of a provider.",
+    ),
+    "reconcile": (
+        "services.cli.reconcile_command",
+        "Compare our notices with a provider's own list.",
+    ),
+    "audit": (
+        "services.cli.audit_command",
+        "Show the audit log, and verify its chain of hashes.",
+    ),
+    "report": (
+        "services.cli.report_command",
+        "Print the league table: shares removed in time, as bounds.",
+    ),
     "replay": (
-        "services.cli.replay",
-        "Fold the evidence again, compare, and make the result live.",
+        "services.cli.replay_command",
+        "Fold the evidence again, compare, and promote the result.",
     ),
-    "archive": ("services.cli.archive", "Keep the evidence as compressed files with checksums."),
-    "retention": ("services.cli.retention", "Destroy URLs that were kept for long enough."),
-    "dead-letters": ("services.cli.dead_letters", "Look at what could not be used, and retry it."),
-    "topics": ("services.cli.topics", "List, create and verify the topics."),
-    "migrate": ("services.cli.migrate", "Bring the database to this version's schema."),
-    "method": ("services.cli.method", "Show the methodologies: what `removed in time` means."),
-    "keys": ("services.cli.keys", "Make and rotate the keys that name cases and seal URLs."),
-    "check-config": ("services.cli.check_config", "Read and check all settings; start nothing."),
+    "archive": (
+        "services.cli.archive_command",
+        "Write the evidence to compressed files with checksums.",
+    ),
+    "retention": ("services.cli.retention_command", "Destroy URLs whose retention has ended."),
+    "dead-letters": (
+        "services.cli.dead_letters_command",
+        "Show records that could not be used, and retry them.",
+    ),
+    "topics": ("services.cli.topics_command", "List, create and verify the topics."),
+    "migrate": (
+        "services.cli.migrate_command",
+        "Migrate the database to the schema of this version.",
+    ),
+    "method": (
+        "services.cli.method_command",
+        "Show the methodologies: definitions of `removed in time`.",
+    ),
+    "keys": (
+        "services.cli.keys_command",
+        "Create and rotate the keys that name cases and seal URLs.",
+    ),
+    "check-config": (
+        "services.cli.check_config_command",
+        "Check all settings; start nothing.",
+    ),
     "demo": (
-        "services.cli.demo",
-        "Run everything on a simulated internet; check it against the truth.",
+        "services.cli.demo_command",
+        "Run everything on a simulated internet, and compare with its truth.",
     ),
-    "doctor": ("services.cli.doctor", "Check everything this program needs, and say what to do."),
+    "doctor": (
+        "services.cli.doctor_command",
+        "Check everything this program needs, and print what to do.",
+    ),
 }
 
 _STATUSES = """\b
 Exit status:
   0    done
-  1    it failed; standard error says why and what to do
-  2    a wrong setting, option or argument
-  3    a server can't be reached, or no `takedown up` runs
+  1    failure; standard error has the reason and the remedy
+  2    invalid setting, option or argument
+  3    a server cannot be reached, or no `takedown up` is running
   4    some of the input was refused
   5    a check failed (doctor, topics verify, migrate status, reconcile,
        replay --compare, and verify of evidence, audit and archive)
@@ -65,7 +104,7 @@ Exit status:
 """
 
 
-class Failure(click.ClickException):
+class CommandFailure(click.ClickException):
     """A failure as one line on standard error."""
 
     def __init__(self, message: str, exit_code: int) -> None:
@@ -102,14 +141,14 @@ class Commands(click.Group):
         try:
             status = super().invoke(ctx)
         except TakedownError as error:
-            raise Failure(str(error), error.exit_code) from None
+            raise CommandFailure(str(error), error.exit_code) from None
         except KeyboardInterrupt:
-            raise Failure("interrupted", 128 + signal.SIGINT) from None
+            raise CommandFailure("interrupted", 128 + signal.SIGINT) from None
         except Exception as error:
             message = unreachable(error)
             if message is None:
                 raise
-            raise Failure(message, UNREACHABLE) from None
+            raise CommandFailure(message, UNREACHABLE) from None
         if isinstance(status, int) and status:
             ctx.exit(status)
         return status
@@ -143,10 +182,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _defect(error: Exception) -> int:
-    """Report what nobody foresaw, with every host and URL taken out of the trace."""
+    """Report an unexpected error, with every host and URL removed from the trace."""
     trace = "".join(traceback.format_exception(error))
     click.echo(redact(trace), err=True, nl=False)
-    click.echo("error: a defect of this program; please report the lines above", err=True)
+    click.echo("error: internal error: please report the lines above", err=True)
     return 1
 
 

@@ -1,4 +1,4 @@
-"""Wait until the ledger has what a command sent."""
+"""Wait until the ledger has the events of a command."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -29,16 +29,16 @@ async def wait_for_ledger(
 
         if not await wait_until(has_all, timeout_seconds=timeout_seconds):
             raise LedgerBehind(
-                f"the ledger has not read everything within {timeout_seconds:g} s; it is in Kafka and "
-                "not lost: see that the ledger runs (`takedown doctor`)"
+                f"the ledger has not read everything within {timeout_seconds:g} s; the events are in Kafka and "
+                "not lost: check that the ledger runs (`takedown doctor`)"
             )
 
 
 async def absent(
     connection: DatabaseConnection, events: Sequence[tuple[str, UUID]]
 ) -> set[tuple[str, UUID]]:
-    """Say which (case id, event id) the ledger read but did not take."""
-    asked = [c for c, _ in events], [i for _, i in events]
+    """Return the (case id, event id) pairs that the ledger read but refused."""
+    arguments = [c for c, _ in events], [i for _, i in events]
     async with session_of(connection) as session:
-        rows = await session.fetch(query("taken_events"), *asked)
+        rows = await session.fetch(query("taken_events"), *arguments)
     return set(events) - {(row["case_id"], row["event_id"]) for row in rows}

@@ -1,4 +1,4 @@
-"""What commands fall back on: the user of this process, and the subcommand that need not be named."""
+"""Defaults of commands: the current user, and the subcommand that need not be named."""
 
 import getpass
 from typing import Any

@@ -1,4 +1,4 @@
-"""How a long command shows its progress: a bar with rate and time left on a terminal, plain lines elsewhere."""
+"""Progress of long commands: a bar with rate and time left on a terminal, plain lines elsewhere."""
 
 import sys
 import time
@@ -36,14 +36,14 @@ class Gauge:
         self._label = label
         self._total = 0
         self._done = self._skipped = 0
-        self._begun = self._told = time.monotonic()
+        self._begun = self._shown_at = time.monotonic()
 
     def planned(self, records: int) -> None:
         """Set the total."""
         self._total = records
 
     def skipped(self, records: int) -> None:
-        """Count what an earlier run did: it says nothing of the rate."""
+        """Count records of an earlier run, which do not enter the rate."""
         self._skipped += records
         self.read(records)
 
@@ -51,12 +51,12 @@ class Gauge:
         """Count."""
         self._done += records
         now = time.monotonic()
-        if now - self._told >= _EVERY_SECONDS:
-            self._told = now
+        if now - self._shown_at >= _EVERY_SECONDS:
+            self._shown_at = now
             click.echo(self._line(now), err=True)
 
     def stage(self, name: str) -> None:
-        """Say what is done now."""
+        """Show the present stage."""
         click.echo(f"{self._label}: {name}", err=True)
 
     def _line(self, now: float) -> str:

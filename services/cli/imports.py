@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 from msgspec import Struct
 
+from consumers.client.groups import LEDGER_GROUP
 from consumers.client.producing import produce
-from consumers.ledger.consumer import GROUP as LEDGER_GROUP
 from schemas.events import Event
 from services.cli.arriving import absent, wait_for_ledger
 from services.cli.support import (
@@ -26,7 +26,7 @@ from services.cli.support import (
 )
 from services.reports import urlhaus as dump
 from services.runtime.connections import database_connection, kafka_connection
-from services.runtime.keys import load_keyring
+from services.runtime.keyfile import load_keyring
 from services.runtime.settings import Settings
 
 _SHOWN = 20

@@ -1,4 +1,4 @@
-"""Events as lines of JSON, checked as strictly as a person's typing deserves.
+"""Events as lines of JSON, checked more strictly than a consumer does.
 
 A line is a CloudEvent in structured mode. Unlike a consumer, which ignores fields that a later version
 may have added, this refuses a field that it does not know: here it is a typing error.
@@ -69,7 +69,7 @@ def read_line(line: bytes, admission: Admission, now: datetime) -> Event:
 
 
 def _hint(line: bytes, reason: str) -> str:
-    """Say what was probably meant where a type or a field of the data is misspelt."""
+    """Suggest the nearest name where a type or a field of the data is misspelt."""
     if reason not in ("unknown_type", "bad_data"):
         return ""
     raw = msgspec.json.decode(line)
@@ -87,17 +87,17 @@ def _core(type_: str) -> str:
 
 
 def _called(name: str, path: str, names: Iterable[str]) -> str:
-    return f"`{_name(path)}`{_nearest(name, {known: f'`{known}`' for known in names})}"
+    return f"`{_name(path)}`{_nearest(name, {valid: f'`{valid}`' for valid in names})}"
 
 
 def _nearest(name: str, names: Mapping[str, str]) -> str:
-    found = get_close_matches(name, names, n=1, cutoff=0.6)
-    return f" (did you mean {names[found[0]]}?)" if found else ""
+    matches = get_close_matches(name, names, n=1, cutoff=0.6)
+    return f" (did you mean {names[matches[0]]}?)" if matches else ""
 
 
 def _refuse_unknown(raw: Any, incoming: Incoming) -> None:
-    known = Structured.__struct_fields__
-    unknown = [_called(name, name, known) for name in raw if name not in known]
+    valid = Structured.__struct_fields__
+    unknown = [_called(name, name, valid) for name in raw if name not in valid]
     unknown += [
         _called(path.rpartition(".")[2], f"data.{path}", names)
         for path, names in _unknown(raw["data"], incoming.data)
@@ -113,15 +113,15 @@ def _name(path: str) -> str:
 
 
 def _unknown(raw: Any, decoded: object) -> Iterator[tuple[str, Iterable[str]]]:
-    """Give the path of each field that nobody reads, with the names that stand there by right."""
+    """Yield the path of each unknown field, with the names that are valid there."""
     if isinstance(decoded, Struct) and isinstance(raw, dict):
         names = {f.encode_name: f.name for f in msgspec.structs.fields(decoded)}
         for name, value in raw.items():
             if name not in names:
                 yield name, names
                 continue
-            for path, known in _unknown(value, getattr(decoded, names[name])):
-                yield f"{name}.{path}", known
+            for path, valid in _unknown(value, getattr(decoded, names[name])):
+                yield f"{name}.{path}", valid
     elif isinstance(decoded, tuple) and isinstance(raw, list):
         for number, pair in enumerate(zip(raw, decoded, strict=True)):
-            yield from ((f"{number}.{path}", known) for path, known in _unknown(*pair))
+            yield from ((f"{number}.{path}", valid) for path, valid in _unknown(*pair))

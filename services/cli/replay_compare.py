@@ -1,11 +1,11 @@
-"""What `takedown replay --compare` shows: how two ledgers differ, and why."""
+"""Output of `takedown replay --compare`: how two ledgers differ, and why."""
 
 from collections.abc import Callable
 
 import asyncpg
 import click
 
-from consumers.replay.run import Result
+from consumers.replay.replay_run import ReplayResult
 from schemas.methodology import Methodology, shipped
 from services.cli.gauge import Gauge, gauge
 from services.cli.support import CHECK_FAILED, cell, print_json, run_async
@@ -20,7 +20,7 @@ from services.runtime.settings import Settings
 def compare_and_show(
     settings: Settings,
     method: Methodology,
-    result: Result,
+    result: ReplayResult,
     other: str,
     details: bool,
     as_json: bool,
@@ -47,7 +47,7 @@ def compare_and_show(
 
 
 def methods_here(settings: Settings, *others: Methodology) -> list[Methodology]:
-    """Give every methodology that the live ledger may have been folded under, as far as it is known here."""
+    """Return every methodology known here that the live ledger may be folded under."""
     return [methodology(settings.methodology), *others, *shipped().values()]
 
 

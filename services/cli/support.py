@@ -1,4 +1,4 @@
-"""What every command shares: settings, the event loop, tables, JSON, and who could not be reached."""
+"""Helpers of all commands: settings, the event loop, tables, JSON, unreachable servers."""
 
 import asyncio
 import sys
@@ -24,7 +24,7 @@ CHECK_FAILED = 5
 T = TypeVar("T")
 Row = Mapping[str, object]
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 class Refused(TakedownError):
@@ -39,20 +39,20 @@ def now() -> datetime:
 
 
 def client_settings(*, database: bool = False, kafka: bool = False) -> Settings:
-    """Load the settings of a command, with the addresses it needs, and log to people's taste."""
+    """Load the settings of a command with the addresses it needs; log warnings for people."""
     settings = load()
     quiet = msgspec.structs.replace(settings.log, format="console", level="warning")
     logging.configure(quiet)
     # A command says in one line that a server can't be reached; its client would say so in many.
     logging.silence("aiokafka")
-    known = connected(settings, database=database, kafka=kafka)
+    reachable = connected(settings, database=database, kafka=kafka)
     if kafka:
-        _knock(known)
-    return known
+        _knock(reachable)
+    return reachable
 
 
 def _knock(settings: Settings) -> None:
-    """See that Kafka lets us in, so that a refusal is one line and not what its client makes of it."""
+    """Check the Kafka login, so that a refusal is one line and not the client's many."""
     # Half a second of imports that only the commands with a Kafka have to pay.
     from consumers.client.login import check_login  # noqa: PLC0415
     from services.runtime.connections import kafka_connection  # noqa: PLC0415
@@ -67,19 +67,19 @@ def run_async(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 
 def unreachable(error: BaseException) -> str | None:
-    """Say which server could not be reached, where that is what an error means; never its address."""
+    """Return the message for an error that means an unreachable server; never its address."""
     module = type(error).__module__.partition(".")[0]
     name = type(error).__name__
-    if module in ("aiokafka", "asyncpg", "ssl") and (told := _advice(error)):
-        return f"{told}; `takedown doctor` looks closer"
+    if module in ("aiokafka", "asyncpg", "ssl") and (remedy := _advice(error)):
+        return f"{remedy}; run `takedown doctor` for details"
     if module == "aiokafka":
-        return f"Kafka can't be used ({name}); `takedown doctor` looks closer"
+        return f"Kafka cannot be used ({name}); run `takedown doctor` for details"
     if module == "asyncpg":
-        return f"Postgres can't be used ({name}); `takedown doctor` looks closer"
+        return f"Postgres cannot be used ({name}); run `takedown doctor` for details"
     if isinstance(error, BrokenPipeError):
         return None  # our own reader has gone, no server
     if isinstance(error, (ConnectionError, TimeoutError)):
-        return f"a server can't be reached ({name}); `takedown doctor` looks closer"
+        return f"a server cannot be reached ({name}); run `takedown doctor` for details"
     return None
 
 
@@ -97,11 +97,11 @@ def print_json(value: object) -> None:
 
 def print_rows(rows: Iterable[Row], columns: Sequence[str], *, as_json: bool) -> None:
     """Print rows as a table for people, in whole lines where a terminal is narrow, or as a JSON array."""
-    found = [{column: row[column] for column in columns} for row in rows]
+    chosen = [{column: row[column] for column in columns} for row in rows]
     if as_json:
-        print_json(found)
+        print_json(chosen)
         return
-    texts = [[cell(row[c]) for c in columns] for row in found]
+    texts = [[cell(row[c]) for c in columns] for row in chosen]
     for line in layout(columns, texts, terminal_width()):
         click.echo(line)
 
@@ -135,7 +135,7 @@ def progress(label: str, length: int | None) -> Iterator[Callable[[int], None]]:
 async def wait_until(
     done: Callable[[], Awaitable[bool]], *, timeout_seconds: float, every_seconds: float = 0.2
 ) -> bool:
-    """Ask until it is so; say whether it became so in time."""
+    """Poll a condition; return whether it became true in time."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_seconds
     while not await done():

@@ -1,4 +1,4 @@
-"""Rows for people: as wide as they are where nobody looks, and so that they can be read where a terminal is narrow."""
+"""Tables for people: full width in a pipe, folded on a narrow terminal."""
 
 import shutil
 import sys
@@ -12,7 +12,7 @@ _EMPTY = "-"
 
 
 def terminal_width() -> int | None:
-    """Give the width of the terminal; None where standard output is none, and nothing has to fit."""
+    """Return the width of the terminal; None if standard output is not a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 

@@ -75,6 +75,14 @@ class Alternation(Struct, frozen=True, omit_defaults=True):
     looks: int
 
 
+class Reencoded(Struct, kw_only=True, omit_defaults=True):
+    """A run of looks that saw one and the same other encoding in the place of the baseline."""
+
+    fingerprint: Fingerprint
+    first_finished_at: datetime
+    looks: int = 0
+
+
 class Block(Struct, kw_only=True, omit_defaults=True):
     """A vantage that is kept out, and how many of its looks in a row met a block; faults between them end no row."""
 
@@ -106,7 +114,8 @@ class Spell(Struct, kw_only=True, omit_defaults=True):
 
     `known_online_at`: the last look that saw it online; `reported_online_at`: the last report that says so, where the
     methodology counts it.
-    `baseline` is what its first online look saw; `dark` a run of looks that found the whole host dark.
+    `baseline` is what its first online look saw, or another encoding that stayed (`reencoded` is a run of looks that
+    saw one); `dark` a run of looks that found the whole host dark.
     `block`: the vantage that watches is kept out, so that others are asked; it is evidence of nothing.
     `disputed`: one vantage saw it online while another found it gone, so one alone can't date its removal (P3);
     `lost_from`: those that found it gone, each until it sees it online again.
@@ -137,6 +146,7 @@ class Spell(Struct, kw_only=True, omit_defaults=True):
     elsewhere: Elsewhere | None = None
     block: Block | None = None
     baseline: Fingerprint | None = None
+    reencoded: Reencoded | None = None
     disputed: bool = False
     lost_from: list[str] = []
     reported_again_at: datetime | None = None
@@ -161,7 +171,10 @@ class Spell(Struct, kw_only=True, omit_defaults=True):
 
 
 class Case(Struct, kw_only=True, omit_defaults=True):
-    """One canonical URL under watch, folded up to `last` = (event time, event id)."""
+    """One canonical URL under watch, folded up to `last` = (event time, event id).
+
+    `seen_elsewhere`: somebody saw it online in another way than by a look at the charged provider.
+    """
 
     case_id: str
     category: str
@@ -178,7 +191,7 @@ class Case(Struct, kw_only=True, omit_defaults=True):
     retracted: bool = False
     erased: bool = False
     not_measurable: NotMeasurable | None = None
-    reported_online: bool = False
+    seen_elsewhere: bool = False
     last_time: datetime | None = None
     last_id: UUID | None = None
 
@@ -192,7 +205,7 @@ class Case(Struct, kw_only=True, omit_defaults=True):
     @property
     def known_online(self) -> bool:
         """Tell whether anybody ever saw it online: a look, or a report where the methodology counts it."""
-        return self.reported_online or any(s.first_online_at is not None for s in self.spells)
+        return self.seen_elsewhere or any(s.first_online_at is not None for s in self.spells)
 
     @property
     def spell(self) -> Spell:

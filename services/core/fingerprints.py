@@ -50,18 +50,42 @@ def reason_of_status(status: int | None) -> str:
 def compare(found: Fingerprint | None, control: Fingerprint | None) -> Control:
     """Compare an answer with that for a random sibling path of the same host.
 
-    `same` needs a header that tells contents apart (length or ETag) to agree; without one it is `alike`.
+    `same` needs a header that tells contents apart (length or ETag) to agree; without one, or where two texts are of
+    about one length, it is `alike`: many pages that say that there is nothing repeat what was asked for.
     """
     if found is None or control is None:
         return "unasked"
-    if (found.status, found.redirect) != (control.status, control.redirect):
+    if not is_of_one_status(found.status, control.status) or found.redirect != control.redirect:
         return "differs"
     if found.redirect is not None:
         return "same"
     if _identity(found) != _identity(control):
-        return "differs"
+        return "alike" if _is_of_one_template(found, control) else "differs"
     telling = found.content_length is not None or found.etag_digest is not None
     return "same" if telling else "alike"
+
+
+def is_one_answer(one: Fingerprint | None, other: Fingerprint | None) -> bool:
+    """Tell whether two siblings were answered in the very same way, as far as headers tell."""
+    if one is None or other is None or not is_of_one_status(one.status, other.status):
+        return False
+    return one.redirect == other.redirect and (
+        one.redirect is not None or _identity(one) == _identity(other)
+    )
+
+
+def is_of_one_status(one: int | None, other: int | None) -> bool:
+    """Tell whether two answers have one status; all that serve something have."""
+    return one == other or (reason_of_status(one) == reason_of_status(other) == "served")
+
+
+def _is_of_one_template(one: Fingerprint, other: Fingerprint) -> bool:
+    """Tell whether two texts may be one page that repeats what was asked for, or differs with every visit."""
+    kinds = {kind_of_content(one.content_type), kind_of_content(other.content_type)}
+    lengths = (one.content_length, other.content_length)
+    if kinds != {"text"}:
+        return False
+    return None in lengths or max(lengths) <= _TEXT_FACTOR * min(lengths)  # type: ignore[type-var, operator]
 
 
 def _identity(print_: Fingerprint) -> tuple[object, ...]:
@@ -70,8 +94,10 @@ def _identity(print_: Fingerprint) -> tuple[object, ...]:
 
 def changed(found: Fingerprint | None, baseline: Fingerprint | None) -> Change:
     """Say how what is served now differs from what the first looks saw, by the heaviest kind of difference."""
-    if found is None or baseline is None or not _of_one_method(found, baseline):
+    if found is None or baseline is None:
         return "unknown"
+    if not _of_one_method(found, baseline):
+        return _changed_across_methods(found, baseline)
     before, now = kind_of_content(baseline.content_type), kind_of_content(found.content_type)
     if before is not None and now is not None and before != now:
         return "kind"
@@ -81,6 +107,19 @@ def changed(found: Fingerprint | None, baseline: Fingerprint | None) -> Change:
     if was is None or is_ is None or was == is_:
         return "none" if _validators(found) == _validators(baseline) else "minor"
     return _resized(before, was, is_)
+
+
+def _changed_across_methods(found: Fingerprint, baseline: Fingerprint) -> Change:
+    """Compare loosely what two methods gave: one file is of one class, and of one length where both say it."""
+    before, now = kind_of_content(baseline.content_type), kind_of_content(found.content_type)
+    if before is None or now is None:
+        return "unknown"
+    if before != now:
+        return "kind"
+    was, is_ = baseline.content_length, found.content_length
+    if was is None or is_ is None:
+        return "unknown"
+    return "minor" if was == is_ else _resized(before, was, is_)
 
 
 def _resized(kind: str | None, was: int, is_: int) -> Change:

@@ -15,8 +15,8 @@ from schemas.methodology import Methodology
 
 NEEDS_SIGHTING = frozenset(
     {
-        *("soft_404_control", "soft_404_path", "soft_404_redirect", "soft_404_root", "parked"),
-        *("emptied", "forbidden_as_missing"),
+        *("soft_404_control", "soft_404_path", "soft_404_redirect", "soft_404_root"),
+        *("emptied", "forbidden_as_missing", "parked"),
     }
 )
 """Reasons of a removal that nobody can give who never saw the URL online. 404, 410 and a name that does not exist say

@@ -139,7 +139,7 @@ def advance(table: Mapping[tuple[S, Trigger], S], state: S, trigger: Trigger) ->
 # and stands still at once, and one that a return reopens does the same.
 
 
-class Interval(Protocol):
+class RemovalInterval(Protocol):
     """A removal interval (lower, upper]; lower is None where nobody had seen it online."""
 
     @property
@@ -161,7 +161,7 @@ class Coupled(Protocol):
     gone_before_notice: bool
 
     @property
-    def removals(self) -> Sequence[Interval]:
+    def removals(self) -> Sequence[RemovalInterval]:
         """Its removals so far."""
 
     @property
@@ -169,7 +169,7 @@ class Coupled(Protocol):
         """The first sighting after each removal."""
 
 
-class Left(NamedTuple):
+class Departure(NamedTuple):
     """A spell that is about to be closed at an instant, for a reason."""
 
     at: datetime
@@ -189,8 +189,8 @@ class News(NamedTuple):
     within: timedelta
     started: bool = False
     seen_at: datetime | None = None
-    removed: Interval | None = None
-    left: Left | None = None
+    removed: RemovalInterval | None = None
+    left: Departure | None = None
 
 
 class Conclusion(NamedTuple):

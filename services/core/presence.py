@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-import msgspec
-
 from schemas.events import Event, Fingerprint, LookMade
+from services.core.baselines import take_baseline, take_reencoded
 from services.core.blocks import clear_block, record_block
 from services.core.case import Removal, Run, Spell
 from services.core.exposure import close_stretch, open_stretch, reopen_stretch
@@ -47,6 +46,7 @@ def take_look(run: Pass, event: Event) -> None:
         spell.undetermined += 1
         if look.reason in BLOCKS:
             record_block(spell, look, run.methodology)
+        take_reencoded(spell, look, run.methodology)
         if spell.dark is not None and _answered(run, look):
             spell.dark = None
     elif spell.procedure is not Procedure.CLOSED:
@@ -97,6 +97,7 @@ def _take_sighting(run: Pass, look: LookMade) -> None:
         _see_here(run, look)
     else:
         # It is served, so that no run of looks that saw it gone goes on.
+        run.case.seen_elsewhere = True
         spell.run = spell.dark = None
 
 
@@ -174,9 +175,7 @@ def _see(run: Pass, spell: Spell, at: datetime, fingerprint: Fingerprint | None)
     open_stretch(spell, at)
     spell.first_online_at = spell.first_online_at or at
     spell.known_online_at = at if spell.known_online_at is None else max(spell.known_online_at, at)
-    if spell.baseline is None and fingerprint is not None:
-        # The age in a cache is not the content's.
-        spell.baseline = msgspec.structs.replace(fingerprint, cache_age=None)
+    take_baseline(spell, fingerprint)
 
 
 def take_reported_sighting(run: Pass, at: datetime) -> None:
@@ -187,7 +186,7 @@ def take_reported_sighting(run: Pass, at: datetime) -> None:
     """
     if run.methodology.reported_sighting == "ignored" or at > run.now:
         return
-    run.case.reported_online = True
+    run.case.seen_elsewhere = True
     spell = run.case.spell
     ends = [one.first_finished_at for one in pending_runs(spell)]
     if spell.deadline is not None:

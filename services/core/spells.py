@@ -18,7 +18,7 @@ from services.core.machines import (
     PROCEDURE,
     Clock,
     Conclusion,
-    Left,
+    Departure,
     News,
     Presence,
     Procedure,
@@ -192,7 +192,7 @@ class Pass:
         if spell.procedure is Procedure.CLOSED:
             return
         self._settle_hold(at)
-        self.conclude(spell, self.news(left=Left(at, reason)), at)
+        self.conclude(spell, self.news(left=Departure(at, reason)), at)
         spell.closed_at, spell.closed_reason = at, reason
         self.move_procedure(spell, Trigger.CLOSE, reason)
 

@@ -21,9 +21,9 @@ from prometheus_client.registry import Collector
 from schemas.errors import TakedownError
 from schemas.methodology import Methodology
 from services.exporter import metrics
-from services.exporter.figures import empty_families, families, notice_families
+from services.exporter.families import empty_families, families, notice_families
 from services.exporter.health import Health
-from services.exporter.reading import Reader
+from services.exporter.ledger_reading import Reader
 
 log = structlog.get_logger(__name__)
 
@@ -46,16 +46,16 @@ class Snapshot(Collector):
     def __repr__(self) -> str:
         return f"<Snapshot of {', '.join(self._parts) or 'nothing yet'}>"
 
-    def publish(self, part: str, found: list[Metric]) -> None:
+    def publish(self, part: str, families: list[Metric]) -> None:
         """Replace what is exposed of one part."""
-        self._parts[part] = found
+        self._parts[part] = families
 
     def collect(self) -> Iterable[Metric]:
         """Give the families of the last readings; what is in several parts is one family."""
         merged: dict[str, Metric] = {}
-        for found in chain.from_iterable(self._parts.values()):
-            known = merged.setdefault(found.name, _like(found))
-            known.samples.extend(found.samples)
+        for family in chain.from_iterable(self._parts.values()):
+            whole = merged.setdefault(family.name, _like(family))
+            whole.samples.extend(family.samples)
         return merged.values()
 
     def describe(self) -> Iterable[Metric]:
@@ -63,8 +63,8 @@ class Snapshot(Collector):
         return empty_families()
 
 
-def _like(found: Metric) -> Metric:
-    return Metric(found.name, found.documentation, found.type)
+def _like(family: Metric) -> Metric:
+    return Metric(family.name, family.documentation, family.type)
 
 
 class Exporter:
@@ -85,9 +85,9 @@ class Exporter:
         health: Health,
         clock: Callable[[], datetime],
         *,
-        top_providers: int = 20,
-        watch_providers: Iterable[str] = (),
-        interval_seconds: float = 15.0,
+        top_providers: int,
+        watch_providers: Iterable[str],
+        interval_seconds: float,
         statement_timeout_seconds: float = 15.0,
         registry: CollectorRegistry = metrics.REGISTRY,
     ) -> None:

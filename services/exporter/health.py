@@ -72,10 +72,10 @@ class Health:
     async def _ask(self, check: Check) -> dict[str, Any]:
         try:
             async with asyncio.timeout(self._check_seconds):
-                said = await check()
+                answer = await check()
         except TimeoutError:
             return {"ok": False, "said": f"no answer within {self._check_seconds:g} s"}
         except Exception as error:  # a probe must answer whatever broke
             # Only the kind of error: a driver's message may name a host.
             return {"ok": False, "said": type(error).__name__}
-        return {"ok": True, "said": said}
+        return {"ok": True, "said": answer}

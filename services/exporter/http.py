@@ -99,8 +99,8 @@ async def _readyz(request: web.Request) -> web.Response:
     return _answer(*await request.app[_HEALTH].ready())
 
 
-def _answer(ok: bool, said: dict[str, Any]) -> web.Response:
-    body = msgspec.json.encode({"ok": ok} | said)
+def _answer(ok: bool, details: dict[str, Any]) -> web.Response:
+    body = msgspec.json.encode({"ok": ok} | details)
     return web.Response(
         status=200 if ok else 503, body=body, content_type="application/json", charset="utf-8"
     )

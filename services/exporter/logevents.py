@@ -16,7 +16,6 @@ WARNINGS = (
     "exporter.reading_failed",
     "look.address_refused",
     "look.answer_unreadable",
-    "prober.client_stop_failed",
     "prober.looks_unrecorded",
     "prober.producer_abandoned",
     "prober.record_retried",
@@ -32,7 +31,6 @@ ERRORS = (
     "consumer.gap_accepted",
     "consumer.stuck",
     "ledger.unusable",
-    "prober.client_abandoned",
     "prober.entry_unusable",
     "prober.look_failed",
     "prober.methodology_unknown",
@@ -47,7 +45,7 @@ KNOWN = {"warning": frozenset(WARNINGS), "error": frozenset(ERRORS)}
 
 def label_of(level: str, event: object, *, from_library: bool) -> tuple[str, str]:
     """Give the labels of one line of the log, whatever it says: level and event, both bounded."""
-    known = "warning" if level == "warning" else "error"
+    severity = "warning" if level == "warning" else "error"
     if from_library:
-        return known, LIBRARY
-    return known, str(event) if event in KNOWN[known] else OTHER
+        return severity, LIBRARY
+    return severity, str(event) if event in KNOWN[severity] else OTHER

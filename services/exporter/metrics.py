@@ -29,17 +29,22 @@ __all__ = ["REGISTRY", "MetricInfo", "catalogue", "info_of"]
 MISSED_REASONS = get_args(MissedReason)
 PHASES = ("resolve", "connect", "tls", "first_byte")
 CONSUMERS = ("ledger", "prober")
-# What the exporter reads apart, each at its own pace.
+# The parts that the exporter reads separately, each at its own interval.
 FIGURES, NOTICES_PART = "figures", "notices"
 
 # -- every process -------------------------------------------------------------------------------
 
-BUILD_INFO = gauge("every process", "takedown_build_info", "version", "1; the version that runs.")
+BUILD_INFO = gauge(
+    "every process",
+    "takedown_build_info",
+    "version",
+    "Always 1; the label gives the version of this process.",
+)
 LOG_EVENTS = counter(
     "every process",
     "takedown_log_events_total",
     "level event",
-    "Warnings and errors in the log, by event; `library`: said by a library, `other`: not named.",
+    "Warnings and errors logged, by event; `library`: logged by a library, `other`: any event not listed here.",
 )
 
 # -- ledger consumer -----------------------------------------------------------------------------
@@ -48,45 +53,51 @@ EVENTS = counter(
     "ledger consumer",
     "takedown_events_total",
     "topic",
-    "Records taken into the ledger, duplicates included.",
+    "Records written to the ledger, duplicates included.",
 )
 DEAD_LETTERS = counter(
     "ledger consumer",
     "takedown_dead_letters_total",
     "topic reason",
-    "Records that could not be used and went to the dead-letter topic.",
+    "Unusable records sent to the dead-letter topic.",
 )
 BATCHES = counter("ledger consumer", "takedown_batches_total", "", "Batches committed to Postgres.")
 BATCH_SECONDS = histogram(
     "ledger consumer",
     "takedown_batch_seconds",
     "",
-    "From a batch in hand to its commit.",
+    "Time to write one batch, from receipt to commit.",
     (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 REFOLDS = counter(
     "ledger consumer",
     "takedown_refolds_total",
     "",
-    "Cases folded again from their whole log because an event reached back in time.",
+    "Cases recomputed from their whole log because an event arrived late or corrected the past.",
 )
 CONSUMER_LAG_RECORDS = gauge(
     "ledger consumer",
     "takedown_consumer_lag_records",
     "topic",
-    "Records on the broker that this process owns and has not taken yet.",
+    "Records on the broker that this process owns and has not taken yet, those of open transactions included.",
+)
+OPEN_TRANSACTION_SECONDS = gauge(
+    "ledger consumer",
+    "takedown_open_transaction_seconds",
+    "topic",
+    "Time for which a producer's open transaction has held back the records after it; 0: none does.",
 )
 CONSUMER_EVENT_TIMESTAMP_SECONDS = gauge(
     "ledger consumer",
     "takedown_consumer_event_timestamp_seconds",
     "topic",
-    "Event time of the newest record taken.",
+    "Event time of the newest record written to the ledger.",
 )
 CONSUMER_REBUILDS = counter(
     "ledger consumer",
     "takedown_consumer_rebuilds_total",
     "consumer",
-    "Kafka clients thrown away and built anew because they stood still with records waiting.",
+    "Kafka clients replaced because they stopped reading while records were waiting.",
 )
 
 # -- outbox relay --------------------------------------------------------------------------------
@@ -95,13 +106,13 @@ OUTBOX_PUBLISHED = counter(
     "outbox relay",
     "takedown_outbox_published_total",
     "topic",
-    "Records from the outbox that the broker has.",
+    "Outbox records acknowledged by the broker.",
 )
 OUTBOX_ROWS = gauge(
     "outbox relay",
     "takedown_outbox_rows",
     "",
-    "Records in the outbox that the broker does not have yet.",
+    "Outbox records not yet acknowledged by the broker.",
 )
 
 # -- retention -----------------------------------------------------------------------------------
@@ -110,19 +121,19 @@ URLS_ERASED = counter(
     "retention",
     "takedown_urls_erased_total",
     "",
-    "Cases of which was said that their URL is to be destroyed, for the watch ended long ago.",
+    "Cases whose URL was marked for destruction after retention expired.",
 )
 RECORDS_MOVED = counter(
     "retention",
     "takedown_records_moved_total",
     "",
-    "Records moved from the broker into archives without URLs.",
+    "Records moved from the broker to archives that hold no URLs.",
 )
 RETENTION_ROUND_TIMESTAMP_SECONDS = gauge(
     "retention",
     "takedown_retention_round_timestamp_seconds",
     "",
-    "When the last round of retention was completed; at first, when the process started.",
+    "Time of the last completed retention round; until the first one, the start of the process.",
 )
 
 # -- prober --------------------------------------------------------------------------------------
@@ -131,56 +142,56 @@ LOOKS = counter(
     "prober",
     "takedown_looks_total",
     "vantage verdict reason",
-    "Looks made, by verdict and reason code.",
+    "Looks completed, by verdict and reason code.",
 )
 LOOKS_MISSED = counter(
     "prober",
     "takedown_looks_missed_total",
     "vantage reason",
-    "Looks that could not be made, by reason.",
+    "Looks that could not be carried out, by reason.",
 )
 LOOK_PHASE_SECONDS = histogram(
     "prober",
     "takedown_look_phase_seconds",
     "phase",
-    "Time that a look spent in one phase.",
+    "Time spent in one phase of a look.",
     (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 LOOK_LATENESS_SECONDS = histogram(
     "prober",
     "takedown_look_lateness_seconds",
     "vantage",
-    "Start of a look after its tick; a late look widens a removal interval.",
+    "Delay between the scheduled and the actual start of a look; a late look widens the removal interval.",
     (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15, 60, 300, 900, 3600),
 )
 WATCHED_CASES = gauge(
-    "prober", "takedown_watched_cases", "vantage", "Cases on the work list of this process."
+    "prober", "takedown_watched_cases", "vantage", "Cases that this process watches."
 )
 CANARY_SEEN_TIMESTAMP_SECONDS = gauge(
     "prober",
     "takedown_canary_seen_timestamp_seconds",
     "vantage",
-    "When the vantage last saw its canary; 0: never. While it is old, no look can find "
-    "anything removed.",
+    "Time of the last successful canary look of the vantage; 0: none yet. While it is too old, "
+    "no look counts as evidence of a removal.",
 )
 PROBER_WATERMARK_TIMESTAMP_SECONDS = gauge(
     "prober",
     "takedown_prober_watermark_timestamp_seconds",
     "vantage",
-    "Every tick before this instant has been looked at or recorded as missed.",
+    "Every look scheduled before this time has been completed or recorded as missed.",
 )
-LOOKS_IN_FLIGHT = gauge("prober", "takedown_looks_in_flight", "vantage", "Looks under way.")
+LOOKS_IN_FLIGHT = gauge("prober", "takedown_looks_in_flight", "vantage", "Looks in progress.")
 LOOKS_HELD = gauge(
     "prober",
     "takedown_looks_held",
     "vantage",
-    "Looks that wait for politeness or were put off for it: an address or a network is asked no faster.",
+    "Due looks held back by the rate limit of an address or a network.",
 )
 LOOKS_WAITING = gauge(
     "prober",
     "takedown_looks_waiting",
     "vantage",
-    "The backlog: cases whose look is due and has not begun; near deadlines go first.",
+    "Backlog: cases whose look is due and has not started; those near their deadline go first.",
 )
 
 # -- exporter: from the ledger's rows, so that a restart or a replay never counts twice ----------
@@ -193,116 +204,113 @@ def _ledger(kind: Kind, name: str, labels: str, about: str) -> MetricInfo:
 _P, _PC = "provider", "provider category"
 
 SPELLS = _ledger(
-    "gauge", "takedown_spells", f"{_PC} clock", "All spells, partitioned by the clock's state."
+    "gauge", "takedown_spells", f"{_PC} clock", "All spells, by the state of the clock."
 )
 STANDING = _ledger(
     "gauge",
     "takedown_standing",
     f"{_PC} standing",
-    "All spells, partitioned by where they stand under the norm; "
-    "within + certain_breaches + undecided = n (law 5).",
+    "All spells, by standing under the norm; within + certain_breaches + undecided = n (law 5).",
 )
 CASES_ONLINE = _ledger(
     "gauge",
     "takedown_cases_online",
     _PC,
-    "Stock still online: open, seen online, no removal confirmed since.",
+    "Open cases seen online with no confirmed removal since.",
 )
 SPELLS_DUE_SOON = _ledger(
     "gauge",
     "takedown_spells_due_soon",
     _PC,
-    "Clock runs, last seen online, and less than a twelfth of the norm is left (2 h of 24).",
+    "Spells last seen online whose deadline is less than a twelfth of the norm away (2 h of 24).",
 )
 SPELLS_OVERDUE_UNVERIFIED = _ledger(
     "gauge",
     "takedown_spells_overdue_unverified",
     _PC,
-    "Clock runs past its deadline, and no look since tells whether it was online then.",
+    "Spells past their deadline with no look since that shows whether the material was online then.",
 )
 BREACHES = _ledger(
     "counter",
     "takedown_breaches_total",
     _PC,
-    "Certain breaches ever recorded: seen online at or after the deadline.",
+    "Certain breaches recorded: material seen online at or after the deadline.",
 )
 BREACHES_VOIDED = _ledger(
     "counter",
     "takedown_breaches_voided_total",
     _PC,
-    "Recorded breaches that a late or correcting event took back.",
+    "Recorded breaches voided by a late event or a correction.",
 )
-REMOVALS = _ledger("counter", "takedown_removals_total", _PC, "Confirmed removals ever recorded.")
+REMOVALS = _ledger("counter", "takedown_removals_total", _PC, "Confirmed removals recorded.")
 RETURNS = _ledger(
-    "counter", "takedown_returns_total", _PC, "Returns after a confirmed removal ever recorded."
+    "counter", "takedown_returns_total", _PC, "Returns recorded after a confirmed removal."
 )
 MOVES = _ledger(
     "counter",
     "takedown_moves_total",
     _PC,
-    "Spells ever recorded as ended by a move to another provider.",
+    "Spells recorded as ended by a move to another provider.",
 )
 REMOVAL_SECONDS_LOWER = _ledger(
     "histogram",
     "takedown_removal_seconds_lower",
     _PC,
-    "First removal after the clock's start, earliest possible: until it was last known "
-    "online; time on hold not counted.",
+    "Lower bound of the time from the clock's start to the first removal: until the material was "
+    "last seen online; time on hold excluded.",
 )
 REMOVAL_SECONDS_UPPER = _ledger(
     "histogram",
     "takedown_removal_seconds_upper",
     _PC,
-    "First removal after the clock's start, latest possible: until it was first seen "
-    "gone; time on hold not counted.",
+    "Upper bound of the time from the clock's start to the first removal: until the material was "
+    "first seen gone; time on hold excluded.",
 )
 EXPOSURE_SECONDS_LOWER = _ledger(
     "gauge",
     "takedown_exposure_seconds_lower",
     _P,
-    "Time that known material was certainly online, summed.",
+    "Total time that reported material was certainly online; retracted cases excluded.",
 )
 EXPOSURE_SECONDS_UPPER = _ledger(
     "gauge",
     "takedown_exposure_seconds_upper",
     _P,
-    "Time that known material was possibly online, summed.",
+    "Total time that reported material was possibly online; retracted cases excluded.",
 )
 NORM_SHARE_LOWER = _ledger(
     "gauge",
     "takedown_norm_share_lower",
     _P,
-    "Share of judged spells that were certainly within the norm; no series where n is 0; "
+    "Share of judged spells certainly within the norm; no series where n is 0; "
     'provider="all" is pooled.',
 )
 NORM_SHARE_UPPER = _ledger(
     "gauge",
     "takedown_norm_share_upper",
     _P,
-    'Share of judged spells that were not certainly outside the norm; provider="all" is pooled.',
+    'Share of judged spells not certainly outside the norm; provider="all" is pooled.',
 )
 NORM_JUDGED = _ledger(
     "gauge",
     "takedown_norm_judged",
     _P,
-    "n of the shares: spells not excluded whose clock started a norm ago or more.",
+    "n of the shares: spells that are not excluded and whose deadline has passed.",
 )
-NORM_SECONDS = _ledger("gauge", "takedown_norm_seconds", "category", "How long the clock may run.")
+NORM_SECONDS = _ledger("gauge", "takedown_norm_seconds", "category", "Length of the norm.")
 METHODOLOGY_INFO = _ledger(
     "gauge",
     "takedown_methodology_info",
     "methodology version digest",
-    "1; the methodology behind every figure here.",
+    "Always 1; the labels name the methodology of the figures.",
 )
 NOTICES = _ledger(
     "gauge",
     "takedown_notices",
     f"{_P} state",
-    "Notices by state: sent (fate unknown), delivered, failed, acknowledged.",
+    "Notices by state: sent (no delivery report yet), delivered, failed, acknowledged.",
 )
-NOTICE_BACKLOG = _ledger(
-    "gauge", "takedown_notice_backlog", _P, "Open spells for which no notice has been sent yet."
-)
+NOTICE_BACKLOG = _ledger("gauge", "takedown_notice_backlog", _P, "Open spells without a notice.")
 LEDGER_EVENT_TIMESTAMP_SECONDS = _ledger(
     "gauge",
     "takedown_ledger_event_timestamp_seconds",
@@ -313,28 +321,28 @@ LEDGER_COMMIT_TIMESTAMP_SECONDS = _ledger(
     "gauge",
     "takedown_ledger_commit_timestamp_seconds",
     "",
-    "When the ledger last committed a batch.",
+    "Time of the ledger's last commit.",
 )
 SNAPSHOT_TIMESTAMP_SECONDS = _ledger(
     "gauge",
     "takedown_snapshot_timestamp_seconds",
     "part",
-    "When the ledger figures exposed here were read.",
+    "Time at which these figures were read from the ledger.",
 )
 COLLECTOR_SECONDS = gauge(
     "exporter",
     "takedown_collector_seconds",
     "part",
-    "How long the last reading of the ledger took.",
+    "Duration of the last reading of the ledger.",
 )
 COLLECTOR_FAILURES = counter(
     "exporter",
     "takedown_collector_failures_total",
     "part",
-    "Readings of the ledger that failed; the older figures stay exposed.",
+    "Failed readings of the ledger; the previous figures stay exposed.",
 )
 
-# -- zeros for what is known in advance ----------------------------------------------------------
+# -- zeros for labels known in advance ----------------------------------------------------------
 
 
 def prepare_vantage(vantage: str) -> None:

@@ -24,8 +24,9 @@ ORDER BY count(*) DESC, category
 LIMIT $2;
 
 -- name: spells
--- Same decisions, in the same order, as services.core.bounds.standing; a test holds the two together.
--- Exposure of a stretch that no removal has closed is added when read: nothing counts on in the ledger.
+-- Same decisions as in the core (bounds, exposure, stock), in the same order; property tests compare the two.
+-- Exposure of a stretch that no removal has closed is added when read: nothing counts on in the ledger. It begins
+-- where the last return did, or with the spell.
 WITH judged AS (
     SELECT
         CASE
@@ -44,7 +45,8 @@ WITH judged AS (
             WHEN s.clock = 'BREACHED' THEN 'certain_breaches'
             ELSE 'undecided'
         END AS standing,
-        s.presence IN ('ONLINE', 'SUSPECTED', 'RETURNED') AS stretch_open,
+        s.excluded IS NOT DISTINCT FROM 'retracted' AS retracted,
+        s.first_online_at IS NOT NULL AND s.presence <> 'REMOVED' AS stretch_open,
         s.procedure,
         s.presence IN ('ONLINE', 'RETURNED') AS seen_online,
         s.deadline,
@@ -52,13 +54,11 @@ WITH judged AS (
         s.excluded,
         s.exposure_lower_seconds,
         s.exposure_upper_seconds,
-        CASE
-            WHEN s.removed_upper IS NULL
-                THEN extract(EPOCH FROM s.known_online_at - s.first_online_at)::double precision
-            ELSE 0.0
-        END AS open_lower_seconds,
         extract(
-            EPOCH FROM least(coalesce(s.closed_at, $1), $1) - coalesce(s.removed_upper, s.opened_at)
+            EPOCH FROM s.known_online_at - coalesce(s.last_returned_at, s.first_online_at)
+        )::double precision AS open_lower_seconds,
+        extract(
+            EPOCH FROM least(s.closed_at, $1) - coalesce(s.last_removed_upper, s.removed_upper, s.opened_at)
         )::double precision AS open_upper_seconds
     FROM spells AS s
     LEFT JOIN unnest($5::text[], $6::interval[]) AS n (category, norm) ON n.category = s.category
@@ -70,18 +70,18 @@ SELECT
     clock,
     standing,
     count(*) AS spells,
-    count(*) FILTER (WHERE stretch_open AND procedure <> 'CLOSED') AS online,
+    count(*) FILTER (WHERE stretch_open AND procedure <> 'CLOSED' AND NOT retracted) AS online,
     count(*) FILTER (
         WHERE clock = 'RUNNING' AND seen_online AND deadline > $1 AND deadline - $1 < norm / 12
     ) AS due_soon,
     count(*) FILTER (WHERE clock = 'RUNNING' AND deadline <= $1) AS overdue_unverified,
     count(*) FILTER (WHERE procedure = 'REPORTED' AND excluded IS NULL) AS without_notice,
-    sum(
-        exposure_lower_seconds + CASE WHEN stretch_open THEN coalesce(open_lower_seconds, 0.0) ELSE 0.0 END
-    ) AS exposure_lower_seconds,
-    sum(
+    coalesce(sum(
+        exposure_lower_seconds + CASE WHEN stretch_open THEN greatest(open_lower_seconds, 0.0) ELSE 0.0 END
+    ) FILTER (WHERE NOT retracted), 0.0) AS exposure_lower_seconds,
+    coalesce(sum(
         exposure_upper_seconds + CASE WHEN stretch_open THEN greatest(open_upper_seconds, 0.0) ELSE 0.0 END
-    ) AS exposure_upper_seconds
+    ) FILTER (WHERE NOT retracted), 0.0) AS exposure_upper_seconds
 FROM judged
 GROUP BY provider, category, clock, standing;
 

@@ -14,13 +14,13 @@ from services.core.case import Case, Transition
 from services.core.fold import extend, fold, may_extend, order
 from services.core.outcomes import SOURCE, outcomes, voided
 from services.core.watch_entry import entry_of
-from services.ledger.rows import Row
+from services.ledger.rows import OutboxRecord
 
 _headers = msgspec.json.Encoder()
 
 
-class Stored(Struct):
-    """A case as it stands in the ledger; `transitions` is how many rows it has of them."""
+class LockedCase(Struct):
+    """A locked case as it stands in the ledger; `transitions` is how many rows it has of them."""
 
     case: Case
     transitions: int
@@ -52,7 +52,7 @@ def extendable(case: Case, ordered: Sequence[Event]) -> bool:
     return may_extend(case, ordered[0]) and all(may_extend(case, event) for event in ordered[1:])
 
 
-def extended(stored: Stored, new: Iterable[Event], methodology: Methodology) -> Change:
+def extended(stored: LockedCase, new: Iterable[Event], methodology: Methodology) -> Change:
     """Take later looks, in order."""
     case = stored.case
     before, first_spell = entry_of(case, methodology), case.spell.number
@@ -74,7 +74,7 @@ def extended(stored: Stored, new: Iterable[Event], methodology: Methodology) -> 
 
 
 def refolded(
-    stored: Stored | None, everything: Iterable[Event], methodology: Methodology
+    stored: LockedCase | None, everything: Iterable[Event], methodology: Methodology
 ) -> Change:
     """Fold a case from its whole log; `stored` is what it was before, None for a new case.
 
@@ -115,33 +115,33 @@ def reconcile(
     """
     result = Reconciled([], [], [], [])
     for change in changes:
-        known = recorded.get(change.case.case_id, {})
+        before = recorded.get(change.case.case_id, {})
         for event in change.concluded:
-            if event.id not in known:
+            if event.id not in before:
                 result.appended.append(event)
                 result.published.append(event)
-            elif known[event.id][1]:
+            elif before[event.id][1]:
                 result.revived.append(event)
                 result.published.append(event)
         holding = {event.id for event in change.concluded}
-        for outcome_id, (type_, gone) in known.items():
+        for outcome_id, (type_, gone) in before.items():
             if outcome_id not in holding and not gone:
                 result.vanished.append(outcome_id)
                 result.published.append(voided(change.case.case_id, outcome_id, type_, at))
     return result
 
 
-def outcome_record(event: Event) -> Row:
+def outcome_record(event: Event) -> OutboxRecord:
     """Give a row of `outbox` for an outcome."""
     key, value, headers = codec.encode(event)
-    return topics.OUTCOMES.name, key.decode(), value, _written(headers)
+    return OutboxRecord(topics.OUTCOMES.name, key.decode(), value, _written(headers))
 
 
-def watch_record(change: Change) -> Row:
+def watch_record(change: Change) -> OutboxRecord:
     """Give a row of `outbox` for a watch entry, or its tombstone."""
     case, name = change.case, topics.WATCHLIST.name
     if change.entry is None:
-        return name, case.case_id, None, "[]"
+        return OutboxRecord(name, case.case_id, None, "[]")
     assert case.last_time is not None
     data = codec.encode_data(change.entry)
     event = Event(
@@ -152,7 +152,7 @@ def watch_record(change: Change) -> Row:
         data=change.entry,
     )
     key, value, headers = codec.encode(event)
-    return name, key.decode(), value, _written(headers)
+    return OutboxRecord(name, key.decode(), value, _written(headers))
 
 
 def _written(headers: list[tuple[str, bytes]]) -> str:
@@ -168,11 +168,11 @@ def same_fact(one: Event, other: Event) -> bool:
 
 def erased_urls(events: Iterable[Event]) -> set[UUID]:
     """Name the reports of a case, by event id, whose sealed URL an erasure that comes after them has destroyed."""
-    said = [event for event in events if isinstance(event.data, CaseErased | ReportFiled)]
-    erased = max((order(e) for e in said if isinstance(e.data, CaseErased)), default=None)
+    statements = [event for event in events if isinstance(event.data, CaseErased | ReportFiled)]
+    erased = max((order(e) for e in statements if isinstance(e.data, CaseErased)), default=None)
     return {
         event.id
-        for event in said
+        for event in statements
         if isinstance(event.data, ReportFiled) and event.data.sealed_url is not None
         if erased is not None and order(event) < erased
     }

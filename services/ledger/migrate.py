@@ -65,7 +65,7 @@ def shipped() -> list[Migration]:
 
 def parse(files: dict[str, str]) -> list[Migration]:
     """Make migrations of file names and texts; raises `MigrationError` for a name out of form."""
-    found, numbers = [], set()
+    migrations, numbers = [], set()
     for name in sorted(files):
         match = _NAME.fullmatch(name)
         if match is None:
@@ -75,28 +75,28 @@ def parse(files: dict[str, str]) -> list[Migration]:
         if match[1] in numbers:
             raise MigrationError(f"two migrations have the number {match[1]}; renumber {name}")
         numbers.add(match[1])
-        found.append(Migration(name, "pre" if match[2] == "pre" else "post", files[name]))
-    return found
+        migrations.append(Migration(name, "pre" if match[2] == "pre" else "post", files[name]))
+    return migrations
 
 
 async def status(
     session: asyncpg.Connection, migrations: list[Migration] | None = None
 ) -> list[Status]:
     """Tell for every file whether it was applied; raises `MigrationError` on a contradiction."""
-    known = shipped() if migrations is None else migrations
+    ours = shipped() if migrations is None else migrations
     applied = await _applied(session)
-    _check(known, applied)
-    return [Status(m.name, m.phase, "applied" if m.name in applied else "pending") for m in known]
+    _check(ours, applied)
+    return [Status(m.name, m.phase, "applied" if m.name in applied else "pending") for m in ours]
 
 
 async def plan(
     session: asyncpg.Connection, migrations: list[Migration] | None = None
 ) -> list[Migration]:
     """Give the files that `up` would apply, and apply nothing."""
-    known = shipped() if migrations is None else migrations
+    ours = shipped() if migrations is None else migrations
     applied = await _applied(session)
-    _check(known, applied)
-    return [m for m in known if m.name not in applied]
+    _check(ours, applied)
+    return [m for m in ours if m.name not in applied]
 
 
 async def up(
@@ -155,8 +155,8 @@ async def _applied(session: asyncpg.Connection) -> dict[str, str]:
     return {row["name"]: row["checksum"] for row in rows}
 
 
-def _check(known: list[Migration], applied: dict[str, str]) -> None:
-    names = {m.name: m.checksum for m in known}
+def _check(ours: list[Migration], applied: dict[str, str]) -> None:
+    names = {m.name: m.checksum for m in ours}
     newer = sorted(name for name in applied if name not in names)
     if newer:
         raise MigrationError(

@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 
 from schemas.errors import ConfigError
+from services.ledger.queries import query
 
 # Milliseconds; ALTER ROLE says the same (0002), but its settings apply at login only, not at SET ROLE.
 _LIMITS = {
@@ -61,7 +62,7 @@ class DatabaseConnection:
 async def take_role(session: asyncpg.Connection, role: str | None) -> None:
     """Act in a role from now on; None: as the login."""
     if role is not None:
-        await session.execute(f"SET ROLE {role}")
+        await session.execute(query("take_role"), role)
 
 
 async def streamed(

@@ -1,6 +1,10 @@
 """The named statements of `queries.sql`, and only those."""
 
+from functools import cache
+
 from schemas.sqlfiles import statements
+from services.ledger.columns import filled
+from services.ledger.rows import TABLES
 
 _PACKAGE = "services.ledger"
 
@@ -10,6 +14,7 @@ def names() -> frozenset[str]:
     return frozenset(statements(_PACKAGE))
 
 
+@cache
 def query(name: str) -> str:
-    """Give a statement by name; raises `UnknownQuery`."""
-    return statements(_PACKAGE)[name]
+    """Give a statement by name, with the columns of its tables filled in; raises `UnknownQuery`."""
+    return filled(statements(_PACKAGE)[name], TABLES)

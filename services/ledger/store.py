@@ -10,6 +10,7 @@ from schemas.errors import ConfigError, TakedownError
 from schemas.events import Event
 from schemas.methodology import Methodology
 from services.ledger.queries import query
+from services.ledger.rows import OFFSETS, SPELLS, StoredOffset, case_of, spell_row
 from services.ledger.transaction import Batch
 
 
@@ -34,7 +35,7 @@ class Advance(Struct, frozen=True):
     event_time: datetime | None = None
 
 
-class Written(Struct):
+class BatchResult(Struct):
     """What a batch came to."""
 
     events: int = 0
@@ -44,17 +45,19 @@ class Written(Struct):
     outcomes: int = 0
 
 
+_FILLED_AT_ONCE = 500
+
 Refuse = Callable[[list[int]], Awaitable[None]]
 Partition = tuple[str, int]
 
 
 async def agrees(session: asyncpg.Connection, method: Methodology) -> None:
     """See that a ledger, unless it is empty, was folded under a definition; raises `ConfigError`."""
-    found = await session.fetchrow(query("methodology"))
-    if found is not None and found["digest"] != method.digest:
+    definition = await session.fetchrow(query("methodology"))
+    if definition is not None and definition["digest"] != method.digest:
         raise ConfigError(
-            f"the ledger was folded under methodology {found['id']} version {found['version']} "
-            f"({found['digest'][:12]}), not under {method.id} version {method.version} "
+            f"the ledger was folded under methodology {definition['id']} version {definition['version']} "
+            f"({definition['digest'][:12]}), not under {method.id} version {method.version} "
             f"({method.digest[:12]}); start with the former, or give the new one an empty database: "
             "it is filled again from Kafka"
         )
@@ -77,6 +80,7 @@ class LedgerStore:
         self._methodology = methodology
         self._clock = clock
         self._group = group
+        self._filled = False
 
     def __repr__(self) -> str:
         return f"<LedgerStore group={self._group} methodology={self._methodology.id}>"
@@ -92,6 +96,18 @@ class LedgerStore:
                 query("note_methodology"), method.id, method.version, method.digest
             )
             await agrees(session, method)
+        await self._fill_returns()
+
+    async def _fill_returns(self) -> None:
+        """Write anew, once, the spells that returned before their rows said when (0005)."""
+        while not self._filled:
+            async with self._pool.acquire() as session, session.transaction():
+                stored = await session.fetch(query("unfilled_returns"), _FILLED_AT_ONCE)
+                cases = [case_of(row["state"], None) for row in stored]
+                written = [spell_row(case, spell) for case in cases for spell in case.spells]
+                if written:
+                    await session.execute(query("upsert_spells"), *SPELLS.arrays(written))
+            self._filled = len(stored) < _FILLED_AT_ONCE
 
     async def claim(self, partitions: Sequence[Partition]) -> dict[Partition, Claim]:
         """Take partitions over from whoever wrote for them; waits for a batch that is being written."""
@@ -109,7 +125,7 @@ class LedgerStore:
 
     async def write(
         self, events: Sequence[Event], advances: Sequence[Advance], refuse: Refuse
-    ) -> Written:
+    ) -> BatchResult:
         """Write a batch; a batch that was written before changes nothing.
 
         `refuse` is awaited before the commit with the indices of events whose id names another fact already.
@@ -121,7 +137,7 @@ class LedgerStore:
             conflicts = await batch.take(events)
             if conflicts:
                 await refuse(conflicts)
-            return Written(
+            return BatchResult(
                 events=len(events) - len(conflicts),
                 duplicates=len(events) - len(conflicts) - batch.inserted,
                 conflicts=len(conflicts),
@@ -131,15 +147,11 @@ class LedgerStore:
 
     async def _advance(self, session: asyncpg.Connection, advances: Sequence[Advance]) -> None:
         ordered = sorted(advances, key=lambda a: (a.topic, a.partition))
-        tag: str = await session.execute(
-            query("advance_offsets"),
-            self._group,
-            [a.topic for a in ordered],
-            [a.partition for a in ordered],
-            [a.epoch for a in ordered],
-            [a.next_offset for a in ordered],
-            [a.event_time for a in ordered],
-        )
+        written = [
+            StoredOffset(self._group, a.topic, a.partition, a.epoch, a.next_offset, a.event_time)
+            for a in ordered
+        ]
+        tag: str = await session.execute(query("advance_offsets"), *OFFSETS.arrays(written))
         if int(tag.rpartition(" ")[2]) != len(ordered):
             raise Fenced(
                 "another consumer of the group has taken a partition over; this one starts anew"

@@ -9,8 +9,9 @@ import asyncpg
 from schemas.events import Event
 from schemas.methodology import Methodology
 from services.ledger import changes, rows
-from services.ledger.changes import Change, Stored
-from services.ledger.digest import LedgerInconsistent
+from services.ledger.changes import Change, LockedCase
+from services.ledger.columns import Place
+from services.ledger.ledger_digest import LedgerInconsistent
 from services.ledger.queries import query
 
 # A re-fold reads the whole log of a case: so many cases at a time bound the memory that takes.
@@ -28,7 +29,7 @@ class Batch:
         self._session = session
         self._methodology = methodology
         self._now = now
-        self._places: dict[str, rows.Row] = {}
+        self._places: dict[str, Place] = {}
         self._erased: list[str] = []
         self.inserted = 0
         self.refolds = 0
@@ -53,52 +54,52 @@ class Batch:
 
     async def _have_cases(
         self, groups: dict[str, list[Event]]
-    ) -> tuple[dict[str, Stored], list[Change]]:
+    ) -> tuple[dict[str, LockedCase], list[Change]]:
         """Lock the cases that exist and open the others; a case that another member opens meanwhile exists."""
         stored = await self._lock(sorted(groups))
         missing = sorted(groups.keys() - stored.keys())
         if not missing:
             return stored, []
         opened = [changes.refolded(None, groups[name], self._methodology) for name in missing]
-        made = await self._insert_cases(opened)
-        if len(made) < len(missing):
-            stored |= await self._lock([name for name in missing if name not in made])
-        return stored, [change for change in opened if change.case.case_id in made]
+        inserted = await self._insert_cases(opened)
+        if len(inserted) < len(missing):
+            stored |= await self._lock([name for name in missing if name not in inserted])
+        return stored, [change for change in opened if change.case.case_id in inserted]
 
-    async def _lock(self, names: list[str]) -> dict[str, Stored]:
-        found = await self._session.fetch(query("lock_cases"), names)
-        self._places |= {row["case_id"]: row["place"] for row in found}
+    async def _lock(self, names: list[str]) -> dict[str, LockedCase]:
+        stored = await self._session.fetch(query("lock_cases"), names)
+        self._places |= {row["case_id"]: row["place"] for row in stored}
         return {
-            row["case_id"]: Stored(
+            row["case_id"]: LockedCase(
                 rows.case_of(row["state"], row["sealed_url"]), row["transitions"]
             )
-            for row in found
+            for row in stored
         }
 
     async def _insert_cases(self, opened: list[Change]) -> set[str]:
         written = [rows.case_row(change.case, change.transitions) for change in opened]
-        made = await self._session.fetch(query("insert_cases"), *rows.columns(written, 10))
-        return {row["case_id"] for row in made}
+        inserted = await self._session.fetch(query("insert_cases"), *rows.CASES.arrays(written))
+        return {row["case_id"] for row in inserted}
 
     # -- events ------------------------------------------------------------------------------
 
     async def _insert_events(self, events: list[Event]) -> dict[Key, Event]:
         events.sort(key=lambda event: event.case_id)
         written = [rows.event_row(event) for event in events]
-        made = await self._session.fetch(query("insert_events"), *rows.columns(written, 6))
-        if len(made) == len(events):
+        inserted = await self._session.fetch(query("insert_events"), *rows.EVENTS.arrays(written))
+        if len(inserted) == len(events):
             return {(event.case_id, event.id): event for event in events}
-        keys = {(row["case_id"], row["event_id"]) for row in made}
-        found = ((event.case_id, event.id) for event in events)
-        return {key: event for key, event in zip(found, events, strict=True) if key in keys}
+        keys = {(row["case_id"], row["event_id"]) for row in inserted}
+        wanted = ((event.case_id, event.id) for event in events)
+        return {key: event for key, event in zip(wanted, events, strict=True) if key in keys}
 
     async def _contradictions(
         self, events: Sequence[Event], first: dict[Key, Event], old: list[Key]
     ) -> list[int]:
         names, ids = [case for case, _ in old], [event_id for _, event_id in old]
-        found = await self._session.fetch(query("known_events"), names, ids)
-        known = {(event.case_id, event.id): event for event in map(rows.event_of, found)}
-        wrong = {key for key in old if not changes.same_fact(first[key], known[key])}
+        stored = await self._session.fetch(query("known_events"), names, ids)
+        logged = {(event.case_id, event.id): event for event in map(rows.event_of, stored)}
+        wrong = {key for key in old if not changes.same_fact(first[key], logged[key])}
         if not wrong:
             return []
         keys = ((event.case_id, event.id) for event in events)
@@ -108,7 +109,7 @@ class Batch:
     # -- effects -----------------------------------------------------------------------------
 
     async def _apply(
-        self, stored: dict[str, Stored], opened: list[Change], groups: dict[str, list[Event]]
+        self, stored: dict[str, LockedCase], opened: list[Change], groups: dict[str, list[Event]]
     ) -> None:
         later, back = [], []
         self._note_erased({c.case.case_id: groups.get(c.case.case_id, []) for c in opened})
@@ -122,7 +123,7 @@ class Batch:
         for start in range(0, len(back), REFOLD_CASES):
             await self._refold(stored, back[start : start + REFOLD_CASES])
 
-    async def _refold(self, stored: dict[str, Stored], names: list[str]) -> None:
+    async def _refold(self, stored: dict[str, LockedCase], names: list[str]) -> None:
         logged = await self._session.fetch(query("log_of_cases"), names)
         logs = changes.by_case(map(rows.event_of, logged))
         again = [changes.refolded(stored[name], logs[name], self._methodology) for name in names]
@@ -139,7 +140,7 @@ class Batch:
         await self._extend_cases([change for change in written if not change.refolded])
         whole = [rows.case_row(c.case, c.transitions) for c in written if c.refolded]
         if whole:
-            await self._session.execute(query("update_cases"), *rows.columns(whole, 10))
+            await self._session.execute(query("update_cases"), *rows.CASES.arrays(whole))
 
     async def _extend_cases(self, later: list[Change]) -> None:
         """Write cases that later looks extended, each to the place where it was locked."""
@@ -147,9 +148,12 @@ class Batch:
             return
         places = (self._places[change.case.case_id] for change in later)
         written = [
-            rows.extended_row(p, c.case, c.transitions) for p, c in zip(places, later, strict=True)
+            rows.later_case_row(p, c.case, c.transitions)
+            for p, c in zip(places, later, strict=True)
         ]
-        tag: str = await self._session.execute(query("extend_cases"), *rows.columns(written, 5))
+        tag: str = await self._session.execute(
+            query("extend_cases"), *rows.LATER_CASES.arrays(written)
+        )
         if int(tag.rpartition(" ")[2]) != len(written):
             raise LedgerInconsistent(
                 "a case is not where it was locked: a defect of this program; nothing of the batch stays"
@@ -163,14 +167,16 @@ class Batch:
             for spell in change.case.spells[change.first_spell - 1 :]
         ]
         if spells:
-            await self._session.execute(query("upsert_spells"), *rows.columns(spells, 25))
+            await self._session.execute(query("upsert_spells"), *rows.SPELLS.arrays(spells))
         moved = [
             row
             for change in written
             for row in rows.transition_rows(change.case.case_id, change.kept, change.moved)
         ]
         if moved:
-            await self._session.execute(query("insert_transitions"), *rows.columns(moved, 9))
+            await self._session.execute(
+                query("insert_transitions"), *rows.TRANSITIONS.arrays(moved)
+            )
         await self._publish(written, compared)
 
     async def _publish(self, written: list[Change], compared: list[Change]) -> None:
@@ -183,22 +189,22 @@ class Batch:
         records += [changes.watch_record(c) for c in written if c.entry_changed]
         self.outcomes += len(result.published) + len(fresh)
         if records:
-            await self._session.execute(query("insert_outbox"), *rows.columns(records, 4))
+            await self._session.execute(query("insert_outbox"), *rows.OUTBOX.arrays(records))
 
     async def _recorded(self, compared: list[Change]) -> dict[str, dict[UUID, tuple[str, bool]]]:
         if not compared:
             return {}
         names = [change.case.case_id for change in compared]
-        found: dict[str, dict[UUID, tuple[str, bool]]] = {}
+        recorded: dict[str, dict[UUID, tuple[str, bool]]] = {}
         for row in await self._session.fetch(query("outcomes_of_cases"), names):
             outcome = row["type"], row["voided"]
-            found.setdefault(row["case_id"], {})[row["outcome_id"]] = outcome
-        return found
+            recorded.setdefault(row["case_id"], {})[row["outcome_id"]] = outcome
+        return recorded
 
     async def _record(self, events: list[Event]) -> None:
         written = [rows.outcome_row(event) for event in events]
         if written:
-            await self._session.execute(query("insert_outcomes"), *rows.columns(written, 7))
+            await self._session.execute(query("insert_outcomes"), *rows.OUTCOMES.arrays(written))
 
     async def _mark(self, outcome_ids: list[UUID], voided_at: datetime | None) -> None:
         if outcome_ids:
@@ -218,7 +224,7 @@ def _first_of_each(events: Sequence[Event]) -> tuple[dict[Key, Event], list[int]
     first: dict[Key, Event] = {}
     conflicts = []
     for index, event in enumerate(events):
-        known = first.setdefault((event.case_id, event.id), event)
-        if known is not event and not changes.same_fact(known, event):
+        earlier = first.setdefault((event.case_id, event.id), event)
+        if earlier is not event and not changes.same_fact(earlier, event):
             conflicts.append(index)
     return first, conflicts

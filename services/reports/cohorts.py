@@ -7,7 +7,7 @@ from typing import NamedTuple
 from schemas.methodology import Methodology
 from services.core.hours import hour_of_week, month_of
 from services.reports.figures import HourCell, Month, Row, Warned, Warning
-from services.reports.tally import Judged, Tally
+from services.reports.tally import SpellStanding, Tally
 
 
 class Hours:
@@ -17,7 +17,7 @@ class Hours:
         self._zone = time_zone
         self._cells = [[[0, 0, 0] for _ in range(24)] for _ in range(7)]
 
-    def add(self, judged: Judged) -> None:
+    def add(self, judged: SpellStanding) -> None:
         """Count one spell, if it stands in n."""
         start = judged.spell.clock_started_at
         if judged.standing not in ("within", "certain_breaches", "undecided") or start is None:
@@ -57,7 +57,7 @@ class Trend:
         self._segments = segments
         self._tallies: dict[tuple[int, str], Tally] = {}
 
-    def add(self, judged: Judged, segment: int) -> None:
+    def add(self, judged: SpellStanding, segment: int) -> None:
         """Count one spell that was judged under the methodology of a segment."""
         start = judged.spell.clock_started_at
         if start is None or not self._covers(segment, start):
@@ -100,7 +100,7 @@ class Warnings:
         self._warnings = warnings
         self._tallies = [[Tally(w.provider) for _ in range(3)] for w in warnings]
 
-    def add(self, judged: Judged) -> None:
+    def add(self, judged: SpellStanding) -> None:
         """Count one spell for every warning of its provider."""
         start = judged.spell.clock_started_at
         if start is None:

@@ -27,8 +27,8 @@ async def evidence(
 ) -> AsyncIterator[list[Event]]:
     """Give the events of each case that concerns a provider, up to a cut-off, in the order of the case ids."""
     async with session.transaction(isolation="repeatable_read", readonly=True):
-        found = await session.fetch(_statement("cases_of_provider"), provider)
-        names = [row["case_id"] for row in found]
+        cases = await session.fetch(_statement("cases_of_provider"), provider)
+        names = [row["case_id"] for row in cases]
         async for log in logs(session, names, cutoff):
             yield log
 

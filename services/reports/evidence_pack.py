@@ -94,27 +94,27 @@ class PackWriter:
 
     def add(self, events: list[Event]) -> None:
         """Take one case's evidence; a case that does not concern the provider leaves no trace."""
-        found = dossier(events, self._scope, self._clean)
-        if found is None:
+        case = dossier(events, self._scope, self._clean)
+        if case is None:
             return
         for name, table in self._tables.items():
-            table.write(found.table(name))
+            table.write(case.table(name))
         # As `combined` of the core, which takes all digests at once.
-        self._digest.update(f"{found.case_id} {found.digest}\n".encode())
-        self._tally(found)
+        self._digest.update(f"{case.case_id} {case.digest}\n".encode())
+        self._tally(case)
 
-    def _tally(self, found: Dossier) -> None:
+    def _tally(self, case: Dossier) -> None:
         figures = self._figures
         figures.cases += 1
-        for spell in found.spells:
+        for spell in case.spells:
             self._count.add(spell.standing)
-            if not found.retracted:  # as in the league table: out of all counts (P21)
+            if not case.retracted:  # as in the league table: out of all counts (P21)
                 figures.exposure_lower_hours += spell.exposure_lower_hours
                 figures.exposure_upper_hours += spell.exposure_upper_hours
             listed = self._shown.get(spell.standing)
             if listed is not None and len(listed) < _LISTED:
                 listed.append(spell)
-        for notice in found.notices:
+        for notice in case.notices:
             figures.notices[notice.state] = figures.notices.get(notice.state, 0) + 1
 
     def finish(self, key: Ed25519PrivateKey, operator: Operator) -> Pack:

@@ -168,11 +168,11 @@ def _verify_zip(file: IO[bytes], archive: zipfile.ZipFile, public: Ed25519Public
     if not {SUMS, SIGNATURE} <= set(names) or len(set(names)) != len(names):
         raise PackRejected(f"the pack has no {SUMS} or no {SIGNATURE}, or a file twice")
     listed = _listed(archive.read(SUMS), archive.read(SIGNATURE), public)
-    found = {}
+    digests = {}
     for name in set(names) - {SUMS, SIGNATURE}:
         with archive.open(name) as inner:
-            found[name] = hashlib.file_digest(inner, "sha256").hexdigest()  # type: ignore[arg-type]
-    verified = _compare(listed, found, public)
+            digests[name] = hashlib.file_digest(inner, "sha256").hexdigest()  # type: ignore[arg-type]
+    verified = _compare(listed, digests, public)
     _check_container(file, archive)
     return verified
 
@@ -190,12 +190,12 @@ def _listed(sums: bytes, signature: bytes, public: Ed25519PublicKey) -> dict[str
 
 
 def _compare(
-    listed: Mapping[str, str], found: Mapping[str, str], public: Ed25519PublicKey
+    listed: Mapping[str, str], digests: Mapping[str, str], public: Ed25519PublicKey
 ) -> Verified:
     for what, names in (
-        ("is missing from the pack", listed.keys() - found.keys()),
-        ("was added to the pack", found.keys() - listed.keys()),
-        ("was changed", {n for n in listed.keys() & found.keys() if listed[n] != found[n]}),
+        ("is missing from the pack", listed.keys() - digests.keys()),
+        ("was added to the pack", digests.keys() - listed.keys()),
+        ("was changed", {n for n in listed.keys() & digests.keys() if listed[n] != digests[n]}),
     ):
         if names:
             raise PackRejected(f"{_printable(names)} {what}")
@@ -204,8 +204,8 @@ def _compare(
 
 def _printable(names: Iterable[str]) -> str:
     """Repeat only names that could be ours: anything may be the name of an added file."""
-    known = sorted(name for name in names if re.fullmatch(r"[a-z]+\.[a-z]+", name, re.I))
-    return ", ".join(known) or "a file"
+    expected = sorted(name for name in names if re.fullmatch(r"[a-z]+\.[a-z]+", name, re.I))
+    return ", ".join(expected) or "a file"
 
 
 def _check_container(there: IO[bytes], archive: zipfile.ZipFile) -> None:

@@ -9,7 +9,7 @@ from services.core.incidence import CAUSES
 from services.reports import plots
 from services.reports.figures import HourCell, Month, Row, Table
 from services.reports.text import count, cutoff_words, name, norm_words, notes, share, shares
-from services.reports.units import Unit, duration, unit_of
+from services.reports.units import TimeUnit, duration, unit_of
 
 _PANELS = 12
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -86,8 +86,8 @@ def _exposure(row: Row) -> str:
 
 
 def _section(title: str, content: str, words: str = "") -> str:
-    said = f"<p>{escape(words)}</p>" if words else ""
-    return f"<section><h2>{escape(title)}</h2>{said}{content}</section>"
+    paragraph = f"<p>{escape(words)}</p>" if words else ""
+    return f"<section><h2>{escape(title)}</h2>{paragraph}{content}</section>"
 
 
 # -- the table -----------------------------------------------------------------------------------
@@ -104,10 +104,10 @@ def _league(table: Table, everything: bool) -> str:
     times = (f"median, {unit.short}", f"90 % gone, {unit.short}")
     bounds = [_cells(name(row), _figures(row, unit), kind) for row, kind in _marked(shown, totals)]
     stock = [_cells(name(row), _left(row), kind) for row, kind in _marked(shown, totals)]
-    said = "What stayed, came back, moved, or could not be told."
+    intro = "What stayed, came back, moved, or could not be told."
     return _section(
         f"League table by {table.by}",
-        _grid(table.by, (*_HEADS, *times), bounds, caption) + _grid(table.by, _STOCK, stock, said),
+        _grid(table.by, (*_HEADS, *times), bounds, caption) + _grid(table.by, _STOCK, stock, intro),
     )
 
 
@@ -134,7 +134,7 @@ def _grid(first: str, heads: Sequence[str], rows: Iterable[str], caption: str) -
     )
 
 
-def _figures(row: Row, unit: Unit) -> tuple[str, ...]:
+def _figures(row: Row, unit: TimeUnit) -> tuple[str, ...]:
     return (*_bounds(row), duration(row.median, unit), duration(row.p90, unit))
 
 
@@ -178,8 +178,8 @@ def _cells(head: str, cells: Iterable[str], kind: str = "") -> str:
 
 
 def _figure(drawing: str, caption: str = "") -> str:
-    said = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return f"<figure>{drawing}{said}</figure>"
+    legend = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return f"<figure>{drawing}{legend}</figure>"
 
 
 def _distribution(table: Table) -> str:
@@ -233,9 +233,9 @@ def _heat(cell: HourCell) -> str:
     if not cell.n or cell.lower is None or cell.upper is None:
         return '<td class="none" title="none, or too few">·</td>'
     light, ink = heat(cell.lower)
-    said = f"{WEEKDAYS[cell.weekday]} {cell.hour:02d}:00, n {cell.n}, {cell.lower:.2f} to {cell.upper:.2f}"
+    tooltip = f"{WEEKDAYS[cell.weekday]} {cell.hour:02d}:00, n {cell.n}, {cell.lower:.2f} to {cell.upper:.2f}"
     return (
-        f'<td style="background:hsl(208 62% {light}%);color:{ink}" title="{said}">'
+        f'<td style="background:hsl(208 62% {light}%);color:{ink}" title="{tooltip}">'
         f"{cell.lower * 100:.0f}</td>"
     )
 

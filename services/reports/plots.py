@@ -14,7 +14,7 @@ from services.reports.svg import (
     vertical_grid,
 )
 from services.reports.text import name
-from services.reports.units import Unit, duration, unit_of
+from services.reports.units import TimeUnit, duration, unit_of
 
 _WIDTH = 920.0
 _LABELS = 220.0
@@ -85,13 +85,13 @@ def survival(row: Row, table: Table) -> str:
         tag("line", x1=x(norm), x2=x(norm), y1=_TOP, y2=_PANEL_HEIGHT - _BOTTOM, class_="norm"),
         *_band(row.curve, x, y, end),
     ]
-    said = f"Share still online at {name(row)}; median in {unit.word} {median}, n {row.n}."
-    return drawing(parts, _PANEL_WIDTH, _PANEL_HEIGHT, f"Survival, {name(row)}", said)
+    tooltip = f"Share still online at {name(row)}; median in {unit.word} {median}, n {row.n}."
+    return drawing(parts, _PANEL_WIDTH, _PANEL_HEIGHT, f"Survival, {name(row)}", tooltip)
 
 
 def _band(curve: Curve, x: Scale, y: Scale, end: float) -> list[str]:
     """Draw the known stretches as one path and the gaps as another, so that the page stays small."""
-    known, gaps = [], []
+    points, gaps = [], []
     left, share = 0.0, 1.0
     for begins, ends, mass in zip(curve.lefts, curve.rights, curve.masses, strict=True):
         if begins >= end:
@@ -99,18 +99,18 @@ def _band(curve: Curve, x: Scale, y: Scale, end: float) -> list[str]:
         after = max(share - mass, 0.0)
         stop = end if ends is None else min(ends, end)
         if begins > left:
-            known.append(f"M{x(left):.1f} {y(share):.1f}H{x(begins):.1f}")
+            points.append(f"M{x(left):.1f} {y(share):.1f}H{x(begins):.1f}")
         gaps.append(
             f"M{x(begins):.1f} {y(share):.1f}H{x(stop):.1f}V{y(after):.1f}H{x(begins):.1f}Z"
         )
         left, share = stop, after
     if left < end:
-        known.append(f"M{x(left):.1f} {y(share):.1f}H{x(end):.1f}")
+        points.append(f"M{x(left):.1f} {y(share):.1f}H{x(end):.1f}")
     parts = [tag("path", d="".join(gaps), class_="gap")] if gaps else []
-    return [*parts, tag("path", d="".join(known), class_="known")] if known else parts
+    return [*parts, tag("path", d="".join(points), class_="known")] if points else parts
 
 
-def _time(hours: float, unit: Unit) -> str:
+def _time(hours: float, unit: TimeUnit) -> str:
     value = hours * unit.per_hour
     return f"{value:.2g} {unit.short}" if value < 1 else f"{value:.0f} {unit.short}"
 
@@ -137,13 +137,13 @@ def _month(month: Month, left: float, right: float, y: Scale, bottom: float) -> 
     assert row.lower is not None
     assert row.upper is not None
     middle, width = (left + right) / 2, min((right - left) * 0.6, 40.0)
-    said = f"{month.month}: {row.lower:.4f} to {row.upper:.4f}, n {row.n}, {month.methodology}"
+    tooltip = f"{month.month}: {row.lower:.4f} to {row.upper:.4f}, n {row.n}, {month.methodology}"
     low, high = row.sampling or (row.lower, row.upper)
     return [
         tag("line", x1=middle, x2=middle, y1=y(low), y2=y(high), class_="whisker"),
         tag(
             "rect",
-            tag("title", said),
+            tag("title", tooltip),
             x=middle - width / 2,
             width=width,
             y=y(row.upper),

@@ -103,12 +103,15 @@ def _row(row: Row) -> Row:
         return _blank(row)
     counts = _Counts(row.within, row.certain_breaches, row.undecided)
     counts.widen()
-    made = _rest(row)
-    _judge(made, counts)
-    if not made.too_few:
-        made.lower, made.upper = made.within / row.n, made.not_certainly_outside / row.n
-        made.sampling = sampling(made)
-    return made
+    published = _rest(row)
+    _judge(published, counts)
+    if not published.too_few:
+        published.lower, published.upper = (
+            published.within / row.n,
+            published.not_certainly_outside / row.n,
+        )
+        published.sampling = sampling(published)
+    return published
 
 
 def _blank(row: Row) -> Row:
@@ -118,36 +121,36 @@ def _blank(row: Row) -> Row:
 
 def _pooled(row: Row, *, few: bool) -> Row:
     """Give a pooled row; where few groups are drawn from, the bootstrap gives away theirs, and is left out."""
-    made = _total(row)
-    if made.sampling is not None:
-        low, high = made.sampling
-        made.sampling = None if few else (_floor(low), _ceil(high))
-    return made
+    published = _total(row)
+    if published.sampling is not None:
+        low, high = published.sampling
+        published.sampling = None if few else (_floor(low), _ceil(high))
+    return published
 
 
 def _part(row: Row) -> Row:
     """Give a row whose spells stand in another row too: without it, both would give away what this one hides."""
     if row.n < LEAST:
         return _blank(row)
-    made = _total(row)
-    if not made.too_few:
+    published = _total(row)
+    if not published.too_few:
         n = _up(row.n)
-        low, high = wilson(made.within, n)[0], wilson(n - made.certain_breaches, n)[1]
-        made.sampling = _floor(low), _ceil(high)
-    return made
+        low, high = wilson(published.within, n)[0], wilson(n - published.certain_breaches, n)[1]
+        published.sampling = _floor(low), _ceil(high)
+    return published
 
 
 def _total(row: Row) -> Row:
     """Round the parts of n down to fives: what the groups' own rows hide does not follow from their sum."""
-    made = _rest(row)
+    published = _rest(row)
     parts = (_down(row.within), _down(row.certain_breaches), _down(row.undecided))
-    made.n = sum(parts)
-    _judge(made, _Counts(*parts))
+    published.n = sum(parts)
+    _judge(published, _Counts(*parts))
     if not row.too_few:
         # Over n itself, a share would tell n, and n what the hidden groups have.
-        made.lower = _floor(parts[0] / _up(row.n))
-        made.upper = _ceil(1 - parts[1] / _up(row.n))
-    return made
+        published.lower = _floor(parts[0] / _up(row.n))
+        published.upper = _ceil(1 - parts[1] / _up(row.n))
+    return published
 
 
 def _judge(row: Row, counts: _Counts) -> None:
@@ -157,18 +160,18 @@ def _judge(row: Row, counts: _Counts) -> None:
 
 
 def _rest(row: Row) -> Row:
-    made = msgspec.structs.replace(row)
+    published = msgspec.structs.replace(row)
     for name in _ROUNDED:
-        setattr(made, name, _rounded(getattr(row, name)))
-    made.excluded = {reason: _rounded(count) for reason, count in row.excluded.items()}
-    made.exposure_lower_hours = float(round(row.exposure_lower_hours))
-    made.exposure_upper_hours = float(round(row.exposure_upper_hours))
-    made.incidence = {
+        setattr(published, name, _rounded(getattr(row, name)))
+    published.excluded = {reason: _rounded(count) for reason, count in row.excluded.items()}
+    published.exposure_lower_hours = float(round(row.exposure_lower_hours))
+    published.exposure_upper_hours = float(round(row.exposure_upper_hours))
+    published.incidence = {
         cause: _bounds(pair, row.incidence_n) for cause, pair in row.incidence.items()
     }
-    made.incidence_n = _rounded(row.incidence_n)
-    made.estimate, made.curve = None, _curve(row.curve, row.n)
-    return made
+    published.incidence_n = _rounded(row.incidence_n)
+    published.estimate, published.curve = None, _curve(row.curve, row.n)
+    return published
 
 
 def _bounds(pair: tuple[float, float], n: int) -> tuple[float, float]:

@@ -30,8 +30,8 @@ async def stored_cases(connection: DatabaseConnection) -> AsyncIterator[Case]:
 async def definition(connection: DatabaseConnection) -> str | None:
     """Give the digest of the methodology that the ledger's cases are folded under; None where it has none yet."""
     async with session_of(connection) as session:
-        found = await session.fetchrow(query("methodology"))
-        return None if found is None else found["digest"]
+        row = await session.fetchrow(query("methodology"))
+        return None if row is None else row["digest"]
 
 
 async def folded_cases(

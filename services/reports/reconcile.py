@@ -25,7 +25,7 @@ from schemas.ids import instant
 from services.core.case import Case, Notice, Removal
 from services.core.fold import fold
 from services.reports.evidence_case import Clean, Scope
-from services.reports.reconcile_list import Claim, ProviderList, When
+from services.reports.reconcile_list import ProviderClaim, ProviderList, When
 
 _NO_TIME = timedelta()
 
@@ -90,11 +90,11 @@ class Reconciliation(Struct, kw_only=True):
 
 def our_side(events: Iterable[Event], scope: Scope) -> list[Ours]:
     """Give our notices to the provider about one case."""
-    known = [event for event in events if event.time <= scope.cutoff]
-    if not known:
+    log = [event for event in events if event.time <= scope.cutoff]
+    if not log:
         return []
-    case, _ = fold(known, scope.methodology)
-    filed = [e.data for e in known if isinstance(e.data, ev.ReportFiled)]
+    case, _ = fold(log, scope.methodology)
+    filed = [e.data for e in log if isinstance(e.data, ev.ReportFiled)]
     references = tuple(sorted({data.reference for data in filed if data.reference is not None}))
     mine = [n for n in case.notices.values() if n.provider == scope.provider]
     return [_ours(case, notice, references) for notice in mine]
@@ -121,8 +121,8 @@ def reconcile(
     ours: Iterable[Ours], theirs: ProviderList, scope: Scope, tolerance: timedelta, clean: Clean
 ) -> Reconciliation:
     """Compare both sides; the scope's period bounds which notices of ours the list has to have."""
-    known = sorted(ours, key=lambda o: (o.sent_at or scope.cutoff, o.case_id, o.notice_id))
-    index, taken = _Index(known), set[int]()
+    ordered = sorted(ours, key=lambda o: (o.sent_at or scope.cutoff, o.case_id, o.notice_id))
+    index, taken = _Index(ordered), set[int]()
     method = scope.methodology
     result = Reconciliation(
         provider=scope.provider,
@@ -137,7 +137,7 @@ def reconcile(
     )
     for claim in theirs.claims:
         _take(result, claim, index, taken, _Judge(theirs.columns, tolerance, clean))
-    for place, notice in enumerate(known):
+    for place, notice in enumerate(ordered):
         _leave(result, notice, place in taken, scope, clean)
     result.details += [
         Detail(status="malformed", line=bad.line, note=bad.message) for bad in theirs.malformed
@@ -148,7 +148,7 @@ def reconcile(
 
 
 def _take(
-    result: Reconciliation, claim: Claim, index: "_Index", taken: set[int], judge: "_Judge"
+    result: Reconciliation, claim: ProviderClaim, index: "_Index", taken: set[int], judge: "_Judge"
 ) -> None:
     places, note = index.find(claim)
     named = judge.named(claim)
@@ -195,7 +195,7 @@ class _Index:
             for reference in notice.references:
                 self._by["reference"][reference].add(place)
 
-    def find(self, claim: Claim) -> tuple[set[int], str | None]:
+    def find(self, claim: ProviderClaim) -> tuple[set[int], str | None]:
         """Give the notices that fit every name of a row, and a note where a name was of no use."""
         given = {name: getattr(claim, name) for name in self._by if getattr(claim, name)}
         sets = {name: self._by[name].get(text, set()) for name, text in given.items()}
@@ -203,11 +203,11 @@ class _Index:
         if len(sets) > 1 and not sets.get("reference", {0}):
             del sets["reference"]
             note = "the reference is not known here"
-        found = set.intersection(*sets.values())
-        if not found and any(sets.values()):
+        fitting = set.intersection(*sets.values())
+        if not fitting and any(sets.values()):
             fits = ", ".join(name for name, places in sets.items() if places)
             note = f"only {fits} is known here, not together with the rest of the row"
-        return found, note
+        return fitting, note
 
 
 class _Judge:
@@ -218,7 +218,7 @@ class _Judge:
         self._tolerance = tolerance
         self._clean: Callable[[str], str] = clean
 
-    def named(self, claim: Claim) -> dict[str, Any]:
+    def named(self, claim: ProviderClaim) -> dict[str, Any]:
         """Repeat the names of a row, as far as they may be repeated."""
         return {
             "line": claim.line,
@@ -227,33 +227,33 @@ class _Judge:
             "case_id": claim.case_id,
         }
 
-    def differences(self, claim: Claim, fitting: list[Ours]) -> list[Detail]:
+    def differences(self, claim: ProviderClaim, fitting: list[Ours]) -> list[Detail]:
         """Give what the row and the notices that it speaks for don't agree on."""
-        found = self._received(claim, fitting)
+        details = self._received(claim, fitting)
         for case_id in dict.fromkeys(notice.case_id for notice in fitting):
             removals = [r for n in fitting if n.case_id == case_id for r in n.removals]
-            found += self._removed(claim, case_id, removals)
-        return found
+            details += self._removed(claim, case_id, removals)
+        return details
 
-    def _received(self, claim: Claim, fitting: list[Ours]) -> list[Detail]:
-        said = claim.received_at
-        if said is None:
+    def _received(self, claim: ProviderClaim, fitting: list[Ours]) -> list[Detail]:
+        claimed = claim.received_at
+        if claimed is None:
             return []
         if all(notice.failed for notice in fitting):
             note = "received there, but failed here: the clock would have started"
-            return [self._difference(claim, "received_at", None, said, None, note=note)]
+            return [self._difference(claim, "received_at", None, claimed, None, note=note)]
         arrivals = [n.arrived_at for n in fitting if n.arrived_at is not None and not n.failed]
         if not arrivals:
             return []
-        nearest = min(arrivals, key=lambda at: abs(_gap(said, at, at)))
-        gap = _gap(said, nearest, nearest)
+        nearest = min(arrivals, key=lambda at: abs(_gap(claimed, at, at)))
+        gap = _gap(claimed, nearest, nearest)
         if abs(gap) <= self._tolerance:
             return []
-        return [self._difference(claim, "received_at", nearest, said, gap)]
+        return [self._difference(claim, "received_at", nearest, claimed, gap)]
 
-    def _removed(self, claim: Claim, case_id: str, removals: list[Removal]) -> list[Detail]:
-        said = claim.removed_at
-        if said is None:
+    def _removed(self, claim: ProviderClaim, case_id: str, removals: list[Removal]) -> list[Detail]:
+        claimed = claim.removed_at
+        if claimed is None:
             if not removals or "removed_at" not in self._columns:
                 return []
             note = "removed here, not there"
@@ -261,18 +261,18 @@ class _Judge:
             return [self._difference(claim, "removed_at", upper, None, None, case_id, note)]
         if not removals:
             note = "removed there; no removal is confirmed here"
-            return [self._difference(claim, "removed_at", None, said, None, case_id, note)]
-        nearest = min(removals, key=lambda r: abs(_gap(said, r.lower, r.upper)))
-        gap = _gap(said, nearest.lower, nearest.upper)
+            return [self._difference(claim, "removed_at", None, claimed, None, case_id, note)]
+        nearest = min(removals, key=lambda r: abs(_gap(claimed, r.lower, r.upper)))
+        gap = _gap(claimed, nearest.lower, nearest.upper)
         if abs(gap) <= self._tolerance:
             return []
         end = nearest.upper if gap > _NO_TIME else nearest.lower
         note = "seen online here after that" if gap < _NO_TIME else "seen gone here before that"
-        return [self._difference(claim, "removed_at", end, said, gap, case_id, note)]
+        return [self._difference(claim, "removed_at", end, claimed, gap, case_id, note)]
 
     def _difference(
         self,
-        claim: Claim,
+        claim: ProviderClaim,
         field: str,
         ours: datetime | None,
         theirs: When | None,
@@ -293,12 +293,12 @@ class _Judge:
         )
 
 
-def _gap(said: When, lower: datetime | None, upper: datetime) -> timedelta:
+def _gap(claimed: When, lower: datetime | None, upper: datetime) -> timedelta:
     """Give how far what they say lies outside [lower, upper]: before it negative, after it positive."""
-    if said.earliest > upper:
-        return said.earliest - upper
-    if lower is not None and said.latest < lower:
-        return said.latest - lower
+    if claimed.earliest > upper:
+        return claimed.earliest - upper
+    if lower is not None and claimed.latest < lower:
+        return claimed.latest - lower
     return _NO_TIME
 
 

@@ -37,7 +37,7 @@ class When(Struct, frozen=True):
     latest: datetime
 
 
-class Claim(Struct, frozen=True, kw_only=True):
+class ProviderClaim(Struct, frozen=True, kw_only=True):
     """What a provider's row says."""
 
     line: int
@@ -59,7 +59,7 @@ class ProviderList(Struct, kw_only=True):
     """All rows of a list, in order; `columns` are those that were understood."""
 
     columns: tuple[str, ...]
-    claims: list[Claim]
+    claims: list[ProviderClaim]
     malformed: list[Malformed]
 
     @property
@@ -80,17 +80,17 @@ def read_list(file: TextIO, zone: tzinfo | None = None) -> ProviderList:
     head = file.readline()
     delimiter = max(_DELIMITERS, key=head.count)
     columns = _columns(head, delimiter)
-    found = ProviderList(
+    listed = ProviderList(
         columns=tuple(name for name in columns if name in (*NAMES, *TIMES)),
         claims=[],
         malformed=[],
     )
     for line, cells in _rows(file, delimiter):
         try:
-            found.claims.append(_claim(line, _named(columns, cells), zone))
+            listed.claims.append(_claim(line, _named(columns, cells), zone))
         except _BadCell as error:
-            found.malformed.append(Malformed(line, str(error)))
-    return found
+            listed.malformed.append(Malformed(line, str(error)))
+    return listed
 
 
 def _columns(head: str, delimiter: str) -> list[str]:
@@ -131,7 +131,7 @@ def _named(columns: list[str], cells: list[str] | str) -> dict[str, str]:
     return {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}
 
 
-def _claim(line: int, cells: dict[str, str], zone: tzinfo | None) -> Claim:
+def _claim(line: int, cells: dict[str, str], zone: tzinfo | None) -> ProviderClaim:
     wanted = {name: cells.get(name, "") for name in (*NAMES, *TIMES)}
     if any(len(cell) > _MOST_CELL for cell in wanted.values()):
         raise _BadCell("a cell is far too long; a quote before it may never close")
@@ -142,7 +142,7 @@ def _claim(line: int, cells: dict[str, str], zone: tzinfo | None) -> Claim:
     case_id = wanted["case_id"].lower()
     if case_id and not is_case_id(case_id):
         raise _BadCell("case_id is not 32 hexadecimal digits")
-    return Claim(
+    return ProviderClaim(
         line=line,
         notice_id=wanted["notice_id"] or None,
         reference=wanted["reference"] or None,

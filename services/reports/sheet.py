@@ -130,13 +130,13 @@ def _pair(name: str, ends: tuple[str, str], pair: tuple[float, float] | None) ->
     return {} if pair is None else {f"{name}_{end}": v for end, v in zip(ends, pair, strict=True)}
 
 
-def _quantile(name: str, found: Quantile | None) -> dict[str, object]:
-    if found is None:
+def _quantile(name: str, quantile: Quantile | None) -> dict[str, object]:
+    if quantile is None:
         return {}
     return {
-        f"{name}_reached": found.reached,
-        f"{name}_lower_hours": found.lower_hours,
-        f"{name}_upper_hours": found.upper_hours,
+        f"{name}_reached": quantile.reached,
+        f"{name}_lower_hours": quantile.lower_hours,
+        f"{name}_upper_hours": quantile.upper_hours,
     }
 
 

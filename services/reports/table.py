@@ -15,7 +15,7 @@ from services.reports.cohorts import Hours, Segment, Trend, Warnings
 from services.reports.figures import By, Row, Table, Warning
 from services.reports.tally import (
     UNKNOWN_PROVIDER,
-    Judged,
+    SpellStanding,
     Tally,
     exposure_hours,
     judge,
@@ -141,7 +141,7 @@ def build(
     return builder.finish()
 
 
-def _grouping(choice: Choice) -> Callable[[Judged], str]:
+def _grouping(choice: Choice) -> Callable[[SpellStanding], str]:
     """Name the group of a spell; a case of several reporters counts for the first one."""
     if choice.by == "reporter":
         return lambda judged: judged.case.reporters[0] if judged.case.reporters else UNKNOWN

@@ -12,9 +12,9 @@ from services.core.case import Case, Spell
 from services.core.estimate import INFINITE, Estimate, Interval, outward, turnbull_counted
 from services.core.exposure import exposure_bounds
 from services.core.incidence import Ending, Incidence, ending_of
-from services.core.machines import Presence, Procedure
 from services.core.removal import removal_time, resolution
 from services.core.resample import by_provider
+from services.core.stock import still_online
 from services.reports.figures import Curve, Quantile, Row
 
 UNKNOWN_PROVIDER = "unknown"
@@ -36,7 +36,7 @@ _SUMS = (
 )
 
 
-class Judged(NamedTuple):
+class SpellStanding(NamedTuple):
     """One spell under one methodology at one cut-off; judged once, counted in several groups."""
 
     case: Case
@@ -49,7 +49,7 @@ class Judged(NamedTuple):
     exposure: tuple[int, int]
 
 
-def judge(case: Case, spell: Spell, methodology: Methodology, cutoff: datetime) -> Judged:
+def judge(case: Case, spell: Spell, methodology: Methodology, cutoff: datetime) -> SpellStanding:
     """Judge one spell."""
     stands, norm = standing(case, spell, methodology, cutoff), methodology.norm_for(case.category)
     interval = None
@@ -57,7 +57,7 @@ def judge(case: Case, spell: Spell, methodology: Methodology, cutoff: datetime) 
         interval = removal_time(spell, methodology, norm)
     lower, upper = exposure_hours(spell, cutoff)
     risk = stands in _AT_RISK and _norm_over(spell, methodology, norm, cutoff)
-    return Judged(
+    return SpellStanding(
         case=case,
         spell=spell,
         provider=spell.provider or UNKNOWN_PROVIDER,
@@ -90,7 +90,7 @@ class Tally:
         self.clusters: dict[str, list[int]] = {}
         self.exposure = (0, 0)
 
-    def add(self, judged: Judged) -> None:
+    def add(self, judged: SpellStanding) -> None:
         """Count one spell."""
         spell, row = judged.spell, self.row
         self.count.add(judged.standing)
@@ -104,7 +104,7 @@ class Tally:
             row.reports_younger_than_norm += judged.case.reports
         if not judged.case.retracted:
             row.gone_before_notice += spell.gone_before_notice
-            row.still_online += _online(spell)
+            row.still_online += still_online(judged.case, spell)
             row.returned += len(spell.returned_at)
             row.moved += spell.closed_reason == "moved"
             self.exposure = self._longer(judged.exposure)
@@ -115,7 +115,7 @@ class Tally:
     def _longer(self, exposure: tuple[int, int]) -> tuple[int, int]:
         return self.exposure[0] + exposure[0], self.exposure[1] + exposure[1]
 
-    def _cluster(self, judged: Judged) -> None:
+    def _cluster(self, judged: SpellStanding) -> None:
         counts = self.clusters.setdefault(judged.provider, [0, 0, 0])
         counts[0] += 1
         counts[1] += judged.standing == "within"
@@ -162,11 +162,11 @@ class Tally:
     def _estimate(self, methodology: Methodology, curves: bool) -> None:
         if not self.intervals:
             return
-        found, row = turnbull_counted(self.intervals), self.row
-        low, high = found.gone_by(methodology.norm_for("").total_seconds())
+        estimate, row = turnbull_counted(self.intervals), self.row
+        low, high = estimate.gone_by(methodology.norm_for("").total_seconds())
         row.estimate = (round(low, 6), round(min(high, 1.0), 6))
-        row.median, row.p90 = quantile(found, 0.5), quantile(found, 0.9)
-        row.curve = curve(found) if curves else None
+        row.median, row.p90 = quantile(estimate, 0.5), quantile(estimate, 0.9)
+        row.curve = curve(estimate) if curves else None
 
 
 def sampling(row: Row) -> tuple[float, float]:
@@ -174,20 +174,20 @@ def sampling(row: Row) -> tuple[float, float]:
     return wilson(row.within, row.n)[0], wilson(row.not_certainly_outside, row.n)[1]
 
 
-def quantile(found: Estimate, share: float) -> Quantile:
+def quantile(estimate: Estimate, share: float) -> Quantile:
     """Give a quantile in hours."""
-    interval = found.quantile(share)
+    interval = estimate.quantile(share)
     if interval is None:
         return Quantile(reached=False)
     left, right = interval
     return Quantile(reached=True, lower_hours=left / _HOUR, upper_hours=right / _HOUR)
 
 
-def curve(found: Estimate) -> Curve:
+def curve(estimate: Estimate) -> Curve:
     """Give the intervals that hold mass, in hours."""
     held = [
         (left, right, mass)
-        for left, right, mass in zip(found.lefts, found.rights, found.masses, strict=True)
+        for left, right, mass in zip(estimate.lefts, estimate.rights, estimate.masses, strict=True)
         if mass > _NO_MASS
     ]
     return Curve(
@@ -201,14 +201,6 @@ def exposure_hours(spell: Spell, cutoff: datetime) -> tuple[float, float]:
     """Give the hours that known material stayed online at this provider: at least, at most, until the cut-off."""
     lower, upper = exposure_bounds(spell, cutoff)
     return lower / _HOUR, upper / _HOUR
-
-
-def _online(spell: Spell) -> bool:
-    return (
-        spell.procedure is not Procedure.CLOSED
-        and spell.presence is not Presence.REMOVED
-        and spell.first_online_at is not None
-    )
 
 
 def largest_first(tallies: Sequence[Tally]) -> list[Tally]:

@@ -99,15 +99,15 @@ def _fitting(sheet: Sheet, width: int | None) -> list[list[int]]:
     """Share the columns but the first out among as few tables as fit; a long name is folded."""
     widths = [max(map(len, column)) for column in zip(sheet.heads, *sheet.lines, strict=True)]
     first = min(widths[0], _NAME_WIDTH) + _EDGES
-    made: list[list[int]] = [[]]
+    groups: list[list[int]] = [[]]
     used = first
     for column, needs in enumerate(widths[1:], start=1):
-        if width is not None and made[-1] and used + needs + _GAP > width:
-            made.append([])
+        if width is not None and groups[-1] and used + needs + _GAP > width:
+            groups.append([])
             used = first
-        made[-1].append(column)
+        groups[-1].append(column)
         used += needs + _GAP
-    return made
+    return groups
 
 
 def _bounds(table: Table, rows: Sequence[Row]) -> Sheet:

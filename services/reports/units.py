@@ -6,7 +6,7 @@ from schemas.methodology import seconds
 from services.reports.figures import Quantile, Table
 
 
-class Unit(NamedTuple):
+class TimeUnit(NamedTuple):
     """A unit of time: how it is written, in one letter or so and as a word."""
 
     short: str
@@ -15,24 +15,24 @@ class Unit(NamedTuple):
 
 
 SECONDS, MINUTES, HOURS = (
-    Unit("s", "seconds", 3600.0),
-    Unit("min", "minutes", 60.0),
-    Unit("h", "hours", 1.0),
+    TimeUnit("s", "seconds", 3600.0),
+    TimeUnit("min", "minutes", 60.0),
+    TimeUnit("h", "hours", 1.0),
 )
 # A norm below two of a unit is told in the next smaller one: the times of interest lie around the norm.
 _LEAST_NORM = ((HOURS, 7200.0), (MINUTES, 120.0))
 
 
-def unit_of(table: Table) -> Unit:
+def unit_of(table: Table) -> TimeUnit:
     """Choose the unit by the norm."""
     norm = seconds(table.norm)
     return next((unit for unit, least in _LEAST_NORM if norm >= least), SECONDS)
 
 
-def duration(found: Quantile | None, unit: Unit) -> str:
+def duration(quantile: Quantile | None, unit: TimeUnit) -> str:
     """Write a quantile as an interval, or that it was not reached."""
-    if found is None:
+    if quantile is None:
         return "-"
-    if not found.reached or found.lower_hours is None or found.upper_hours is None:
+    if not quantile.reached or quantile.lower_hours is None or quantile.upper_hours is None:
         return "not reached"
-    return f"{found.lower_hours * unit.per_hour:.1f}-{found.upper_hours * unit.per_hour:.1f}"
+    return f"{quantile.lower_hours * unit.per_hour:.1f}-{quantile.upper_hours * unit.per_hour:.1f}"

@@ -30,7 +30,7 @@ class _Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     grace: Duration = DEFAULT_GRACE
 
 
-class _File(Struct, frozen=True, forbid_unknown_fields=True):
+class _WarningsFile(Struct, frozen=True, forbid_unknown_fields=True):
     warning: tuple[_Entry, ...] = ()
 
 
@@ -38,21 +38,21 @@ def load_warnings(path: Path) -> list[Warning]:
     """Read a file of warnings; raises `ConfigError` with the line."""
     try:
         text = path.read_text("utf-8")
-        entries = msgspec.convert(tomllib.loads(text), _File).warning
+        entries = msgspec.convert(tomllib.loads(text), _WarningsFile).warning
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"warnings {path.name}: {error}") from None
     except msgspec.ValidationError as error:
-        said, _, place = str(error).partition(" - at `$.")
+        problem, _, place = str(error).partition(" - at `$.")
         line = line_of(text, place.rstrip("`"))
-        raise ConfigError(f"warnings {path.name}, line {line}: {said}") from None
+        raise ConfigError(f"warnings {path.name}, line {line}: {problem}") from None
     return [_warning(entry.provider, entry.warned_at, entry.grace) for entry in entries]
 
 
 def warning(text: str, grace: str) -> Warning:
     """Read PROVIDER=DATE; raises `ConfigError`."""
-    provider, found, day = text.rpartition("=")
+    provider, equals, day = text.rpartition("=")
     try:
-        if not found or not provider:
+        if not equals or not provider:
             raise ValueError
         warned_at = datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
         return _warning(provider, warned_at, msgspec.convert(grace, Duration))

@@ -11,7 +11,7 @@ __all__ = ["database_connection", "kafka_connection"]
 def database_connection(
     settings: Settings, role: str | None = None, max_size: int | None = None
 ) -> DatabaseConnection:
-    """Say how to reach Postgres, and as which role to act there; behind PgBouncer the login decides that."""
+    """Return the connection to Postgres and the role to switch to; behind PgBouncer the login decides the role."""
     database = settings.database
     if database.url is None:
         raise ConfigError("TAKEDOWN_DATABASE_URL is not set, and no `takedown up` runs")

@@ -1,4 +1,4 @@
-"""The data directory: made once, for its owner alone."""
+"""The data directory: created once, for its owner alone."""
 
 import os
 from pathlib import Path
@@ -9,17 +9,17 @@ _ADVICE = "set TAKEDOWN_DATA_DIR to a folder of yours"
 
 
 def prepare(path: Path) -> None:
-    """Have the data directory; raises `ConfigError` where it can't be made or written."""
-    if said := problem(path):
-        raise ConfigError(said)
+    """Create the data directory if need be; raises `ConfigError` if it can't be created or written."""
+    if fault := problem(path):
+        raise ConfigError(fault)
     try:
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise ConfigError(f"{path} can't be made ({error.strerror}); {_ADVICE}") from None
+        raise ConfigError(f"{path} can't be created ({error.strerror}); {_ADVICE}") from None
 
 
 def problem(path: Path) -> str | None:
-    """Say why a path can't be the data directory; None where it can."""
+    """Return the reason why a path can't be the data directory; None if it can."""
     nearest = existing(path)
     if not nearest.is_dir():
         return f"{nearest} is no folder; {_ADVICE}"
@@ -29,5 +29,5 @@ def problem(path: Path) -> str | None:
 
 
 def existing(path: Path) -> Path:
-    """Give the path, or the nearest parent of it that there is."""
+    """Return the path, or its nearest existing parent."""
     return next(p for p in (path, *path.parents) if os.path.lexists(p))

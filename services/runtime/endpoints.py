@@ -1,4 +1,4 @@
-"""Where a running `takedown up` can be reached: written by it, read by every other command.
+"""The addresses of a running `takedown up`: written by it, read by every other command.
 
 The file lies in the data directory and holds the database's password: only its owner may read it.
 It counts only while the lock beside it is held: what a crash left behind misleads nobody.
@@ -46,7 +46,7 @@ def write_endpoints(data_dir: Path, endpoints: Endpoints) -> None:
 
 
 def remove_endpoints(data_dir: Path) -> None:
-    """Take the addresses back."""
+    """Remove the addresses."""
     (data_dir / _NAME).unlink(missing_ok=True)
 
 
@@ -73,28 +73,28 @@ def _locked(path: Path) -> bool:
 
 
 def connected(settings: Settings, *, database: bool = True, kafka: bool = True) -> Settings:
-    """Fill the addresses that are asked for and not set from the running installation.
+    """Fill addresses that are needed and not set from the running installation.
 
     Raises `NotRunning` where one is neither set nor to be found.
     """
     wanted = [(database, "database", settings.database.url)]
     wanted.append((kafka, "kafka", settings.kafka.bootstrap_servers))
-    missing = [name for asked, name, value in wanted if asked and value is None]
+    missing = [name for is_needed, name, value in wanted if is_needed and value is None]
     if not missing:
         return settings
-    found = read_endpoints(settings.data_path)
-    if found is None:
+    endpoints = read_endpoints(settings.data_path)
+    if endpoints is None:
         raise NotRunning(_message(settings, missing))
-    return with_addresses(settings, found, missing)
+    return with_addresses(settings, endpoints, missing)
 
 
-def with_addresses(settings: Settings, found: Endpoints, names: list[str]) -> Settings:
+def with_addresses(settings: Settings, endpoints: Endpoints, names: list[str]) -> Settings:
     """Set the addresses of the named servers."""
     database, kafka = settings.database, settings.kafka
     if "database" in names:
-        database = msgspec.structs.replace(database, url=found.database_url)
+        database = msgspec.structs.replace(database, url=endpoints.database_url)
     if "kafka" in names:
-        kafka = msgspec.structs.replace(kafka, bootstrap_servers=found.bootstrap_servers)
+        kafka = msgspec.structs.replace(kafka, bootstrap_servers=endpoints.bootstrap_servers)
     return msgspec.structs.replace(settings, database=database, kafka=kafka)
 
 

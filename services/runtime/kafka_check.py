@@ -1,4 +1,4 @@
-"""Ask Kafka whether it answers, over a client that is kept between questions."""
+"""Check that Kafka answers, through a client that is kept between checks."""
 
 from aiokafka.admin import AIOKafkaAdminClient
 
@@ -8,7 +8,7 @@ _REQUEST_MS = 2_000
 
 
 class KafkaCheck:
-    """A check for /readyz; a client that failed is thrown away, the next question makes a new one."""
+    """A check for /readyz; a client that failed is closed, and the next check makes a new one."""
 
     def __init__(self, kafka: KafkaConnection) -> None:
         self._kafka = kafka
@@ -18,7 +18,7 @@ class KafkaCheck:
         return f"<KafkaCheck connected={self._admin is not None}>"
 
     async def __call__(self) -> str:
-        """Say how many brokers the cluster has; raises the client's error."""
+        """Return the number of brokers as text; raises the client's error."""
         try:
             admin = await self._connected()
             cluster = await admin.describe_cluster()
@@ -28,7 +28,7 @@ class KafkaCheck:
         return f"{len(cluster['brokers'])} brokers"
 
     async def close(self) -> None:
-        """Let the client go."""
+        """Close the client."""
         admin, self._admin = self._admin, None
         if admin is not None:
             await admin.close()

@@ -1,4 +1,4 @@
-"""Turn settings into the way to Kafka; apart from `services.runtime.connections`, which knows the database too."""
+"""Turn settings into a connection to Kafka, without the imports of the database's connections."""
 
 from consumers.client.connection import KafkaConnection
 from schemas.errors import ConfigError
@@ -6,7 +6,7 @@ from services.runtime.settings import Settings
 
 
 def kafka_connection(settings: Settings, client_id: str = "takedown-monitor") -> KafkaConnection:
-    """Say how to reach Kafka; the address must be known by now (`endpoints.connected`)."""
+    """Return the connection to Kafka; its address must be set (`endpoints.connected`)."""
     kafka = settings.kafka
     if kafka.bootstrap_servers is None:
         raise ConfigError("TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS is not set, and no `takedown up` runs")

@@ -1,4 +1,4 @@
-"""Keep an embedded server running: one that ends unasked is started again, with a pause that grows.
+"""Keep an embedded server running: one that ends unexpectedly is restarted, with increasing backoff.
 
 The roles wait an outage out by themselves, so a restart loses nothing; a server that can't be started again ends
 the whole installation, so that whatever supervises it (systemd, a person) gets to know.
@@ -57,7 +57,7 @@ class Keeper:
 
     async def _start_again(self) -> None:
         log.warning("server.ended", server=self._name)
-        self._say(f"{self._name} ended unasked and is started again")
+        self._say(f"{self._name} ended unexpectedly and is restarted")
         for failures in range(_TRIES):
             try:
                 await self._server.start()
@@ -66,6 +66,6 @@ class Keeper:
                 await asyncio.sleep(self._backoff.seconds(failures))
             else:
                 self.restarts += 1
-                self._say(f"{self._name} runs again")
+                self._say(f"{self._name} is running again")
                 return
         self.lost.set_exception(last)

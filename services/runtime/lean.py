@@ -1,4 +1,4 @@
-"""What the process of a role does without: five megabytes of it, of the 200 that a prober with a million cases has.
+"""Libraries that the process of a role does not need: five of the 200 megabytes of a prober with a million cases.
 
 Two libraries load what they find, whether anybody wants it or not.
 """
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 
 def spare(arguments: Sequence[str]) -> None:
-    """Keep out of `takedown run` what none of its roles uses; to be called before anything else is imported.
+    """Keep libraries that no role uses out of `takedown run`; call it before anything else is imported.
 
     structlog takes rich for its tracebacks (3 MB), ours are text before it sees them. aiohttp reads the system's
     certificates when it is imported (2.5 MB), for sessions of its own, of which no role opens one; a context that

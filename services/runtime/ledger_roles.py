@@ -9,20 +9,21 @@ from datetime import timedelta
 
 import asyncpg
 
-from consumers.client.session import LoopSettings
 from consumers.ledger.brake import FloodBrake
-from consumers.ledger.consumer import NAME as LEDGER_LOOP
-from consumers.ledger.consumer import LedgerConsumer
+from consumers.ledger.ledger_consumer import NAME as LEDGER_LOOP
+from consumers.ledger.ledger_consumer import LedgerConsumer
 from consumers.ledger.relay import NAME as RELAY_LOOP
 from consumers.ledger.relay import Relay
-from consumers.retention.role import NAME as RETENTION_LOOP
-from consumers.retention.role import Retention
+from consumers.ledger.session import LoopSettings
+from consumers.retention.retention_role import NAME as RETENTION_LOOP
+from consumers.retention.retention_role import RetentionRole
 from services.exporter.collector import Exporter
 from services.ledger import migrate
 from services.ledger.pool import open_pool
+from services.ledger.queries import query
 from services.runtime.connections import database_connection
 from services.runtime.kafka_login import kafka_connection
-from services.runtime.keys import load_keyring
+from services.runtime.keyfile import load_keyring
 from services.runtime.methods import methodology
 from services.runtime.parts import Build, Parts, Role, answering_kafka
 
@@ -34,11 +35,11 @@ _ROUND_LIMIT_SECONDS = 1800.0
 
 @asynccontextmanager
 async def _pool(parts: Parts, role: str) -> AsyncIterator[asyncpg.Pool]:
-    """Open a pool on a database of this version's schema, and have /readyz ask it."""
+    """Open a pool on a database of this version's schema, and check it in /readyz."""
     pool = await open_pool(database_connection(parts.settings, role))
 
     async def answers() -> str:
-        await pool.fetchval("SELECT 1")
+        await pool.fetchval(query("answer"))
         return "answers"
 
     try:
@@ -54,20 +55,20 @@ async def _pool(parts: Parts, role: str) -> AsyncIterator[asyncpg.Pool]:
 async def _ledger(parts: Parts) -> AsyncIterator[Role]:
     settings = parts.settings
     kafka = kafka_connection(settings, "takedown-ledger")
-    asked = settings.ledger
+    section = settings.ledger
     loop = LoopSettings(
-        batch_records=asked.batch_records,
-        fetch_bytes=asked.fetch_bytes,
-        partition_fetch_bytes=asked.partition_fetch_bytes,
-        stall_seconds=asked.stall_seconds,
+        batch_records=section.batch_records,
+        fetch_bytes=section.fetch_bytes,
+        partition_fetch_bytes=section.partition_fetch_bytes,
+        stall_seconds=section.stall_seconds,
         drain_seconds=settings.stop_seconds,
-        accept_gaps=asked.accept_gaps,
+        accept_gaps=section.accept_gaps,
     )
     brake = FloodBrake(
-        ratio=asked.flood_ratio,
-        window=asked.flood_window_records,
-        consecutive=asked.flood_consecutive_records,
-        enabled=asked.flood_brake,
+        ratio=section.flood_ratio,
+        window=section.flood_window_records,
+        consecutive=section.flood_consecutive_records,
+        enabled=section.flood_brake,
     )
     parts.health.register(LEDGER_LOOP, _LOOP_LIMIT_SECONDS)
     async with answering_kafka(parts), _pool(parts, "takedown_ledger") as pool:
@@ -88,8 +89,12 @@ async def _relay(parts: Parts) -> AsyncIterator[Role]:
     kafka = kafka_connection(parts.settings, "takedown-relay")
     parts.health.register(RELAY_LOOP, _LOOP_LIMIT_SECONDS)
     async with answering_kafka(parts), _pool(parts, "takedown_ledger") as pool:
-        batch = parts.settings.ledger.relay_batch_records
-        yield Relay(kafka, pool, parts.health, batch=batch)
+        yield Relay(
+            kafka,
+            pool,
+            parts.health,
+            batch_records=parts.settings.ledger.relay_batch_records,
+        )
 
 
 @asynccontextmanager
@@ -100,11 +105,11 @@ async def _retention(parts: Parts) -> AsyncIterator[Role]:
 
 
 @asynccontextmanager
-async def retention(parts: Parts) -> AsyncIterator[Retention]:
-    """Build what keeps to the retention, for the role and for `takedown retention`."""
+async def retention(parts: Parts) -> AsyncIterator[RetentionRole]:
+    """Build the retention, for the role and for `takedown retention`."""
     settings = parts.settings
     async with _pool(parts, "takedown_ledger") as pool:
-        yield Retention(
+        yield RetentionRole(
             kafka_connection(settings, "takedown-retention"),
             pool,
             settings.archives_path,
@@ -119,16 +124,16 @@ async def retention(parts: Parts) -> AsyncIterator[Retention]:
 
 @asynccontextmanager
 async def _exporter(parts: Parts) -> AsyncIterator[Role]:
-    asked = parts.settings.exporter
+    section = parts.settings.exporter
     async with _pool(parts, "takedown_exporter") as pool:
         yield Exporter(
             pool,
             methodology(parts.settings.methodology),
             parts.health,
             parts.clock,
-            top_providers=asked.top_providers,
-            watch_providers=asked.watch_providers,
-            interval_seconds=asked.interval_seconds,
+            top_providers=section.top_providers,
+            watch_providers=section.watch_providers,
+            interval_seconds=section.interval_seconds,
         )
 
 

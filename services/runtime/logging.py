@@ -10,7 +10,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from services.runtime.redaction import redact
-from services.runtime.settings_model import Log
+from services.runtime.settings import Log
 
 _OUR_EVENT = re.compile(r"[a-z_]+\.[a-z_]+")
 _SAFE = frozenset({"level", "timestamp", "logger", "role"})
@@ -54,7 +54,7 @@ def configure(settings: Log, *more: Processor, **bound: str) -> None:
 
 
 def silence(name: str) -> None:
-    """Let a library say nothing of its own, where whoever calls it tells all there is to say."""
+    """Silence the log of a library whose caller reports everything itself."""
     logging.getLogger(name).setLevel(logging.CRITICAL)
 
 

@@ -1,4 +1,4 @@
-"""Find the methodology that the settings name."""
+"""The methodology that the settings name."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ from schemas.methodology import Methodology, parse, shipped
 
 def methodology(name: str) -> Methodology:
     """Return a shipped methodology by its id, or read one from a file; raises `ConfigError`."""
-    found = shipped().get(name)
-    if found is not None:
-        return found
+    method = shipped().get(name)
+    if method is not None:
+        return method
     try:
         return parse(Path(name).read_text("utf-8"), name)
     except (OSError, UnicodeDecodeError):

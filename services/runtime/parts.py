@@ -1,4 +1,4 @@
-"""What every role is built from, and what a role is."""
+"""The role, and the parts that every role is built from."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -28,7 +28,7 @@ class Role(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What every role is built from."""
+    """The parts that every role is built from."""
 
     settings: Settings
     health: Health
@@ -41,7 +41,7 @@ Build = Callable[[Parts], AbstractAsyncContextManager[Role]]
 
 @asynccontextmanager
 async def answering_kafka(parts: Parts) -> AsyncIterator[None]:
-    """Have /readyz ask Kafka; a login that is refused ends the role, a broker that is away is waited for."""
+    """Check Kafka in /readyz; a refused login ends the role, an unreachable broker is waited for."""
     kafka = kafka_connection(parts.settings, "takedown-readyz")
     with suppress(KafkaConnectionError):
         await check_login(kafka)

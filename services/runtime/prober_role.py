@@ -1,10 +1,10 @@
-"""Build the role that looks."""
+"""Build the role `prober`."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from services.runtime.looking import open_prober
 from services.runtime.parts import Build, Parts, Role, answering_kafka
+from services.runtime.prober_assembly import open_prober
 from services.runtime.roles import refuse_to_start
 
 

@@ -12,7 +12,7 @@ import aiohttp
 
 import services
 from schemas.errors import ConfigError, TakedownError
-from services.runtime.embedded.process import free_port
+from services.runtime.embedded.server_process import free_port
 from services.runtime.settings import PREFIX, Settings, environment_of
 from services.runtime.supervisor import Backoff, Child
 
@@ -66,7 +66,7 @@ class RoleChildren:
             await child.start()
 
     async def stop(self) -> None:
-        """Stop every process, probers first, so that nothing is left half said."""
+        """Stop every process, probers first, so that no look is left unpublished."""
         for role in _STOP_ORDER:
             names = [name for name, of in self._roles.items() if of == role]
             await asyncio.gather(*(self._children[name].stop(self._grace) for name in names))
@@ -123,14 +123,14 @@ class RoleChildren:
 
     def _not_ready(self, names: list[str], seconds: float) -> str:
         logs = ", ".join(str(self._children[name].log_path) for name in names)
-        return f"{', '.join(names)} did not get ready within {seconds:g} s; see {logs}"
+        return f"{', '.join(names)} not ready within {seconds:g} s; see {logs}"
 
     @property
     def _grace(self) -> float:
         return self._settings.stop_seconds + _KILL_AFTER_SECONDS
 
     def _environment(self, name: str, more: Mapping[str, str]) -> dict[str, str]:
-        """Give a child exactly these settings, whatever stands in our own environment."""
+        """Return the environment of a child: exactly these settings, whatever our own environment has."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
         root = str(Path(services.__file__).parent.parent)
         paths = [root, *filter(None, [inherited.get("PYTHONPATH")])]
@@ -142,20 +142,20 @@ class RoleChildren:
 
 
 def command_of(role: str) -> list[str]:
-    """Say how a role is run as a process of its own that ends with its parent."""
+    """Return the command that runs a role as a process of its own, which ends with its parent."""
     return [sys.executable, "-m", "services.cli", "run", "--with-parent", role]
 
 
 def _names(roles: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for role in roles:
-        count = sum(of == role for of in found.values())
-        found[f"{role}-{count + 1}" if count else role] = role
-    return found
+        count = sum(of == role for of in names.values())
+        names[f"{role}-{count + 1}" if count else role] = role
+    return names
 
 
 def _ports(settings: Settings, names: list[str]) -> dict[str, int]:
-    """Give each process its port: the same one whatever else runs, for Prometheus has it written down."""
+    """Assign each process its port: the same one whatever else runs, because Prometheus is configured with it."""
     first = settings.http.port
     if first:
         more = iter(range(first + len(_PORT_ORDER), first + len(_PORT_ORDER) + len(names)))
@@ -176,6 +176,6 @@ def refuse_taken(host: str, ports: Mapping[str, int]) -> None:
                 probe.bind((host, port))
             except OSError as error:
                 raise ConfigError(
-                    f"{name} can't listen on {host}:{port} ({error.strerror}): "
+                    f"{name} cannot listen on {host}:{port} ({error.strerror}): "
                     "set TAKEDOWN_HTTP_PORT to the first of a few free ports"
                 ) from None

@@ -15,7 +15,7 @@ from services.exporter.http import serve
 from services.runtime.endpoints import connected
 from services.runtime.methods import methodology
 from services.runtime.parts import Build, Clock, Parts
-from services.runtime.process import run_process
+from services.runtime.role_process import run_process
 from services.runtime.settings import Settings
 from services.runtime.systemd import Systemd
 
@@ -44,17 +44,17 @@ _NEEDS_KAFKA = frozenset({"ledger", "relay", "prober", "retention"})
 
 
 def refusals(settings: Settings) -> list[str]:
-    """Say why the prober would not start under these settings; nothing where it would."""
+    """Return the reasons why the prober would not start under these settings."""
     probe = settings.probe
     if probe.mode == "off":
         return [
-            "looking is off (TAKEDOWN_PROBE_MODE=off): reports and looks of others are taken, no URL "
-            "is asked; `public` needs TAKEDOWN_PROBE_OPERATOR, _CONTACT and _LEGAL_BASIS"
+            "probing is off (TAKEDOWN_PROBE_MODE=off): reports and the looks of other vantages are processed, "
+            "no URL is probed; `public` needs TAKEDOWN_PROBE_OPERATOR, _CONTACT and _LEGAL_BASIS"
         ]
     if probe.canary_url is None and methodology(settings.methodology).canary_max_age is not None:
         return [
-            f"methodology {settings.methodology} confirms no removal without a canary that was seen "
-            "lately: set TAKEDOWN_CANARY_URL to a page of your own that is always online"
+            f"methodology {settings.methodology} confirms no removal without a recent look at a "
+            "canary: set TAKEDOWN_CANARY_URL to a page of your own that is always online"
         ]
     return []
 
@@ -68,7 +68,7 @@ def refuse_to_start(settings: Settings, role: str) -> None:
 
 
 def default_roles(settings: Settings) -> tuple[str, ...]:
-    """Name the roles that `up` runs: all that are switched on, and of the prober as many as asked for."""
+    """Return the roles that `up` runs: all that are configured, the prober once per process."""
     times = {
         "prober": 0 if settings.probe.mode == "off" else settings.probe.processes,
         "retention": 1 if settings.retention.url_days else 0,
@@ -102,7 +102,7 @@ async def _work(parts: Parts, roles: Sequence[str], stop: asyncio.Event) -> None
     following = asyncio.create_task(systemd.follow(parts.health, stop), name="systemd")
     http = parts.settings.http
     serving = asyncio.create_task(
-        serve(parts.health, http.host, http.port, over, ready=_said), name="http"
+        serve(parts.health, http.host, http.port, over, ready=_log_port), name="http"
     )
     try:
         await together([_run(parts, role, stop) for role in roles], serving, stop)
@@ -128,7 +128,7 @@ def _builder(role: str) -> Build:
     return build[role]
 
 
-def _said(port: int) -> None:
+def _log_port(port: int) -> None:
     log.info("http.listening", port=port)
 
 

@@ -14,7 +14,7 @@ SIGNING_NAME = "signing.pem"
 
 
 def signing_path(settings: Settings) -> Path:
-    """Say where the signing key is, or would be."""
+    """Return the path of the signing key, whether or not it exists."""
     if settings.signing_key_file is not None:
         return Path(settings.signing_key_file).expanduser()
     return settings.data_path / SIGNING_NAME
@@ -36,7 +36,7 @@ def load_signing_key(path: Path) -> Ed25519PrivateKey:
     except (ValueError, TypeError):
         key = None
     if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigError(f"{path} is no Ed25519 private key in PEM without a password")
+        raise ConfigError(f"{path} is not an Ed25519 private key in PEM without a password")
     return key
 
 

@@ -32,13 +32,13 @@ class ChildFailed(TakedownError):
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How long to wait before a restart, doubling from the first to the longest."""
+    """Backoff before a restart, doubling from the first to the longest."""
 
     first_seconds: float = 0.5
     longest_seconds: float = 30.0
 
     def seconds(self, failures: int) -> float:
-        """Say how long to wait after so many failures in a row."""
+        """Return the backoff after so many failures in a row."""
         return float(min(self.first_seconds * 2 ** min(failures, 16), self.longest_seconds))
 
 
@@ -116,7 +116,7 @@ class Child:
         self._task = asyncio.create_task(self._supervise(), name=f"supervise {self.name}")
 
     async def stop(self, grace_seconds: float) -> None:
-        """Ask the child to drain and end; kill it after the grace."""
+        """Stop the child in order; kill it after the grace."""
         if self._task is None:
             return
         self._stopping.set()

@@ -1,4 +1,4 @@
-"""Tell systemd how this process is: started, alive for as long as its loops turn, stopping (sd_notify(3))."""
+"""Report the state of this process to systemd: started, alive while its loops turn, stopping (sd_notify(3))."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ from typing import Protocol, Self
 
 
 class Live(Protocol):
-    """Who knows whether the loops turn (`services.exporter.health.Health`)."""
+    """Source of whether the loops turn (`services.exporter.health.Health`)."""
 
     def live(self, now: float | None = None) -> tuple[bool, object]:
         """Tell whether every loop turned within its limit, and the details."""
@@ -39,16 +39,16 @@ class Systemd:
         return cls(address, watched or None)
 
     def ready(self) -> None:
-        """Say that every role has started."""
+        """Report that every role has started."""
         self._tell("READY=1")
 
     def beat(self, health: Live) -> None:
-        """Give a sign of life, but only while the loops turn: a stuck process is to be started anew."""
+        """Send a sign of life, but only while the loops turn: a stuck process is to be restarted."""
         if health.live()[0]:
             self._tell("WATCHDOG=1")
 
     async def follow(self, health: Live, stop: asyncio.Event) -> None:
-        """Give signs of life until cancelled, and say it when we stop."""
+        """Send signs of life until cancelled, and report the stop."""
         await asyncio.gather(self._feed(health), self._announce(stop))
 
     async def _feed(self, health: Live) -> None:

@@ -11,8 +11,8 @@ from typing import TypeVar
 from schemas.sealing import Keyring
 from schemas.urls import canonical
 from services.simulation.behaviours import Behaviour
-from services.simulation.notices import Form, NoticePlan, Postman
-from services.simulation.plan import Plan, rounded
+from services.simulation.notice_plans import Form, NoticePlan, Postman
+from services.simulation.plan import UrlPlan, rounded
 from services.simulation.scenarios import (
     APART,
     IPV6_NETWORK,
@@ -23,14 +23,14 @@ from services.simulation.scenarios import (
     Scenario,
     Story,
 )
-from services.simulation.stories import Place, Setting, tell
+from services.simulation.stories import Place, StorySetting, tell
 from services.simulation.world import (
     CANARY_ADDRESS,
     CANARY_HOST,
     PARKING_HOST,
-    Case,
     HoldPlan,
     Host,
+    SimulatedCase,
     World,
 )
 
@@ -149,7 +149,7 @@ class _Builder:
     form: Form = field(init=False)
     shops: dict[str, _Shop] = field(init=False)
     own_hosts: list[Host] = field(init=False, default_factory=list)
-    pages: dict[str, dict[str, Case]] = field(init=False, default_factory=dict)
+    pages: dict[str, dict[str, SimulatedCase]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         window = self.scenario.seconds(self.scenario.form_window_hours)
@@ -189,12 +189,12 @@ class _Builder:
 
     # -- cases ---------------------------------------------------------------------------------
 
-    def cases(self) -> tuple[Case, ...]:
+    def cases(self) -> tuple[SimulatedCase, ...]:
         """Make every case in the order of the reports, then give a few a turn of their own."""
-        made = _Turns(self.scenario, [self._case(draft) for draft in self._drafts()]).taken()
-        for case in made:
+        ordered = _Turns(self.scenario, [self._case(draft) for draft in self._drafts()]).taken()
+        for case in ordered:
             self._place(case)
-        return tuple(made)
+        return tuple(ordered)
 
     def _drafts(self) -> list[_Draft]:
         rng = self.rng("arrivals")
@@ -217,7 +217,7 @@ class _Builder:
         counts = apportion(self.scenario.cases, weights)
         return [(self.shops[name], count) for name, count in counts.items()]
 
-    def _case(self, draft: _Draft) -> Case:
+    def _case(self, draft: _Draft) -> SimulatedCase:
         name = f"{self.scenario.name}-{self.seed}-{draft.index:05d}"
         first = rounded(draft.reported + self.scenario.seconds(draft.rng.uniform(0.5, 1.5)))
         script = draft.shop.script
@@ -227,7 +227,7 @@ class _Builder:
         plan = tell(draft.story, setting, draft.rng)
         target = f"/i/{draft.rng.getrandbits(40):010x}.jpg"
         url = canonical(f"{self._origin(draft.story, host)}{target}")
-        return Case(
+        return SimulatedCase(
             index=draft.index,
             url=url,
             target=target,
@@ -251,10 +251,10 @@ class _Builder:
     def _sealed(self, draft: _Draft, sealed: str) -> str | None:
         return sealed if draft.rng.random() < self.scenario.sealed_share else None
 
-    def _setting(self, draft: _Draft, clock: float) -> tuple[str, Setting]:
+    def _setting(self, draft: _Draft, clock: float) -> tuple[str, StorySetting]:
         shop = draft.shop
         host, home, can_refuse = self._home(draft)
-        return host, Setting(
+        return host, StorySetting(
             scenario=self.scenario,
             reported=draft.reported,
             clock=clock,
@@ -283,7 +283,7 @@ class _Builder:
         return Place(provider=other.script.id, addresses=(draft.rng.choice(other.addresses),))
 
     def _second_notices(
-        self, draft: _Draft, setting: Setting, plan: Plan, name: str
+        self, draft: _Draft, setting: StorySetting, plan: UrlPlan, name: str
     ) -> tuple[NoticePlan, ...]:
         """Tell the new provider four hours after a move."""
         if draft.story is not Story.MOVED or setting.elsewhere.provider == setting.home.provider:
@@ -295,7 +295,7 @@ class _Builder:
     def _postman(self, script: ProviderScript, name: str, rng: Random) -> Postman:
         return Postman(scenario=self.scenario, script=script, form=self.form, name=name, rng=rng)
 
-    def _place(self, case: Case) -> None:
+    def _place(self, case: SimulatedCase) -> None:
         name = case.url.host
         if name in self.pages:
             self.pages[name][case.target] = case
@@ -318,10 +318,10 @@ class _Turns:
     """Gives single cases a retraction, a hold, a late notice or a second report."""
 
     scenario: Scenario
-    made: list[Case]
+    made: list[SimulatedCase]
     used: set[int] = field(default_factory=set)
 
-    def taken(self) -> list[Case]:
+    def taken(self) -> list[SimulatedCase]:
         """Apply every turn."""
         for case in self._pick(Story.PROMPT, self.scenario.retractions):
             self._turn(case, retracted=self._after_clock(case, 2))
@@ -333,7 +333,7 @@ class _Turns:
             self._turn(case, second_report=rounded(case.reported + self.scenario.seconds(0.4)))
         return self.made
 
-    def _pick(self, story: Story, count: int) -> list[Case]:
+    def _pick(self, story: Story, count: int) -> list[SimulatedCase]:
         """Take the first unused cases of a story whose first notice arrives."""
         fit = [
             case
@@ -343,12 +343,12 @@ class _Turns:
         self.used.update(case.index for case in fit)
         return fit
 
-    def _turn(self, case: Case, **changes: object) -> None:
+    def _turn(self, case: SimulatedCase, **changes: object) -> None:
         self.made[case.index] = replace(case, **changes)  # type: ignore[arg-type]
 
-    def _after_clock(self, case: Case, hours: float) -> float:
+    def _after_clock(self, case: SimulatedCase, hours: float) -> float:
         return rounded(case.notices[0].sent + self.scenario.seconds(hours))
 
-    def _hold(self, case: Case) -> HoldPlan:
+    def _hold(self, case: SimulatedCase) -> HoldPlan:
         placed, lifted, expires = (self._after_clock(case, hours) for hours in (3, 7, 12))
         return HoldPlan(placed=placed, lifted=lifted, expires=expires)

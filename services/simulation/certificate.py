@@ -34,7 +34,7 @@ def careless_pair() -> Pair:
     """Make a key and its certificate; the key lives as long as this process."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "somebody.example")])
-    made = (
+    paths = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -44,7 +44,7 @@ def careless_pair() -> Pair:
         .not_valid_after(_ISSUED + timedelta(days=90))
         .sign(key, hashes.SHA256())
     )
-    return key, made
+    return key, paths
 
 
 def _pem(pair: Pair) -> bytes:

@@ -12,8 +12,8 @@ from schemas import codec, ids
 from schemas import events as ev
 from schemas.errors import ConfigError
 from schemas.events import TYPE_OF, Event, Payload
-from services.simulation.notices import NoticePlan
-from services.simulation.world import Case, World
+from services.simulation.notice_plans import NoticePlan
+from services.simulation.world import SimulatedCase, World
 
 SOURCE = "takedown:simulation"
 SECOND_REPORTER = "Second Hotline"
@@ -100,19 +100,19 @@ def _duplicates(world: World, cues: list[Cue]) -> Iterator[Cue]:
         yield Cue(cue.at + later, cue.event)
 
 
-def _case_cues(world: World, case: Case) -> Iterator[Cue]:
+def _case_cues(world: World, case: SimulatedCase) -> Iterator[Cue]:
     for offset, data in _said(world, case):
         at = world.instant(offset)
         late = case.late_notice if isinstance(data, ev.NoticeSent) else None
         yield Cue(at if late is None else world.instant(late), _event(case, at, data))
 
 
-def _event(case: Case, at: datetime, data: Payload) -> Event:
-    made = ids.content_id(TYPE_OF[type(data)], case.case_id, at, codec.encode_data(data))
-    return Event(id=made, time=at, source=SOURCE, case_id=case.case_id, data=data)
+def _event(case: SimulatedCase, at: datetime, data: Payload) -> Event:
+    name = ids.content_id(TYPE_OF[type(data)], case.case_id, at, codec.encode_data(data))
+    return Event(id=name, time=at, source=SOURCE, case_id=case.case_id, data=data)
 
 
-def _said(world: World, case: Case) -> Iterator[tuple[float, Payload]]:
+def _said(world: World, case: SimulatedCase) -> Iterator[tuple[float, Payload]]:
     yield case.reported, _report(case, case.reporter)
     if case.second_report is not None:
         yield case.second_report, _report(case, SECOND_REPORTER)
@@ -127,7 +127,7 @@ def _said(world: World, case: Case) -> Iterator[tuple[float, Payload]]:
         yield case.retracted, ev.ReportRetracted(actor=case.reporter, reason="not illegal")
 
 
-def _report(case: Case, reporter: str) -> ev.ReportFiled:
+def _report(case: SimulatedCase, reporter: str) -> ev.ReportFiled:
     """Report sealed where the case has a seal, with the plain URL on the inbound topic otherwise."""
     if case.sealed_url is not None:
         return ev.ReportFiled(reporter=reporter, sealed_url=case.sealed_url)

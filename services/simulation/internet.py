@@ -154,8 +154,8 @@ def _loss(
 ) -> tuple[Loss, ...]:
     """Read `FROM:TO:SHARE`."""
     try:
-        found = [text.split(":") for text in texts]
-        return tuple((float(since), float(until), float(share)) for since, until, share in found)
+        parts = [text.split(":") for text in texts]
+        return tuple((float(since), float(until), float(share)) for since, until, share in parts)
     except ValueError:
         raise click.BadParameter(
             "write FROM:TO:SHARE, such as 20:30:0.05 for one packet in twenty"
@@ -167,25 +167,25 @@ def _block(
 ) -> tuple[Block, ...]:
     """Read `FROM:TO:VANTAGE`."""
     try:
-        found = [text.split(":") for text in texts]
-        made = tuple((float(since), float(until), who) for since, until, who in found)
+        parts = [text.split(":") for text in texts]
+        blocks = tuple((float(since), float(until), who) for since, until, who in parts)
     except ValueError:
-        made = ((0.0, 0.0, ""),)
-    if any(who not in (HOME, ABROAD) for _, _, who in made):
+        blocks = ((0.0, 0.0, ""),)
+    if any(who not in (HOME, ABROAD) for _, _, who in blocks):
         raise click.BadParameter(f"write FROM:TO:{HOME} or FROM:TO:{ABROAD}, such as 20:30:{HOME}")
-    return made
+    return blocks
 
 
 def _instant(context: click.Context, option: click.Parameter, text: str | None) -> datetime:
     if text is None:
         return datetime.now(UTC)
     try:
-        found = datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(text)
     except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
+        instant = None
+    if instant is None or instant.tzinfo is None:
         raise click.BadParameter("write an instant with its zone, such as 2026-01-01T00:00:00Z")
-    return found.astimezone(UTC)
+    return instant.astimezone(UTC)
 
 
 @click.command(
@@ -226,9 +226,11 @@ def main(
 ) -> None:
     """Serve until told to stop."""
     left_out = frozenset(Story(name) for name in without)
-    made = SCENARIOS[scenario](cases=cases, hour_seconds=hour_seconds, without=left_out)
-    made = replace(made, blackouts=blackout, canary_downs=canary_down, losses=loss, blocks=block)
-    asyncio.run(_serve(made, Serving(**serving), until_eof))
+    scenario_of = SCENARIOS[scenario](cases=cases, hour_seconds=hour_seconds, without=left_out)
+    scenario_of = replace(
+        scenario_of, blackouts=blackout, canary_downs=canary_down, losses=loss, blocks=block
+    )
+    asyncio.run(_serve(scenario_of, Serving(**serving), until_eof))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,7 +40,7 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True)
-class Presence:
+class PlannedStay:
     """The material was at `provider` in [since, until); `until` None: to the end."""
 
     provider: str
@@ -49,7 +49,7 @@ class Presence:
 
 
 @dataclass(frozen=True)
-class Plan:
+class UrlPlan:
     """The phases of one URL in order of time."""
 
     phases: tuple[Phase, ...]
@@ -69,18 +69,18 @@ class Plan:
         return self.phases[max(bisect_right(self._offsets, offset) - 1, 0)]
 
     @cached_property
-    def presences(self) -> tuple[Presence, ...]:
+    def presences(self) -> tuple[PlannedStay, ...]:
         """Derive who really held the material when, neighbours of one provider merged."""
-        found: list[Presence] = []
+        stretches: list[PlannedStay] = []
         for phase, until in zip(self.phases, [*self._offsets[1:], None], strict=True):
             if not phase.there:
                 continue
-            last = found[-1] if found else None
+            last = stretches[-1] if stretches else None
             if last and last.until == phase.offset and last.provider == phase.provider:
-                found[-1] = Presence(phase.provider, last.since, until)
+                stretches[-1] = PlannedStay(phase.provider, last.since, until)
             else:
-                found.append(Presence(phase.provider, phase.offset, until))
-        return tuple(found)
+                stretches.append(PlannedStay(phase.provider, phase.offset, until))
+        return tuple(stretches)
 
     def addresses(self) -> Iterable[str]:
         """Name every address that ever answers for the URL."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from services.simulation.behaviours import GEO, HUSHED, ODD, PARTIAL, TLS_TROUBLE, Behaviour
-from services.simulation.plan import BEGINNING, Phase, Plan, rounded
+from services.simulation.plan import BEGINNING, Phase, UrlPlan, rounded
 from services.simulation.scenarios import Scenario, Story
 
 
@@ -18,7 +18,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class StorySetting:
     """What a story is told from: the clock's start (or the last notice), who has it and who may get it.
 
     `can_refuse`: the address is the host's own, so that it may refuse connections without harm to others.
@@ -35,7 +35,7 @@ class Setting:
 class _Teller:
     """Builds the phases of one plan in hours after the clock's start."""
 
-    def __init__(self, setting: Setting, rng: Random) -> None:
+    def __init__(self, setting: StorySetting, rng: Random) -> None:
         self.setting, self.rng = setting, rng
         self.norm = setting.scenario.norm_hours
         self.phases: list[Phase] = []
@@ -68,12 +68,12 @@ class _Teller:
         how = behaviour or self.rng.choice(self.setting.scenario.removals)
         self.say(at, how, there=False, place=place)
 
-    def plan(self) -> Plan:
+    def plan(self) -> UrlPlan:
         """Finish."""
-        return Plan(tuple(self.phases))
+        return UrlPlan(tuple(self.phases))
 
 
-def tell(story: Story, setting: Setting, rng: Random) -> Plan:
+def tell(story: Story, setting: StorySetting, rng: Random) -> UrlPlan:
     """Draw a plan that tells the story."""
     teller = _Teller(setting, rng)
     _STORIES[story](teller)

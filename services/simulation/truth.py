@@ -42,11 +42,11 @@ def check(
         by_case[spell.case_id].append(spell)
     examiner = _Examiner(until, settle, look)
     for truth in truths:
-        found = sorted(by_case.pop(truth.case_id, []), key=lambda spell: spell.number)
-        examiner.examine(truth, found)
+        spells = sorted(by_case.pop(truth.case_id, []), key=lambda spell: spell.number)
+        examiner.examine(truth, spells)
     for case_id in by_case:
-        told = "the ledger holds a case that was never reported"
-        examiner.failures.append(Failure(case_id, 0, "unknown_case", told))
+        problem = "the ledger holds a case that was never reported"
+        examiner.failures.append(Failure(case_id, 0, "unknown_case", problem))
     return examiner.verification()
 
 
@@ -69,8 +69,8 @@ class _Examiner:
 
     def fail(self, case_id: str, spell: int, kind: str, detail: str) -> None:
         """Note a contradiction."""
-        told = f"{detail} ({self._story})" if self._story else detail
-        self.failures.append(Failure(case_id, spell, kind, told))
+        text = f"{detail} ({self._story})" if self._story else detail
+        self.failures.append(Failure(case_id, spell, kind, text))
 
     def _contradict(self, spell: Measured, kind: str, detail: str) -> None:
         self.fail(spell.case_id, spell.number, kind, detail)
@@ -101,14 +101,14 @@ class _Examiner:
             return
         self._check_number(truth, spells)
         self._check_retraction(truth, spells)
-        for told, spell in zip(truth.spells, spells, strict=False):
-            self._check_provider(truth, told, spell)
-            self._check_removals(told, spell)
-            self._check_expected(truth, told, spell)
-            self._check_returns(told, spell)
-            self._check_clock(truth, told, spell)
-            self._check_decision(told, spell)
-            self._count(truth, told, spell)
+        for expected, spell in zip(truth.spells, spells, strict=False):
+            self._check_provider(truth, expected, spell)
+            self._check_removals(expected, spell)
+            self._check_expected(truth, expected, spell)
+            self._check_returns(expected, spell)
+            self._check_clock(truth, expected, spell)
+            self._check_decision(expected, spell)
+            self._count(truth, expected, spell)
 
     def _settled(self, at: datetime) -> bool:
         return at + self.settle <= self.until
@@ -134,31 +134,33 @@ class _Examiner:
         elif truth.retracted_at is not None and self._settled(truth.retracted_at) and not closed:
             self._contradict(spells[-1], "missed_retraction", "retracted, and still counted")
 
-    def _check_provider(self, truth: Truth, told: SpellTruth, spell: Measured) -> None:
-        if spell.provider == told.provider:
+    def _check_provider(self, truth: Truth, expected: SpellTruth, spell: Measured) -> None:
+        if spell.provider == expected.provider:
             return
         start, limit = truth.reported_at, truth.reported_at + self.settle
-        visible = any(stay.touches(start, limit) for stay in told.stays)
+        visible = any(stay.touches(start, limit) for stay in expected.stays)
         if spell.provider is not None or (visible and limit <= self.until):
-            self._contradict(spell, "wrong_provider", f"{spell.provider}, in truth {told.provider}")
+            self._contradict(
+                spell, "wrong_provider", f"{spell.provider}, in truth {expected.provider}"
+            )
 
     # -- removals and returns ------------------------------------------------------------------
 
-    def _check_removals(self, told: SpellTruth, spell: Measured) -> None:
+    def _check_removals(self, expected: SpellTruth, spell: Measured) -> None:
         for interval in spell.removals:
-            if any(_holds(interval, removed) for removed in told.removals):
+            if any(_holds(interval, removed) for removed in expected.removals):
                 continue
             upper = interval[1]
-            there = any(stay.covers(upper) for stay in told.stays)
-            gone = not there and any(removed <= upper for removed in told.removals)
+            there = any(stay.covers(upper) for stay in expected.stays)
+            gone = not there and any(removed <= upper for removed in expected.removals)
             kind = "wrong_interval" if gone else "false_removal"
             self._contradict(spell, kind, f"no true removal in ({interval[0]}, {upper}]")
 
-    def _check_expected(self, truth: Truth, told: SpellTruth, spell: Measured) -> None:
-        for removed in told.removals:
-            if not self._confirmable(truth, told, removed):
+    def _check_expected(self, truth: Truth, expected: SpellTruth, spell: Measured) -> None:
+        for removed in expected.removals:
+            if not self._confirmable(truth, expected, removed):
                 continue
-            stay = next(s for s in told.stays if s.until == removed)
+            stay = next(s for s in expected.stays if s.until == removed)
             if self._return_unseen(stay.since, removed, spell):
                 self.missed_returns += 1
                 continue
@@ -168,12 +170,12 @@ class _Examiner:
             else:
                 self._contradict(spell, "missed_removal", f"removed at {removed}, in no interval")
 
-    def _confirmable(self, truth: Truth, told: SpellTruth, removed: datetime) -> bool:
+    def _confirmable(self, truth: Truth, expected: SpellTruth, removed: datetime) -> bool:
         """Tell whether the removal lasted, under watch, as long as it takes to confirm it."""
-        shown = told.shows_at(removed)
+        shown = expected.shows_at(removed)
         if shown is None:
             return False
-        ends = (told.back_at(removed), told.moved_at, truth.retracted_at, self.until)
+        ends = (expected.back_at(removed), expected.moved_at, truth.retracted_at, self.until)
         end = min(at for at in ends if at is not None)
         return end - max(shown, truth.reported_at) >= self.settle
 
@@ -183,70 +185,75 @@ class _Examiner:
             return False
         return not any(since - self.look <= at < removed for at in spell.returned_at)
 
-    def _check_returns(self, told: SpellTruth, spell: Measured) -> None:
+    def _check_returns(self, expected: SpellTruth, spell: Measured) -> None:
         for at in spell.returned_at:
-            if not any(stay.touches(at, at + self.look) for stay in told.stays):
+            if not any(stay.touches(at, at + self.look) for stay in expected.stays):
                 self._contradict(spell, "false_return", f"not there at {at}")
 
     # -- clock and norm ------------------------------------------------------------------------
 
-    def _check_clock(self, truth: Truth, told: SpellTruth, spell: Measured) -> None:
-        true, found = told.clock_started_at, spell.clock_started_at
-        if found is None:
+    def _check_clock(self, truth: Truth, expected: SpellTruth, spell: Measured) -> None:
+        true, measured = expected.clock_started_at, spell.clock_started_at
+        if measured is None:
             if true is not None and self._settled(true):
                 self._contradict(spell, "clock_not_started", f"a notice went out at {true}")
         elif true is None:
             self._contradict(spell, "false_clock", "started, and no notice arrived")
-        elif found < true:
-            self._contradict(spell, "clock_too_early", f"{found}, in truth {true}")
-        elif found > true and spell.number == 1 and not self._unseen_first(spell):
-            self._contradict(spell, "clock_too_late", f"{found}, in truth {true}")
+        elif measured < true:
+            self._contradict(spell, "clock_too_early", f"{measured}, in truth {true}")
+        elif measured > true and spell.number == 1 and not self._unseen_first(spell):
+            self._contradict(spell, "clock_too_late", f"{measured}, in truth {true}")
         else:
-            self._check_deadline(told, spell)
+            self._check_deadline(expected, spell)
 
     def _unseen_first(self, spell: Measured) -> bool:
         """Tell whether it was first met after a removal that had no sighting: its clock starts then."""
         return bool(spell.removals) and spell.removals[0][0] is None
 
-    def _check_deadline(self, told: SpellTruth, spell: Measured) -> None:
+    def _check_deadline(self, expected: SpellTruth, spell: Measured) -> None:
         if spell.deadline is None or spell.clock == "ON_HOLD":
             return
         assert spell.clock_started_at is not None
-        assert told.clock_started_at is not None
-        assert told.deadline is not None
-        norm, true = spell.deadline - spell.clock_started_at, told.deadline - told.clock_started_at
+        assert expected.clock_started_at is not None
+        assert expected.deadline is not None
+        norm, true = (
+            spell.deadline - spell.clock_started_at,
+            expected.deadline - expected.clock_started_at,
+        )
         if norm != true:
             self._contradict(spell, "wrong_deadline", f"{norm} after the start, in truth {true}")
 
-    def _check_decision(self, told: SpellTruth, spell: Measured) -> None:
+    def _check_decision(self, expected: SpellTruth, spell: Measured) -> None:
         if spell.clock == "BREACHED":
             seen = (spell.breached_at or self.until) + self.look
             if spell.deadline is None or not any(
-                s.touches(spell.deadline, seen) for s in told.stays
+                s.touches(spell.deadline, seen) for s in expected.stays
             ):
                 self._contradict(
                     spell, "false_breach", f"gone before the deadline {spell.deadline}"
                 )
         elif spell.clock == "WITHIN":
-            limit = max((d for d in (spell.deadline, told.deadline) if d is not None), default=None)
-            if limit is None or not any(removed <= limit for removed in told.removals):
+            limit = max(
+                (d for d in (spell.deadline, expected.deadline) if d is not None), default=None
+            )
+            if limit is None or not any(removed <= limit for removed in expected.removals):
                 self._contradict(spell, "false_within", f"still there at the deadline {limit}")
 
     # -- counts --------------------------------------------------------------------------------
 
-    def _count(self, truth: Truth, told: SpellTruth, spell: Measured) -> None:
-        counted, due = self._counted(truth, spell), self._due(truth, told)
+    def _count(self, truth: Truth, expected: SpellTruth, spell: Measured) -> None:
+        counted, due = self._counted(truth, spell), self._due(truth, expected)
         if due and spell.gone_before_notice:
             self.unseen += 1
         elif due and not counted:
             self._contradict(spell, "not_counted", f"belongs to n, clock {spell.clock}")
-        elif counted and not due and told.moved_at is None:
+        elif counted and not due and expected.moved_at is None:
             self._contradict(spell, "counted_wrongly", f"does not belong to n, clock {spell.clock}")
         if not counted:
             return
-        figures = self.figures[told.provider]
+        figures = self.figures[expected.provider]
         figures.n += 1
-        figures.truly_within += told.within is True
+        figures.truly_within += expected.within is True
         figures.within += spell.clock == "WITHIN"
         figures.breached += spell.clock == "BREACHED"
         figures.undecided += spell.clock not in ("WITHIN", "BREACHED")
@@ -257,9 +264,13 @@ class _Examiner:
         due = spell.deadline is not None and spell.deadline <= self.until
         return started and due and truth.retracted_at is None
 
-    def _due(self, truth: Truth, told: SpellTruth) -> bool:
+    def _due(self, truth: Truth, expected: SpellTruth) -> bool:
         """Tell whether the spell belongs to n in truth."""
-        if told.deadline is None or told.deadline > self.until or truth.retracted_at is not None:
+        if (
+            expected.deadline is None
+            or expected.deadline > self.until
+            or truth.retracted_at is not None
+        ):
             return False
-        left = told.moved_at is not None and told.moved_at <= told.deadline
-        return not (told.gone_before_notice or left)
+        left = expected.moved_at is not None and expected.moved_at <= expected.deadline
+        return not (expected.gone_before_notice or left)

@@ -17,8 +17,8 @@ from services.simulation.behaviours import (
     Shows,
 )
 from services.simulation.facts import SpellTruth, Stay, Truth
-from services.simulation.notices import NoticePlan
-from services.simulation.plan import Phase, Plan, Presence
+from services.simulation.notice_plans import NoticePlan
+from services.simulation.plan import Phase, PlannedStay, UrlPlan
 from services.simulation.scenarios import ProviderScript, Scenario, Story
 
 NETWORK = "127.16.0.0/12"
@@ -46,7 +46,7 @@ class Page(NamedTuple):
 FRONT = Page("front", 512, "front")
 
 
-class Answer(NamedTuple):
+class PageAnswer(NamedTuple):
     """How a server answers one request."""
 
     behaviour: Behaviour
@@ -71,7 +71,7 @@ class HoldPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class SimulatedCase:
     """One reported URL. Offsets are seconds after the start; `case_id` is "" without a keyring."""
 
     index: int
@@ -85,7 +85,7 @@ class Case:
     reported: float
     second_report: float | None = None
     notices: tuple[NoticePlan, ...]
-    plan: Plan
+    plan: UrlPlan
     retracted: float | None = None
     hold: HoldPlan | None = None
     late_notice: float | None = None
@@ -101,8 +101,8 @@ class Host:
     name: str
     addresses: tuple[str, ...]
     alias: str | None = None
-    pages: Mapping[str, Case]
-    own: Case | None = None
+    pages: Mapping[str, SimulatedCase]
+    own: SimulatedCase | None = None
     missing: Behaviour = Behaviour.GONE_404
 
 
@@ -114,7 +114,7 @@ class World:
     seed: int
     start: datetime
     port: int
-    cases: tuple[Case, ...]
+    cases: tuple[SimulatedCase, ...]
     hosts: Mapping[str, Host]
 
     def __repr__(self) -> str:
@@ -194,34 +194,34 @@ class World:
                 return NameAnswer("found", (PARKING_ALIAS,), addresses)
         return NameAnswer("found", (host.alias,) if host.alias else (), addresses)
 
-    def answer(self, name: str, target: str, address: str, offset: float) -> Answer:
+    def answer(self, name: str, target: str, address: str, offset: float) -> PageAnswer:
         """Answer one request that reached an address."""
         host = self.hosts.get(name)
         if host is None:
-            return Answer(Behaviour.GONE_404, FRONT)
+            return PageAnswer(Behaviour.GONE_404, FRONT)
         if host.own is not None:
             return self._own_answer(host, host.own, target, address, offset)
         case = host.pages.get(target)
         if case is not None:
-            return Answer(case.plan.at(offset).behaviour, page_of(case))
+            return PageAnswer(case.plan.at(offset).behaviour, page_of(case))
         return _elsewhere(host, target)
 
     def _own_answer(
-        self, host: Host, case: Case, target: str, address: str, offset: float
-    ) -> Answer:
+        self, host: Host, case: SimulatedCase, target: str, address: str, offset: float
+    ) -> PageAnswer:
         """Answer for a host whose faults and blocks are those of the whole host."""
         phase = case.plan.at(offset)
         if address not in phase.addresses:
             # A stale name server's answer: whoever left this address is unknown there.
-            return Answer(Behaviour.GONE_404, FRONT)
+            return PageAnswer(Behaviour.GONE_404, FRONT)
         behaviour = _over_http(phase)
         if behaviour in PARTIAL and address == phase.addresses[0]:
-            return Answer(PARTIAL[behaviour], FRONT)
+            return PageAnswer(PARTIAL[behaviour], FRONT)
         if behaviour is Behaviour.OK_REDIRECT and target == MIRROR + case.target:
-            return Answer(Behaviour.OK, page_of(case))
+            return PageAnswer(Behaviour.OK, page_of(case))
         whole = NATURE[behaviour].shows is Shows.HIDDEN and behaviour not in _OWN_ONLY
         if target == case.target or whole:
-            return Answer(behaviour, page_of(case))
+            return PageAnswer(behaviour, page_of(case))
         return _elsewhere(host, target)
 
     def handshakes(self, name: str, offset: float) -> bool:
@@ -264,7 +264,7 @@ class World:
             spells=tuple(self._spells(case)),
         )
 
-    def _spells(self, case: Case) -> Iterator[SpellTruth]:
+    def _spells(self, case: SimulatedCase) -> Iterator[SpellTruth]:
         groups = _by_provider(case.plan) or [(case.plan.phases[0].provider, [])]
         for number, (provider, presences) in enumerate(groups):
             moved = groups[number + 1][1][0].since if number + 1 < len(groups) else None
@@ -281,7 +281,7 @@ class World:
                 deadline=None if clock is None else self._deadline(case, clock),
             )
 
-    def _shown(self, plan: Plan, removed: float) -> datetime | None:
+    def _shown(self, plan: UrlPlan, removed: float) -> datetime | None:
         """Find the instant from which a removal shows to whoever looks from outside."""
         dark_since, lasts = None, self.scenario.seconds(self.scenario.dark_hours)
         for phase in (p for p in plan.phases if p.offset >= removed):
@@ -295,11 +295,11 @@ class World:
             dark_since = (phase.offset if dark_since is None else dark_since) if dark else None
         return None if dark_since is None else self.instant(dark_since + lasts)
 
-    def _stay(self, presence: Presence) -> Stay:
+    def _stay(self, presence: PlannedStay) -> Stay:
         until = None if presence.until is None else self.instant(presence.until)
         return Stay(self.instant(presence.since), until)
 
-    def _deadline(self, case: Case, clock: float) -> datetime:
+    def _deadline(self, case: SimulatedCase, clock: float) -> datetime:
         started = self.instant(clock)
         deadline, hold = started + self.norm, case.hold
         if hold is None or self.instant(hold.placed) >= deadline:
@@ -317,15 +317,15 @@ _DNS_OUTCOMES: dict[Behaviour, Literal["nxdomain", "nodata", "servfail", "silent
 }
 
 
-def page_of(case: Case) -> Page:
+def page_of(case: SimulatedCase) -> Page:
     """Describe the synthetic bytes of a case."""
     return Page("image", 2048 + case.index * 37 % 30000, f"{case.index:08x}")
 
 
-def _elsewhere(host: Host, target: str) -> Answer:
+def _elsewhere(host: Host, target: str) -> PageAnswer:
     if target in FRONT_PAGES:
-        return Answer(Behaviour.OK, FRONT)
-    return Answer(host.missing, FRONT)
+        return PageAnswer(Behaviour.OK, FRONT)
+    return PageAnswer(host.missing, FRONT)
 
 
 def _over_http(phase: Phase) -> Behaviour:
@@ -336,8 +336,8 @@ def _over_http(phase: Phase) -> Behaviour:
     return Behaviour.RESET if layer == "tcp" else phase.behaviour
 
 
-def _by_provider(plan: Plan) -> list[tuple[str, list[Presence]]]:
-    groups: list[tuple[str, list[Presence]]] = []
+def _by_provider(plan: UrlPlan) -> list[tuple[str, list[PlannedStay]]]:
+    groups: list[tuple[str, list[PlannedStay]]] = []
     for presence in plan.presences:
         if groups and groups[-1][0] == presence.provider:
             groups[-1][1].append(presence)
@@ -346,7 +346,9 @@ def _by_provider(plan: Plan) -> list[tuple[str, list[Presence]]]:
     return groups
 
 
-def _clock(case: Case, provider: str, begun: float | None, moved: float | None) -> float | None:
+def _clock(
+    case: SimulatedCase, provider: str, begun: float | None, moved: float | None
+) -> float | None:
     """Find the first notice that arrived at the provider while it was the one answerable."""
     end = min((at for at in (moved, case.retracted) if at is not None), default=float("inf"))
     sent = [n.sent for n in case.notices if n.arrives and n.provider == provider]

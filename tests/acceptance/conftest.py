@@ -12,10 +12,10 @@ import pytest
 import pytest_asyncio
 from msgspec import Struct
 
-from services.runtime.demo.play import Result, Show
+from services.runtime.demo.play import DemoResult, Show
 from services.runtime.demo.stage import Stage, serving, settings_for, stage
-from services.runtime.embedded.process import free_port
-from services.runtime.up import Installation
+from services.runtime.embedded.server_process import free_port
+from services.runtime.installation import Installation
 from tests.servers import eventually
 
 CASES = 240
@@ -28,7 +28,7 @@ class Played(Struct, kw_only=True):
     folder: Path
     installation: Installation
     show: Show
-    result: Result
+    result: DemoResult
     prometheus: str
 
     def url(self, role: str, path: str) -> str:

@@ -14,10 +14,10 @@ from typing import Any
 
 import msgspec
 
-from services.runtime.demo.play import Result, Show
+from services.runtime.demo.play import DemoResult, Show
 from services.runtime.demo.stage import Stage, serving, settings_for, stage_of
-from services.runtime.settings_model import Settings
-from services.runtime.up import Installation
+from services.runtime.installation import Installation
+from services.runtime.settings import Settings
 from services.simulation.scenarios import gauntlet
 from services.simulation.weather import ABROAD, HOME
 
@@ -43,7 +43,7 @@ SEED = 3
 CASES = 400
 
 
-async def run(condition: str, folder: Path, *, seed: int = SEED, cases: int = CASES) -> Result:
+async def run(condition: str, folder: Path, *, seed: int = SEED, cases: int = CASES) -> DemoResult:
     """Play the gauntlet under a condition on a whole installation with two probers."""
     chosen = stage_of(replace(gauntlet(cases=cases), **CONDITIONS[condition]), seed)
     began = datetime.now(UTC)
@@ -71,7 +71,7 @@ def _settings(chosen: Stage, start: datetime, folder: Path) -> Settings:
     return msgspec.structs.replace(plain, methodology=str(METHODOLOGY))
 
 
-def line(condition: str, result: Result) -> str:
+def line(condition: str, result: DemoResult) -> str:
     """Write what came out in one line."""
     found, total = result.verification, result.verification.total
     return (
@@ -81,7 +81,7 @@ def line(condition: str, result: Result) -> str:
     )
 
 
-def good(result: Result) -> bool:
+def good(result: DemoResult) -> bool:
     """Tell whether nothing is false, every removal lies in its interval, and at most 1 % is undecided."""
     return result.ok and result.verification.undecided_share <= MOST_UNDECIDED
 
@@ -107,7 +107,7 @@ def main(words: list[str]) -> int:
     return 1 if bad else 0
 
 
-def _tell(name: str, result: Result) -> None:
+def _tell(name: str, result: DemoResult) -> None:
     print(line(name, result), flush=True)
     for failure in result.verification.failures:
         print(f"  WRONG {failure.kind} case {failure.case_id}: {failure.detail}")

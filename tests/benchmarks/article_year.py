@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaProducer
 from msgspec import Struct
 
 from consumers.client.connection import KafkaConnection
-from consumers.client.topics import create_topics
+from consumers.client.topic_admin import create_topics
 from consumers.replay.unit import home_of
 from schemas import codec, ids, topics
 from schemas import events as ev
@@ -144,7 +144,7 @@ async def fill(
     seed: int = SEED,
 ) -> int:
     """Write the year; return how many events it has. The order within a partition is that of the cases."""
-    await create_topics(kafka, partitions=partitions)
+    await create_topics(kafka, partitions=partitions, replication=1)
     options = kafka.producer_options() | {"max_batch_size": _BATCH_BYTES, "linger_ms": 20}
     producer = AIOKafkaProducer(**options)
     await producer.start()

@@ -22,8 +22,8 @@ import uvloop
 from aiokafka import AIOKafkaProducer
 
 from consumers.client.connection import KafkaConnection
-from consumers.client.topics import create_topics
-from consumers.ledger.consumer import LedgerConsumer
+from consumers.client.topic_admin import create_topics
+from consumers.ledger.ledger_consumer import LedgerConsumer
 from schemas import codec, ids, topics
 from schemas import events as ev
 from schemas.events import Event, Payload
@@ -119,7 +119,7 @@ async def _measure(folder: Path, cases: int) -> dict[str, Any]:
     await postgres.start()
     try:
         kafka = KafkaConnection(kafka_server.bootstrap_servers)
-        await create_topics(kafka)
+        await create_topics(kafka, partitions=topics.DEFAULT_PARTITIONS, replication=1)
         pool = await open_pool(DatabaseConnection(postgres.dsn, max_size=1))
         async with pool.acquire() as session:
             await migrate.up(session)

@@ -23,12 +23,18 @@ from typing import Any
 import asyncpg
 
 from consumers.client.connection import KafkaConnection
-from consumers.ledger.consumer import LedgerConsumer
-from consumers.replay.run import Asked, Progress, identity, replay, workers_here
+from consumers.ledger.ledger_consumer import LedgerConsumer
+from consumers.replay.replay_run import (
+    ReplayProgress,
+    ReplayRequest,
+    identity,
+    replay,
+    workers_here,
+)
 from schemas.methodology import shipped
 from services.exporter.health import Health
 from services.ledger import migrate
-from services.ledger.digest import ledger_digest
+from services.ledger.ledger_digest import ledger_digest
 from services.ledger.pool import DatabaseConnection, open_pool
 from services.runtime.embedded import EmbeddedKafka, EmbeddedPostgres
 from tests.benchmarks import article_year as year
@@ -112,7 +118,7 @@ def _megabytes(pid: int) -> float:
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
 
 
-class _Stages(Progress):
+class _Stages(ReplayProgress):
     def __init__(self) -> None:
         self.at: dict[str, float] = {}
         self._begun = time.perf_counter()
@@ -122,7 +128,7 @@ class _Stages(Progress):
 
 
 async def _replay(bootstrap: str, dsn: str, name: str) -> dict[str, Any]:
-    asked = Asked(
+    asked = ReplayRequest(
         name=name,
         identity=identity(METHOD),
         database=DatabaseConnection(dsn),

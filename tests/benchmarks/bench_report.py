@@ -61,8 +61,7 @@ async def fill(dsn: str) -> None:
     # In the order of their times, as they arrive: a case's events lie far apart, which is the harder way to read.
     arrived = sorted((event for life in lives for event in life), key=lambda event: event.time)
     events = [rows.event_row(event) for event in arrived]
-    names = ("case_id", "event_id", "event_time", "type", "source", "body")
-    await session.copy_records_to_table("events", records=events, columns=names)
+    await session.copy_records_to_table("events", records=events, columns=rows.EVENTS.names)
     folded = [rows.case_row(fold(life, METHOD)[0], 0) for life in lives]
     await session.copy_records_to_table("cases", records=folded)
     await session.execute("ANALYZE")

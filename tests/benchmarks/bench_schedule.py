@@ -143,7 +143,7 @@ def fill(
     records: list[tuple[bytes, bytes, list[tuple[str, bytes]]]],
     start_at: int,
 ) -> None:
-    """Decode and put, as `consumers.prober.watching` does."""
+    """Decode and put, as `consumers.prober.partition` does."""
     listed = NOW - timedelta(days=1)
     for offset, (key, value, headers) in enumerate(records, start_at):
         entry = payload(value, headers, WATCHLIST)

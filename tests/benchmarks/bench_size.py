@@ -28,7 +28,7 @@ from schemas.events import Event
 from schemas.methodology import shipped
 from schemas.sqlfiles import statements
 from services.ledger import migrate
-from services.ledger.digest import ledger_digest
+from services.ledger.ledger_digest import ledger_digest
 from services.ledger.pool import DatabaseConnection, open_pool
 from services.ledger.store import Advance, Claim, LedgerStore
 from services.runtime.embedded import EmbeddedPostgres

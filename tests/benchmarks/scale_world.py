@@ -23,7 +23,7 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from consumers.client.connection import KafkaConnection
-from consumers.client.topics import create_topics
+from consumers.client.topic_admin import create_topics
 from consumers.prober.progress import to_metadata
 from schemas.codec import encode
 from schemas.events import Event, WatchEntry
@@ -32,8 +32,8 @@ from schemas.topics import DEFAULT_PARTITIONS, WATCHLIST
 from schemas.urls import canonical
 from services.probing.schedule.works import Progress
 from services.runtime.embedded import EmbeddedKafka
-from services.runtime.embedded.process import free_port
-from services.runtime.keys import new_keys, read_keys, write_keys
+from services.runtime.embedded.server_process import free_port
+from services.runtime.keyfile import new_keys, read_keys, write_keys
 
 ROOT = Path(__file__).parents[2]
 ADDRESSES = [f"127.0.1.{number}" for number in range(1, 33)]
@@ -80,7 +80,7 @@ async def world(folder: Path, cases: int) -> AsyncIterator[World]:
     await broker.start()
     try:
         made = World(folder, broker.bootstrap_servers, cases)
-        await create_topics(made.kafka)
+        await create_topics(made.kafka, partitions=DEFAULT_PARTITIONS, replication=1)
         with running("sites", str(port)):
             await fill(made, port)
             yield made

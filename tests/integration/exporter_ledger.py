@@ -10,34 +10,6 @@ import asyncpg
 from services.core.case import Case, Spell
 from services.ledger import migrate, rows
 
-SPELL_COLUMNS = [
-    "case_id",
-    "spell",
-    "provider",
-    "category",
-    "opened_at",
-    "closed_at",
-    "closed_reason",
-    "procedure",
-    "presence",
-    "clock",
-    "clock_started_at",
-    "deadline",
-    "excluded",
-    "first_online_at",
-    "known_online_at",
-    "breached_at",
-    "removed_lower",
-    "removed_upper",
-    "removed_layer",
-    "returns",
-    "looks",
-    "undetermined",
-    "missed",
-    "exposure_lower_seconds",
-    "exposure_upper_seconds",
-]
-
 
 async def make(dsn: str) -> None:
     """Apply every migration."""
@@ -50,7 +22,7 @@ async def make(dsn: str) -> None:
 
 def row_of(case: Case, spell: Spell) -> dict[str, Any]:
     """Give the row of `spells` that the ledger writes for a spell, by column."""
-    return dict(zip(SPELL_COLUMNS, rows.spell_row(case, spell), strict=True))
+    return rows.spell_row(case, spell)._asdict()
 
 
 async def insert(connection: Any, table: str, entries: Iterable[dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ import json
 import sys
 
 from consumers.client.connection import KafkaConnection
-from consumers.ledger.consumer import LedgerConsumer
+from consumers.ledger.ledger_consumer import LedgerConsumer
 from services.exporter.health import Health
 from services.ledger.pool import DatabaseConnection, open_pool
 from tests.integration.ledger_kit import KEYRING, METHOD, QUICK, clock

@@ -13,10 +13,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from consumers.client.connection import KafkaConnection
-from consumers.client.session import LoopSettings
-from consumers.client.topics import create_topics
+from consumers.client.topic_admin import create_topics
 from consumers.ledger.brake import FloodBrake
-from consumers.ledger.consumer import LedgerConsumer
+from consumers.ledger.ledger_consumer import LedgerConsumer
+from consumers.ledger.session import LoopSettings
 from schemas import codec, ids, topics
 from schemas import events as ev
 from schemas.events import Event, Payload
@@ -26,7 +26,7 @@ from schemas.urls import canonical
 from services.core.digest import fold_digest
 from services.exporter.health import Health
 from services.ledger import migrate
-from services.ledger.digest import ledger_digest
+from services.ledger.ledger_digest import ledger_digest
 from services.ledger.pool import DatabaseConnection, open_pool
 from tests.servers import eventually
 
@@ -163,7 +163,7 @@ async def fresh_topics(bootstrap: str) -> KafkaConnection:
         await eventually("the old topics are gone", absent)
     finally:
         await admin.close()
-    await create_topics(kafka, partitions=PARTITIONS)
+    await create_topics(kafka, partitions=PARTITIONS, replication=1)
     return kafka
 
 
@@ -223,7 +223,7 @@ class Lab:
 
     async def waits(self) -> bool:
         """Tell whether the newest member waits an outage out."""
-        return self.newest is not None and self.newest._loop._patience.waiting
+        return self.newest is not None and self.newest._loop._retry.waiting
 
     async def stop(self) -> None:
         """Stop every member in order; raises what one of them raised."""

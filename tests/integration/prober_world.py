@@ -15,10 +15,10 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from consumers.client.connection import KafkaConnection
-from consumers.client.topics import create_topics
-from consumers.prober.consumer import Prober
+from consumers.client.topic_admin import create_topics
+from consumers.prober.options import ProberSettings
+from consumers.prober.prober_consumer import Prober
 from consumers.prober.progress import read_progress
-from consumers.prober.watching import ProberSettings
 from schemas import codec, methodology
 from schemas.events import Event, LookMade, LookMissed, WatchEntry
 from schemas.sealing import Keyring
@@ -195,7 +195,7 @@ async def world(bootstrap: str) -> AsyncIterator[World]:
     watchlist = replace(WATCHLIST, name=f"{WATCHLIST.name}.{tag}")
     observations = replace(OBSERVATIONS, name=f"{OBSERVATIONS.name}.{tag}")
     wanted = {topic.name: topic.config for topic in (watchlist, observations)}
-    await create_topics(kafka, partitions=3, wanted=wanted)
+    await create_topics(kafka, partitions=3, replication=1, wanted=wanted)
     producer = AIOKafkaProducer(**kafka.producer_options())
     await producer.start()
     try:

@@ -12,11 +12,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumers.client.connection import KafkaConnection
 from consumers.record.ranges import Bounds
-from consumers.replay.run import Asked, Result, identity, replay
+from consumers.replay.replay_run import ReplayRequest, ReplayResult, identity, replay
 from schemas import topics
 from schemas.methodology import Methodology
 from schemas.topics import EVIDENCE
-from services.ledger.digest import ledger_digest
+from services.ledger.ledger_digest import ledger_digest
 from services.ledger.pool import DatabaseConnection
 from services.ledger.shadow.comparison import CaseReport, Comparison, Summary, log_for, side_of
 from tests.integration.ledger_kit import KEYRING, METHOD, Lab
@@ -33,9 +33,9 @@ def asked(
     workers: int = 2,
     archive: tuple[str, ...] = (),
     **identified: Any,
-) -> Asked:
+) -> ReplayRequest:
     """Ask for a replay."""
-    return Asked(
+    return ReplayRequest(
         name=name,
         identity=identity(method, **identified),
         bounds=bounds or Bounds(),
@@ -48,7 +48,7 @@ def asked(
     )
 
 
-async def replayed(lab: Lab, dsn: str, name: str = "again", **options: Any) -> Result:
+async def replayed(lab: Lab, dsn: str, name: str = "again", **options: Any) -> ReplayResult:
     """Replay a lab's evidence."""
     return await replay(asked(lab.kafka, dsn, name, **options))
 

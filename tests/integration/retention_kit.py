@@ -7,7 +7,7 @@ from typing import Any
 import cramjam
 
 from consumers.record.source import KafkaSource
-from consumers.retention.role import Done, Retention
+from consumers.retention.retention_role import RetentionRole, RoundCounts
 from schemas.sealing import Keyring
 from services.exporter.health import Health
 from tests.integration.ledger_kit import (
@@ -34,8 +34,10 @@ def removed(number: int, at: datetime = START) -> list[Any]:
     return [report(number, at), notice(number, at + timedelta(minutes=5)), *seen, *gone]
 
 
-def retention(ledger: Lab, folder: Path, now: datetime, keyring: Keyring = KEYRING) -> Retention:
-    return Retention(
+def retention(
+    ledger: Lab, folder: Path, now: datetime, keyring: Keyring = KEYRING
+) -> RetentionRole:
+    return RetentionRole(
         ledger.kafka,
         ledger.pool,
         folder,
@@ -49,7 +51,7 @@ def retention(ledger: Lab, folder: Path, now: datetime, keyring: Keyring = KEYRI
     )
 
 
-async def taken(ledger: Lab, done: Done) -> Done:
+async def taken(ledger: Lab, done: RoundCounts) -> RoundCounts:
     """Have the ledger take the erasures that a round has said."""
     ledger.sent += done.erased
     await ledger.drained()

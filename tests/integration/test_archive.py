@@ -9,18 +9,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from consumers.record import archive
-from consumers.record.archive import (
+from consumers.record import archive_reader, archive_writer
+from consumers.record.archive_reader import (
     ArchiveDamaged,
     ArchiveSource,
     BadArchive,
     Manifest,
     verify_archive,
 )
-from consumers.record.archive_writing import write_archive
+from consumers.record.archive_writer import write_archive
 from consumers.record.ranges import Bounds, resolve
 from consumers.record.source import EVIDENCE, KafkaSource
-from consumers.replay.run import replay
+from consumers.replay.replay_run import replay
 from schemas import topics
 from services.ledger.shadow.schema import BadReplay
 from tests.integration.ledger_kit import PARTITIONS, START, Lab, pure_digest, stories
@@ -58,7 +58,7 @@ async def test_records_come_back_byte_for_byte(
     ledger: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Key, value, headers, time, partition and offset, also of what is no event at all."""
-    monkeypatch.setattr(archive, "FILE_RECORDS", 50)
+    monkeypatch.setattr(archive_writer, "FILE_RECORDS", 50)
     await ledger.produce(stories(12))
     odd = [("x", b"\x00\xff"), ("x", b""), ("ce_type", b"\xfe")]
     await ledger.produce_raw(
@@ -97,7 +97,7 @@ async def test_times_on_the_broker_bound_an_archive_as_they_bound_the_streams(
     ledger: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bounds by the records' own times give the offsets that the broker would give, file ends included."""
-    monkeypatch.setattr(archive, "FILE_RECORDS", 20)
+    monkeypatch.setattr(archive_writer, "FILE_RECORDS", 20)
     await ledger.produce(stories(8))
     await asyncio.sleep(0.05)
     between = datetime.now(UTC)
@@ -138,14 +138,14 @@ async def test_a_stopped_archive_goes_on(
     ledger: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is written stays, the rest follows, up to where the archive was begun; until then it is none."""
-    monkeypatch.setattr(archive, "FILE_RECORDS", 20)
+    monkeypatch.setattr(archive_writer, "FILE_RECORDS", 20)
     await ledger.produce(stories(8))
     with pytest.raises(ConnectionResetError):
         await archived(ledger, tmp_path / "a", Stopping(ledger.kafka, 170))
-    assert (tmp_path / "a" / archive.PROGRESS).exists()
+    assert (tmp_path / "a" / archive_reader.PROGRESS).exists()
     with pytest.raises(BadArchive, match="go on"):
         ArchiveSource(tmp_path / "a")
-    with (tmp_path / "a" / archive.PROGRESS).open("ab") as file:
+    with (tmp_path / "a" / archive_reader.PROGRESS).open("ab") as file:
         file.write(b'{"name":"cut off')
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "a").rglob("*.zst")}
     sent = ledger.sent
@@ -172,7 +172,7 @@ async def test_a_finished_or_foreign_folder_is_left_alone(ledger: Lab, tmp_path:
     with pytest.raises(BadArchive, match="not empty"):
         await archived(ledger, tmp_path / "b")
     (tmp_path / "c").mkdir()
-    (tmp_path / "c" / archive.PROGRESS).write_text("no plan\n")
+    (tmp_path / "c" / archive_reader.PROGRESS).write_text("no plan\n")
     with pytest.raises(BadArchive, match="can't be read"):
         await archived(ledger, tmp_path / "c")
 
@@ -200,9 +200,9 @@ async def test_a_tampered_archive_is_refused(
         verify_archive(folder, count)
     (path.parent / "extra.msgpack.zst").unlink()
     verify_archive(folder, count)
-    text = msgspec.json.decode((folder / archive.MANIFEST).read_bytes())
+    text = msgspec.json.decode((folder / archive_reader.MANIFEST).read_bytes())
     text["records"] += 1
-    (folder / archive.MANIFEST).write_bytes(msgspec.json.encode(text))
+    (folder / archive_reader.MANIFEST).write_bytes(msgspec.json.encode(text))
     with pytest.raises(ArchiveDamaged, match="digest"):
         verify_archive(folder, count)
     await asyncio.sleep(0)

@@ -20,7 +20,7 @@ from schemas.ids import instant
 from services.cli import app
 from services.exporter.health import Health
 from services.ledger import audit
-from services.runtime import keys, logging
+from services.runtime import keyfile, logging
 from tests.integration.ledger_kit import (
     KEYRING,
     START,
@@ -93,8 +93,8 @@ async def desk(
     monkeypatch.setattr(logging, "configure", lambda *_, **__: None)
     monkeypatch.setattr(logging, "silence", lambda _: None)
     sealing = {name: key.hex() for name, key in KEYRING.sealing.items()}
-    made = keys.KeyFile(naming=KEYRING.naming.hex(), active=KEYRING.active, sealing=sealing)
-    keys.write_keys(tmp_path / "data" / "keys.toml", made)
+    made = keyfile.KeyFile(naming=KEYRING.naming.hex(), active=KEYRING.active, sealing=sealing)
+    keyfile.write_keys(tmp_path / "data" / "keys.toml", made)
     async with lab(kafka_bootstrap, postgres_dsn) as ledger:
         ledger.start()
         yield Desk(ledger, postgres_dsn, tmp_path)
@@ -163,7 +163,7 @@ async def test_an_erased_url_is_gone_everywhere(desk: Desk) -> None:
     told = [report(1), notice(1, START), look(1, START + HOUR, "online")]
     await desk.told(*told, report(2))
     sealed = told[0].data.sealed_url  # type: ignore[attr-defined]
-    relay = Relay(desk.ledger.kafka, desk.ledger.pool, Health())
+    relay = Relay(desk.ledger.kafka, desk.ledger.pool, Health(), batch_records=1000)
     stop = asyncio.Event()
     running = asyncio.create_task(relay.run(stop))
     try:

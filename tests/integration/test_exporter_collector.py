@@ -20,9 +20,9 @@ from services.core.case import Case, Spell
 from services.core.fold import fold
 from services.exporter import metrics
 from services.exporter.collector import Exporter
-from services.exporter.figures import JUDGED, families
+from services.exporter.families import JUDGED, families
 from services.exporter.health import Health
-from services.exporter.reading import Reader, Reading, buckets
+from services.exporter.ledger_reading import LedgerReading, Reader, buckets
 from services.ledger.pool import DatabaseConnection, open_pool
 from tests import strategies
 from tests.integration import exporter_ledger as ledger
@@ -57,7 +57,8 @@ def reader(pool: asyncpg.Pool, methodology: Methodology = NL, **options: Any) ->
 
 def exporter(pool: asyncpg.Pool, registry: CollectorRegistry, **options: Any) -> Exporter:
     now = options.pop("now", START)
-    return Exporter(pool, NL, Health(), lambda: now, registry=registry, **options)
+    chosen = {"top_providers": 20, "watch_providers": (), "interval_seconds": 15.0} | options
+    return Exporter(pool, NL, Health(), lambda: now, registry=registry, **chosen)
 
 
 def folded(histories: list[list[Event]], methodology: Methodology) -> list[tuple[Case, Spell]]:
@@ -75,7 +76,7 @@ async def fill(owner: asyncpg.Connection, pairs: Iterable[tuple[Case, Spell]]) -
     await ledger.insert(owner, "spells", (ledger.row_of(*pair) for pair in pairs))
 
 
-def standings(reading: Reading) -> Counter[tuple[str, str, str]]:
+def standings(reading: LedgerReading) -> Counter[tuple[str, str, str]]:
     found: Counter[tuple[str, str, str]] = Counter()
     for row in reading.spells:
         found[row["provider"], row["category"], row["standing"]] += row["spells"]
@@ -166,7 +167,10 @@ async def test_sql_agrees_with_the_core(
 
 
 def _law_5(
-    reading: Reading, pairs: list[tuple[Case, Spell]], methodology: Methodology, cutoff: datetime
+    reading: LedgerReading,
+    pairs: list[tuple[Case, Spell]],
+    methodology: Methodology,
+    cutoff: datetime,
 ) -> None:
     total = bounds.count(pairs, methodology, cutoff)
     exposed = {
@@ -315,7 +319,7 @@ async def test_labels_are_bounded_and_sticky(pool: asyncpg.Pool, owner: asyncpg.
     await owner.execute("UPDATE spells SET provider = 'tiny' WHERE provider = 'giant'")
     second = await one.read(START)
 
-    def named(reading: Reading) -> dict[str, int]:
+    def named(reading: LedgerReading) -> dict[str, int]:
         found: Counter[str] = Counter()
         for row in reading.spells:
             found[row["provider"]] += row["spells"]
@@ -384,7 +388,16 @@ def _failures() -> float:
 async def test_run_publishes_and_stops(pool: asyncpg.Pool) -> None:
     """The loop publishes at once, reports itself, and leaves the registry as it found it."""
     registry, stop, health = CollectorRegistry(), asyncio.Event(), Health()
-    one = Exporter(pool, NL, health, lambda: START, interval_seconds=3600.0, registry=registry)
+    one = Exporter(
+        pool,
+        NL,
+        health,
+        lambda: START,
+        top_providers=20,
+        watch_providers=(),
+        interval_seconds=3600.0,
+        registry=registry,
+    )
     running = asyncio.create_task(one.run(stop))
     while len(samples(registry, "takedown_snapshot_timestamp_seconds")) < 2:
         assert not running.done()

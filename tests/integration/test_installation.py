@@ -11,9 +11,9 @@ import asyncpg
 import pytest
 
 from schemas.urls import canonical
-from services.runtime.settings_model import Exporter, Http, Settings, Topics
+from services.runtime.installation import Installation
+from services.runtime.settings import ExporterSection, Http, Settings, Topics
 from services.runtime.supervisor import Backoff
-from services.runtime.up import Installation
 from tests.servers import eventually
 
 ROOT = Path(__file__).parent.parent.parent
@@ -28,7 +28,7 @@ def settings(tmp_path, jars):
         data_dir=str(tmp_path / "data"),
         topics=Topics(partitions=3),
         http=Http(port=0),
-        exporter=Exporter(interval_seconds=0.5),
+        exporter=ExporterSection(interval_seconds=0.5),
         stop_seconds=10.0,
     )
 

@@ -11,8 +11,8 @@ import pytest
 
 from services.runtime.connections import kafka_connection
 from services.runtime.embedded import EmbeddedKafka
-from services.runtime.settings_model import Database, Http, Kafka, Settings, Topics
-from services.runtime.up import Installation
+from services.runtime.installation import Installation
+from services.runtime.settings import Database, Http, Kafka, Settings, Topics
 from tests.commands import Done, takedown
 from tests.securekafka import USER, Authority, SecureListener
 from tests.servers import eventually, run_apart, running

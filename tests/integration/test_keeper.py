@@ -7,9 +7,9 @@ import pytest
 
 from schemas.errors import ConfigError
 from services.runtime.endpoints import LOCK_NAME
+from services.runtime.installation import Installation
 from services.runtime.role_children import refuse_taken
-from services.runtime.settings_model import Http, Log, Settings
-from services.runtime.up import Installation
+from services.runtime.settings import Http, Log, Settings
 from tests.servers import eventually
 
 
@@ -31,7 +31,7 @@ async def test_servers_that_die_are_started_again(jars: Path, tmp_path: Path) ->
         await installation.postgres.kill()
 
         async def back() -> bool:
-            return sum("runs again" in line for line in said) == 2
+            return sum("is running again" in line for line in said) == 2
 
         await eventually("both servers run again", back, seconds=60)
         await installation.ready()

@@ -9,6 +9,7 @@ from services.ledger import migrate
 from services.ledger.migrate import Migration, MigrationError
 from services.ledger.pool import DatabaseConnection, open_pool
 from services.ledger.queries import names, query
+from services.ledger.rows import TABLES
 from tests.conftest import OwnPostgres
 
 
@@ -93,6 +94,27 @@ async def test_every_query_is_valid_and_allowed_to_the_ledger(postgres_dsn: str)
     await session.execute("SET ROLE takedown_ledger")
     for name in sorted(names()):
         await session.prepare(query(name))
+    await session.close()
+
+
+async def test_rows_are_those_of_the_tables(postgres_dsn: str) -> None:
+    """Each class of rows names columns of its table, with their types; those left out have a default."""
+    session = await connect(postgres_dsn)
+    await migrate.up(session)
+    tables = {"later_cases": "cases", "offsets": "consumer_offsets"}
+    for name, columns in TABLES.items():
+        found = await session.fetch(
+            "SELECT column_name, data_type, is_nullable = 'NO' AND column_default IS NULL"
+            " AND is_identity = 'NO' AS needed"
+            " FROM information_schema.columns WHERE table_name = $1",
+            tables.get(name, name),
+        )
+        types = {row["column_name"]: row["data_type"] for row in found} | {"place": "tid"}
+        spelled = {"timestamp with time zone": "timestamptz"}
+        expected = {column: spelled.get(types[column], types[column]) for column in columns.names}
+        assert columns.types == expected, name
+        needed = {row["column_name"] for row in found if row["needed"]}
+        assert name == "later_cases" or needed <= set(columns.names), name
     await session.close()
 
 

@@ -15,9 +15,9 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from consumers.client.loop import BatchLoop
-from consumers.client.session import EvidenceGone
+from consumers.ledger.batch_loop import BatchLoop
 from consumers.ledger.relay import Relay
+from consumers.ledger.session import EvidenceGone
 from schemas import topics
 from schemas.codec import encode_data
 from schemas.errors import ConfigError
@@ -28,8 +28,8 @@ from services.core.watch_entry import entry_of
 from services.exporter.health import Health
 from services.exporter.metrics import CONSUMER_REBUILDS
 from services.ledger.store import Advance, Fenced, LedgerStore
-from services.runtime.doctor import examine
-from services.runtime.settings_model import Database, Settings
+from services.runtime.checkup import examine
+from services.runtime.settings import Database, Settings
 from tests.conftest import OwnKafka, OwnPostgres
 from tests.integration.ledger_kit import (
     METHOD,
@@ -280,7 +280,7 @@ async def test_another_methodology_is_refused(
             f for f in await examine(settings, lambda: datetime.now(UTC)) if f.check == "Postgres"
         ]
         assert found.state == state, found
-        assert state == "ok" or "folded under methodology nl-24h" in found.said
+        assert state == "ok" or "folded under methodology nl-24h" in found.message
 
 
 async def test_a_consumer_that_stands_still_is_built_anew(
@@ -318,7 +318,7 @@ async def test_a_relay_that_dies_before_its_delete_sends_again_in_order(
     told = stories(5)
     for number, one in enumerate(told, 1):
         await store.write([one], [Advance(*place, claim.epoch, number)], no_refusal)
-    dying = Relay(ledger.kafka, ledger.pool, Health(), batch=20)
+    dying = Relay(ledger.kafka, ledger.pool, Health(), batch_records=20)
     real = dying._send
 
     async def send_and_die(*arguments: Any) -> None:
@@ -328,11 +328,11 @@ async def test_a_relay_that_dies_before_its_delete_sends_again_in_order(
     monkeypatch.setattr(dying, "_send", send_and_die)
     with pytest.raises(ConnectionResetError):
         await dying.publish_once()
-    await dying._let_go()
-    heir = Relay(ledger.kafka, ledger.pool, Health(), batch=20)
+    await dying._close_producer()
+    heir = Relay(ledger.kafka, ledger.pool, Health(), batch_records=20)
     while await heir.publish_once():
         pass
-    await heir._let_go()
+    await heir._close_producer()
     latest = {r.key.decode(): r.value for r in await ledger.read(topics.WATCHLIST.name)}
     for number in range(5):
         entry = entry_of(fold(story(number), METHOD)[0], METHOD)
@@ -351,7 +351,9 @@ async def test_a_relay_waits_for_a_broker_that_is_away(
         await broker.kill()
         await store.write(stories(5), [Advance(*place, claim.epoch, 1)], no_refusal)
         stop = asyncio.Event()
-        role = asyncio.create_task(Relay(ledger.kafka, ledger.pool, Health()).run(stop))
+        role = asyncio.create_task(
+            Relay(ledger.kafka, ledger.pool, Health(), batch_records=1000).run(stop)
+        )
         await broker.start()
 
         async def empty() -> bool:

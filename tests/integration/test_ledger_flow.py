@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from consumers.ledger.brake import FloodBrake, FloodOfUnusable
-from consumers.ledger.deadletter import read_dead_letters, retry_dead_letters
 from consumers.ledger.relay import Relay
+from consumers.record.deadletter import read_dead_letters, retry_dead_letters
 from schemas import codec, topics
 from schemas import events as ev
 from services.core import fold as core_fold
@@ -269,7 +269,7 @@ async def test_the_relay_publishes_in_order_and_empties_the_outbox(ledger: Lab) 
     ledger.start()
     stop = asyncio.Event()
     relays = [
-        asyncio.create_task(Relay(ledger.kafka, ledger.pool, Health(), batch=50).run(stop))
+        asyncio.create_task(Relay(ledger.kafka, ledger.pool, Health(), batch_records=50).run(stop))
         for _ in range(2)
     ]
     await ledger.drained()

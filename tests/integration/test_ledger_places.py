@@ -10,7 +10,7 @@ import pytest
 from schemas.events import Event
 from services.core.digest import fold_digest
 from services.ledger import migrate, rows
-from services.ledger.digest import LedgerInconsistent, ledger_digest
+from services.ledger.ledger_digest import LedgerInconsistent, ledger_digest
 from services.ledger.pool import DatabaseConnection, open_pool
 from services.ledger.queries import query
 from services.ledger.store import Advance, LedgerStore
@@ -95,12 +95,12 @@ async def test_a_place_without_its_case_stops_the_batch(
 ) -> None:
     """A case that is not where it was locked is an error, and nothing of the batch stays."""
     await writer.write([report(1), *looks(range(1, 2), 1)])
-    known = rows.extended_row
+    row_of = rows.later_case_row
 
-    def astray(place: rows.Row, *others: Any) -> rows.Row:
-        return ((place[0] + 1000, 1), *known(place, *others)[1:])
+    def astray(place: Any, *others: Any) -> rows.LaterCase:
+        return row_of(place, *others)._replace(place=(place[0] + 1000, 1))
 
-    monkeypatch.setattr(rows, "extended_row", astray)
+    monkeypatch.setattr(rows, "later_case_row", astray)
     before = await ledger_digest(writer.pool)
     with pytest.raises(LedgerInconsistent, match="not where it was locked"):
         await writer.write(looks(range(1, 2), 2))

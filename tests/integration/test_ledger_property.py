@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from schemas.events import CaseErased, Event, ReportFiled
 from services.core.fold import fold, order
 from services.core.outcomes import outcomes
-from services.ledger.digest import ledger_digest
+from services.ledger.ledger_digest import ledger_digest
 from services.ledger.store import Advance, LedgerStore
 from tests import strategies
 from tests.integration.ledger_kit import METHOD, clock, migrated_pool, pure_digest

@@ -11,13 +11,13 @@ import aiohttp
 import asyncpg
 import pytest
 
-from consumers.replay.run import Asked, identity, replay
+from consumers.replay.replay_run import ReplayRequest, identity, replay
 from services.ledger import migrate
 from services.ledger.pool import DatabaseConnection, open_pool, session_of, streamed
 from services.ledger.shadow.schema import BadReplay
 from services.runtime.connections import database_connection
-from services.runtime.settings_model import Database, Exporter, Http, Settings, Topics
-from services.runtime.up import Installation
+from services.runtime.installation import Installation
+from services.runtime.settings import Database, ExporterSection, Http, Settings, Topics
 from tests.commands import takedown
 from tests.integration.ledger_kit import KEYRING, METHOD
 from tests.pgbouncer import pooling, through
@@ -55,7 +55,7 @@ async def test_the_whole_program_works_behind_it(
         database=Database(url=pooled, pgbouncer=True),
         topics=Topics(partitions=3),
         http=Http(port=0),
-        exporter=Exporter(interval_seconds=0.5),
+        exporter=ExporterSection(interval_seconds=0.5),
         stop_seconds=10.0,
     )
     async with Installation(settings, durable=False, fetch=False) as running:
@@ -168,7 +168,7 @@ async def test_the_login_decides_what_a_process_may(
 
 async def test_a_replay_asks_for_the_server_itself(pooled: str) -> None:
     """A replay holds a lock for as long as it runs; behind a pooler it says so instead of running twice."""
-    asked = Asked(
+    asked = ReplayRequest(
         name="pooled",
         identity=identity(METHOD),
         database=pooled_connection(pooled),

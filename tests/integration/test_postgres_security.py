@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from services.runtime.settings_model import Database, Settings
+from services.runtime.settings import Database, Settings
 from tests.commands import takedown
 from tests.pgbouncer import pooling, through
 from tests.securekafka import Authority

@@ -53,8 +53,8 @@ async def test_it_says_what_was_seen_and_why(lab: Lab, tmp_path: Path) -> None:
     for said in (
         "name: addresses, 0 aliases",
         "addresses: 127.0.0.1",
-        "asked for the URL: HEAD 127.0.0.1: 302, sent to: same_host",
-        "asked for a path that can't exist: HEAD 127.0.0.1: 404",
+        "request for the URL: HEAD 127.0.0.1: 302, sent to: same_host",
+        "request for a sibling: HEAD 127.0.0.1: 404",
         "content_length 4711",
         "compared with a random sibling: differs",
         "verdict: online, layer content, reason served",

@@ -235,10 +235,10 @@ async def test_a_client_that_stands_still_is_built_anew(here: World) -> None:
     before = metrics.CONSUMER_REBUILDS.labels("prober")._value.get()
     async with running(prober):
         await eventually("looks", lambda: total(here, 20))
-        assert prober._watching is not None
-        prober._flights.failure = Stuck("as the watchdog would say")
+        assert prober._assignment is not None
+        prober._in_flight.failure = Stuck("as the watchdog would say")
         await eventually("a rebuild", lambda: rebuilt(before + 1))
-        prober._flights.failure = None
+        prober._in_flight.failure = None
         until = clock()
         await eventually("progress", lambda: here.done_until(until + SECOND))
     await assert_no_tick_is_lost(here, until)

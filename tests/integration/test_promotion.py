@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from consumers.ledger.consumer import LedgerConsumer
+from consumers.ledger.ledger_consumer import LedgerConsumer
 from consumers.record.ranges import Bounds
 from schemas import codec, topics
 from schemas import events as ev

@@ -10,17 +10,18 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from consumers.record.archive_writing import write_archive
+from consumers.record.archive_writer import write_archive
+from consumers.record.places import Ranges
 from consumers.record.ranges import BadRange, Bounds, resolve
 from consumers.record.source import EVIDENCE, KafkaSource
-from consumers.replay.run import Asked, ReplayStopped, Result, replay
-from consumers.retention.cutting import Cutter
+from consumers.replay.replay_run import ReplayRequest, ReplayResult, ReplayStopped, replay
+from consumers.retention.redactor import Redactor
 from schemas import codec, topics
 from schemas import events as ev
 from schemas.methodology import Methodology, shipped
 from services.ledger.shadow import schema
 from services.ledger.shadow.promotion import Promoted, Promotion
-from services.ledger.shadow.schema import BadReplay, Ranges
+from services.ledger.shadow.schema import BadReplay
 from tests.integration.ledger_kit import (
     KEYRING,
     METHOD,
@@ -48,7 +49,7 @@ async def move(ledger: Lab, folder: Path) -> Ranges:
     try:
         ranges = await source.extents([REPORTS])
         manifest = await write_archive(
-            source, folder, ranges, START, lambda count: None, cut=Cutter(KEYRING)
+            source, folder, ranges, START, lambda count: None, redact=Redactor(KEYRING)
         )
     finally:
         await source.close()
@@ -64,7 +65,7 @@ async def move(ledger: Lab, folder: Path) -> Ranges:
     return ranges
 
 
-def chained(ledger: Lab, dsn: str, name: str, *folders: Path, **options: Any) -> Asked:
+def chained(ledger: Lab, dsn: str, name: str, *folders: Path, **options: Any) -> ReplayRequest:
     """Ask for a replay of archives and then the broker."""
     return asked(ledger.kafka, dsn, name, archive=tuple(map(str, folders)), **options)
 
@@ -122,7 +123,7 @@ def urlless(number: int) -> ev.Event:
     return event(case_of(number), START, ev.ReportFiled(reporter="hotline"))
 
 
-async def refused(dsn: str, found: Result) -> set[tuple[str, int, int]]:
+async def refused(dsn: str, found: ReplayResult) -> set[tuple[str, int, int]]:
     session = await asyncpg.connect(dsn)
     try:
         listed = await schema.refused_of(session, found.schema, 100)

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from services.cli import app
-from services.runtime import keys, logging
+from services.runtime import keyfile, logging
 from tests.integration.ledger_kit import (
     KEYRING,
     PARTITIONS,
@@ -39,8 +39,8 @@ def desk(
     # The log of a whole test run is not a command's to redirect.
     monkeypatch.setattr(logging, "configure", lambda *_, **__: None)
     sealing = {name: key.hex() for name, key in KEYRING.sealing.items()}
-    made = keys.KeyFile(naming=KEYRING.naming.hex(), active=KEYRING.active, sealing=sealing)
-    keys.write_keys(tmp_path / "data" / "keys.toml", made)
+    made = keyfile.KeyFile(naming=KEYRING.naming.hex(), active=KEYRING.active, sealing=sealing)
+    keyfile.write_keys(tmp_path / "data" / "keys.toml", made)
     monkeypatch.setenv("TAKEDOWN_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS", kafka_bootstrap)
     monkeypatch.setenv("TAKEDOWN_DATABASE_URL", postgres_dsn)

@@ -8,8 +8,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from consumers.client.session import LoopSettings
-from consumers.ledger.consumer import LedgerConsumer
+from consumers.ledger.ledger_consumer import LedgerConsumer
+from consumers.ledger.session import LoopSettings
 from schemas.events import Event
 from schemas.methodology import shipped
 from services.core.case import Case

@@ -16,7 +16,7 @@ from schemas.events import TYPE_OF, CaseAttributed, Event, NoticeSent, ReportRet
 from schemas.ids import content_id
 from schemas.methodology import Methodology, shipped
 from services.cli.app import main
-from services.cli.report import count
+from services.cli.report_command import count
 from services.core.fold import fold
 from services.ledger.pool import DatabaseConnection
 from services.ledger.store import Advance, LedgerStore

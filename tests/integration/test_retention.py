@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from consumers.record.archive import (
+from consumers.record.archive_reader import (
     read_manifest,
 )
-from consumers.retention.cutting import Cutter
-from consumers.retention.moving import Mover, RetentionBusy, archives_in
+from consumers.retention.mover import Mover, RetentionBusy, archives_in
 from consumers.retention.proof import REPORTS
+from consumers.retention.redactor import Redactor
 from schemas import topics
 from services.cli import app
 from services.ledger import audit
-from services.runtime import keys, logging
+from services.runtime import keyfile, logging
 from tests.integration.ledger_kit import (
     KEYRING,
     START,
@@ -159,7 +159,7 @@ async def test_what_the_ledger_has_not_taken_stays(ledger: Lab, tmp_path: Path) 
 async def test_only_one_moves_at_a_time(ledger: Lab, tmp_path: Path) -> None:
     """A second process on the same folder is told to wait; the lock goes with the first."""
     mover, other = (
-        Mover(ledger.kafka, ledger.pool, tmp_path, Cutter(KEYRING), lambda: None) for _ in "ab"
+        Mover(ledger.kafka, ledger.pool, tmp_path, Redactor(KEYRING), lambda: None) for _ in "ab"
     )
     moving = asyncio.create_task(mover.move(SOON, SOON, {}))
     await asyncio.sleep(0)
@@ -203,8 +203,8 @@ async def test_an_operator_does_it_now(
     monkeypatch.setattr(logging, "configure", lambda *_, **__: None)
     monkeypatch.setattr(logging, "silence", lambda _: None)
     sealing = {name: key.hex() for name, key in KEYRING.sealing.items()}
-    made = keys.KeyFile(naming=KEYRING.naming.hex(), active=KEYRING.active, sealing=sealing)
-    keys.write_keys(tmp_path / "keys.toml", made)
+    made = keyfile.KeyFile(naming=KEYRING.naming.hex(), active=KEYRING.active, sealing=sealing)
+    keyfile.write_keys(tmp_path / "keys.toml", made)
     await ledger.produce(removed(1, datetime.now(UTC) - 130 * DAYS))
     await ledger.drained()
 

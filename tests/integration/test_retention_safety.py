@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from consumers.record.archive import (
+from consumers.record.archive_reader import (
     ArchiveDamaged,
     BadArchive,
-    Manifest,
 )
-from consumers.record.archive_writing import write_archive
+from consumers.record.archive_writer import write_archive
 from consumers.record.source import KafkaSource
 from consumers.retention.proof import REPORTS, Proof, RetentionRefused
 from schemas import topics
@@ -46,10 +45,10 @@ async def test_a_damaged_archive_stops_the_deletion(
     await ledger.drained()
     whole = Proof.deletable
 
-    async def after_damage(self: Proof, folder: Path, manifest: Manifest) -> dict[Any, int]:
+    async def after_damage(self: Proof, folder: Path, *rest: Any) -> dict[Any, int]:
         for path in folder.rglob("*.zst"):
             path.write_bytes(path.read_bytes()[:-1] + b"\0")
-        return await whole(self, folder, manifest)
+        return await whole(self, folder, *rest)
 
     monkeypatch.setattr(Proof, "deletable", after_damage)
     with pytest.raises(ArchiveDamaged, match="SHA-256"):

@@ -19,9 +19,9 @@ from services.attribution.providermap import ProviderMap
 from services.simulation.behaviours import BLOCKS, NATURE, Behaviour, Shows
 from services.simulation.builder import build
 from services.simulation.internet import SimulatedInternet, free_port
-from services.simulation.plan import BEGINNING, Phase, Plan
+from services.simulation.plan import BEGINNING, Phase, UrlPlan
 from services.simulation.scenarios import Story, demo
-from services.simulation.world import CANARY_ADDRESS, CANARY_HOST, Case, Host, World
+from services.simulation.world import CANARY_ADDRESS, CANARY_HOST, Host, SimulatedCase, World
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HERE, THERE = "127.16.0.1", "127.18.0.1"
@@ -58,8 +58,8 @@ class Net(SimpleNamespace):
         return await ask(message, server, port=port, timeout=more.pop("timeout", 2))
 
 
-def made_case(index: int, plan: Plan, host: str, port: int) -> Case:
-    return Case(
+def made_case(index: int, plan: UrlPlan, host: str, port: int) -> SimulatedCase:
+    return SimulatedCase(
         index=index,
         url=canonical(f"http://{host}:{port}/i/1.jpg"),
         target="/i/1.jpg",
@@ -83,8 +83,8 @@ def made_world(port: int) -> World:
         own = "127.16.0.250" if behaviour is Behaviour.REFUSE else HERE
         first = Phase(BEGINNING, Behaviour.OK, "giant", (own,), there=True)
         then = Phase(CHANGE, behaviour, "giant", (own,), there=there)
-        cases.append(_own(hosts, index, Plan((first, then)), behaviour.value, port))
-    moved = Plan(
+        cases.append(_own(hosts, index, UrlPlan((first, then)), behaviour.value, port))
+    moved = UrlPlan(
         (
             Phase(BEGINNING, Behaviour.OK, "giant", (HERE,), there=True),
             Phase(CHANGE, Behaviour.OK, "laagland", (THERE,), there=True),
@@ -94,7 +94,7 @@ def made_world(port: int) -> World:
     return World(demo(), 1, START, port, tuple(cases), hosts)
 
 
-def _own(hosts: dict[str, Host], index: int, plan: Plan, label: str, port: int) -> Case:
+def _own(hosts: dict[str, Host], index: int, plan: UrlPlan, label: str, port: int) -> SimulatedCase:
     name = name_of(label)
     case = made_case(index, plan, name, port)
     hosts[name] = Host(

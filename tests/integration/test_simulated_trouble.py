@@ -21,7 +21,13 @@ from services.simulation.builder import build
 from services.simulation.internet import SimulatedInternet, free_port
 from services.simulation.scenarios import Story, gauntlet
 from services.simulation.weather import ABROAD, HOME, Weather
-from services.simulation.world import CANARY_ADDRESS, CANARY_HOST, PARKING_ALIAS, Case, World
+from services.simulation.world import (
+    CANARY_ADDRESS,
+    CANARY_HOST,
+    PARKING_ALIAS,
+    SimulatedCase,
+    World,
+)
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 QUICK = aiohttp.ClientTimeout(total=2)
@@ -34,7 +40,7 @@ class Hard:
         self.world, self.offset = world, 0.0
         self.internet = SimulatedInternet(world, lambda: START + timedelta(seconds=self.offset))
 
-    def met(self, behaviour: Behaviour, story: Story | None = None) -> Case:
+    def met(self, behaviour: Behaviour, story: Story | None = None) -> SimulatedCase:
         """Find a case (of a story) that meets a behaviour, and move the clock there."""
         for case in (c for c in self.world.cases if story in (None, c.story)):
             for phase in case.plan.phases:
@@ -43,7 +49,7 @@ class Hard:
                     return case
         raise AssertionError(f"nobody meets {behaviour}")
 
-    async def status(self, case: Case, agent: str = "test", which: int = 0) -> int:
+    async def status(self, case: SimulatedCase, agent: str = "test", which: int = 0) -> int:
         """Ask for a case's URL at one of its addresses."""
         address = case.plan.at(self.offset).addresses[which]
         return await self.ask(address, case.url.host, case.target, agent)

@@ -104,7 +104,7 @@ async def test_child_stops_while_it_waits_for_its_restart(tmp_path):
 
 WORK = """
     import asyncio, sys
-    from services.runtime.process import run_process
+    from services.runtime.role_process import run_process
 
     async def work(stop):
         print("begun", flush=True)
@@ -182,7 +182,7 @@ async def test_orphan_whose_loop_is_stuck_ends(start):
     """Even a loop that no longer turns can't keep an orphan alive."""
     code = """
         import asyncio, sys, time
-        from services.runtime.process import run_process
+        from services.runtime.role_process import run_process
 
         async def work(stop):
             print("begun", flush=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import asyncpg
 
 from services.ledger import migrate
-from services.runtime.settings_model import Database, Http, Settings
+from services.runtime.settings import Database, Http, Settings
 from tests.commands import environment
 from tests.servers import REPOSITORY, eventually, unavailable
 

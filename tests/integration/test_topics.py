@@ -7,14 +7,14 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from consumers.client.connection import KafkaConnection
-from consumers.client.topics import (
+from consumers.client.topic_admin import (
     TopicsWrong,
     create_topics,
     describe_topics,
     require_partitions,
     verify_topics,
 )
-from consumers.ledger.deadletter import read_dead_letters
+from consumers.record.deadletter import read_dead_letters
 from schemas import topics
 from tests.conftest import OwnKafka
 from tests.integration.ledger_kit import PARTITIONS, fresh_topics
@@ -24,7 +24,7 @@ from tests.servers import eventually
 async def test_topics_are_created_once_and_are_right(kafka_bootstrap: str) -> None:
     """All topics exist with their settings; a second call creates nothing."""
     kafka = await fresh_topics(kafka_bootstrap)
-    assert await create_topics(kafka, partitions=PARTITIONS) == []
+    assert await create_topics(kafka, partitions=PARTITIONS, replication=1) == []
     assert await verify_topics(kafka) == PARTITIONS
     states = await describe_topics(kafka)
     assert set(topics.all_names()) == {state.name for state in states}
@@ -68,7 +68,7 @@ async def test_topics_made_a_moment_ago_are_whole(kafka_bootstrap: str) -> None:
     kafka = KafkaConnection(kafka_bootstrap)
     for _ in range(5):
         names = {f"test.{uuid.uuid4().hex}.{n}": {"retention.ms": "-1"} for n in range(5)}
-        await create_topics(kafka, partitions=7, wanted=names)
+        await create_topics(kafka, partitions=7, replication=1, wanted=names)
         assert await require_partitions(kafka, names) == dict.fromkeys(names, 7)
 
 
@@ -77,5 +77,5 @@ async def test_dead_letters_without_topics_are_an_error(own_kafka: OwnKafka) -> 
     kafka = KafkaConnection((await own_kafka()).bootstrap_servers)
     with pytest.raises(TopicsWrong, match="takedown topics create"):
         await read_dead_letters(kafka)
-    await create_topics(kafka, partitions=PARTITIONS)
+    await create_topics(kafka, partitions=PARTITIONS, replication=1)
     assert await read_dead_letters(kafka) == []

@@ -11,12 +11,12 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from consumers.client.connection import KafkaConnection
-from consumers.client.topics import create_topics
+from consumers.client.topic_admin import create_topics
 from schemas import codec, ids
 from schemas.events import Event, Fingerprint, LookMade, WatchEntry
 from schemas.topics import OBSERVATIONS, WATCHLIST, all_names
 from schemas.urls import canonical
-from services.runtime import keys
+from services.runtime import keyfile
 from tests.conftest import OwnKafka
 from tests.integration.lab import Lab
 from tests.integration.looksites import answer
@@ -27,7 +27,7 @@ from tests.servers import REPOSITORY, eventually
 async def broker(own_kafka: OwnKafka) -> KafkaConnection:
     server = await own_kafka()
     connection = KafkaConnection(server.bootstrap_servers)
-    await create_topics(connection, partitions=3, wanted=all_names())
+    await create_topics(connection, partitions=3, replication=1, wanted=all_names())
     return connection
 
 
@@ -82,9 +82,9 @@ async def test_a_vantage_needs_a_kafka_login_alone(
 ) -> None:
     """`run prober --vantage de-1` without a setting of a database looks where it is asked, and says who looked."""
     site = await lab.site(x=answer(404), canary=answer(200))
-    secrets = keys.new_keys()
-    keys.write_keys(tmp_path / "keys.toml", secrets)
-    keyring = keys.read_keys(tmp_path / "keys.toml").keyring()
+    secrets = keyfile.new_keys()
+    keyfile.write_keys(tmp_path / "keys.toml", secrets)
+    keyring = keyfile.read_keys(tmp_path / "keys.toml").keyring()
     url = canonical(f"http://a.example:{site.port}/x")
     earlier = datetime.now(UTC) - timedelta(hours=1)
     entry = WatchEntry(

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from services.ledger.digest import ledger_digest
+from services.ledger.ledger_digest import ledger_digest
 from services.ledger.pool import open_pool
 from services.runtime.connections import database_connection
 from services.runtime.demo.play import Show
 from services.runtime.demo.stage import serving, settings_for, stage
+from services.runtime.installation import Installation
 from services.runtime.supervisor import Backoff
-from services.runtime.up import Installation
 from tests.servers import eventually
 from tests.streams import undisturbed
 

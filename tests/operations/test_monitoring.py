@@ -14,11 +14,11 @@ from deploy.grafana.queries import dashboard_queries
 from schemas.methodology import shipped
 from services.exporter import metrics
 from services.exporter.collector import Snapshot
-from services.exporter.figures import families, notice_families
+from services.exporter.families import families, notice_families
 from services.exporter.health import Health
 from services.exporter.http import serve
-from services.exporter.reading import NoticeReading, Reading
-from services.runtime.embedded.process import free_port
+from services.exporter.ledger_reading import LedgerReading, NoticeReading
+from services.runtime.embedded.server_process import free_port
 from tests.acceptance.dashboard import unanswered
 from tests.servers import REPOSITORY, eventually
 
@@ -43,7 +43,7 @@ def figures() -> Snapshot:
     removal = {"provider": "giant", "category": "csam", "bucket": 3, "removals": 4, "seconds": 9.0}
     outcome = {"provider": "giant", "category": "csam", "type": "takedown.spell.breached.v1"}
     progress = {"topic": "takedown.reports.v1", "event_time": at, "committed_at": at}
-    reading = Reading(
+    reading = LedgerReading(
         at=at,
         providers=["giant"],
         categories=["csam"],

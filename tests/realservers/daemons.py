@@ -5,6 +5,7 @@ A new configuration is a restart: a reload lets the old one answer for some mill
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -15,14 +16,20 @@ from pathlib import Path
 HOST = "pics.example"
 PICTURE = b"\xff\xd8" + bytes(48_209)
 FRONT = b"<!doctype html><title>pics</title>" + b"f" * 866
+_PORTS = range(21_000, 29_000)
 _START_SECONDS = 20.0
 
 
 def free_port() -> int:
-    """Choose a port of loopback that nobody listens on."""
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        return int(chosen.getsockname()[1])
+    """Choose a port of loopback that nobody listens on.
+
+    None that the system gives to outgoing connections: while a server is off its port would be taken by one of them.
+    """
+    while True:
+        port = random.choice(_PORTS)
+        with socket.socket() as chosen, contextlib.suppress(OSError):
+            chosen.bind(("127.0.0.1", port))
+            return port
 
 
 class Daemon:
@@ -104,7 +111,8 @@ class Daemon:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         # Its children die a moment after it, and hold the port until then.
-        while self._takes_connections():
+        deadline = time.monotonic() + _START_SECONDS
+        while self._takes_connections() and time.monotonic() < deadline:
             time.sleep(0.005)
 
     def said(self) -> str:

@@ -3,7 +3,8 @@
 Only `Eyes` knows how a look is made.
 """
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ import msgspec
 
 from schemas import ids
 from schemas.events import Event, LookMade, LookMissed, NoticeSent, ReportFiled, WatchEntry
-from schemas.methodology import Methodology, shipped
+from schemas.methodology import shipped
 from schemas.urls import canonical
 from services.core.cadence import next_look
 from services.core.case import Case, Spell
@@ -45,7 +46,7 @@ def hours(at: datetime | None) -> float | None:
 
 
 class Clock:
-    """Simulated time; it stands still while a look is made."""
+    """Simulated time. Instants stand still while looks are made; the seconds of rates and timers run on."""
 
     def __init__(self) -> None:
         self.at = REPORT
@@ -55,8 +56,8 @@ class Clock:
         return self.at
 
     def monotonic(self) -> float:
-        """Give the same in seconds."""
-        return self.at.timestamp()
+        """Give the same in seconds, with those that have really passed: what waits for a rate would wait for ever."""
+        return self.at.timestamp() + time.monotonic()
 
 
 class Eyes:
@@ -91,16 +92,16 @@ class Eyes:
         )
         self.looker._gate.now = clock.monotonic
 
-    async def look(self, url: str, entry: WatchEntry, tick: datetime) -> LookMade:
+    async def look(self, case_id: str, url: str, entry: WatchEntry, tick: datetime) -> LookMade:
         """Make the look of a tick that the watch entry asks for; raises `Deferred`."""
         target = Target(
-            CASE,
+            case_id,
             canonical(url),
             confirming=entry.suspected_at is not None,
             known_online=entry.known_online,
             baseline=entry.baseline,
             host_dark=entry.host_dark,
-            worth=REST if entry.deadline is None or tick < entry.deadline else DEADLINE,
+            priority=_priority(entry, tick),
         )
         look = await self.looker.look(target, tick)
         # No story is about the vantage, which sees its canary all the time.
@@ -112,19 +113,34 @@ class Eyes:
         await self.resolver.close()
 
 
+def _priority(entry: WatchEntry, tick: datetime) -> int:
+    """Give the priority that the prober's schedule would: a deadline that is near decides."""
+    near = entry.deadline is not None and abs(tick - entry.deadline) <= timedelta(hours=2)
+    return DEADLINE if near else REST
+
+
 @dataclass
 class Life:
-    """A URL's life: what is done when, and for how long the material was really there.
+    """A URL's life: for how long the material was really there, and what the looks made of it.
 
     `stays` are the stretches, in hours, in which somebody could see it; one of them may have no end.
     """
 
     url: str
-    acts: dict[float, Act] = field(default_factory=dict)
-    stays: list[tuple[float, float]] = field(default_factory=lambda: [(-1e9, 1e9)])
-    until: float = 60.0
+    stays: list[tuple[float, float]]
+    case_id: str = CASE
     looked: list[str] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    after: datetime = REPORT
+
+    def __post_init__(self) -> None:
+        report = ReportFiled(reporter="hotline", sealed_url="s1.k.x")
+        notice = NoticeSent(notice_id="n1", provider="hoster")
+        self.events = [
+            event(REPORT, report, self.case_id),
+            event(NOTICE, notice, self.case_id),
+        ]
+        self.case = self._folded()
 
     def there(self, since: float, until: float) -> bool:
         """Tell whether it was there at some instant of a stretch."""
@@ -134,49 +150,62 @@ class Life:
         """Give the instants at which it went."""
         return [end for _, end in self.stays if end < 1e9]
 
-    async def play(self, eyes: Eyes, clock: Clock, methodology: Methodology = METHODOLOGY) -> Case:
-        """Look whenever the cadence says so, until the end of the story."""
-        report = ReportFiled(reporter="hotline", sealed_url="s1.k.x")
-        notice = NoticeSent(notice_id="n1", provider="hoster")
-        self.events = [event(REPORT, report, CASE), event(NOTICE, notice, CASE)]
-        case, after, due = _folded(self.events, methodology), REPORT, sorted(self.acts)
-        while (entry := entry_of(case, methodology)) is not None:
-            tick = next_look(entry, CASE, methodology, after)
-            if tick is None or tick > instant(self.until):
-                break
-            while due and instant(due[0]) <= tick:
-                self.acts[due.pop(0)]()
-            after = clock.at = tick
-            self.events.append(await self._looked(eyes, entry, tick))
-            case = _folded(self.events, methodology)
-        return case
+    def next_tick(self) -> datetime | None:
+        """Give the tick of the next look; None when the watch has ended."""
+        entry = entry_of(self.case, METHODOLOGY)
+        return None if entry is None else next_look(entry, self.case_id, METHODOLOGY, self.after)
+
+    async def look(self, eyes: Eyes, tick: datetime) -> None:
+        """Look once, and fold what was seen."""
+        entry = entry_of(self.case, METHODOLOGY)
+        assert entry is not None
+        self.after = tick
+        self.events.append(await self._looked(eyes, entry, tick))
+        self.case = self._folded()
+
+    def _folded(self) -> Case:
+        return fold(self.events, METHODOLOGY)[0]
 
     async def _looked(self, eyes: Eyes, entry: WatchEntry, tick: datetime) -> Event:
         try:
-            look = await eyes.look(self.url, entry, tick)
+            look = await eyes.look(self.case_id, self.url, entry, tick)
         except Deferred:
             self.looked.append(f"{hours(tick)} missed")
             missed = LookMissed(vantage=VANTAGE, tick=tick, reason="politeness")
-            return _named(ids.missed_id(CASE, VANTAGE, tick, "politeness"), tick, missed)
+            name = ids.missed_id(self.case_id, VANTAGE, tick, "politeness")
+            return Event(
+                id=name, time=tick, source="realservers", case_id=self.case_id, data=missed
+            )
         self.looked.append(f"{hours(tick)} {look.verdict} {look.reason} by {look.method}")
-        return _named(ids.look_id(CASE, VANTAGE, tick, look.started_at), look.finished_at, look)
+        name = ids.look_id(self.case_id, VANTAGE, tick, look.started_at)
+        return Event(
+            id=name, time=look.finished_at, source="realservers", case_id=self.case_id, data=look
+        )
 
 
-def _named(name, time: datetime, data: LookMade | LookMissed) -> Event:
-    return Event(id=name, time=time, source="realservers", case_id=CASE, data=data)
-
-
-def _folded(events: list[Event], methodology: Methodology) -> Case:
-    return fold(events, methodology)[0]
+async def play(
+    lives: Sequence[Life], acts: Mapping[float, Act], eyes: Eyes, clock: Clock, until: float
+) -> None:
+    """Look at each life whenever the cadence says so, and do what is done meanwhile, until an hour of the story."""
+    due = sorted(acts)
+    while True:
+        ticks = [(tick, n) for n, life in enumerate(lives) if (tick := life.next_tick())]
+        if not ticks or min(ticks)[0] > instant(until):
+            return
+        tick, n = min(ticks)
+        while due and instant(due[0]) <= tick:
+            acts[due.pop(0)]()
+        clock.at = tick
+        await lives[n].look(eyes, tick)
 
 
 # -- what came out, against the truth --------------------------------------------------------------
 
 
-def falsehoods(life: Life, case: Case) -> list[str]:
+def falsehoods(life: Life) -> list[str]:
     """Name every statement of the fold that is not true of this life."""
-    spell = case.spell
-    false = [f"{len(case.spells)} spells"] if len(case.spells) > 1 else []
+    spell, spells = life.case.spell, len(life.case.spells)
+    false = [f"{spells} spells"] if spells > 1 else []
     for removal in spell.removals:
         lower, upper = hours(removal.lower), hours(removal.upper)
         assert upper is not None
@@ -214,9 +243,9 @@ def outcome_of(spell: Spell) -> str:
     return {"WITHIN": "within", "BREACHED": "breached"}.get(spell.clock.value, "undecided")
 
 
-def told(life: Life, case: Case, versions: Path) -> str:
+def told(life: Life, versions: Path) -> str:
     """Write what the looks saw and what came of it, for those who read a failure."""
-    spell = case.spell
+    spell = life.case.spell
     lines = ["", *shortened(life.looked), f"outcome {outcome_of(spell)}, presence {spell.presence}"]
     lines += [
         f"removed in ({hours(r.lower)}, {hours(r.upper)}] {r.layer} {r.reason}"

@@ -3,7 +3,7 @@
 import os
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,17 @@ from schemas.urls import canonical
 from services.probing.http.exchange import target_of
 from tests.integration.looksites import NameServer
 from tests.realservers.daemons import HOST, KINDS, Daemon
-from tests.realservers.play import Act, Clock, Eyes, Life, falsehoods, outcome_of, shortened, told
+from tests.realservers.play import (
+    Act,
+    Clock,
+    Eyes,
+    Life,
+    falsehoods,
+    outcome_of,
+    play,
+    shortened,
+    told,
+)
 
 # Where a file is named here, each story adds to it what its servers sent; a spec for those who write rules.
 _NOTES = os.environ.get("TAKEDOWN_STORY_NOTES")
@@ -45,14 +55,14 @@ class Stage:
     async def plays(
         self,
         daemon: Daemon,
-        acts: dict[float, Act] | None = None,
+        acts: Mapping[float, Act] | None = None,
         *,
         gone: float | None = None,
         stays: list[tuple[float, float]] | None = None,
         outcome: str | None = None,
         path: str = "/a.jpg",
+        beside: Mapping[str, tuple[float | None, str | None]] | None = None,
         scheme: str = "http",
-        host: str = HOST,
         until: float = 60.0,
         quiet: bool = False,
         resolvers: Sequence[int] = (),
@@ -66,31 +76,41 @@ class Stage:
             stays: when it was there, in place of `gone`.
             outcome: what has to come out; None: nothing, but for that nothing be false.
             path: of the URL.
+            beside: other URLs of the host that are watched too, by path: when gone, and what has to come out.
             scheme: of the URL.
-            host: of the URL.
             until: the hour at which the story ends.
             quiet: take no notes of what the server sends, because asking changes it.
             resolvers: ports of the name servers that are asked; none: a scripted one.
 
         """
-        life = Life(f"{scheme}://{host}:{daemon.port}{path}", until=until)
-        if stays is not None or gone is not None:
-            life.stays = stays if stays is not None else [(-1e9, gone if gone is not None else 1e9)]
-        noting = _NOTES is not None and not quiet
-        for at, act in (acts or {}).items():
-            life.acts[at] = self._noted(life, at, act) if noting else act
-        if noting:
-            self.note(life.url, "at the notice")
+        origin = f"{scheme}://{HOST}:{daemon.port}"
+        lives = [Life(origin + path, stays or _until(gone))]
+        wanted = [outcome]
+        for number, (other, (end, said)) in enumerate((beside or {}).items(), start=1):
+            lives.append(
+                Life(origin + other, _until(end), f"{number * 0x21234567:08x}".ljust(32, "0"))
+            )
+            wanted.append(said)
         clock = Clock()
         eyes = Eyes(resolvers or [self.names.port], clock)
         self.eyes.append(eyes)
-        case = await life.play(eyes, clock)
-        false, found = falsehoods(life, case), outcome_of(case.spell)
-        if _NOTES is not None:
-            self._write(life, false, found, outcome)
-        report = told(life, case, self.tree / "versions")
-        assert false == [], report
-        assert outcome in (None, found), report
+        noting = _NOTES is not None and not quiet
+        if noting:
+            self.note(lives[0].url, "at the notice")
+        done = {at: self._noted(lives[0], at, act) for at, act in (acts or {}).items()}
+        await play(lives, done if noting else acts or {}, eyes, clock, until)
+        self._compare(lives, wanted)
+
+    def _compare(self, lives: Sequence[Life], wanted: Sequence[str | None]) -> None:
+        wrong = []
+        for life, outcome in zip(lives, wanted, strict=True):
+            false, said = falsehoods(life), outcome_of(life.case.spell)
+            if _NOTES is not None:
+                self._write(life, false, said, outcome)
+            if false or outcome not in (None, said):
+                report = told(life, self.tree / "versions")
+                wrong.append(f"{life.url}: {false or f'{said}, not {outcome}'}{report}")
+        assert not wrong, "\n".join(wrong)
 
     # -- notes -------------------------------------------------------------------------------------
 
@@ -117,17 +137,22 @@ class Stage:
                 said = heads(found.scheme, found.host, found.port, method, target)
                 self.notes.append(f"    {what:<8} {method:<4} {target}: {said}")
 
-    def _write(self, life: Life, false: list[str], found: str, outcome: str | None) -> None:
+    def _write(self, life: Life, false: list[str], said: str, outcome: str | None) -> None:
         assert _NOTES is not None
-        right = not false and outcome in (None, found)
+        right = not false and outcome in (None, said)
         with Path(_NOTES).open("a") as file:
             print(f"{'ok   ' if right else 'WRONG'} {self.title}", file=file)
             truth = [(max(s, -1), "never" if e > 1e8 else e) for s, e in life.stays]
             wanted = outcome or "anything that is not false"
-            print(f"  truth: there in {truth}; wanted {wanted}; came out: {found}", file=file)
+            print(f"  truth: there in {truth}; wanted {wanted}; came out: {said}", file=file)
             print(f"  false statements: {false or 'none'}", file=file)
             print(f"  looks: {'; '.join(shortened(life.looked))}", file=file)
             print("\n".join(self.notes), file=file)
+        self.notes.clear()
+
+
+def _until(end: float | None) -> list[tuple[float, float]]:
+    return [(-1e9, 1e9 if end is None else end)]
 
 
 def heads(scheme: str, host: str, port: int, method: str, target: str) -> str:

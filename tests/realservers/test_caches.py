@@ -80,15 +80,6 @@ async def test_an_nginx_cache_that_serves_what_is_stale(stage: Stage) -> None:
     )
 
 
-async def test_a_cache_of_head_alone(stage: Stage) -> None:
-    """HEAD is cached under a key of its own and goes on saying 200; GET says 404 at once: no breach."""
-    origin = stage.server("apache2")
-    more = 'proxy_cache_convert_head off; proxy_cache_key "$request_method$uri"; proxy_no_cache $http_range;'
-    rules = PROXY.format(port=origin.port, more=more)
-    cache = stage.server("nginx", rules, http=CACHE)
-    await stage.plays(cache, {5.5: origin.remove}, gone=5.5, quiet=True)
-
-
 # -- several nodes behind one address --------------------------------------------------------------
 
 

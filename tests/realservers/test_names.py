@@ -54,8 +54,6 @@ FILTERS = {
     "unbound with errors": 'ede: yes\n    local-zone: "pics.example." always_nxdomain',
     "unbound with an SOA of its own": 'local-zone: "pics.example." static\n'
     '    local-data: "pics.example. 0 SOA localhost. nobody.invalid. 1 3600 1200 604800 10800"',
-    "unbound with an SOA of the zone": 'local-zone: "example." static\n'
-    '    local-data: "example. 0 SOA ns.example. nobody.example. 1 3600 1200 604800 10800"',
 }
 
 
@@ -72,6 +70,20 @@ async def test_a_resolver_that_filters_the_name(
     if start > 0:
         acts = {start: partial(resolver.configure, rule, authority=str(authority.port))}
     await stage.plays(origin, acts, resolvers=[resolver.port])
+
+
+SPEAKS_FOR_THE_ZONE = (
+    'local-zone: "example." static\n'
+    '    local-data: "example. 0 SOA ns.example. nobody.example. 1 3600 1200 604800 10800"'
+)
+
+
+async def test_a_filter_that_speaks_for_the_zone(stage: Stage) -> None:
+    """One resolver filters with an SOA of the zone, as its own would; the one of another operator does not."""
+    origin = stage.server("nginx")
+    _, resolver = resolving(stage, SPEAKS_FOR_THE_ZONE)
+    _, other = resolving(stage)
+    await stage.plays(origin, resolvers=[resolver.port, other.port])
 
 
 POLICY = """

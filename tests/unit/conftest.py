@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from hypothesis import settings
 
 from services.cli import app
-from services.runtime import keys, logging
+from services.runtime import keyfile, logging
 
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("long", max_examples=5000, deadline=None)
@@ -31,5 +31,5 @@ def run(tmp_path, monkeypatch):
 @pytest.fixture
 def keyring(tmp_path):
     """Keys where the commands look for them."""
-    keys.write_keys(tmp_path / "keys.toml", keys.new_keys())
-    return keys.read_keys(tmp_path / "keys.toml").keyring()
+    keyfile.write_keys(tmp_path / "keys.toml", keyfile.new_keys())
+    return keyfile.read_keys(tmp_path / "keys.toml").keyring()

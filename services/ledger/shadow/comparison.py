@@ -29,7 +29,7 @@ from services.ledger.shadow.schema import BadReplay, Identity, NoReplay, stateme
 LIVE = "live"
 _CHUNK = 500
 
-Told = Callable[[int], None]
+OnProgress = Callable[[int], None]
 
 
 class Side(Struct, frozen=True, kw_only=True):
@@ -73,7 +73,7 @@ class Summary(Struct, kw_only=True):
         return not (self.differing or self.only_here or self.only_there)
 
 
-class _Stream:
+class _DigestStream:
     """(case id, digest) of one side in the order of the ids, and the digest of it all."""
 
     def __init__(self, pairs: AsyncIterator[tuple[str, str]]) -> None:
@@ -83,10 +83,10 @@ class _Stream:
         self.digest = ""
 
     async def step(self) -> None:
-        found = await anext(self._pairs, None)
-        self.case_id, self.digest = found or (None, "")
-        if found is not None:
-            self._total.add(*found)
+        pair = await anext(self._pairs, None)
+        self.case_id, self.digest = pair or (None, "")
+        if pair is not None:
+            self._total.add(*pair)
 
     def combined(self) -> str:
         return self._total.digest
@@ -105,11 +105,11 @@ class Comparison:
         self._readings = here.reading(), there.reading()
         self.summary = Summary(here=here.name, there=there.name)
 
-    async def run(self, told: Told) -> AsyncIterator[CaseReport]:
+    async def run(self, progress: OnProgress) -> AsyncIterator[CaseReport]:
         """Give every case that is not the same; `summary` is complete when this ends."""
         async with self._session.transaction(isolation="repeatable_read", readonly=True):
             waiting: list[str] = []
-            async for case_id in self._unequal(told):
+            async for case_id in self._unequal(progress):
                 waiting.append(case_id)
                 if len(waiting) >= _CHUNK:
                     for report in await self._report(waiting):
@@ -118,9 +118,9 @@ class Comparison:
             for report in await self._report(waiting):
                 yield report
 
-    async def _unequal(self, told: Told) -> AsyncIterator[str]:
+    async def _unequal(self, progress: OnProgress) -> AsyncIterator[str]:
         """Merge both streams; give the cases that are not the same on both sides."""
-        here, there = (_Stream(self._digests(side)) for side in (self._here, self._there))
+        here, there = (_DigestStream(self._digests(side)) for side in (self._here, self._there))
         await here.step()
         await there.step()
         while (first := _first(here, there)) is not None:
@@ -131,7 +131,7 @@ class Comparison:
                 yield first
             for stream in [s for s in (here, there) if s.case_id == first]:
                 await stream.step()
-            told(1)
+            progress(1)
         self.summary.here_digest, self.summary.there_digest = here.combined(), there.combined()
 
     async def _digests(self, side: Side) -> AsyncIterator[tuple[str, str]]:
@@ -177,10 +177,10 @@ class Comparison:
     async def _logs(self, names: list[str]) -> dict[str, list[Event]]:
         if self._log is None or None in self._readings:
             return {}
-        found: dict[str, list[Event]] = {}
+        logs: dict[str, list[Event]] = {}
         for row in await self._session.fetch(statement("log_of_cases", schema=self._log), names):
-            found.setdefault(row["case_id"], []).append(rows.event_of(row))
-        return found
+            logs.setdefault(row["case_id"], []).append(rows.event_of(row))
+        return logs
 
     def _one(
         self, case_id: str, here: Fold | None, there: Fold | None, events: list[Event]
@@ -191,21 +191,21 @@ class Comparison:
             self.summary.only_there += here is None
             return CaseReport(case_id=case_id, where=where, differences=[])
         self.summary.differing += 1
-        found = self._explained(differences(here, there), events)
-        self._count(found)
-        return CaseReport(case_id=case_id, where="differs", differences=found)
+        explained = self._explained(differences(here, there), events)
+        self._count(explained)
+        return CaseReport(case_id=case_id, where="differs", differences=explained)
 
-    def _explained(self, found: list[Difference], events: list[Event]) -> list[Difference]:
+    def _explained(self, plain: list[Difference], events: list[Event]) -> list[Difference]:
         here, there = self._readings
         if here is not None and there is not None:
-            return explain(found, events, here, there)
-        return [Difference(**_parts(one), causes=(DEFINITION,)) for one in found]
+            return explain(plain, events, here, there)
+        return [Difference(**_parts(one), causes=(DEFINITION,)) for one in plain]
 
-    def _count(self, found: list[Difference]) -> None:
+    def _count(self, explained: list[Difference]) -> None:
         by_kind, by_cause = self.summary.by_kind, self.summary.by_cause
-        for kind in {one.kind for one in found}:
+        for kind in {one.kind for one in explained}:
             by_kind[kind] = by_kind.get(kind, 0) + 1
-        for cause in (cause for one in found for cause in one.causes):
+        for cause in (cause for one in explained for cause in one.causes):
             by_cause[cause] = by_cause.get(cause, 0) + 1
 
 
@@ -213,7 +213,7 @@ def _parts(one: Difference) -> dict[str, Any]:
     return {"kind": one.kind, "spell": one.spell, "here": one.here, "there": one.there}
 
 
-def _first(here: _Stream, there: _Stream) -> str | None:
+def _first(here: _DigestStream, there: _DigestStream) -> str | None:
     names = [name for name in (here.case_id, there.case_id) if name is not None]
     return min(names, default=None)
 
@@ -265,12 +265,12 @@ async def side_of(session: asyncpg.Connection, name: str, methods: Sequence[Meth
     if name == LIVE:
         return await _live_side(session, methods)
     for prefix in (schema.REPLAY, schema.BEFORE):
-        found = await schema.find(session, schema.schema_of(name.removeprefix(prefix), prefix))
-        if found is not None and (prefix == schema.REPLAY or name.startswith(prefix)):
-            if found.state not in ("complete", "before"):
+        entry = await schema.find(session, schema.schema_of(name.removeprefix(prefix), prefix))
+        if entry is not None and (prefix == schema.REPLAY or name.startswith(prefix)):
+            if entry.state not in ("complete", "before"):
                 raise BadReplay(f"replay {name} is not complete; run it to its end first")
-            live = found.state == "before"
-            return Side(name=name, schema=found.schema, identity=found.identity, live=live)
+            live = entry.state == "before"
+            return Side(name=name, schema=entry.schema, identity=entry.identity, live=live)
     raise NoReplay(f"there is no replay {name}; see `takedown replay list`")
 
 
@@ -289,8 +289,8 @@ async def log_for(session: asyncpg.Connection, here: Side, there: Side) -> str |
     if await session.fetchval(statement("has_events", schema=live)):
         return live
     for side in (here, there):
-        found = side.identity
-        if found is not None and found.with_events and found.map_text is None:
+        identity = side.identity
+        if identity is not None and identity.with_events and identity.map_text is None:
             return side.schema
     return None
 

@@ -27,7 +27,7 @@ from services.ledger.shadow.schema import (
     Entry,
     Identity,
     NoReplay,
-    Ranges,
+    Spans,
     quoted,
     statement,
 )
@@ -35,7 +35,6 @@ from services.ledger.shadow.writing import Folded, UnitWriter
 
 _MOVED = ("cases", "spells", "transitions", "ledger_methodology")
 _CHUNK = 200
-_NO_LIMITS = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'"
 
 
 class BehindLive(BadReplay):
@@ -93,7 +92,7 @@ class Promotion:
             raise NoReplay(f"there is no replay {name}; see `takedown replay list`")
         self._check_whole(entry, await schema.ranges_of(self._session, entry.schema))
         async with self._session.transaction(isolation="repeatable_read"):
-            await self._session.execute(_NO_LIMITS)
+            await self._session.execute(statement("lift_limits"))
             return await self._follow(entry, await self._live_offsets())
 
     # -- the exchange ------------------------------------------------------------------------
@@ -110,7 +109,7 @@ class Promotion:
         identity = live.identity or await self._of_nothing(entry, live.schema)
         await self._make_durable(entry)
         async with self._session.transaction():
-            await self._session.execute(_NO_LIMITS)
+            await self._session.execute(statement("lift_limits"))
             await self._session.execute(statement("lock_live", live=live.schema))
             return await self._swap(entry, live, identity, goes_to, follow, act)
 
@@ -137,15 +136,15 @@ class Promotion:
         await self._check_columns(entry, live.schema)
         await self._open_before(entry, identity, live.schema, goes_to, offsets)
         await self._keep_urls(entry, live.schema)
-        told = await self._tell(entry, identity.methodology, live.schema)
+        published = await self._tell(entry, identity.methodology, live.schema)
         await self._move(entry, live.schema, goes_to)
         await self._fence(entry, live.schema, offsets)
         await schema.drop(self._session, entry.schema)
         text = f"{entry.name}: {entry.identity.methodology.id}, what was live is in {goes_to}"
         await self._session.execute(statement("audit", live=live.schema), act[1], act[0], text)
-        return Promoted(name=entry.name, before=goes_to, followed=followed, told=told)
+        return Promoted(name=entry.name, before=goes_to, followed=followed, told=published)
 
-    def _check_whole(self, entry: Entry, ranges: Ranges) -> None:
+    def _check_whole(self, entry: Entry, ranges: Spans) -> None:
         if entry.state not in ("complete", "before"):
             raise BadReplay(f"replay {entry.name} is {entry.state}; run it to its end first")
         if entry.identity.bounded or any(begins for begins, _ in ranges.values()):
@@ -162,18 +161,17 @@ class Promotion:
         """Write what was built without a log to disk, before anything is locked."""
         tables = [*_MOVED, *(["events"] if entry.identity.with_events else [])]
         async with self._session.transaction():
-            await self._session.execute(_NO_LIMITS)
+            await self._session.execute(statement("lift_limits"))
             for table in tables:
-                await self._session.execute(
-                    f"ALTER TABLE {quoted(entry.schema)}.{table} SET LOGGED", timeout=3600
-                )
+                text = statement("set_logged", shadow=entry.schema, table=table)
+                await self._session.execute(text, timeout=3600)
 
     async def _live_offsets(self) -> dict[tuple[str, int], int]:
         live = await schema.live_schema(self._session)
-        found = await self._session.fetch(statement("live_offsets", live=live), self._group)
+        offsets = await self._session.fetch(statement("live_offsets", live=live), self._group)
         names = {topic.name for topic in EVIDENCE}
         return {
-            (r["topic"], r["partition"]): r["next_offset"] for r in found if r["topic"] in names
+            (r["topic"], r["partition"]): r["next_offset"] for r in offsets if r["topic"] in names
         }
 
     # -- following ---------------------------------------------------------------------------
@@ -242,8 +240,8 @@ class Promotion:
     async def _keep_urls_of(self, entry: Entry, live: str, names: list[str]) -> None:
         """Leave erased cases without: a shadow may know of an erasure that live has still to read."""
         text = statement("cases_by_name", schema=entry.schema)
-        found = await self._session.fetch(text, names)
-        cases = [rows.case_of(row["state"], row["sealed_url"]) for row in found]
+        stored = await self._session.fetch(text, names)
+        cases = [rows.case_of(row["state"], row["sealed_url"]) for row in stored]
         lacking = [case.case_id for case in cases if not case.erased]
         await self._session.execute(statement("fill_urls", live=live, shadow=entry.schema), lacking)
 
@@ -253,24 +251,24 @@ class Promotion:
         """Void, append and publish what the exchange changes; return how many records say so."""
         text = statement("changed_cases", live=live, shadow=entry.schema)
         names = [row["case_id"] for row in await self._session.fetch(text, timeout=3600)]
-        told = 0
+        published = 0
         for start in range(0, len(names), _CHUNK):
-            told += await self._tell_of(entry, old, live, names[start : start + _CHUNK])
-        return told
+            published += await self._tell_of(entry, old, live, names[start : start + _CHUNK])
+        return published
 
     async def _tell_of(self, entry: Entry, old: Methodology, live: str, names: list[str]) -> int:
         before = await self._entries(live, old, names)
-        found = await self._changes(entry, before, names)
+        exchanged = await self._changes(entry, before, names)
         recorded: dict[str, dict[UUID, tuple[str, bool]]] = {}
         for row in await self._session.fetch(statement("outcomes_of_cases", live=live), names):
             recorded.setdefault(row["case_id"], {})[row["outcome_id"]] = row["type"], row["voided"]
-        result = changes.reconcile(found, recorded, self._now)
+        result = changes.reconcile(exchanged, recorded, self._now)
         await self._record(live, result)
         records = [changes.outcome_record(event) for event in result.published]
-        records += [changes.watch_record(change) for change in found if change.entry_changed]
+        records += [changes.watch_record(change) for change in exchanged if change.entry_changed]
         if records:
             await self._session.execute(
-                statement("insert_outbox", live=live), *rows.columns(records, 4)
+                statement("insert_outbox", live=live), *rows.OUTBOX.arrays(records)
             )
         return len(records)
 
@@ -278,16 +276,16 @@ class Promotion:
         appended = [rows.outcome_row(event) for event in result.appended]
         if appended:
             await self._session.execute(
-                statement("insert_outcomes", live=live), *rows.columns(appended, 7)
+                statement("insert_outcomes", live=live), *rows.OUTCOMES.arrays(appended)
             )
         mark = statement("mark_outcomes", live=live)
         await self._session.execute(mark, result.vanished, self._now)
         await self._session.execute(mark, [event.id for event in result.revived], None)
 
     async def _entries(self, live: str, old: Methodology, names: list[str]) -> dict[str, Any]:
-        found = await self._session.fetch(statement("cases_by_name", schema=live), names)
+        stored = await self._session.fetch(statement("cases_by_name", schema=live), names)
         return {
-            r["case_id"]: entry_of(rows.case_of(r["state"], r["sealed_url"]), old) for r in found
+            r["case_id"]: entry_of(rows.case_of(r["state"], r["sealed_url"]), old) for r in stored
         }
 
     async def _changes(
@@ -298,13 +296,13 @@ class Promotion:
         text = statement("transitions_of", schema=entry.schema)
         for row in await self._session.fetch(text, names):
             moved[row["case_id"]].append(rows.transition_of(row))
-        made = []
+        exchanged = []
         text = statement("cases_by_name", schema=entry.schema)
         for row in await self._session.fetch(text, names):
             case = rows.case_of(row["state"], row["sealed_url"])
             now = entry_of(case, method)
             transitions = moved[case.case_id]
-            made.append(
+            exchanged.append(
                 Change(
                     case=case,
                     refolded=True,
@@ -316,7 +314,7 @@ class Promotion:
                     concluded=outcomes(case, transitions, method),
                 )
             )
-        return made
+        return exchanged
 
     # -- the move ----------------------------------------------------------------------------
 
@@ -354,7 +352,7 @@ class Promotion:
         await schema.index(self._session, goes_to, "outcomes")
         await schema.index_digests(self._session, goes_to)
         for table in ("case_digests", "outcomes"):
-            await self._session.execute(f"ALTER TABLE {quoted(goes_to)}.{table} SET LOGGED")
+            await self._session.execute(statement("set_logged", shadow=goes_to, table=table))
 
     async def _move(self, entry: Entry, live: str, goes_to: str) -> None:
         tables = [*_MOVED, *(["events"] if entry.identity.with_events else [])]
@@ -369,11 +367,8 @@ class Promotion:
     async def _move_table(self, shadow: str, live: str, goes_to: str, table: str) -> None:
         text = statement("row_grants")
         grants = await self._session.fetch(text, quoted(live), table, live)
-        await self._session.execute(
-            f"DROP TABLE {quoted(goes_to)}.{table};"
-            f"ALTER TABLE {quoted(live)}.{table} SET SCHEMA {quoted(goes_to)};"
-            f"ALTER TABLE {quoted(shadow)}.{table} SET SCHEMA {quoted(live)}"
-        )
+        text = statement("move_table", live=live, shadow=shadow, before=goes_to, table=table)
+        await self._session.execute(text)
         for row in grants:
             await self._session.execute(row["statement"])
 

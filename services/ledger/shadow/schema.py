@@ -13,13 +13,15 @@ from schemas.errors import TakedownError
 from schemas.methodology import Methodology
 from schemas.sqlfiles import statements
 from services.core.digest import Combining
+from services.ledger.columns import filled
+from services.ledger.rows import TABLES
 
-TABLES = ("cases", "spells", "transitions", "outcomes", "ledger_methodology")
+COPIED = ("cases", "spells", "transitions", "outcomes", "ledger_methodology")
 REPLAY, BEFORE = "replay_", "before_"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
-Partition = tuple[str, int]
-Ranges = dict[Partition, tuple[int, int]]
+Spans = dict[tuple[str, int], tuple[int, int]]
+"""By topic and partition: the first offset, and the one after the last."""
 
 
 class BadReplay(TakedownError):
@@ -92,16 +94,16 @@ class Totals(Struct, frozen=True, kw_only=True):
     strays: int
 
 
-def statement(name: str, **schemas: str) -> str:
-    """Give a statement of `shadow.sql` with its schemas filled in."""
-    text = statements("services.ledger.shadow", "shadow.sql")[name]
-    for key, schema in schemas.items():
-        text = text.replace("{" + key + "}", quoted(schema))
+def statement(name: str, **identifiers: str) -> str:
+    """Give a statement of `shadow.sql` with its schemas, tables and columns filled in."""
+    text = filled(statements("services.ledger.shadow", "shadow.sql")[name], TABLES)
+    for key, identifier in identifiers.items():
+        text = text.replace("{" + key + "}", quoted(identifier))
     return text
 
 
 def quoted(identifier: str) -> str:
-    """Quote a schema's name."""
+    """Quote the name of a schema or a table."""
     return '"' + identifier.replace('"', '""') + '"'
 
 
@@ -116,17 +118,17 @@ def schema_of(name: str, prefix: str = REPLAY) -> str:
 
 async def live_schema(session: asyncpg.Connection) -> str:
     """Name the schema of the live ledger; raises `BadReplay` where there is none."""
-    found = await session.fetchval(statement("live_schema"))
-    if found is None:
+    name = await session.fetchval(statement("live_schema"))
+    if name is None:
         raise BadReplay("the database has no ledger yet; run `takedown migrate up`")
-    return str(found)
+    return str(name)
 
 
 async def create(
     session: asyncpg.Connection,
     name: str,
     identity: Identity,
-    ranges: Ranges,
+    ranges: Spans,
     units: Sequence[Unit],
     prefix: str = REPLAY,
 ) -> str:
@@ -144,20 +146,16 @@ async def create(
 
 
 def _tables(identity: Identity) -> tuple[str, ...]:
-    return (*TABLES, "events") if identity.with_events else TABLES
+    return (*COPIED, "events") if identity.with_events else COPIED
 
 
 async def _copy_shape(session: asyncpg.Connection, live: str, shadow: str, table: str) -> None:
-    options = await session.fetchval(statement("storage_options"), quoted(live), table)
-    await session.execute(
-        f"CREATE UNLOGGED TABLE {quoted(shadow)}.{table} "
-        f"(LIKE {quoted(live)}.{table} INCLUDING ALL EXCLUDING INDEXES)"
-        + (f" WITH ({options})" if options else "")
-    )
+    shape = await session.fetchval(statement("shape_of"), quoted(live), table, quoted(shadow))
+    await session.execute(shape)
 
 
 async def register(
-    session: asyncpg.Connection, shadow: str, name: str, identity: Identity, ranges: Ranges
+    session: asyncpg.Connection, shadow: str, name: str, identity: Identity, ranges: Spans
 ) -> None:
     """Write down what a shadow is."""
     body = msgspec.json.encode(identity).decode()
@@ -190,7 +188,7 @@ async def units_of(session: asyncpg.Connection, shadow: str) -> list[Unit]:
     return [Unit(**dict(row)) for row in rows]
 
 
-async def ranges_of(session: asyncpg.Connection, shadow: str) -> Ranges:
+async def ranges_of(session: asyncpg.Connection, shadow: str) -> Spans:
     """Give the offsets that a shadow is a fold of."""
     rows = await session.fetch(statement("ranges", shadow=shadow))
     return {(row["topic"], row["partition"]): (row["begins"], row["until"]) for row in rows}
@@ -217,8 +215,8 @@ async def find(session: asyncpg.Connection, schema: str) -> Entry | None:
     state = row["state"]
     if state == "complete" and not await units_of(session, schema):
         state = "emptied"
-    found = dict(row) | {"state": state, "identity": identity}
-    return Entry(schema=schema, **found)
+    columns = dict(row) | {"state": state, "identity": identity}
+    return Entry(schema=schema, **columns)
 
 
 async def entries(session: asyncpg.Connection) -> list[Entry]:
@@ -229,40 +227,23 @@ async def entries(session: asyncpg.Connection) -> list[Entry]:
 
 async def drop(session: asyncpg.Connection, schema: str) -> None:
     """Drop a shadow with all that it holds."""
-    await session.execute(f"DROP SCHEMA {quoted(schema)} CASCADE")
+    await session.execute(statement("drop_schema", shadow=schema))
 
 
 async def index(session: asyncpg.Connection, shadow: str, table: str) -> None:
     """Make the live table's keys and indexes on the shadow's, those that are missing."""
     live = await live_schema(session)
-    for row in await session.fetch(statement("indexes_of"), quoted(live), table):
-        if await session.fetchval(statement("has_index"), shadow, row["name"]):
-            continue
-        if row["is_constraint"]:
-            await session.execute(
-                f"ALTER TABLE {quoted(shadow)}.{table} "
-                f"ADD CONSTRAINT {quoted(row['name'])} {row['definition']}"
-            )
-        else:
-            await session.execute(_elsewhere(row["definition"], live, shadow, table))
-    await session.execute(f"ANALYZE {quoted(shadow)}.{table}")
-
-
-def _elsewhere(definition: str, live: str, shadow: str, table: str) -> str:
-    """Turn the definition of an index on a live table into one on the shadow's."""
-    head, separator, tail = definition.partition(" USING ")
-    before, _, _ = head.partition(" ON ")
-    if not separator:
-        raise BadReplay(f"an index of {live}.{table} has no known form: {definition}")
-    return f"{before} ON {quoted(shadow)}.{table} USING {tail}"
+    text = statement("indexes_of")
+    for row in await session.fetch(text, quoted(live), table, quoted(shadow)):
+        if not await session.fetchval(statement("has_index"), shadow, row["name"]):
+            await session.execute(row["statement"])
+    await session.execute(statement("analyze", shadow=shadow, table=table))
 
 
 async def index_digests(session: asyncpg.Connection, shadow: str) -> None:
     """Index the digests."""
-    await session.execute(
-        f"CREATE UNIQUE INDEX IF NOT EXISTS case_digests_case ON {quoted(shadow)}.case_digests (case_id)"
-    )
-    await session.execute(f"ANALYZE {quoted(shadow)}.case_digests")
+    await session.execute(statement("index_digests", shadow=shadow))
+    await session.execute(statement("analyze", shadow=shadow, table="case_digests"))
 
 
 async def finish(session: asyncpg.Connection, shadow: str) -> str:

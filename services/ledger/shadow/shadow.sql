@@ -1,5 +1,5 @@
--- Every statement about shadow ledgers, by name. {shadow} and {live} are schemas, quoted by the program;
--- everything else is a parameter. What a replay builds is UNLOGGED until it is promoted: a crash of the server
+-- Every statement about shadow ledgers, by name. {shadow}, {live}, {schema} and {table} are names, quoted by the
+-- program; {outcomes.names} and the like come from the class of the table's rows; everything else is a parameter. What a replay builds is UNLOGGED until it is promoted: a crash of the server
 -- empties the units together with the rows, so that the replay starts anew instead of standing half.
 
 -- name: live_schema
@@ -71,17 +71,31 @@ CREATE UNLOGGED TABLE {shadow}.case_digests (
     duplicates integer NOT NULL
 );
 
--- name: storage_options
-SELECT array_to_string(reloptions, ', ') FROM pg_class WHERE oid = ($1 || '.' || $2)::regclass;
+-- name: shape_of
+-- The statement that makes a table of another schema with the live one's columns and storage, but no index.
+SELECT format(
+    'CREATE UNLOGGED TABLE %s.%I (LIKE %s.%I INCLUDING ALL EXCLUDING INDEXES)%s',
+    $3::text, $2::text, $1::text, $2::text, ' WITH (' || array_to_string(c.reloptions, ', ') || ')'
+) AS statement
+FROM pg_class AS c WHERE c.oid = ($1 || '.' || $2)::regclass;
 
 -- name: indexes_of
--- The live table's keys and indexes, to be made again after the load; constraints first.
-SELECT conname AS name, pg_get_constraintdef(oid) AS definition, true AS is_constraint
-FROM pg_constraint
-WHERE conrelid = ($1 || '.' || $2)::regclass AND contype IN ('p', 'u')
+-- Statements that make the live table's keys and indexes on the table of another schema, constraints first. The text
+-- of an index names its table once, between ON and USING.
+SELECT
+    k.conname AS name,
+    format('ALTER TABLE %s.%I ADD CONSTRAINT %I %s', $3::text, $2::text, k.conname, pg_get_constraintdef(k.oid)) AS statement,
+    true AS is_constraint
+FROM pg_constraint AS k
+WHERE k.conrelid = ($1 || '.' || $2)::regclass AND k.contype IN ('p', 'u')
 UNION ALL
-SELECT c.relname, pg_get_indexdef(i.indexrelid), false
-FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
+SELECT
+    c.relname,
+    format('%s ON %s.%I USING %s', split_part(d.definition, ' ON ', 1), $3, $2, substr(d.definition, strpos(d.definition, ' USING ') + 7)),
+    false
+FROM pg_index AS i
+JOIN pg_class AS c ON c.oid = i.indexrelid
+CROSS JOIN LATERAL pg_get_indexdef(i.indexrelid) AS d (definition)
 WHERE i.indrelid = ($1 || '.' || $2)::regclass
     AND NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = i.indexrelid)
 ORDER BY is_constraint DESC, name;
@@ -91,6 +105,41 @@ SELECT EXISTS (
     SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname = $1 AND c.relname = $2
 );
+
+-- name: index_digests
+CREATE UNIQUE INDEX IF NOT EXISTS case_digests_case ON {shadow}.case_digests (case_id);
+
+-- name: analyze
+ANALYZE {shadow}.{table};
+
+-- name: set_logged
+ALTER TABLE {shadow}.{table} SET LOGGED;
+
+-- name: move_table
+-- The empty table of the schema that what was live goes to makes room for it.
+DROP TABLE {before}.{table};
+ALTER TABLE {live}.{table} SET SCHEMA {before};
+ALTER TABLE {shadow}.{table} SET SCHEMA {live};
+
+-- name: drop_schema
+DROP SCHEMA {shadow} CASCADE;
+
+-- name: lift_limits
+-- Of this transaction: a promotion may read all cases, but waits for the running ledger no longer than a minute.
+SET LOCAL statement_timeout = 0;
+SET LOCAL lock_timeout = '60s';
+
+-- name: lift_limits_to_index
+-- Of a session of its own: an index of a year takes longer than a usual statement.
+SET statement_timeout = 0;
+SET maintenance_work_mem = '128MB';
+
+-- name: try_replay_lock
+-- Held by the session, so that two runs of one replay don't meet.
+SELECT pg_try_advisory_lock(hashtextextended($1, 0));
+
+-- name: release_replay_lock
+SELECT pg_advisory_unlock(hashtextextended($1, 0));
 
 -- name: schemas
 SELECT nspname FROM pg_namespace
@@ -130,7 +179,8 @@ SELECT unit, partition, slice, slices, records, strays, done FROM {shadow}.repla
 UPDATE {shadow}.replay_units SET done = true WHERE unit = $1 AND NOT done;
 
 -- name: count_unit
-UPDATE {shadow}.replay_units SET outside = $2 WHERE unit = $1;
+-- Before, `records` is how many offsets are to be read: markers and gaps count among them, and in every slice.
+UPDATE {shadow}.replay_units SET outside = $2, records = $3 WHERE unit = $1;
 
 -- name: stray_homes
 SELECT home, count(DISTINCT case_id) AS cases FROM {shadow}.replay_strays GROUP BY home ORDER BY home;
@@ -208,7 +258,7 @@ FROM pg_class AS c JOIN pg_attribute AS t ON t.attrelid = c.oid, aclexplode(t.at
 WHERE c.oid = ($1 || '.' || $2)::regclass AND a.grantee <> c.relowner AND a.grantee <> 0;
 
 -- name: columns_of
-SELECT attname || ' ' || format_type(atttypid, atttypmod) AS found
+SELECT attname || ' ' || format_type(atttypid, atttypmod) AS spelled
 FROM pg_attribute
 WHERE attrelid = ($1 || '.' || $2)::regclass AND attnum > 0 AND NOT attisdropped
 ORDER BY attname;
@@ -292,18 +342,16 @@ WHERE o.outcome_id IS NULL OR n.outcome_id IS NULL;
 SELECT outcome_id, case_id, type, voided_at IS NOT NULL AS voided FROM {live}.outcomes WHERE case_id = ANY ($1::text[]);
 
 -- name: insert_outcomes
-INSERT INTO {live}.outcomes (outcome_id, case_id, spell, type, provider, category, at)
-SELECT * FROM unnest(
-    $1::uuid[], $2::text[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::timestamptz[]
-)
+INSERT INTO {live}.outcomes ({outcomes.names})
+SELECT * FROM unnest({outcomes.arrays})
 ON CONFLICT (outcome_id) DO NOTHING;
 
 -- name: mark_outcomes
 UPDATE {live}.outcomes SET voided_at = $2 WHERE outcome_id = ANY ($1::uuid[]);
 
 -- name: insert_outbox
-INSERT INTO {live}.outbox (topic, key, value, headers)
-SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::jsonb[]);
+INSERT INTO {live}.outbox ({outbox.names})
+SELECT * FROM unnest({outbox.arrays});
 
 -- name: audit
 INSERT INTO {live}.audit_log (actor, action, purpose) VALUES ($1, $2, $3);

@@ -1,6 +1,9 @@
 """Folded cases into the tables of a shadow, by COPY, within the transaction of their unit."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
 
 import asyncpg
 from msgspec import Struct, structs
@@ -9,25 +12,46 @@ from schemas.events import Event, unsealed
 from services.core.case import Case, Transition
 from services.core.digest import case_digest
 from services.ledger import changes, rows
-from services.ledger.rows import Row
+from services.ledger.columns import BigInt, Columns, Json, Row
+from services.ledger.rows import StoredCase, StoredEvent, StoredOutcome
 from services.ledger.shadow.schema import Unit, statement
 
-_CASES = (
-    "case_id", "category", "reported_at", "retracted", "not_measurable", "sealed_url", "state", "transitions",
-    "last_event_time", "last_event_id",
-)  # fmt: skip
-_SPELLS = (
-    "case_id", "spell", "provider", "category", "opened_at", "closed_at", "closed_reason", "procedure", "presence",
-    "clock", "clock_started_at", "deadline", "excluded", "first_online_at", "known_online_at", "breached_at",
-    "removed_lower", "removed_upper", "removed_layer", "returns", "looks", "undetermined", "missed",
-    "exposure_lower_seconds", "exposure_upper_seconds",
-)  # fmt: skip
-_TRANSITIONS = ("case_id", "seq", "spell", "machine", "before", "after", "at", "cause", "detail")
-_OUTCOMES = ("outcome_id", "case_id", "spell", "type", "provider", "category", "at")
-_EVENTS = ("case_id", "event_id", "event_time", "type", "source", "body")
-_REFUSED = ("topic", "partition", "record_offset", "reason", "message")
-_DIGESTS = ("case_id", "digest", "events", "duplicates")
-_STRAYS = ("home", "topic", "partition", "record_offset", *_EVENTS)
+
+class StoredDigest(NamedTuple):
+    """A row of `case_digests`: what a case was folded from, and what it came to."""
+
+    case_id: str
+    digest: bytes
+    events: int
+    duplicates: int
+
+
+class RefusedRecord(NamedTuple):
+    """A row of `replay_refused`: a record that would be a dead letter."""
+
+    topic: str
+    partition: int
+    record_offset: BigInt
+    reason: str
+    message: str
+
+
+class StrayRecord(NamedTuple):
+    """A row of `replay_strays`: an event, the place of its record, and the partition of its case."""
+
+    home: int
+    topic: str
+    partition: int
+    record_offset: BigInt
+    case_id: str
+    event_id: UUID
+    event_time: datetime
+    type: str
+    source: str
+    body: Json
+
+
+_DIGESTS, _REFUSED, _STRAYS = Columns(StoredDigest), Columns(RefusedRecord), Columns(StrayRecord)
 
 
 class Folded(Struct):
@@ -63,45 +87,52 @@ class UnitWriter:
 
     async def write(self, folded: Sequence[Folded]) -> None:
         """Write cases with all that hangs on them."""
-        await self._copy("cases", _CASES, [_case(f) for f in folded])
+        await self._copy("cases", rows.CASES, [_case(f) for f in folded])
         await self._copy(
-            "spells", _SPELLS, [rows.spell_row(f.case, s) for f in folded for s in f.case.spells]
+            "spells",
+            rows.SPELLS,
+            [rows.spell_row(f.case, s) for f in folded for s in f.case.spells],
         )
         moved = [r for f in folded for r in rows.transition_rows(f.case.case_id, 0, f.transitions)]
-        await self._copy("transitions", _TRANSITIONS, moved)
-        await self._copy("outcomes", _OUTCOMES, [r for f in folded for r in _outcomes(f)])
+        await self._copy("transitions", rows.TRANSITIONS, moved)
+        await self._copy("outcomes", rows.OUTCOMES, [r for f in folded for r in _outcomes(f)])
         await self._copy("case_digests", _DIGESTS, [_digest(f) for f in folded])
         if self._with_events:
-            await self._copy("events", _EVENTS, [row for f in folded for row in _logged(f)])
+            await self._copy("events", rows.EVENTS, [row for f in folded for row in _logged(f)])
 
     async def end(
-        self, unit: Unit, outside: int, refused: Sequence[Row], strays: Sequence[Row]
+        self,
+        unit: Unit,
+        records: int,
+        outside: int,
+        refused: Sequence[RefusedRecord],
+        strays: Sequence[StrayRecord],
     ) -> None:
-        """Note what was refused, what belongs elsewhere, and how much was beyond the asked times."""
+        """Note how many records were read, how many were beyond the asked times, what was refused, what strays."""
         await self._copy("replay_refused", _REFUSED, refused)
         await self._copy("replay_strays", _STRAYS, strays)
         await self._session.execute(
-            statement("count_unit", shadow=self._shadow), unit.unit, outside
+            statement("count_unit", shadow=self._shadow), unit.unit, outside, records
         )
 
-    async def _copy(self, table: str, columns: Sequence[str], records: Sequence[Row]) -> None:
+    async def _copy(self, table: str, columns: Columns, records: Sequence[Row]) -> None:
         if records:
             await self._session.copy_records_to_table(
-                table, schema_name=self._shadow, columns=columns, records=records, timeout=600
+                table, schema_name=self._shadow, columns=columns.names, records=records, timeout=600
             )
 
 
-def _case(folded: Folded) -> Row:
+def _case(folded: Folded) -> StoredCase:
     return rows.case_row(folded.case, len(folded.transitions))
 
 
-def _outcomes(folded: Folded) -> Iterable[Row]:
+def _outcomes(folded: Folded) -> Iterable[StoredOutcome]:
     """One row per outcome's name: the live ledger takes the first of equal ones too."""
     unique = {event.id: event for event in reversed(folded.outcomes)}
     return [rows.outcome_row(event) for event in reversed(unique.values())]
 
 
-def _logged(folded: Folded) -> Iterable[Row]:
+def _logged(folded: Folded) -> Iterable[StoredEvent]:
     """Give the log of a case as the live one is: what an erasure has destroyed is not brought back from elsewhere."""
     gone = changes.erased_urls(folded.events)
     for event in folded.events:
@@ -110,6 +141,6 @@ def _logged(folded: Folded) -> Iterable[Row]:
         yield rows.event_row(event)
 
 
-def _digest(folded: Folded) -> Row:
+def _digest(folded: Folded) -> StoredDigest:
     digest = bytes.fromhex(case_digest(folded.case, folded.transitions))
-    return folded.case.case_id, digest, len(folded.events), folded.duplicates
+    return StoredDigest(folded.case.case_id, digest, len(folded.events), folded.duplicates)

@@ -93,6 +93,10 @@ class Resolver:
     def __repr__(self) -> str:
         return f"<Resolver {len(self._servers)} servers, {self._cache!r}>"
 
+    def age_of(self, resolution: Resolution) -> float:
+        """Tell how many seconds ago the name servers said it."""
+        return resolution.age(monotonic())
+
     async def resolve(
         self, host: str, *, fresh: bool = False, max_age_seconds: float | None = None
     ) -> Resolution:

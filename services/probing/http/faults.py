@@ -23,6 +23,7 @@ _ERRNO = {
     errno.ETIMEDOUT: "connect_timeout",
 }
 
+_NAME_UNKNOWN = "TLSV1_UNRECOGNIZED_NAME"
 _FAULTS: tuple[tuple[type[Exception], str], ...] = (
     (RefusedAddress, "address_refused"),
     (aiohttp.ServerDisconnectedError, "disconnected"),
@@ -37,7 +38,7 @@ def fault_of(error: Exception, attempt: Attempt) -> str:
         return error.reason
     # What broke a connection later than its handshake, aiohttp hides behind an error of its own.
     errors = (error, error.__cause__)
-    if any(getattr(one, "reason", None) == "TLSV1_UNRECOGNIZED_NAME" for one in errors):
+    if any(getattr(one, "reason", None) == _NAME_UNKNOWN for one in errors):
         return "tls_unrecognized_name"
     for kind, reason in _FAULTS:
         if any(isinstance(one, kind) for one in errors):

@@ -21,12 +21,17 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.urls import CanonicalUrl
-from services.core.fingerprints import Control, compare, is_still, reason_of_status
+from services.core.fingerprints import (
+    Control,
+    compare,
+    is_of_one_status,
+    is_still,
+    reason_of_status,
+)
 from services.core.reasons import BLOCKS, DARK_FAULTS
 from services.core.verdict import Redirect
 from services.probing.http.exchange import Method, Reply, target_of
 from services.probing.limits.gate import Deferred
-from services.probing.look import redirects
 from services.probing.look.controls import (
     ControlProbe,
     Controls,
@@ -34,20 +39,21 @@ from services.probing.look.controls import (
     front_of,
     is_parked,
 )
-from services.probing.look.handlers import Handler, handler_of, sibling_of
+from services.probing.look.handlers import handler_of, sibling_of
 from services.probing.look.memory import Memory
 from services.probing.look.operations import (
+    NOW,
     Ask,
     AskSibling,
     Enter,
     HonourBackoff,
     Leave,
-    Now,
     Protocol,
     Purpose,
     Share,
     Token,
 )
+from services.probing.look.redirects import STATUSES, hop_of, target_digest
 
 # What says nothing about the path that was asked for; any other block a host may give for all it doesn't have.
 _TRANSIENT = frozenset(
@@ -58,13 +64,17 @@ _RANK: dict[Control, int] = {"same": 0, "alike": 1, "doubted": 2, "unasked": 3, 
 
 
 class Reached(NamedTuple):
-    """What an address gave for the URL: the reply, how it was sent elsewhere, if so, and where to (a digest)."""
+    """What an address gave for the URL: the reply, how it was sent elsewhere, if so, and where to (a digest).
+
+    `neutral`: to the neutral agent. Siblings are asked as the same one.
+    """
 
     url: CanonicalUrl
     address: str
     reply: Reply
     redirect: Redirect | None = None
     sent_to: str | None = None
+    neutral: bool = False
 
 
 class Comparison(NamedTuple):
@@ -108,7 +118,7 @@ class Siblings:
         self, reached: Reached, was_served: bool, baseline_kind: str | None
     ) -> Protocol[Comparison]:
         """Compare with siblings that were asked just now."""
-        since = (yield Now()) - self._memory.siblings.retry_seconds
+        since = (yield NOW) - self._memory.siblings.retry_seconds
         return (yield from self._compare(reached, was_served, baseline_kind, since))
 
     def _compare(
@@ -118,33 +128,25 @@ class Siblings:
         baseline_kind: str | None,
         since: float | None = None,
     ) -> Protocol[Comparison]:
-        handler = handler_of(reached.url)
+        handler, siblings = handler_of(reached.url), self._memory.siblings
         controls = []
-        for number in range(max(len(handler.parts), 1)):
-            controls.append((yield from self._one(reached, handler, number, was_served, since)))
+        now = yield NOW
+        for number in range(len(handler.parts) or 1):
+            key = (handler, number, reached.reply.method, reached.neutral)
+            control, asked_now = siblings.get(key, now, since), False
+            if control is None:
+                ask = partial(_ask_sibling, reached, number)
+                control, asked_now = yield from _anew(siblings, key, ask, since)
+                now = yield NOW
+            like = _likeness(reached, control, was_served)
+            if like == "differs" and asked_now:
+                yield from self._tell_apart(reached, control)
+            elif like in ("same", "alike"):
+                control.doubt()
+            controls.append((like, control))
         if not handler.parts:
             return Comparison(alone=True, parked=controls[0][1].result.parked)
-        now = yield Now()
-        return _joined(controls, now, self._memory.siblings.retry_seconds, baseline_kind)
-
-    def _one(
-        self,
-        reached: Reached,
-        handler: Handler,
-        number: int,
-        was_served: bool,
-        since: float | None,
-    ) -> Protocol[tuple[Control, HostControl]]:
-        """Compare with the sibling that varies one part."""
-        key = (handler, number, reached.reply.method)
-        ask = partial(_ask_sibling, reached, number)
-        control, asked_now = yield from remembered(self._memory.siblings, key, ask, since)
-        like = _likeness(reached, control, was_served)
-        if like == "differs" and asked_now:
-            yield from self._tell_apart(reached, control)
-        if like in ("same", "alike"):
-            control.doubt()
-        return like, control
+        return _joined(controls, now - siblings.retry_seconds, baseline_kind)
 
     def _tell_apart(self, reached: Reached, control: HostControl) -> Protocol[None]:
         """Ask for the URL once more: only what it gives before and after its sibling is told apart from it."""
@@ -155,7 +157,9 @@ class Siblings:
             return
         reply = reached.reply
         try:
-            again = yield from ask_beside("url", reply.method, reached.url, reached.address)
+            again = yield from ask_beside(
+                "url", reply.method, reached.url, reached.address, neutral=reached.neutral
+            )
         except Deferred:
             return
         fingerprint = again.fingerprint(None)
@@ -192,10 +196,19 @@ def remembered(
 
     Concurrent looks share the probe; one whose asker was given up is asked again by a look that waits for it.
     """
-    now = yield Now()
-    control = controls.get(key, now, since)
+    control = controls.get(key, (yield NOW), since)
     if control is not None:
         return control, False
+    return (yield from _anew(controls, key, ask, since))
+
+
+def _anew(
+    controls: Controls,
+    key: object,
+    ask: Callable[[], Protocol[ControlProbe]],
+    since: float | None,
+) -> Protocol[tuple[HostControl, bool]]:
+    """Ask for a control, unless another look is at it."""
     part = partial(_settle, controls, key, ask)
     while True:
         control, asked_now = yield Share((id(controls), key), part)
@@ -206,7 +219,7 @@ def remembered(
 def _settle(
     controls: Controls, key: object, ask: Callable[[], Protocol[ControlProbe]]
 ) -> Protocol[HostControl]:
-    at = yield Now()
+    at = yield NOW
     result = yield from ask()
     return controls.settle(key, at, result)
 
@@ -214,7 +227,8 @@ def _settle(
 def _ask_sibling(reached: Reached, number: int) -> Protocol[ControlProbe]:
     """Ask for a sibling by the method that the URL was asked by; beside the first, who the name servers are."""
     url = sibling_of(reached.url, number, (yield Token()))
-    ask = partial(_probe, "sibling", url, reached.address, reached.reply.method)
+    method, address, neutral = reached.reply.method, reached.address, reached.neutral
+    ask = partial(_probe, "sibling", url, address, method, neutral=neutral)
     if number:
         return (yield from ask())
     result: ControlProbe
@@ -223,14 +237,14 @@ def _ask_sibling(reached: Reached, number: int) -> Protocol[ControlProbe]:
 
 
 def _probe(
-    purpose: Purpose, url: CanonicalUrl, address: str, method: Method
+    purpose: Purpose, url: CanonicalUrl, address: str, method: Method, *, neutral: bool = False
 ) -> Protocol[ControlProbe]:
     """Ask for what nobody reported, and make a control of the answer."""
-    reply = yield from ask_beside(purpose, method, url, address)
-    if reply.status not in redirects.STATUSES or reply.challenge:
+    reply = yield from ask_beside(purpose, method, url, address, neutral=neutral)
+    if reply.status not in STATUSES or reply.challenge:
         return _answered(reply)
-    hop = redirects.hop(url, reply.location)
-    sent_to = None if hop.url is None else redirects.target_digest(url, hop.url)
+    hop = hop_of(url, reply.location)
+    sent_to = None if hop.url is None else target_digest(url, hop.url)
     fault = "blocked_login" if hop.kind == "login" else None
     return ControlProbe(reply.fingerprint(hop.kind), sent_to=sent_to, fault=fault)
 
@@ -254,33 +268,36 @@ def _likeness(reached: Reached, control: HostControl, was_served: bool) -> Contr
         return "doubted" if control.novel else "unasked"
     if reached.sent_to is not None:
         return "same" if result.sent_to == reached.sent_to else "differs"
-    if result.fingerprint.status != reply.status:
+    if not is_of_one_status(result.fingerprint.status, reply.status):
         return "doubted" if control.novel and was_served else "differs"
-    return compare(reply.fingerprint(reached.redirect), result.fingerprint)
+    # How it was led here says nothing of what is here: its sibling was asked here at once.
+    return compare(reply.fingerprint(None), result.fingerprint)
 
 
 def _joined(
-    controls: list[tuple[Control, HostControl]],
-    now: float,
-    retry_seconds: float,
-    baseline_kind: str | None,
+    controls: list[tuple[Control, HostControl]], fresh_from: float, baseline_kind: str | None
 ) -> Comparison:
     """Put the siblings together: the most alike counts, and has to be proven."""
-    worst = min((like for like, _ in controls), key=_RANK.__getitem__)
-    alike = [control for like, control in controls if like in ("same", "alike")]
-    kinds = [control.result.kind for _, control in controls]
-    kind = kinds[0] if len(set(kinds)) == 1 else "+".join(kinds)
-    then = bool(kind) and kind == baseline_kind
-    return Comparison(
-        control=worst,
-        told_apart=then or all(control.told_apart for control in alike),
-        fresh=all(now - control.at <= retry_seconds for _, control in controls),
-        missing=all(control.result.says_missing for _, control in controls),
-        refused=not any(control.result.like_content for _, control in controls),
-        answered=all(control.result.fingerprint is not None for _, control in controls),
-        kind=kind,
-        parked=any(control.result.parked for _, control in controls),
-    )
+    worst: Control = "differs"
+    told_apart = fresh = missing = refused = answered = True
+    parked, kinds = False, []
+    for like, control in controls:
+        result = control.result
+        if _RANK[like] < _RANK[worst]:
+            worst = like
+        if told_apart and like in ("same", "alike"):
+            told_apart = control.told_apart
+        fresh = fresh and control.at >= fresh_from
+        missing = missing and result.says_missing
+        refused = refused and not result.like_content
+        answered = answered and result.fingerprint is not None
+        parked = parked or result.parked
+        if control.kind not in kinds:
+            kinds.append(control.kind)
+    kind = kinds[0] if len(kinds) == 1 else "+".join(control.kind for _, control in controls)
+    told_apart = told_apart or (kind != "" and kind == baseline_kind)
+    # By place: a look makes one of them, and names would cost as much as all the rest.
+    return Comparison(worst, told_apart, fresh, missing, refused, answered, False, kind, parked)
 
 
 def _gives_nothing(front: ControlProbe) -> bool:

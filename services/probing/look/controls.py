@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from schemas.events import Fingerprint
 from schemas.urls import CanonicalUrl, canonical
-from services.core.fingerprints import compare, reason_of_status, sibling_class
+from services.core.fingerprints import is_one_answer, reason_of_status, sibling_class
 from services.probing.http.exchange import target_of
 from services.probing.look.redirects import STATUSES, registrable_domain
 
@@ -91,7 +91,7 @@ class HostControl:
     """
 
     __slots__ = (
-        *("at", "novel", "result", "seconds"),
+        *("at", "kind", "novel", "result", "seconds"),
         *("_faults", "_kinds", "_patience", "_proven", "_unproven"),
     )
 
@@ -102,6 +102,7 @@ class HostControl:
             result = msgspec.structs.replace(result, parked=before.result.parked)
         self.at = at
         self.result: ControlProbe = result
+        self.kind = result.kind
         self.seconds = patience.most
         self.novel = False
         self._patience = patience
@@ -141,8 +142,7 @@ class HostControl:
 
 
 def _alike(one: ControlProbe, other: ControlProbe) -> bool:
-    like = compare(one.fingerprint, other.fingerprint)
-    return like in ("same", "alike") and one.sent_to == other.sent_to
+    return one.sent_to == other.sent_to and is_one_answer(one.fingerprint, other.fingerprint)
 
 
 class Controls:

@@ -8,21 +8,20 @@ from schemas.urls import CanonicalUrl
 from services.core.verdict import Answer, Redirect, judge_answer
 from services.probing.http.exchange import Reply
 from services.probing.limits.gate import Deferred
-from services.probing.look import redirects
 from services.probing.look.comparison import Comparison, Reached, ask_beside
 from services.probing.look.handlers import handler_of
 from services.probing.look.measurement import Measurement, answer_of, is_empty, is_served
 from services.probing.look.memory import HeadWorth
 from services.probing.look.operations import (
+    NOW,
     Ask,
     Enter,
     Explain,
     HonourBackoff,
     Leave,
-    Now,
     Protocol,
 )
-from services.probing.look.redirects import Trail
+from services.probing.look.redirects import STATUSES, Trail
 
 Redirected = Callable[[Reached, Trail], Protocol[Answer]]
 
@@ -68,19 +67,26 @@ class Conversation:
         return reply
 
     def _get_at_once(self, url: CanonicalUrl) -> Protocol[bool]:
-        """Tell whether HEAD is not worth asking: it said little lately, or a removal is to be confirmed."""
-        if self._measurement.confirming:
+        """Tell whether HEAD is not worth asking: it said little lately, or a removal is to be confirmed.
+
+        What the URL was seen as by one method is compared with what it gives to that.
+        """
+        method = self._measurement.baseline_method
+        if self._measurement.confirming or method == "GET":
             return True
-        little = self._head.age(handler_of(url), (yield Now())) is not None
-        if little:
-            yield Explain("head_known_to_say_little")
-        return little
+        if method == "HEAD":
+            return False
+        handler = handler_of(url)
+        if handler not in self._head or self._head.age(handler, (yield NOW)) is None:
+            return False
+        yield Explain("head_known_to_say_little")
+        return True
 
     def _ask_by_get(self, url: CanonicalUrl, address: str, head: Reply) -> Protocol[Reply]:
         yield Explain("head_says_little")
         reply: Reply = yield Ask("url", "GET", url, address)
         if reply.status is not None and (reply.status < 400 or head.status in (405, 501)):
-            self._head.says_little(handler_of(url), (yield Now()))
+            self._head.says_little(handler_of(url), (yield NOW))
         return reply
 
     def _answer(self, reached: Reached, trail: Trail) -> Protocol[Answer]:
@@ -88,7 +94,7 @@ class Conversation:
         reply = reached.reply
         if reply.challenge or reply.fault is not None:
             return answer_of(reached)
-        if reply.status in redirects.STATUSES:
+        if reply.status in STATUSES:
             return (yield from self._redirected(reached, trail))
         if reply.status in _GONE:
             return (yield from self._gone(reached, trail))
@@ -112,7 +118,7 @@ class Conversation:
         if measurement.was_served and not _gives(neutral):
             # It was seen under our agent: that another one is blocked takes nothing from its answer.
             return answer_of(reached)
-        return (yield from self._to_neutral(reached._replace(reply=neutral), trail))
+        return (yield from self._to_neutral(reached, neutral, trail))
 
     def _as_neutral(self, reached: Reached) -> Protocol[Reply | None]:
         try:
@@ -120,9 +126,10 @@ class Conversation:
         except Deferred:
             return None
 
-    def _to_neutral(self, reached: Reached, trail: Trail) -> Protocol[Answer]:
+    def _to_neutral(self, reached: Reached, reply: Reply, trail: Trail) -> Protocol[Answer]:
         """Make the answer of what the neutral agent got."""
         yield Explain("agent_matters")
+        reached = reached._replace(reply=reply, neutral=True)
         if _gives(reached.reply):
             answer = yield from self._answer(reached, trail)
         else:
@@ -139,18 +146,17 @@ class Conversation:
             reply = yield from self._get_instead(reached, comparison)
             return (yield from self._answer(reached._replace(reply=reply), trail))
         answer = yield from self._measurement.answer(reached, comparison, trail)
-        verdict = judge_answer(answer)
-        if reached.reply.method == "HEAD" and verdict.verdict == "online":
+        if self._measurement.deciding and reached.reply.method == "HEAD":
             return (yield from self._decided(reached, answer, trail))
-        if verdict.reason == "emptied":
+        if answer.empty and judge_answer(answer).reason == "emptied":
             neutral = yield from self._as_neutral(reached)
             if neutral is not None and is_served(neutral) and not is_empty(neutral):
-                return (yield from self._to_neutral(reached._replace(reply=neutral), trail))
+                return (yield from self._to_neutral(reached, neutral, trail))
         return answer
 
     def _decided(self, reached: Reached, answer: Answer, trail: Trail) -> Protocol[Answer]:
         """Have GET serve it too where a sighting may be a breach: a cache may have kept what HEAD says."""
-        if not self._measurement.deciding:
+        if judge_answer(answer).verdict != "online":
             return answer
         yield Explain("deadline_asks_get")
         reply = yield from ask_beside("url", "GET", reached.url, reached.address)
@@ -162,13 +168,13 @@ class Conversation:
         """Ask by GET where HEAD does not tell a sibling apart."""
         yield Explain("head_says_little")
         if comparison.answered:
-            self._head.says_little(handler_of(reached.url), (yield Now()))
+            self._head.says_little(handler_of(reached.url), (yield NOW))
         return (yield from ask_beside("url", "GET", reached.url, reached.address))
 
 
 def _gives(reply: Reply) -> bool:
     """Tell whether a reply serves something, or says where that is."""
-    return is_served(reply) or reply.status in redirects.STATUSES
+    return is_served(reply) or reply.status in STATUSES
 
 
 def _says_little(head: Reply) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import datetime
+from types import CoroutineType
 from typing import Any, TypeVar
 
 from services.probing.dns.resolver import Resolution, Resolver
@@ -11,8 +12,23 @@ from services.probing.guard.literals import literal_of
 from services.probing.http.exchange import Exchanger, Reply
 from services.probing.limits.backoff import BackOff, retry_after_seconds
 from services.probing.limits.gate import Deferred, Gate, Priority
-from services.probing.look import operations as op
 from services.probing.look.memory import LookLimits, Step
+from services.probing.look.operations import (
+    Ask,
+    AskSibling,
+    Enter,
+    Explain,
+    ExtendTime,
+    HonourBackoff,
+    Leave,
+    Note,
+    Now,
+    Protocol,
+    Resolve,
+    Share,
+    TimeLeft,
+    Token,
+)
 from services.probing.look.redirects import registrable_domain
 
 T = TypeVar("T")
@@ -64,7 +80,7 @@ class Driver:
         shared: SharedParts,
         limits: LookLimits,
         clock: Callable[[], datetime],
-        worth: Priority,
+        priority: Priority,
         honours_backoff: bool = True,
         steps: list[Step] | None = None,
     ) -> None:
@@ -75,7 +91,7 @@ class Driver:
         self._shared = shared
         self._limits = limits
         self._clock = clock
-        self._worth = worth
+        self._priority = priority
         self._honours_backoff = honours_backoff
         self._steps = steps
         self._begun = gate.now()
@@ -86,8 +102,9 @@ class Driver:
         self.started_at = clock()
         self.phases: dict[str, float] = {}
         self.rules: list[str] = []
+        self.resolution_age: float | None = None
 
-    async def run(self, protocol: op.Protocol[T]) -> T:
+    async def run(self, protocol: Protocol[T]) -> T:
         """Run a protocol to its end and give its result; raises `Deferred` where it does not catch that itself."""
         try:
             return await self._drive(protocol)
@@ -95,12 +112,15 @@ class Driver:
             protocol.close()
             self._leave()
 
-    async def _drive(self, protocol: op.Protocol[T]) -> T:
+    async def _drive(self, protocol: Protocol[T]) -> T:
         try:
             operation = next(protocol)
             while True:
                 try:
-                    result = await self._perform(operation)
+                    # Most of what a look asks needs no waiting: only what does gives a coroutine.
+                    result = _DO[type(operation)](self, operation)
+                    if isinstance(result, CoroutineType):
+                        result = await result
                 except Deferred as deferred:
                     operation = protocol.throw(deferred)
                 else:
@@ -109,50 +129,54 @@ class Driver:
             value: T = stop.value
             return value
 
-    async def _perform(self, operation: op.Operation) -> Any:
-        wait = _WAITS.get(type(operation))
-        if wait is not None:
-            return await wait(self, operation)
-        return _AT_ONCE[type(operation)](self, operation)
-
-    def _now(self, _: op.Now) -> float:
+    def _now(self, _: Now) -> float:
         return self._gate.now()
 
-    def _token(self, _: op.Token) -> str:
+    def _token(self, _: Token) -> str:
         return secrets.token_hex(8)
 
-    def _time_left(self, _: op.TimeLeft | None = None) -> float:
+    def _time_left(self, _: TimeLeft | None = None) -> float:
         """Tell how many seconds of the look's time are left."""
         return self._begun + self._limits.total_seconds - self._gate.now()
 
-    def _extend_time(self, _: op.ExtendTime) -> None:
+    def _extend_time(self, _: ExtendTime) -> None:
         self._begun += max(self._limits.exchange_seconds - self._time_left(), 0.0)
 
-    def _note(self, note: op.Note) -> None:
+    def _note(self, note: Note) -> None:
         if self._steps is not None:
             self._steps[-1].redirect = note.redirect
 
-    def _explain(self, explain: op.Explain) -> None:
+    def _explain(self, explain: Explain) -> None:
         if self._steps is not None:
             self.rules.append(explain.rule)
 
-    async def _share(self, share: op.Share) -> tuple[Any, bool]:
+    async def _share(self, share: Share) -> tuple[Any, bool]:
         return await self._shared.run(share.key, lambda: self._drive(share.part()))
 
     # -- names -------------------------------------------------------------------------------------
 
-    async def _resolve(self, resolve: op.Resolve) -> Resolution:
+    def _resolve(self, resolve: Resolve) -> Resolution | Awaitable[Resolution]:
         host, fresh = resolve
-        known = self._resolver.recall(host, fresh=fresh)
-        if known is not None:
-            return known
+        recalled = self._resolver.recall(host, fresh=fresh)
+        if recalled is None:
+            return self._resolve_anew(host, fresh)
+        self._keep_age(recalled)
+        return recalled
+
+    async def _resolve_anew(self, host: str, fresh: bool) -> Resolution:
         before = self._gate.now()
         resolution = await self._resolver.resolve(host, fresh=fresh)
         took = self._gate.now() - before
         self.phases["resolve"] = self.phases.get("resolve", 0.0) + took
+        self._keep_age(resolution)
         return resolution
 
-    async def _ask_sibling(self, sibling: op.AskSibling) -> tuple[Any, tuple[str, ...] | None]:
+    def _keep_age(self, resolution: Resolution) -> None:
+        """Keep the age of the oldest resolution that the look rests on."""
+        age = round(self._resolver.age_of(resolution), 1)
+        self.resolution_age = max(self.resolution_age or 0.0, age)
+
+    async def _ask_sibling(self, sibling: AskSibling) -> tuple[Any, tuple[str, ...] | None]:
         return await asyncio.gather(self._drive(sibling.ask()), self._name_servers(sibling.host))
 
     async def _name_servers(self, host: str) -> tuple[str, ...] | None:
@@ -167,14 +191,21 @@ class Driver:
 
     # -- places ------------------------------------------------------------------------------------
 
-    async def _enter(self, enter: op.Enter) -> None:
-        """Wait for a place at an address; raises `Deferred`."""
-        gate, (address, host) = self._gate, enter
+    def _enter(self, enter: Enter) -> Awaitable[None] | None:
+        """Take a place at an address, or wait for one; raises `Deferred`."""
+        address, host = enter
         if (seconds := self._forbidden(address, host)) > 0:
             raise Deferred(seconds)
+        if not self._gate.enter(address):
+            return self._wait_for_place(address, host)
+        self._place, self._charged = address, True
+        return None
+
+    async def _wait_for_place(self, address: str, host: str) -> None:
+        gate = self._gate
         before = gate.now()
         try:
-            waited = not gate.enter(address) and await gate.acquire(address, self._worth)
+            waited = await gate.acquire(address, self._priority)
         finally:
             took = gate.now() - before
             self._begun += took
@@ -189,7 +220,7 @@ class Driver:
         if not self._asked:
             self.started_at = self._clock()
 
-    def _leave(self, _: op.Leave | None = None) -> None:
+    def _leave(self, _: Leave | None = None) -> None:
         place, self._place = self._place, None
         if place is not None:
             self._gate.release(place)
@@ -202,7 +233,7 @@ class Driver:
             wish = self._backoff.wait(address, host, self._gate.now())
         return most if wish <= 0 and self._waited > most else wish
 
-    def _honour_backoff(self, honour: op.HonourBackoff) -> None:
+    def _honour_backoff(self, honour: HonourBackoff) -> None:
         address, host, reply = honour
         if not self._honours_backoff:
             return
@@ -214,43 +245,38 @@ class Driver:
 
     # -- requests ----------------------------------------------------------------------------------
 
-    async def _ask(self, ask: op.Ask) -> Reply:
+    async def _ask(self, ask: Ask) -> Reply:
+        purpose, method, url, address, neutral = ask
         if self._charged:
             self._charged = False
         else:
-            self._gate.core.charge(ask.address, self._gate.now())
+            self._gate.core.charge(address, self._gate.now())
         self._asked = True
-        reply = await self._reply(ask)
-        if ask.purpose == "url":
+        left = min(self._time_left(), self._limits.exchange_seconds)
+        if left <= 0:
+            reply = Reply(method=method, fault="response_timeout")
+        else:
+            reply = await self._exchanger.ask(method, url, address, left, neutral=neutral)
+        if purpose == "url":
             self.phases.update(reply.phases)
         if self._steps is not None:
-            self._steps.append(Step(ask.purpose, ask.address, reply))
+            self._steps.append(Step(purpose, address, reply))
         return reply
 
-    async def _reply(self, ask: op.Ask) -> Reply:
-        left = self._time_left()
-        if left <= 0:
-            return Reply(method=ask.method, fault="response_timeout")
-        seconds = min(left, self._limits.exchange_seconds)
-        return await self._exchanger.ask(
-            ask.method, ask.url, ask.address, seconds, neutral=ask.neutral
-        )
 
-
-_WAITS: dict[type, Callable[[Driver, Any], Awaitable[Any]]] = {
-    op.Ask: Driver._ask,
-    op.AskSibling: Driver._ask_sibling,
-    op.Enter: Driver._enter,
-    op.Resolve: Driver._resolve,
-    op.Share: Driver._share,
+_DO: dict[type, Callable[[Driver, Any], Any]] = {
+    Ask: Driver._ask,
+    AskSibling: Driver._ask_sibling,
+    Enter: Driver._enter,
+    Explain: Driver._explain,
+    ExtendTime: Driver._extend_time,
+    HonourBackoff: Driver._honour_backoff,
+    Leave: Driver._leave,
+    Note: Driver._note,
+    Now: Driver._now,
+    Resolve: Driver._resolve,
+    Share: Driver._share,
+    TimeLeft: Driver._time_left,
+    Token: Driver._token,
 }
-_AT_ONCE: dict[type, Callable[[Driver, Any], Any]] = {
-    op.Explain: Driver._explain,
-    op.ExtendTime: Driver._extend_time,
-    op.HonourBackoff: Driver._honour_backoff,
-    op.Leave: Driver._leave,
-    op.Note: Driver._note,
-    op.Now: Driver._now,
-    op.TimeLeft: Driver._time_left,
-    op.Token: Driver._token,
-}
+"""How each operation is done: each gives its result, or a coroutine where it has to wait."""

@@ -45,6 +45,7 @@ _FILE = re.compile(
     r"|mp3|m4a|ogg|wav|zip|rar|7z|tar|gz|pdf|torrent)$",
     re.I,
 )
+_DIGITS = frozenset("0123456789")
 _MOST_EXTENSION = 5
 _MOST_SEGMENTS = 12
 
@@ -74,16 +75,34 @@ class Handler(NamedTuple):
 
 def handler_of(url: CanonicalUrl) -> Handler:
     """Name the handler of a URL: its host, and its path and query with the variable parts left out."""
+    # Of the name of a file only the ending counts: all files of a folder have one handler.
+    folder, slash, name = url.href.rpartition("/")
+    key = (folder, slash + _ending(name)) if name and "?" not in url.href else (url.href, "")
+    found = _handlers.get(key)
+    if found is None:
+        if len(_handlers) >= _REMEMBERED:
+            _handlers.clear()
+        found = _handlers[key] = _handler_of(url)
+    return found
+
+
+_REMEMBERED = 4096
+_handlers: dict[tuple[str, str], Handler] = {}
+
+
+def _handler_of(url: CanonicalUrl) -> Handler:
     target = _Target.of(url)
     parts = target.parts()
-    varied = {(part.place, part.position) for part in parts}
+    varied = [part.position for part in parts if part.place == "path"]
     segments = [
-        _blank(text) if ("path", n) in varied or is_variable(_stem(text)) else text
+        _blank(text) if n in varied or is_variable(_stem(text)) else text
         for n, text in enumerate(target.segments)
     ]
-    names = sorted({n for n, _ in target.pairs if n and not _DECORATION.fullmatch(n)})
-    shape = "/".join(segments) + ("?" + "&".join(names) if names else "")
-    return Handler(url.scheme, url.host, url.port, shape, tuple(part.label for part in parts))
+    shape = "/".join(segments)
+    names = {n for n, _ in target.pairs if n and not _DECORATION.fullmatch(n)}
+    if names:
+        shape += "?" + "&".join(sorted(names))
+    return Handler(url.scheme, url.host, url.port, shape, tuple([part.label for part in parts]))
 
 
 def sibling_of(url: CanonicalUrl, number: int, token: str) -> CanonicalUrl:
@@ -138,31 +157,26 @@ class _Target(NamedTuple):
     def of(cls, url: CanonicalUrl) -> "_Target":
         target = target_of(url)
         path, mark, query = target.partition("?")
-        pairs = tuple(
-            (name, value) if sign else ("", name)
-            for name, sign, value in (piece.partition("=") for piece in query.split("&"))
-        )
         origin = url.href[: len(url.href) - len(target)]
-        return cls(origin, tuple(path.split("/")), pairs, bool(mark))
+        return cls(origin, tuple(path.split("/")), _pairs(query) if mark else (), bool(mark))
 
     def parts(self) -> tuple[Part, ...]:
         """Give the parts that choose the object, the most telling first."""
-        query, last = self._query_parts(), self._last()
-        found = list(query)
-        if last is not None and not (query and _is_program(last.text)):
+        found = self._query_parts() if self.pairs else []
+        last = self._last()
+        if last is not None and not (found and _is_program(last.text)):
             found.append(last)
-        inner = (
-            Part("path", n, text)
-            for n, text in reversed(list(enumerate(self.segments[:_MOST_SEGMENTS])))
-            if is_variable(text) and (last is None or n != last.position)
-        )
-        return tuple([*found, *inner][:MOST_PARTS])
+        for n in range(min(len(self.segments), _MOST_SEGMENTS) - 1, -1, -1):
+            text = self.segments[n]
+            if is_variable(text) and (last is None or n != last.position):
+                found.append(Part("path", n, text))
+        return tuple(found[:MOST_PARTS])
 
     def _last(self) -> Part | None:
         """Give the last segment that is not empty."""
-        for n, text in reversed(list(enumerate(self.segments))):
-            if text:
-                return Part("path", n, text)
+        for n in range(len(self.segments) - 1, -1, -1):
+            if self.segments[n]:
+                return Part("path", n, self.segments[n])
         return None
 
     def _query_parts(self) -> list[Part]:
@@ -201,12 +215,17 @@ class _Target(NamedTuple):
         return self.origin + "/".join(segments) + (f"?{query}" if self.has_query else "")
 
 
+def _pairs(query: str) -> tuple[tuple[str, str], ...]:
+    pieces = (piece.partition("=") for piece in query.split("&"))
+    return tuple((name, value) if sign else ("", name) for name, sign, value in pieces)
+
+
 def is_variable(text: str) -> bool:
     """Tell whether a text looks like an id: a digit, capitals within, or a long row without a word's breaks."""
-    if any(c.isdigit() for c in text):
+    if len(text) >= 24 or not _DIGITS.isdisjoint(text):
         return True
     inner = text[1:]
-    return (any(c.isupper() for c in inner) and not text.isupper()) or len(text) >= 24
+    return inner != inner.lower() and not text.isupper()
 
 
 def _is_program(segment: str) -> bool:

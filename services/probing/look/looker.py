@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-from schemas.events import Agent, LookMade, Served
+from schemas.events import Agent, LookMade
 from schemas.urls import CanonicalUrl
 from services.attribution.providermap import ProviderMap
 from services.core.reasons import NETWORK_FAULTS
-from services.core.verdict import Answer, Evidence, Judgement, is_dark, judge, judge_answer
+from services.core.verdict import Evidence, Judgement, is_dark, judge
 from services.probing.dns.resolver import Resolution, Resolver
 from services.probing.guard.guard import Guard
 from services.probing.http.egress import Egress
@@ -22,6 +22,7 @@ from services.probing.limits.rates import Deferred, PolitenessLimits
 from services.probing.look.canary import Canary
 from services.probing.look.driver import Driver, SharedParts
 from services.probing.look.identity import NEUTRAL_AGENT, identified_agent
+from services.probing.look.look_event import LookWriter, Visited
 from services.probing.look.memory import LookLimits, Memory, Step, Target
 from services.probing.look.redirects import registrable_domain
 from services.probing.look.selfcheck import SelfCheck
@@ -41,15 +42,6 @@ class Explained(NamedTuple):
     resolution: Resolution | None
     steps: list[Step]
     rules: list[str]
-
-
-class Visited(NamedTuple):
-    """A visit that is over, who drove it, and what it comes to."""
-
-    visit: Visit
-    driver: Driver
-    evidence: Evidence
-    judgement: Judgement
 
 
 class Looker:
@@ -79,10 +71,9 @@ class Looker:
         self._guard = guard
         self._resolver = resolver
         self._vantage = vantage
+        self._writer = LookWriter(vantage, providers or ProviderMap(), agent_kind)
         self._clock = clock
-        self._providers = providers or ProviderMap()
         self._agent = agent or identified_agent(None, None)
-        self._agent_kind = agent_kind
         self._limits = limits or LookLimits()
         self._egress = egress
         politeness = politeness or PolitenessLimits()
@@ -145,12 +136,12 @@ class Looker:
             visited = await self._visit(target, True, steps)
         await self._learn(target, visited)
         evidence = self._sighted(target.url, visited.evidence, visited.judgement)
-        look = self._event(tick, visited, evidence, judge(evidence))
+        look = self._writer.write(tick, visited, evidence, self._clock(), self.canary.seen_at)
         return Explained(
             look, evidence, visited.visit.resolution, steps or [], visited.driver.rules
         )
 
-    async def _learn(self, target: Target, visited: "Visited") -> None:
+    async def _learn(self, target: Target, visited: Visited) -> None:
         """Remember what a look says of its case and its host; a removal wants a fresh canary."""
         verdict, evidence = visited.judgement.verdict, visited.evidence
         if verdict == "online":
@@ -161,16 +152,16 @@ class Looker:
                 self._memory.darkness.alive(target.url.host)
             await self.canary.fresh()
 
-    async def _visit(self, target: Target, fresh: bool, steps: list[Step] | None) -> "Visited":
+    async def _visit(self, target: Target, fresh: bool, steps: list[Step] | None) -> Visited:
         visit = Visit(
             target,
             self._memory,
             self._limits,
             self._guard,
-            fresh=fresh,
-            provider_of=self._provider_of(self._clock()),
+            fresh=fresh or target.deciding,
+            provider_of=self._writer.provider_of(self._clock()),
         )
-        driver = self._driver(target.worth, steps)
+        driver = self._driver(target.priority, steps)
         evidence = await driver.run(visit.evidence())
         judgement = judge(evidence)
         if judgement.verdict == "undetermined" and await self._dark(
@@ -202,15 +193,6 @@ class Looker:
 
     # -- parts -------------------------------------------------------------------------------------
 
-    def _provider_of(self, at: datetime) -> Callable[[str], str | None]:
-        """Name the provider of an address as of an instant."""
-
-        def provider_of(address: str) -> str | None:
-            attribution = self._providers.provider_at(address, at)
-            return None if attribution is None else attribution.provider
-
-        return provider_of
-
     def _ready(self) -> Exchanger:
         if self._exchanger is None:
             limits = self._limits
@@ -226,7 +208,7 @@ class Looker:
         return self._exchanger
 
     def _driver(
-        self, worth: Priority, steps: list[Step] | None = None, *, honours_backoff: bool = True
+        self, priority: Priority, steps: list[Step] | None = None, *, honours_backoff: bool = True
     ) -> Driver:
         return Driver(
             resolver=self._resolver,
@@ -236,12 +218,12 @@ class Looker:
             shared=self._shared,
             limits=self._limits,
             clock=self._clock,
-            worth=worth,
+            priority=priority,
             honours_backoff=honours_backoff,
             steps=steps,
         )
 
-    async def _stale(self, url: CanonicalUrl, visited: "Visited") -> bool:
+    async def _stale(self, url: CanonicalUrl, visited: Visited) -> bool:
         """Tell whether the name leads elsewhere by now: a remembered address may have been left.
 
         Or whether a family of addresses that got no answer gets one now.
@@ -249,11 +231,13 @@ class Looker:
         before = visited.visit.resolution
         if before is None or not before.at:
             return False
-        unheard = before.unanswered_family if visited.judgement.reason == "gone_on_some" else 0
-        if visited.judgement.verdict != "removed" and not unheard:
+        missing = 0
+        if visited.judgement.reason == "gone_on_some":
+            missing = before.unanswered_family
+        if visited.judgement.verdict != "removed" and not missing:
             return False
         now = await self._resolver.resolve(url.host, fresh=True)
-        if unheard and now.unanswered_family != unheard:
+        if missing and now.unanswered_family != missing:
             return True
         return (now.status, set(now.addresses)) != (before.status, set(before.addresses))
 
@@ -278,57 +262,3 @@ class Looker:
         except Deferred:
             return self.canary.seen_at
         return driver.started_at if judge(evidence).verdict == "online" else None
-
-    # -- the event ---------------------------------------------------------------------------------
-
-    def _event(
-        self, tick: datetime, visited: "Visited", evidence: Evidence, found: Judgement
-    ) -> LookMade:
-        deciding = _deciding(evidence)
-        return LookMade(
-            vantage=self._vantage,
-            tick=tick,
-            started_at=visited.driver.started_at,
-            finished_at=self._clock(),
-            verdict=found.verdict,
-            reason=found.reason,
-            layer=found.layer,
-            method=_method(deciding),
-            agent="neutral"
-            if deciding is not None and deciding.neutral_agent
-            else self._agent_kind,
-            served=self._served(visited),
-            fingerprint=None if deciding is None else deciding.fingerprint,
-            canary_at=self.canary.seen_at,
-            phases=visited.driver.phases,
-        )
-
-    def _served(self, visited: "Visited") -> tuple[Served, ...]:
-        """Say of each address that was asked who answers for it, as of the look."""
-        return tuple(
-            self._one_served(address, visited.driver.started_at, verdict == "online")
-            for address, verdict in visited.visit.verdicts.items()
-        )
-
-    def _one_served(self, address: str, at: datetime, online: bool) -> Served:
-        known = self._providers.provider_at(address, at)
-        if known is None:
-            return Served(address=address, online=online)
-        return Served(address=address, provider=known.provider, role=known.role, online=online)
-
-
-def _deciding(evidence: Evidence) -> Answer | None:
-    """Find the answer that the verdict rests on."""
-    if not evidence.answers:
-        return None
-    if len(evidence.answers) == 1:
-        return evidence.answers[0]
-    by_verdict = {judge_answer(answer).verdict: answer for answer in reversed(evidence.answers)}
-    for verdict in ("online", "undetermined", "removed"):
-        if verdict in by_verdict:
-            return by_verdict[verdict]
-    return None
-
-
-def _method(deciding: Answer | None) -> Literal["HEAD", "GET", "DNS"]:
-    return "DNS" if deciding is None else deciding.method

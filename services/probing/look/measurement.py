@@ -13,7 +13,7 @@ from services.core.fingerprints import (
 )
 from services.core.reasons import BLOCKS
 from services.core.verdict import Answer
-from services.probing.http.exchange import Reply
+from services.probing.http.exchange import Method, Reply
 from services.probing.look.comparison import Comparison, Reached, Siblings
 from services.probing.look.memory import LookLimits, Memory, Target
 from services.probing.look.operations import Explain, Now, Protocol
@@ -45,6 +45,15 @@ class Measurement:
         """How siblings were answered when the baseline was taken."""
         return None if self._baseline is None else self._baseline.sibling
 
+    @property
+    def baseline_method(self) -> Method | None:
+        """The method by which the baseline was taken."""
+        return None if self._baseline is None else self._baseline.method
+
+    def is_plain(self, answer: Answer) -> bool:
+        """Tell whether an answer is plainly the baseline: its class of content, and its length."""
+        return is_baseline(answer.fingerprint, self._baseline)
+
     def compare(self, reached: Reached) -> Protocol[Comparison]:
         """Compare a reply with its siblings; what speaks against the URL rests on siblings that were asked just now."""
         comparison = yield from self._siblings.compare(
@@ -67,8 +76,13 @@ class Measurement:
         control = comparison.control
         if control == "doubted" and is_baseline(fingerprint, self._baseline):
             control = "unasked"
-        return structs.replace(
-            answer_of(reached),
+        reply = reached.reply
+        return Answer(
+            address=reached.address,
+            status=reply.status,
+            method=reply.method,
+            redirect=reached.redirect,
+            challenge=reply.challenge,
             control=control,
             told_apart=comparison.told_apart,
             fresh=comparison.fresh,
@@ -76,15 +90,18 @@ class Measurement:
             change=change,
             is_content=is_content(fingerprint, self._baseline),
             named=trail.named,
-            empty=is_empty(reached.reply),
+            empty=is_empty(reply),
             fingerprint=_with_siblings(fingerprint, comparison),
         )
 
     def _needs_fresh(self, reached: Reached, comparison: Comparison, change: Change) -> bool:
         """Tell whether siblings of before are no proof any more: what is served is not what it was."""
-        if comparison.fresh or comparison.alone or not self.was_served:
+        if comparison.fresh or comparison.alone:
             return False
-        return change in REPLACED or is_empty(reached.reply)
+        if change in REPLACED or is_empty(reached.reply):
+            return True
+        # Siblings of before vouch for what is plainly what was seen before; else a wall may have gone up since.
+        return not is_baseline(reached.reply.fingerprint(None), self._baseline)
 
     def forbidden(self, reached: Reached) -> Protocol[Answer]:
         """Tell a store that forbids what it does not have from a block."""

@@ -53,12 +53,12 @@ class Target:
     known_online: bool = False
     baseline: Fingerprint | None = None
     host_dark: bool = False
-    worth: Priority = REST
+    priority: Priority = REST
 
     @property
     def deciding(self) -> bool:
         """Tell whether a sighting may be a breach: then GET has to serve it as well."""
-        return self.worth == DEADLINE
+        return self.priority == DEADLINE
 
     @property
     def case_number(self) -> int:
@@ -86,6 +86,9 @@ class HeadWorth:
 
     def __len__(self) -> int:
         return len(self._since)
+
+    def __contains__(self, handler: Handler) -> bool:
+        return handler in self._since
 
     def age(self, handler: Handler, now: float) -> float | None:
         """Tell for how many seconds HEAD is known to say little here; None: it is worth asking."""
@@ -148,9 +151,10 @@ class Memory:
 
     def remember_served(self, case: int, host: str, now: float) -> None:
         """Remember that a case was seen served, and that its host serves something."""
-        for kept, most in ((self.served_cases, _SERVED_CASES), (self.served_hosts, _SERVED_HOSTS)):
-            if len(kept) >= most:
-                kept.clear()
+        if len(self.served_cases) >= _SERVED_CASES:
+            self.served_cases.clear()
+        if len(self.served_hosts) >= _SERVED_HOSTS:
+            self.served_hosts.clear()
         self.served_cases.add(case)
         self.served_hosts[host] = (case, now)
 

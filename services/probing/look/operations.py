@@ -22,6 +22,9 @@ class Now(NamedTuple):
     """Read the monotonic clock that limits and memory run on: gives seconds."""
 
 
+NOW = Now()
+
+
 class Token(NamedTuple):
     """Draw 16 random hexadecimal digits, for a path that can't exist."""
 

@@ -7,12 +7,11 @@ from msgspec import structs
 from schemas.urls import CanonicalUrl
 from services.core.verdict import Answer, Evidence, judge_answer
 from services.probing.http.exchange import target_of
-from services.probing.look import redirects
 from services.probing.look.comparison import Comparison, Reached
 from services.probing.look.handlers import keeps_id
 from services.probing.look.measurement import Measurement, answer_of
 from services.probing.look.operations import Explain, Note, Protocol
-from services.probing.look.redirects import Hop, Trail
+from services.probing.look.redirects import Hop, Trail, hop_of, target_digest
 
 Follow = Callable[[Reached, Hop, Trail], Protocol[Answer]]
 _RANK = {"online": 0, "undetermined": 1, "removed": 2}
@@ -28,12 +27,12 @@ class Redirection:
 
     def judge(self, reached: Reached, trail: Trail) -> Protocol[Answer]:
         """Make the answer of a redirect."""
-        hop = redirects.hop(reached.url, reached.reply.location)
+        hop = hop_of(reached.url, reached.reply.location)
         yield Note(hop.kind)
         if hop.url is None:
             return answer_of(reached, fault=hop.fault)
         named = keeps_id(reached.url, hop.url)
-        sent_to = redirects.target_digest(reached.url, hop.url)
+        sent_to = target_digest(reached.url, hop.url)
         sent = reached._replace(redirect=hop.kind, sent_to=sent_to)
         if hop.kind == "root":
             return (yield from self._to_root(sent))
@@ -64,16 +63,23 @@ class Redirection:
     def _onward(self, sent: Reached, hop: Hop, onward: Trail, named: bool) -> Protocol[Answer]:
         """Judge the target, and tell whether siblings are sent there too: nothing there is the URL's own then."""
         yield Explain("redirect_names_object" if named else "redirect_followed")
-        if named or not self._measurement.compared or len(onward.hrefs) > 2:
+        if named or not self._measurement.compared:
             return (yield from self._follow(sent, hop, onward))
         comparison = yield from self._measurement.compare(sent)
         answer = yield from self._follow(sent, hop, onward)
+        if not comparison.fresh and self._is_news(answer):
+            # Siblings of before may have been asked before a wall went up.
+            comparison = yield from self._measurement.refresh(sent)
         if comparison.control in ("same", "alike"):
             return self._beside_siblings(answer, comparison)
         if self._measurement.shares_target(sent) or not is_of_kind(sent.url, answer):
             return answer
         yield Explain("redirect_of_its_kind")
         return structs.replace(answer, named=True)
+
+    def _is_news(self, answer: Answer) -> bool:
+        """Tell whether an answer would be a sighting of something else than the baseline."""
+        return judge_answer(answer).verdict == "online" and not self._measurement.is_plain(answer)
 
     def _beside_siblings(self, answer: Answer, comparison: Comparison) -> Answer:
         """Put beside an answer how siblings are redirected."""

@@ -50,7 +50,7 @@ def registrable_domain(host: str) -> str:
     return found or name
 
 
-def hop(url: CanonicalUrl, location: str | None) -> Hop:
+def hop_of(url: CanonicalUrl, location: str | None) -> Hop:
     """Read a `Location` against the URL that sent it."""
     if not location:
         return Hop(None, fault="redirect_broken")

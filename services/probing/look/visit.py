@@ -60,17 +60,15 @@ class Visit:
         self._fresh = fresh
         self._provider_of = provider_of
         self._measurement = Measurement(target, memory, limits, compared=compared)
-        redirection = Redirection(self._measurement, limits.redirects, self._follow)
-        self._conversation = Conversation(self._measurement, memory.head, redirection.judge)
+        self._head = memory.head
         self._joined: dict[str, Answer] = {}
         self.verdicts: dict[str, str] = {}
         self.resolution: Resolution | None = None
 
     def evidence(self) -> Protocol[Evidence]:
         """Bring home what there is to know; `Deferred` from an operation ends it."""
-        if self._url.not_measurable is not None:
-            return Evidence(not_measurable=self._url.not_measurable)
-        return (yield from self._ask_name(self._url, Trail((self._url.href,)), None))
+        # No generator of its own: every operation passes through each of them twice.
+        return self._ask_name(self._url, Trail((self._url.href,)), None)
 
     def dark_front(self) -> Protocol[bool | None]:
         """Tell whether the front page of the host gives nothing either, where it was asked last; None: not asked.
@@ -89,6 +87,8 @@ class Visit:
     def _ask_name(
         self, url: CanonicalUrl, trail: Trail, via: Redirect | None
     ) -> Protocol[Evidence]:
+        if url.not_measurable is not None:
+            return Evidence(not_measurable=url.not_measurable)
         resolution = yield from self._resolve(url.host)
         if via is None:
             self.resolution = resolution
@@ -140,7 +140,7 @@ class Visit:
         answers: list[Answer] = []
         served, asked = False, set[str | None]()
         for place, address in enumerate(addresses):
-            provider = self._provider_of(address)
+            provider = self._provider_of(address) if len(addresses) > 1 else None
             if served and (provider is None or provider in asked):
                 continue
             if answers and (yield TimeLeft()) <= 0:
@@ -157,10 +157,22 @@ class Visit:
     ) -> Protocol[Answer]:
         """Ask one address, and keep what it said of the URL: online outweighs what it said on another way there."""
         self.verdicts.setdefault(address, "undetermined")
-        answer = yield from self._conversation.hold(url, address, trail, via)
+        answer = yield from self._talk(url, address, trail, via)
         if self.verdicts[address] != "online":
             self.verdicts[address] = judge_answer(answer).verdict
         return answer
+
+    # Made anew each time: an attribute would tie each visit into a ring, which only the collector undoes.
+
+    def _talk(
+        self, url: CanonicalUrl, address: str, trail: Trail, via: Redirect | None
+    ) -> Protocol[Answer]:
+        conversation = Conversation(self._measurement, self._head, self._sent_elsewhere)
+        return conversation.hold(url, address, trail, via)
+
+    def _sent_elsewhere(self, sent: Reached, trail: Trail) -> Protocol[Answer]:
+        redirection = Redirection(self._measurement, self._limits.redirects, self._follow)
+        return redirection.judge(sent, trail)
 
     def _follow(self, sent: Reached, hop: Hop, onward: Trail) -> Protocol[Answer]:
         """Follow within the registrable domain; on the same host the address stays pinned (P10)."""
@@ -168,7 +180,7 @@ class Visit:
         if hop.url.host == sent.url.host:
             if self._guard.reason((sent.address, hop.url.port)) is not None:
                 return answer_of(sent, fault="redirect_refused")
-            return (yield from self._conversation.hold(hop.url, sent.address, onward, hop.kind))
+            return (yield from self._talk(hop.url, sent.address, onward, hop.kind))
         answer = self._joined.get(hop.url.href)
         if answer is None:
             evidence = yield from self._ask_name(hop.url, onward, hop.kind)

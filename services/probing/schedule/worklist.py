@@ -37,6 +37,7 @@ class WorkList:
         "_blobs",
         "_deadline",
         "_free",
+        "_further",
         "_ids",
         "_index",
         "_length",
@@ -57,6 +58,7 @@ class WorkList:
         self._profiles = [Profile("", "", False, False, None, None)]  # nobody's
         self._numbers: dict[Profile, int] = {}
         self._suspected: dict[int, int] = {}
+        self._further: dict[int, int] = {}  # more confirming looks than usual, while suspected
         self._deadline = array("q")
         self._length = array("I")
         self._free = array("I")
@@ -142,6 +144,7 @@ class WorkList:
         self._index.discard(bytes(self._ids[row * ID : row * ID + ID]))
         self._blobs[row] = b""
         self._suspected.pop(row, None)
+        self._further.pop(row, None)
         self._profile[row] = _NOBODY
         self._free.append(row)
 
@@ -155,7 +158,9 @@ class WorkList:
         base, done = self._times.pair(row)
         jitter = longest_jitter * int.from_bytes(self._ids[at : at + 4], "big") >> 32
         suspected = self._suspected.get(row)
-        return Watched(base, self._owed(row, base), suspected, removed, jitter), done
+        return Watched(
+            base, self._owed(row, base), suspected, removed, jitter, self._further.get(row, 0)
+        ), done
 
     def history(self, row: int) -> History:
         """Give what looks of before saw."""
@@ -198,6 +203,10 @@ class WorkList:
             self._suspected[row] = micros(entry.suspected_at)
         elif self._suspected:
             self._suspected.pop(row, None)
+        if entry.further_looks and row in self._suspected:
+            self._further[row] = entry.further_looks
+        elif self._further:
+            self._further.pop(row, None)
 
     def _number(self, entry: WatchEntry, owed: int | None, seal: str | None) -> int:
         profile = Profile(

@@ -20,15 +20,15 @@ from schemas.methodology import Methodology
 from schemas.topics import REPORTS
 from services.core.case import Case
 from services.core.machines import Clock
-from services.ledger.digest import cases as ledger_cases
-from services.ledger.digest import ledger_digest
+from services.ledger.ledger_digest import cases as ledger_cases
+from services.ledger.ledger_digest import ledger_digest
 from services.ledger.pool import open_pool
 from services.reports import evidence_log
 from services.reports.table import Table, build
 from services.runtime.connections import database_connection, kafka_connection
 from services.runtime.demo.stage import Stage, serving, settings_for
+from services.runtime.installation import Installation
 from services.runtime.methods import methodology
-from services.runtime.up import Installation
 from services.simulation import driver, truth
 from services.simulation.facts import Failure, Verification
 
@@ -37,8 +37,8 @@ _REFRESH_SECONDS = 1.0
 BREACHES, VOIDED = "takedown_breaches_total", "takedown_breaches_voided_total"
 
 
-class Result(Struct, kw_only=True):
-    """What a demo found: the league table beside the truth, the metric beside the ledger.
+class DemoResult(Struct, kw_only=True):
+    """The result of a demo: the league table beside the truth, the metric beside the ledger.
 
     `logs` tells, of each case that contradicts the truth, what the ledger has heard of it: a line per event.
     """
@@ -58,7 +58,7 @@ class Result(Struct, kw_only=True):
 
 
 class Moment(Struct, frozen=True, kw_only=True):
-    """What a viewer is shown while it runs: the table as of now, and how much of the watch is over."""
+    """The state of a demo while it runs: the table as of now, and how much of the watch is over."""
 
     table: Table
     elapsed: float
@@ -70,7 +70,7 @@ Watcher = Callable[[Moment], None]
 
 async def run(
     chosen: Stage, watcher: Watcher, say: Callable[[str], None], keep: Path | None
-) -> Result:
+) -> DemoResult:
     """Start a monitor on real servers, play the world, and compare.
 
     `keep` is a folder for the data (logs, databases); without it a temporary one is used and removed.
@@ -82,7 +82,7 @@ async def run(
         async with installation:
             start = _now() + _LEAD
             async with serving(chosen, start):
-                say("the simulated internet serves; waiting for the roles")
+                say("the simulated internet is running; waiting for the roles")
                 await installation.ready()
                 show = Show(chosen, installation, start)
                 await show.play(watcher)
@@ -120,12 +120,12 @@ class Show:
     async def _watch(self, pool: asyncpg.Pool, watcher: Watcher) -> None:
         begun, end = self.world.start, self.world.end
         while (now := _now()) < end:
-            made = build(await _cases(pool), self.method, now)
+            table = build(await _cases(pool), self.method, now)
             total = (end - begun).total_seconds()
-            watcher(Moment(table=made, elapsed=(now - begun).total_seconds(), total=total))
+            watcher(Moment(table=table, elapsed=(now - begun).total_seconds(), total=total))
             await asyncio.sleep(_REFRESH_SECONDS)
 
-    async def compare(self, began: datetime) -> Result:
+    async def compare(self, began: datetime) -> DemoResult:
         """Read the ledger and the metrics once more, and hold both against the truth."""
         until = self.world.end
         async with self._pool() as pool:
@@ -135,9 +135,9 @@ class Show:
             verification = truth.check(
                 self.world.truths(), measured, until=until, settle=self.world.settle
             )
-            logs = await _told(pool, verification.failures)
+            logs = await _logs_of(pool, verification.failures)
         breaches = sum(spell.clock is Clock.BREACHED for case in cases for spell in case.spells)
-        return Result(
+        return DemoResult(
             table=build(cases, self.method, until),
             verification=verification,
             breaches_metric=await self._breaches_metric(breaches),
@@ -152,14 +152,14 @@ class Show:
         settings = self.installation.settings
         port = self.installation.ports["exporter"]
         address = f"http://{settings.http.host}:{port}/metrics"
-        found = -1.0
+        value = -1.0
         for _ in range(10):
             async with aiohttp.ClientSession() as session, session.get(address) as answer:
-                found = _total(await answer.text())
-            if found == expected:
+                value = _total(await answer.text())
+            if value == expected:
                 break
             await asyncio.sleep(settings.exporter.interval_seconds / 2)
-        return found
+        return value
 
     @contextlib.asynccontextmanager
     async def _pool(self) -> AsyncIterator[asyncpg.Pool]:
@@ -196,7 +196,7 @@ async def _cases(pool: asyncpg.Pool) -> list[Case]:
     return [case async for case, _ in ledger_cases(pool)]
 
 
-async def _told(pool: asyncpg.Pool, failures: Iterable[Failure]) -> dict[str, list[str]]:
+async def _logs_of(pool: asyncpg.Pool, failures: Iterable[Failure]) -> dict[str, list[str]]:
     """Write down what the ledger has heard of the cases that contradict the truth."""
     case_ids = sorted({failure.case_id for failure in failures})
     async with pool.acquire() as session:
@@ -211,11 +211,11 @@ def _line(event: Event) -> str:
 
 def _total(exposition: str) -> float:
     families = text_string_to_metric_families(exposition)
-    found = {BREACHES: 0.0, VOIDED: 0.0}
+    totals = {BREACHES: 0.0, VOIDED: 0.0}
     for sample in (sample for family in families for sample in family.samples):
-        if sample.name in found:
-            found[sample.name] += sample.value
-    return found[BREACHES] - found[VOIDED]
+        if sample.name in totals:
+            totals[sample.name] += sample.value
+    return totals[BREACHES] - totals[VOIDED]
 
 
 def _now() -> datetime:

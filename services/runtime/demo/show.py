@@ -1,4 +1,4 @@
-"""What a demo shows: the table while it runs, and the league table beside the truth at the end."""
+"""Output of a demo: the table while it runs, and the league table beside the truth at the end."""
 
 from rich import box
 from rich.console import Console, Group
@@ -7,7 +7,7 @@ from rich.text import Text
 
 from services.reports.table import Row
 from services.reports.text import share, write
-from services.runtime.demo.play import Moment, Result
+from services.runtime.demo.play import DemoResult, Moment
 from services.simulation.facts import ProviderFigures
 
 _LIVE = ("provider", "judged", "within", "breached", "undecided", "running", "online", "looks")
@@ -48,7 +48,7 @@ def _live_cells(row: Row) -> list[str]:
     return [row.provider, *(str(number) for number in numbers)]
 
 
-def final(result: Result, console: Console) -> None:
+def final(result: DemoResult, console: Console) -> None:
     """Print the league table, the truth beside the measured bounds, and the verdict on the monitor."""
     write(result.table, console)
     console.print(_beside_truth(result))
@@ -56,7 +56,7 @@ def final(result: Result, console: Console) -> None:
         console.print(text)
 
 
-def _beside_truth(result: Result) -> Group:
+def _beside_truth(result: DemoResult) -> Group:
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
     heads = ("provider", "n", "lower", "truth", "upper", "undecided", "truth inside")
     for number, head in enumerate(heads):
@@ -79,20 +79,20 @@ def _truth_cells(figures: ProviderFigures) -> list[str]:
     ]
 
 
-def _checks(result: Result) -> list[str]:
-    found = result.verification
+def _checks(result: DemoResult) -> list[str]:
+    verification = result.verification
     lines = [
-        f"true removals inside their interval: {found.found_removals} of {found.expected_removals}",
-        f"undecided: {found.undecided_share:.2%} of those judged",
+        f"true removals inside their interval: {verification.found_removals} of {verification.expected_removals}",
+        f"undecided: {verification.undecided_share:.2%} of those judged",
         f"breaches by /metrics: {result.breaches_metric:g}, by the ledger: {result.breaches_ledger}",
         f"digest of the ledger: {result.digest}",
         f"took {result.seconds:.0f} s",
     ]
-    for failure in found.failures[:_SHOWN_FAILURES]:
+    for failure in verification.failures[:_SHOWN_FAILURES]:
         lines.append(
             f"WRONG {failure.kind} case {failure.case_id} spell {failure.spell}: {failure.detail}"
         )
-    hidden = len(found.failures) - _SHOWN_FAILURES
+    hidden = len(verification.failures) - _SHOWN_FAILURES
     if hidden > 0:
         lines.append(f"and {hidden} more")
     lines.append("the monitor agrees with the truth" if result.ok else "THE MONITOR WAS WRONG")

@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from schemas.errors import TakedownError
 from schemas.sealing import Keyring
-from services.runtime.embedded.process import free_port
-from services.runtime.settings_model import Exporter, Http, Log, Probe, Settings
+from services.runtime.embedded.server_process import free_port
+from services.runtime.settings import ExporterSection, Http, Log, Probe, Settings
 from services.simulation import builder, internet, scenarios
 from services.simulation.scenarios import Scenario
 from services.simulation.world import World
@@ -26,7 +26,7 @@ class StageError(TakedownError):
 
 
 class Stage(Struct, frozen=True, kw_only=True):
-    """What a demo plays: the world as a function of (scenario, seed, start), and where it is served."""
+    """The world of a demo as a function of (scenario, seed, start), and where it is served."""
 
     scenario: Scenario
     seed: int
@@ -52,7 +52,7 @@ def stage_of(scenario: Scenario, seed: int) -> Stage:
 
 
 def settings_for(chosen: Stage, start: datetime, folder: Path) -> Settings:
-    """Give the settings of a monitor that watches a world: the program's own, but for time and place.
+    """Return the settings of a monitor that watches a world: the defaults, except for time and place.
 
     Politeness is scaled with time: an hour of the article takes two seconds here.
     """
@@ -79,7 +79,7 @@ def settings_for(chosen: Stage, start: datetime, folder: Path) -> Settings:
             canary_interval_seconds=1.0,
         ),
         http=Http(port=0),
-        exporter=Exporter(interval_seconds=1.0),
+        exporter=ExporterSection(interval_seconds=1.0),
         log=Log(format="json", level="info"),
     )
 
@@ -119,8 +119,8 @@ def _arguments(chosen: Stage, start: datetime) -> Iterator[tuple[str, object]]:
         "--loss": scenario.losses,
         "--block": scenario.blocks,
     }
-    for option, found in windows.items():
-        yield from ((option, ":".join(map(str, window))) for window in found)
+    for option, periods in windows.items():
+        yield from ((option, ":".join(map(str, window))) for window in periods)
 
 
 async def _until_served(process: asyncio.subprocess.Process) -> None:

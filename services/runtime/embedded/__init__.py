@@ -3,7 +3,7 @@
 from services.runtime.embedded.jars import JarSources, JarsTampered, JarsUnavailable
 from services.runtime.embedded.kafka import EmbeddedKafka
 from services.runtime.embedded.postgres import EmbeddedPostgres, PostgresMissing
-from services.runtime.embedded.process import DataDirInUse, ServerError
+from services.runtime.embedded.server_process import DataDirInUse, ServerError
 
 __all__ = [
     "DataDirInUse",

@@ -15,7 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from services.runtime.embedded.jars import JarSources, have_jars
-from services.runtime.embedded.process import (
+from services.runtime.embedded.server_process import (
     DataDirLock,
     ServerError,
     ServerProcess,
@@ -69,7 +69,7 @@ class EmbeddedKafka:
 
     @property
     def running(self) -> bool:
-        """Say whether the broker's process is there."""
+        """Tell whether the broker's process is running."""
         return self._process.running
 
     @property

@@ -19,7 +19,7 @@ import structlog
 
 from schemas.sqlfiles import statements
 from services.runtime.embedded.postgres_memory import shared_buffers_mb
-from services.runtime.embedded.process import (
+from services.runtime.embedded.server_process import (
     DataDirLock,
     ServerError,
     ServerProcess,
@@ -74,7 +74,7 @@ class EmbeddedPostgres:
 
     @property
     def running(self) -> bool:
-        """Say whether the server's process is there."""
+        """Tell whether the server's process is running."""
         return self._process.running
 
     @property
@@ -200,7 +200,7 @@ class EmbeddedPostgres:
         status = await tool.wait(_INITDB_SECONDS)
         password_file.unlink()
         if status != 0:
-            raise tool.failure("could not make the database cluster")
+            raise tool.failure("could not create the database cluster")
         making.rename(self._cluster)
 
     def _initdb_options(self, password_file: Path) -> list[str]:
@@ -265,7 +265,7 @@ class EmbeddedPostgres:
 
 
 def _sized() -> dict[str, str]:
-    """Give what a ledger of a million cases needs, and a small one never uses.
+    """Return the settings that a ledger of a million cases needs and a small one never uses.
 
     The first write to a page after a checkpoint costs the whole page of log. With a quarter of an hour between two
     checkpoints, instead of five minutes, 278 looks a second at a million cases write half as many of them.
@@ -295,7 +295,7 @@ def installed() -> Path:
 
 
 def _server_user(cluster: Path) -> int:
-    """Say as whom to run: as we are (0), or, since PostgreSQL refuses root, as someone else.
+    """Return the user to run as: 0 for the current one, or another one, because PostgreSQL refuses root.
 
     A cluster keeps the owner that it was made with.
     """
@@ -315,14 +315,14 @@ def _server_user(cluster: Path) -> int:
 
 
 def _own_folder(path: Path, user: int) -> None:
-    """Have a folder that only the server's user may enter.
+    """Create a directory that only the server's user may enter.
 
     Raises ServerError if somebody else made it first: it may lie in a folder that all may write.
     """
     path.mkdir(mode=0o700, exist_ok=True)
     owner = path.lstat().st_uid
     if path.is_symlink() or owner not in (os.geteuid(), user):
-        raise ServerError(f"{path} belongs to someone else. Remove it, then start again.")
+        raise ServerError(f"{path} belongs to another user. Remove it, then start again.")
     if user:
         os.chown(path, user, -1)
     path.chmod(0o700)

@@ -1,4 +1,4 @@
-"""How much memory the embedded PostgreSQL may use for its pages.
+"""The memory that the embedded PostgreSQL uses for its pages.
 
 Looks at a million cases touch 2.5 GB of pages, and a page that is not in its memory is asked of the system and
 pushes another one out. It takes this memory as it needs it: a small ledger never does.
@@ -21,18 +21,18 @@ _LIMITS = (
 
 
 def shared_buffers_mb() -> int:
-    """Give an eighth of the memory that this process may use, between 128 MB and 4 GB."""
+    """Return an eighth of the memory that this process may use, between 128 MB and 4 GB."""
     return share_of(usable_bytes(_machine_bytes(), _LIMITS))
 
 
 def share_of(usable: int) -> int:
-    """Give the server's share of so many bytes, in megabytes."""
+    """Return the server's share of so many bytes, in megabytes."""
     return min(max(usable // _MB // _SHARE, _LEAST_MB), _MOST_MB)
 
 
 def usable_bytes(machine: int, limits: Iterable[Path]) -> int:
-    """Give the machine's memory, or what a container's limit leaves of it."""
-    return min([machine, *(found for path in limits if (found := _limit(path)) is not None)])
+    """Return the machine's memory, or what a container's limit leaves of it."""
+    return min([machine, *(limit for path in limits if (limit := _limit(path)) is not None)])
 
 
 def _machine_bytes() -> int:

@@ -12,15 +12,14 @@ from aiokafka.errors import KafkaConnectionError
 from asyncpg import InvalidPasswordError
 
 from schemas.urls import canonical
-from services.cli import app, submit, support, up
-from services.cli.case import defanged
+from services.cli import app, submit_command, support, up_command
+from services.cli.case_command import defanged
 from services.cli.lines import Refusal, read_lines
 from services.cli.support import cell, unreachable
-from services.cli.up import without_password
-from services.runtime import keys, logging
+from services.cli.up_command import without_password
+from services.runtime import keyfile, logging
 from services.runtime.logging import silence
-from services.runtime.settings import Settings
-from services.runtime.settings_model import Log
+from services.runtime.settings import Log, Settings
 
 NOW = datetime(2025, 2, 1, tzinfo=UTC)
 URL = "https://marker-host.example/page"
@@ -58,7 +57,7 @@ def test_no_help_shows_an_escape():
     ]
     assert len(shown) > 40
     assert not [text for text in shown if "\\b" in text]
-    assert "\n  relay     publishes" in next(text for text in shown if "Usage: run " in text)
+    assert "\n  relay      publishes" in next(text for text in shown if "Usage: run " in text)
 
 
 def _commands():
@@ -128,7 +127,7 @@ def test_probing_is_off_by_default(run):
     """Nobody probes by accident."""
     result = run("run", "prober")
     assert result.exit_code == 2
-    assert "looking is off" in result.stderr
+    assert "probing is off" in result.stderr
 
 
 def test_prober_needs_a_canary_where_the_methodology_asks_for_one(run):
@@ -176,7 +175,7 @@ def test_keys_new_makes_them_once(run, tmp_path):
     assert result.exit_code == 0
     assert "Back it up" in result.stderr
     assert run("keys", "new").exit_code == 2
-    secrets = keys.read_keys(tmp_path / "keys.toml")
+    secrets = keyfile.read_keys(tmp_path / "keys.toml")
     assert secrets.naming not in result.output + run("keys", "show").output
 
 
@@ -208,7 +207,7 @@ def test_case_id_of_no_url(run, keyring):
     assert result.exit_code == 4
     assert result.stdout.split() == [named, "-", named]
     assert result.stderr.startswith("line 3: ")
-    assert "error: 1 of 3 lines name no case" in result.stderr
+    assert "error: 1 of 3 lines have no case id" in result.stderr
     assert "marker-without" not in result.stderr
     rows = json.loads(run("case", "id", "--json", input=text).stdout)
     assert [(row["line"], row["case_id"]) for row in rows] == [(1, named), (3, None), (4, named)]
@@ -347,7 +346,7 @@ def test_a_url_in_the_place_of_a_field_is_not_repeated(run, keyring):
 def test_many_bad_lines_are_not_all_shown(run, keyring):
     """A file of another kind does not flood the terminal."""
     result = run("submit", "-", "--dry-run", input="nonsense\n" * 50)
-    assert result.stderr.count("line ") == submit._SHOWN
+    assert result.stderr.count("line ") == submit_command._SHOWN
     assert "30 more not shown" in result.stderr
 
 
@@ -367,7 +366,7 @@ def test_up_says_what_happens_once(monkeypatch, level, silenced):
     configured, quiet = [], []
     monkeypatch.setattr(logging, "configure", lambda log, *_, **__: configured.append(log.level))
     monkeypatch.setattr(logging, "silence", quiet.append)
-    up._log(Settings(log=Log(level=level)))
+    up_command._log(Settings(log=Log(level=level)))
     assert configured == ["error" if silenced else "info"]
     assert ("services" in quiet) is silenced
 

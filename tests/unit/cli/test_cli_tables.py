@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from services.cli import demo
+from services.cli import demo_command
 from services.cli.tables import layout
 from services.reports.table import build
 from services.runtime.demo import show
@@ -69,7 +69,7 @@ def test_progress_of_a_demo_fits_a_line(moment):
     """Each line of progress is one line of 80 columns, and a pipe wraps nothing."""
     assert len(show.line(moment)) <= 80
     console = Console(file=io.StringIO(), width=20)
-    demo.lines(console)(moment)
+    demo_command.lines(console)(moment)
     assert console.file.getvalue() == show.line(moment) + "\n"
 
 

@@ -9,19 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.record.archive import ArchiveSource, BadArchive
-from consumers.record.archive_writing import write_archive
-from consumers.record.chain import Chain, PlacedAdmission, archives_under, opened
+from consumers.record.archive_reader import ArchiveSource, BadArchive
+from consumers.record.archive_writer import write_archive
+from consumers.record.chain import Chain, PlacedAdmission, archives_under, open_chain
+from consumers.record.places import Partition, Ranges
 from consumers.record.ranges import BadRange, Bounds, check_begins, resolve
-from consumers.record.source import EVIDENCE, Raw
-from consumers.replay.unit import Folding, Gathering, Rules, home_of
+from consumers.record.source import EVIDENCE, RawRecord
+from consumers.replay.unit import Rules, UnitFold, UnitRecords, home_of
 from schemas import codec, topics
 from schemas import events as ev
 from schemas.errors import UnusableEvent
 from schemas.methodology import shipped
 from schemas.sealing import Keyring
 from schemas.urls import canonical
-from services.ledger.shadow.schema import Partition, Ranges, Unit
+from services.ledger.shadow.schema import Unit
 from tests.strategies import START, event, look
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -32,10 +33,10 @@ REPORTS, LOOKS = topics.REPORTS.name, topics.OBSERVATIONS.name
 ONE, TWO, SEEN = (REPORTS, 0), (REPORTS, 1), (LOOKS, 0)
 
 
-def raw(place: Partition, offset: int, mark: str) -> Raw:
+def raw(place: Partition, offset: int, mark: str) -> RawRecord:
     """Make a record whose value says who gave it, put on the broker a second after the one before."""
     stamp = int((START + timedelta(seconds=offset)).timestamp() * 1000)
-    return Raw(*place, offset, stamp, 0, None, mark.encode(), [])
+    return RawRecord(*place, offset, stamp, 0, None, mark.encode(), [])
 
 
 class Broker:
@@ -56,7 +57,9 @@ class Broker:
             found[place] = first if first < until else None
         return found
 
-    async def read(self, place: Partition, begins: int, until: int) -> AsyncIterator[Sequence[Raw]]:
+    async def read(
+        self, place: Partition, begins: int, until: int
+    ) -> AsyncIterator[Sequence[RawRecord]]:
         held = self._ranges[place]
         assert held[0] <= begins <= until <= held[1]
         for first in range(begins, until, 3):
@@ -70,7 +73,7 @@ async def archive(folder: Path, ranges: Ranges, *, bare: bool = False) -> Archiv
     """Write an archive whose records bear its folder's name."""
     cut = (lambda record: record) if bare else None
     await write_archive(
-        Broker(ranges, folder.name), folder, ranges, NOW, lambda count: None, cut=cut
+        Broker(ranges, folder.name), folder, ranges, NOW, lambda count: None, redact=cut
     )
     return ArchiveSource(folder)
 
@@ -218,7 +221,7 @@ async def test_a_folder_of_archives_stands_for_them_in_order(tmp_path: Path) -> 
     )
     assert archives_under([tmp_path]) == (str(tmp_path),)
     with pytest.raises(BadArchive, match="no finished archive"):
-        opened((str(tmp_path),), None)
+        open_chain((str(tmp_path),), None)
 
 
 def test_a_part_is_not_folded_for_the_whole() -> None:
@@ -243,21 +246,21 @@ PARTITION = home_of(CASE, 12)
 HOME = (REPORTS, PARTITION)
 
 
-def filed(offset: int, **fields: Any) -> Raw:
+def filed(offset: int, **fields: Any) -> RawRecord:
     """Make the record of a report at an offset of its case's partition."""
     data = ev.ReportFiled(**{"reporter": "hotline", "provider": "giant"} | fields)
     key, value, headers = codec.encode(event(START + timedelta(hours=offset), data, CASE))
-    return Raw(*HOME, offset, 0, 0, key, value, headers)
+    return RawRecord(*HOME, offset, 0, 0, key, value, headers)
 
 
-async def folded(chain: Chain, *records: Raw) -> tuple[list[ev.Event], list[tuple[int, str]]]:
+async def folded(chain: Chain, *records: RawRecord) -> tuple[list[ev.Event], list[tuple[int, str]]]:
     """Give what a replay makes of records: events, and offset and reason of refusals."""
     unit = Unit(unit=0, partition=PARTITION, slice=0, slices=1, records=0)
     admission = PlacedAdmission(KEYS, chain)
-    gathering = Gathering(unit, admission, 12)
+    gathering = UnitRecords(unit, admission, 12)
     for one in records:
         gathering.take([one])
-    folding = Folding(Rules(methodology=shipped()["nl-24h"], partitions=12), admission)
+    folding = UnitFold(Rules(methodology=shipped()["nl-24h"], partitions=12), admission)
     found = [folding.fold(name, items) for name, items in gathering.cases()]
     refused = [(row[2], row[3]) for row in gathering.refused + folding.refused]
     return [e for one in found if one is not None for e in one.events], sorted(refused)
@@ -298,4 +301,4 @@ async def test_a_usual_admission_refuses_what_a_cut_archive_may_hold() -> None:
         usual.admit(filed(0))
     seen = look(START, "online", case=CASE)
     key, value, headers = codec.encode(seen)
-    assert usual.admit(Raw(LOOKS, PARTITION, 0, 0, 0, key, value, headers)) == seen
+    assert usual.admit(RawRecord(LOOKS, PARTITION, 0, 0, 0, key, value, headers)) == seen

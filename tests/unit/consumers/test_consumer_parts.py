@@ -10,10 +10,9 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 
-from consumers.client import patience
-from consumers.client import retry as backoff
+from consumers.client import outages, retry
 from consumers.client.connection import KafkaConnection
-from consumers.client.watchdog import Progress
+from consumers.client.watchdog import StallDetector
 from consumers.ledger.brake import FloodBrake, FloodOfUnusable
 from schemas import sqlfiles
 from schemas.errors import ConfigError
@@ -79,7 +78,7 @@ def test_an_operator_can_let_a_flood_pass() -> None:
 
 def test_waits_grow_to_the_cap() -> None:
     """Waits double up to the cap and never end."""
-    assert list(itertools.islice(backoff.delays(1, 5), 5)) == [1, 2, 4, 5, 5]
+    assert list(itertools.islice(retry.delays(1, 5), 5)) == [1, 2, 4, 5, 5]
 
 
 @pytest.mark.parametrize(
@@ -101,35 +100,35 @@ def test_waits_grow_to_the_cap() -> None:
 )
 def test_what_may_pass_is_told_from_what_stays(error: Exception, passes: bool) -> None:
     """Outages and lost locks are waited out; wrong data, rights and defects are not."""
-    assert passes == patience.is_transient(error)
+    assert passes == outages.is_transient(error)
 
 
-async def test_patience_gives_up_what_is_no_longer_worthwhile() -> None:
+async def test_a_retry_gives_up_what_is_no_longer_worthwhile() -> None:
     """After a rebalance a failed write is not repeated."""
-    waiter = patience.Patience("test")
+    waiter = outages.OutageRetry("test")
 
     async def fails() -> None:
         raise ConnectionRefusedError
 
-    assert not await waiter.through(fails, lambda: False)
+    assert not await waiter.run(fails, lambda: False)
     assert not waiter.waiting
 
 
-async def test_patience_raises_what_waiting_cannot_mend() -> None:
+async def test_a_retry_raises_what_waiting_cannot_mend() -> None:
     """A defect is not repeated for ever."""
 
     async def fails() -> None:
         raise KeyError("x")
 
     with pytest.raises(KeyError):
-        await patience.Patience("test").through(fails, lambda: True)
+        await outages.OutageRetry("test").run(fails, lambda: True)
 
 
 async def test_a_pause_ends_with_the_stop() -> None:
     """A consumer that waits an outage out can be stopped at once."""
     stop = asyncio.Event()
     stop.set()
-    await backoff.pause(stop, 3600)
+    await retry.pause(stop, 3600)
 
 
 # -- watchdog ------------------------------------------------------------------------------------
@@ -137,7 +136,7 @@ async def test_a_pause_ends_with_the_stop() -> None:
 
 def test_lag_without_progress_is_stuck() -> None:
     """Only lag, no movement, no known outage, and the whole limit long."""
-    progress = Progress(60)
+    progress = StallDetector(60)
     assert not progress.stuck({PLACE: 5}, 10, excused=False, now=0)
     assert not progress.stuck({PLACE: 5}, 10, excused=False, now=59)
     assert progress.stuck({PLACE: 5}, 10, excused=False, now=60)
@@ -150,7 +149,7 @@ def test_progress_no_lag_or_an_outage_start_the_limit_anew(
     position: int, lag: int, excused: bool
 ) -> None:
     """A consumer that moves, has nothing to do, or waits for Postgres is not stuck."""
-    progress = Progress(60)
+    progress = StallDetector(60)
     progress.stuck({PLACE: 5}, 10, excused=False, now=0)
     assert not progress.stuck({PLACE: position}, lag, excused=excused, now=60)
     assert not progress.stuck({PLACE: position}, 10, excused=False, now=119)

@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-from consumers.prober.flights import Flights
-from consumers.prober.watching import ProberSettings, Vantage, Watching
+from consumers.prober.assignment import Assignment
+from consumers.prober.in_flight import InFlightLooks
+from consumers.prober.options import ProberSettings, ProberVantage
 from schemas.topics import WATCHLIST
 from services.exporter import metrics
 
@@ -30,7 +31,7 @@ class Endless:
 
 
 class Held(list):
-    """Flights of which so many are held."""
+    """Looks in flight of which so many are held."""
 
     held = 0
 
@@ -38,16 +39,16 @@ class Held(list):
     def busy(self) -> int:
         return len(self) - self.held
 
-    def launch(self, schedule: object, work: object) -> None:
+    def start(self, schedule: object, work: object) -> None:
         self.append(work)
 
 
-def watching(flights: Any) -> Watching:
+def watching(flights: Any) -> Assignment:
     """Make one with one partition of an endless schedule, and room for four looks."""
-    made = Watching(
+    made = Assignment(
         None,
         None,  # type: ignore[arg-type]
-        Vantage(name="held-test", role="first", methodologies={}, watchlist=WATCHLIST),
+        ProberVantage(name="held-test", role="first", methodologies={}, watchlist=WATCHLIST),
         flights,
         settings=ProberSettings(concurrency=4, looks_per_second=1e6),
         clock=lambda: NOW,
@@ -76,7 +77,7 @@ async def test_the_backlog_is_measured() -> None:
     """The looks that are due and those that politeness holds or put off are figures of their own."""
     flights = Held(["a", "b"])
     flights.held = 2
-    watching(flights)._measure()
+    watching(flights)._report_metrics()
     value = metrics.REGISTRY.get_sample_value
     assert value("takedown_looks_waiting", {"vantage": "held-test"}) == 7
     assert value("takedown_looks_held", {"vantage": "held-test"}) == 5
@@ -85,7 +86,7 @@ async def test_the_backlog_is_measured() -> None:
 def test_a_looker_without_politeness_holds_none() -> None:
     """Whoever makes looks need not know of any line."""
     options: Any = {"vantage": "v", "clock": lambda: NOW, "limit_seconds": 1.0}
-    plain = Flights(object(), None, None, landed=lambda: None, **options)  # type: ignore[arg-type]
+    plain = InFlightLooks(object(), None, None, on_end=lambda: None, **options)  # type: ignore[arg-type]
     assert (plain.held, plain.busy) == (0, 0)
-    polite = Flights(SimpleNamespace(held=3), None, None, landed=lambda: None, **options)  # type: ignore[arg-type]
+    polite = InFlightLooks(SimpleNamespace(held=3), None, None, on_end=lambda: None, **options)  # type: ignore[arg-type]
     assert (polite.held, polite.busy) == (3, 0)

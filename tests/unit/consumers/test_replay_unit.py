@@ -1,4 +1,4 @@
-"""Gathering and folding of a replay: what it takes and refuses is what the live ledger takes and refuses."""
+"""UnitRecords and folding of a replay: what it takes and refuses is what the live ledger takes and refuses."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,10 +10,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumers.record.admission import Admission
-from consumers.record.ranges import BadRange, cut, parse_offsets, partitions_of
-from consumers.record.source import EVIDENCE, Raw
+from consumers.record.ranges import BadRange, parse_offsets, partitions_of
+from consumers.record.source import EVIDENCE, RawRecord
 from consumers.replay import unit as unit_module
-from consumers.replay.unit import Folding, Gathering, Rules, admit, home_of, slice_of
+from consumers.replay.planning import plan_units
+from consumers.replay.unit import Rules, UnitFold, UnitRecords, admit, home_of, slice_of
 from schemas import codec, topics
 from schemas import events as ev
 from schemas.errors import UnusableEvent
@@ -37,27 +38,29 @@ ADMISSION = Admission(KEYS)
 OBSERVATIONS, REPORTS = topics.OBSERVATIONS.name, topics.REPORTS.name
 
 
-def record(one: Event, topic: str = OBSERVATIONS, offset: int = 0) -> Raw:
+def record(one: Event, topic: str = OBSERVATIONS, offset: int = 0) -> RawRecord:
     key, value, headers = codec.encode(one)
-    return Raw(topic, ONE.partition, offset, 0, 0, key, value, headers)
+    return RawRecord(topic, ONE.partition, offset, 0, 0, key, value, headers)
 
 
 def seen(hour: int = 1, verdict: str = "online") -> Event:
     return look(START + hour * HOUR, verdict, provider="giant", case=CASE)
 
 
-def taken(*records: Raw, unit: Unit = ONE) -> tuple[list[Event], list[tuple[Any, ...]], Gathering]:
+def taken(
+    *records: RawRecord, unit: Unit = ONE
+) -> tuple[list[Event], list[tuple[Any, ...]], UnitRecords]:
     """Give what a replay makes of records: events, refusals."""
-    gathering = Gathering(unit, ADMISSION, 12)
+    gathering = UnitRecords(unit, ADMISSION, 12)
     for one in records:
         gathering.take([one])
-    folding = Folding(Rules(methodology=METHOD, partitions=12), ADMISSION)
+    folding = UnitFold(Rules(methodology=METHOD, partitions=12), ADMISSION)
     found = [folding.fold(name, items) for name, items in gathering.cases()]
     events = [event for folded in found if folded is not None for event in folded.events]
     return events, gathering.refused + folding.refused, gathering
 
 
-def live(one: Raw) -> Event | str:
+def live(one: RawRecord) -> Event | str:
     """Give what the live ledger makes of a record."""
     try:
         return ADMISSION.admit(one)  # type: ignore[arg-type]
@@ -130,7 +133,7 @@ def test_the_usual_look_takes_the_short_way(monkeypatch: pytest.MonkeyPatch) -> 
         raise AssertionError("the long way")
 
     whole = record(seen())
-    gathering = Gathering(ONE, ADMISSION, 12)
+    gathering = UnitRecords(ONE, ADMISSION, 12)
     gathering.take([whole])
     monkeypatch.setattr(Admission, "admit", refuse)
     ((case_id, (item,)),) = gathering.cases()
@@ -188,7 +191,7 @@ def test_an_event_that_breaks_the_fold_is_left_out(monkeypatch: pytest.MonkeyPat
 def test_work_is_cut_to_fit_in_memory() -> None:
     """A partition with more records than fit is cut into slices of its cases; all partitions are covered."""
     ranges = {(topic, n): (0, 900 if n == 1 else 10) for topic in EVIDENCE for n in range(3)}
-    units = cut(ranges, unit_records=500)
+    units = plan_units(ranges, unit_records=500)
     assert [(u.partition, u.slice, u.slices) for u in units] == [
         (0, 0, 1), (1, 0, 4), (1, 1, 4), (1, 2, 4), (1, 3, 4), (2, 0, 1),
     ]  # fmt: skip

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.record.admission import Admission
-from consumers.record.archive import Manifest
-from consumers.record.source import Raw
-from consumers.retention.cutting import Cutter
+from consumers.record.archive_reader import Manifest
+from consumers.record.source import RawRecord
+from consumers.retention.redactor import Redactor
 from schemas import codec, topics
 from schemas.events import Event, ReportFiled
 from schemas.topics import topic_of
@@ -24,15 +24,15 @@ HEADERS = [
 ]
 
 
-def raw(key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]) -> Raw:
-    return Raw(topics.REPORTS.name, 3, 17, 1_700_000_000_000, 0, key, value, headers)
+def raw(key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]) -> RawRecord:
+    return RawRecord(topics.REPORTS.name, 3, 17, 1_700_000_000_000, 0, key, value, headers)
 
 
 @given(st.sampled_from(story(6) + story(11)))
 def test_a_cut_record_is_the_same_event(event: Event) -> None:
     """Case, id, time, source and words stay; of a report the URL alone is gone."""
     told = raw(*codec.encode(event))._replace(topic=topic_of(event.data).name)
-    cut = Cutter(KEYRING)(told)
+    cut = Redactor(KEYRING)(told)
     assert cut[:5] == told[:5]
     kept = Admission(KEYRING, erased=True).admit(cut)  # type: ignore[arg-type]
     data = event.data
@@ -48,7 +48,7 @@ def test_a_plain_url_goes_with_all_that_stood_beside_it(name: bytes) -> None:
     value = msgspec.json.encode({"reporter": "hotline", "url": url, "note": f"see {url}"})
     headers = [*HEADERS, ("ce_id", name), ("x-origin", url.encode())]
     before = Admission(KEYRING).admit(raw(url.encode(), value, headers))  # type: ignore[arg-type]
-    cut = Cutter(KEYRING)(raw(url.encode(), value, headers))
+    cut = Redactor(KEYRING)(raw(url.encode(), value, headers))
     assert url not in str(cut)
     assert "sealed" not in str(cut)
     after = Admission(KEYRING, erased=True).admit(cut)  # type: ignore[arg-type]
@@ -57,7 +57,7 @@ def test_a_plain_url_goes_with_all_that_stood_beside_it(name: bytes) -> None:
 
 def test_what_is_no_event_leaves_its_place_alone() -> None:
     """A record that the ledger refused may hold anything: only topic, partition, offset and time stay."""
-    cut = Cutter(KEYRING)(raw(b"key", url_of(1).encode(), [("x", url_of(2).encode())]))
+    cut = Redactor(KEYRING)(raw(b"key", url_of(1).encode(), [("x", url_of(2).encode())]))
     assert (cut.offset, cut.timestamp, cut.key, cut.value, cut.headers) == (
         (17, 1_700_000_000_000, None, b"", [])
     )

@@ -4,8 +4,8 @@ import asyncio
 
 from aiokafka.structs import TopicPartition
 
-from consumers.client.patience import Patience
-from consumers.client.session import LoopSettings, Rebalances, Session
+from consumers.client.outages import OutageRetry
+from consumers.ledger.session import LoopSettings, Rebalances, Session
 
 PLACES = {TopicPartition("t", 0), TopicPartition("t", 1)}
 
@@ -43,7 +43,7 @@ def session(client: Client, rebalances: Rebalances) -> Session[object]:
         Turns(),
         rebalances=rebalances,
         settings=LoopSettings(),
-        patience=Patience("ledger"),
+        retry=OutageRetry("ledger"),
     )
 
 
@@ -52,7 +52,7 @@ async def paused() -> tuple["Client", Rebalances, "asyncio.Future[bool]", "async
     client, rebalances = Client(), Rebalances()
     work: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
     waiting = asyncio.ensure_future(
-        session(client, rebalances)._paused(work, rebalances.generation)
+        session(client, rebalances)._await_paused(work, rebalances.generation)
     )
     while not client.paused:
         await asyncio.sleep(0)
@@ -64,7 +64,7 @@ async def test_a_rebalance_before_the_pause_pauses_nothing() -> None:
     client, rebalances = Client(), Rebalances()
     work: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
     stale = rebalances.generation - 1
-    assert await session(client, rebalances)._paused(work, stale) is False
+    assert await session(client, rebalances)._await_paused(work, stale) is False
     assert client.paused == set()
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from consumers.client import topics
-from consumers.client.topics import TopicsWrong
+from consumers.client import topic_admin
+from consumers.client.topic_admin import TopicsWrong
 
 
 class SlowBroker:
@@ -25,16 +25,16 @@ def said(*leaders: int, error: int = 0) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(topics, "_DELAYS", (0.0,) * 7)
+    monkeypatch.setattr(topic_admin, "_DELAYS", (0.0,) * 7)
 
 
 async def test_half_made_topics_are_waited_for() -> None:
     """Unknown, without partitions, without leaders: only when all is there are partitions counted."""
     broker = SlowBroker(said(error=3), said(error=5), said(), said(-1, -1), said(1, -1), said(1, 1))
-    assert await topics._counts(broker, ["a"]) == {"a": 2}  # type: ignore[arg-type]
+    assert await topic_admin._counts(broker, ["a"]) == {"a": 2}  # type: ignore[arg-type]
 
 
 async def test_a_topic_that_stays_without_leader_is_an_error() -> None:
     """It is named, with what to look at; it does not count as a topic without partitions."""
     with pytest.raises(TopicsWrong, match="a: not ready; see that all brokers run"):
-        await topics._counts(SlowBroker(said(1, -1)), ["a"])  # type: ignore[arg-type]
+        await topic_admin._counts(SlowBroker(said(1, -1)), ["a"])  # type: ignore[arg-type]

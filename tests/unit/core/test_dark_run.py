@@ -8,7 +8,7 @@ from services.core.fold import fold
 from services.core.machines import Clock, Presence
 from services.core.reasons import BLOCKS, REASONS
 from services.core.watch_entry import entry_of
-from services.ledger.changes import Stored, extended
+from services.ledger.changes import LockedCase, extended
 from tests.strategies import TWO_VANTAGES, event, look
 from tests.unit.core.test_fold import NL, at, dark, ev, notice, online, report
 
@@ -102,7 +102,7 @@ def test_a_missed_look_ends_no_dark() -> None:
 
 def test_the_probers_are_told_that_the_dark_has_ended() -> None:
     """The answer changes the watch entry without a transition, so that no vantage says dark at once."""
-    stored = Stored(fold([*TOLD, dark(5)], NL)[0], transitions=2)
+    stored = LockedCase(fold([*TOLD, dark(5)], NL)[0], transitions=2)
     before = entry_of(stored.case, NL)
     assert before is not None
     assert before.host_dark

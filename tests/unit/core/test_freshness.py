@@ -71,3 +71,13 @@ def test_removals_that_need_a_sighting_are_comparisons() -> None:
     }
     assert {"not_found", "gone", "nxdomain", "host_dark"} <= alone
     assert not any(reason.startswith("soft_404") for reason in alone)
+    assert not any("seen served" in REASONS[reason].about.lower() for reason in alone)
+
+
+def test_a_sighting_elsewhere_is_one_by_somebody() -> None:
+    """Seen at another provider, a URL is known to have been there: a soft 404 after it counts."""
+    away = look(at(1.2), "online", provider="small")
+    soft = [look(at(5 + n), "removed", reason="soft_404_control") for n in (0, 0.25, 0.75)]
+    case = fold([report(), notice(1), away, *soft], NL)[0]
+    assert (case.known_online, case.spell.known_online_at) == (True, None)
+    assert case.spell.presence is Presence.REMOVED

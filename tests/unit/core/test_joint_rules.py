@@ -11,7 +11,7 @@ from services.core.case import Removal, Spell
 from services.core.machines import (
     CLOCK,
     Clock,
-    Left,
+    Departure,
     News,
     Presence,
     Trigger,
@@ -30,7 +30,7 @@ brings = st.one_of(
     st.just({"started": True}),
     minutes.map(lambda at: {"seen_at": at}),
     removals.map(lambda removed: {"removed": removed}),
-    minutes.map(lambda at: {"left": Left(at, "moved")}),
+    minutes.map(lambda at: {"left": Departure(at, "moved")}),
 )
 news = st.builds(
     lambda held, reopens, brought: News(

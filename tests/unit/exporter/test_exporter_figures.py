@@ -8,13 +8,13 @@ from prometheus_client.core import Metric
 
 from schemas.methodology import shipped
 from services.exporter.collector import Snapshot
-from services.exporter.figures import families, notice_families
-from services.exporter.reading import (
+from services.exporter.families import families, notice_families
+from services.exporter.ledger_reading import (
     CATEGORY_WORDS,
     PROVIDER_WORDS,
     Labels,
+    LedgerReading,
     NoticeReading,
-    Reading,
     buckets,
 )
 
@@ -29,9 +29,9 @@ def spells(standing: str, n: int, **extra: Any) -> dict[str, Any]:
     return row | zeros | {"spells": n} | extra
 
 
-def reading(**parts: Any) -> Reading:
+def reading(**parts: Any) -> LedgerReading:
     empty: dict[str, Any] = dict.fromkeys(("spells", "removals", "outcomes", "progress"), ())
-    return Reading(
+    return LedgerReading(
         **{"at": AT, "providers": ["giant", "watched"], "categories": ["csam"], **empty, **parts}
     )
 

@@ -100,19 +100,101 @@ def test_functions_and_modules_stay_small() -> None:
     assert lengths[int(len(lengths) * 0.9)] <= 30
 
 
+_KEYWORDS = (
+    "ALTER|ANALYZE|BEGIN|CALL|CLUSTER|COMMENT ON|COMMIT|COPY|CREATE|DECLARE|DELETE FROM|DO|DROP|EXECUTE|EXPLAIN|"
+    "GRANT|INSERT INTO|LISTEN|LOCK|MERGE INTO|NOTIFY|PREPARE|REFRESH|REINDEX|RELEASE|RESET|REVOKE|ROLLBACK|"
+    "SAVEPOINT|SELECT|SET|SHOW|START TRANSACTION|TRUNCATE|UNLISTEN|UPDATE|VACUUM|WITH"
+)
+# At the beginning of a text or after a semicolon, however much of the statement is put together elsewhere.
+_STATEMENT = re.compile(rf"(?:\A|;)\s*(?:{_KEYWORDS})(?:\s|;|\Z)")
+_INNER_STATEMENT = re.compile(
+    r"\b(?:SELECT\s.+\sFROM|INSERT INTO|UPDATE \w+ SET|DELETE FROM)\b", re.DOTALL
+)
+_SESSION_METHODS = frozenset(
+    {"execute", "executemany", "fetch", "fetchmany", "fetchrow", "fetchval", "prepare", "cursor"}
+)
+
+
+def texts(tree: ast.AST) -> Iterator[ast.Constant]:
+    """Give every text of a module but its docstrings."""
+    spoken = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in spoken
+        ):
+            yield node
+
+
+def literal_statements(tree: ast.AST) -> Iterator[ast.Call]:
+    """Give every call of a session's method whose statement is written on the spot, in whatever case."""
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in _SESSION_METHODS
+            and node.args
+            and (
+                isinstance(node.args[0], ast.JoinedStr | ast.BinOp)
+                or (isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str))
+            )
+        ):
+            yield node
+
+
+def statements_in(source: str) -> list[int]:
+    """Give the lines of a module that hold SQL."""
+    tree = ast.parse(source)
+    lines = [
+        node.lineno
+        for node in texts(tree)
+        if _STATEMENT.search(node.value) or _INNER_STATEMENT.search(node.value)
+    ]
+    return sorted({*lines, *(node.lineno for node in literal_statements(tree))})
+
+
 def test_sql_stands_in_sql_files() -> None:
-    """No Python module holds a statement; queries are named in .sql files."""
-    statement = re.compile(r"\b(SELECT\s.+\sFROM|INSERT INTO|UPDATE \w+ SET|DELETE FROM)\b", re.S)
-    guilty = []
-    for path in modules():
-        for node in ast.walk(ast.parse(path.read_text())):
-            if (
-                isinstance(node, ast.Constant)
-                and isinstance(node.value, str)
-                and statement.search(node.value)
-            ):
-                guilty.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    """No Python module holds a statement of any kind; statements are named in .sql files."""
+    guilty = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in modules()
+        for line in statements_in(path.read_text())
+    ]
     assert guilty == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'run(f"ALTER TABLE {name} SET LOGGED")',
+        'LIMITS = "SET LOCAL statement_timeout = 0"',
+        'run("x; DROP SCHEMA old CASCADE")',
+        'text = "CREATE UNLOGGED TABLE " + name',
+        'session.execute("select 1")',
+        'pool.fetchval(f"show {name}")',
+        'run("TRUNCATE events")',
+        'run("COPY events TO STDOUT")',
+        'run("LOCK TABLE cases")',
+        'run("LISTEN outbox")',
+        'run("COMMIT")',
+        'WORD = "SELECT case_id FROM cases"',
+    ],
+)
+def test_the_search_for_sql_sees_every_kind_of_statement(source: str) -> None:
+    """Statements that define, set, lock or copy are seen as well as queries, whole or in part."""
+    assert statements_in(source) == [1]
+
+
+def test_the_search_for_sql_leaves_words_alone() -> None:
+    """Docstrings, and texts that merely hold a keyword, are no statements."""
+    assert (
+        statements_in('"""SELECT x FROM y."""\nlog("the prober may not SET it", "DELETED")') == []
+    )
 
 
 def test_every_test_says_what_it_holds() -> None:

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from schemas.methodology import shipped
 from services.probing.look.darkness import Darkness, DarknessLimits
-from services.runtime import looking
-from services.runtime.settings_model import Probe
+from services.runtime import prober_assembly
+from services.runtime.settings import Probe
 from tests.unit.simulation.test_simulation_truth import TWO_VANTAGES
 
 HOUR = 3600.0
@@ -51,9 +51,9 @@ def test_what_is_forgotten_waits_longer() -> None:
 
 def test_the_prober_waits_an_eighth_of_what_the_methodology_asks() -> None:
     """Six hours of the 48 of every shipped methodology, and less where the definition or its time is shorter."""
-    waits = {looking._limits(Probe(), method).darkness for method in shipped().values()}
+    waits = {prober_assembly._limits(Probe(), method).darkness for method in shipped().values()}
     assert waits == {DarknessLimits()}
-    assert looking._limits(Probe(), TWO_VANTAGES).darkness.seconds == 1.5
+    assert prober_assembly._limits(Probe(), TWO_VANTAGES).darkness.seconds == 1.5
     assert DarknessLimits.within(timedelta(hours=8)).seconds == HOUR
 
 
@@ -61,5 +61,5 @@ def test_a_confirming_look_asks_again_for_a_control_that_got_lost() -> None:
     """Five minutes at the Dutch cadence, and where nothing confirms; as much less as the cadence is denser."""
     named = {method.id: method for method in (*shipped().values(), TWO_VANTAGES)}
     names = ("nl-24h", "urlhaus-report-clock", "terrorist-1h", "gauntlet-2v")
-    limits = [looking._limits(Probe(), named[name]) for name in names]
+    limits = [prober_assembly._limits(Probe(), named[name]) for name in names]
     assert [one.control_retry_seconds for one in limits] == [300.0, 300.0, 120.0, 1.0]

@@ -4,7 +4,13 @@ import pytest
 
 from schemas.urls import canonical
 from services.probing.look.controls import is_parked
-from services.probing.look.redirects import hop, joined, kind_of, registrable_domain, target_digest
+from services.probing.look.redirects import (
+    hop_of,
+    joined,
+    kind_of,
+    registrable_domain,
+    target_digest,
+)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +39,7 @@ from services.probing.look.redirects import hop, joined, kind_of, registrable_do
 )
 def test_class(url: str, location: str, kind: str) -> None:
     """Each redirect gets the most telling class."""
-    assert hop(canonical(url), location).kind == kind
+    assert hop_of(canonical(url), location).kind == kind
 
 
 @pytest.mark.parametrize(
@@ -69,7 +75,7 @@ def test_references_are_resolved(location: str, written: str) -> None:
 )
 def test_what_is_not_followed(location: str | None, fault: str) -> None:
     """What is no web address, or carries credentials, is never followed."""
-    assert hop(canonical("http://a.example/x"), location).fault == fault
+    assert hop_of(canonical("http://a.example/x"), location).fault == fault
 
 
 def test_registrable_domain() -> None:

@@ -49,6 +49,6 @@ def test_what_is_no_signing_key_is_refused(tmp_path):
     )
     for body in (b"hunter2", other):
         (tmp_path / "signing.pem").write_bytes(body)
-        with pytest.raises(ConfigError, match="no Ed25519") as caught:
+        with pytest.raises(ConfigError, match="not an Ed25519") as caught:
             signing.load_signing_key(tmp_path / "signing.pem")
         assert "hunter2" not in str(caught.value)

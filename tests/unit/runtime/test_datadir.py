@@ -36,5 +36,5 @@ def test_a_folder_that_is_not_ours_is_named(tmp_path, monkeypatch):
 
 def test_what_the_system_refuses_is_told():
     """Where the system refuses to make a folder its reason is in the error."""
-    with pytest.raises(ConfigError, match="can't be made"):
+    with pytest.raises(ConfigError, match="can't be created"):
         datadir.prepare(Path("/proc/takedown-monitor"))

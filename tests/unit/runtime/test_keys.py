@@ -7,7 +7,7 @@ import pytest
 
 from schemas.errors import ConfigError
 from schemas.urls import canonical
-from services.runtime import keys as k
+from services.runtime import keyfile as k
 from services.runtime.settings import load
 
 URL = canonical("https://host.example/page")

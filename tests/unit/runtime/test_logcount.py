@@ -11,7 +11,7 @@ from services.exporter.logevents import ERRORS, LIBRARY, OTHER, WARNINGS
 from services.exporter.metrics import REGISTRY
 from services.runtime import logging
 from services.runtime.logcount import counted
-from services.runtime.settings_model import Log
+from services.runtime.settings import Log
 from tests.servers import REPOSITORY
 
 METHODS = {"warning": "warning", "error": "error", "exception": "error", "critical": "error"}

@@ -7,7 +7,7 @@ import pytest
 
 SCRIPT = """
 import resource, sys
-from services.runtime.process import raise_open_files
+from services.runtime.role_process import raise_open_files
 soft, hard = int(sys.argv[1]), int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 raise_open_files()

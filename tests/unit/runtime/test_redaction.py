@@ -10,7 +10,7 @@ import structlog
 
 from services.runtime import logging
 from services.runtime.redaction import redact
-from services.runtime.settings_model import Log
+from services.runtime.settings import Log
 
 NAMES = [
     "https://evil.example/x?y=1",

@@ -3,8 +3,8 @@
 import pytest
 
 from schemas.methodology import shipped
-from services.runtime.looking import _resolving
-from services.runtime.settings_model import Probe
+from services.runtime.prober_assembly import _resolving
+from services.runtime.settings import Probe
 
 
 @pytest.mark.parametrize(

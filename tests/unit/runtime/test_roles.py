@@ -32,7 +32,7 @@ def test_up_runs_as_many_probers_as_asked(mode: str, processes: str, probers: in
 def test_a_prober_has_no_client_of_the_database() -> None:
     """The process that talks to hostile servers loads nothing that speaks to Postgres."""
     code = (
-        "import sys, services.cli.run, services.runtime.prober_role; "
+        "import sys, services.cli.run_command, services.runtime.prober_role; "
         "print([name for name in sys.modules if name.startswith(('asyncpg', 'services.ledger'))])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -11,7 +11,7 @@ import pytest
 from services.exporter.health import Health
 from services.runtime import settings
 from services.runtime.roles import ROLES
-from services.runtime.settings_model import Settings
+from services.runtime.settings import Settings
 from services.runtime.systemd import Systemd
 from tests.servers import REPOSITORY
 

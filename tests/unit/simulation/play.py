@@ -17,7 +17,7 @@ from services.probing.look.darkness import DarknessLimits
 from services.simulation.behaviours import ABROAD_TOO, AT_HOME, DARK, NATURE, WALLS, Shows
 from services.simulation.driver import timeline
 from services.simulation.plan import Phase
-from services.simulation.world import Case, World
+from services.simulation.world import SimulatedCase, World
 
 VERDICTS = {Shows.PRESENT: "online", Shows.ABSENT: "removed", Shows.HIDDEN: "undetermined"}
 FIRST, SECOND = "sim", "sim-abroad"
@@ -36,7 +36,7 @@ def seen(phase: Phase, dark: float, vantage: str, methodology: Methodology) -> t
 
 def look(
     world: World,
-    case: Case,
+    case: SimulatedCase,
     tick: datetime,
     vantage: str = FIRST,
     methodology: Methodology = DEMO,
@@ -86,7 +86,9 @@ def _folded(events: list[Event], methodology: Methodology) -> tuple[Folded, Watc
     return folded, entry_of(folded, methodology)
 
 
-def _watch(world: World, case: Case, said: list[Event], methodology: Methodology) -> Folded:
+def _watch(
+    world: World, case: SimulatedCase, said: list[Event], methodology: Methodology
+) -> Folded:
     now, looks = world.instant(case.reported), []
     while True:
         known = [event for event in said if event.time <= now]

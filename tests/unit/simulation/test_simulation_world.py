@@ -15,7 +15,7 @@ from schemas.urls import canonical
 from services.simulation import internet
 from services.simulation.behaviours import DARK, NATURE, Behaviour, Shows
 from services.simulation.builder import apportion, build
-from services.simulation.plan import Phase, Plan
+from services.simulation.plan import Phase, UrlPlan
 from services.simulation.scenarios import APART, Story, demo, gauntlet
 from services.simulation.world import NETWORK, World
 
@@ -281,7 +281,7 @@ def test_phase_refuses_a_contradiction():
 
 def test_plan_changes_exactly_at_its_offset():
     """A phase holds from its offset on, to the microsecond."""
-    plan = Plan(
+    plan = UrlPlan(
         (
             Phase(0.0, Behaviour.OK, "p", ("127.16.0.1",), there=True),
             Phase(5.000001, Behaviour.GONE_404, "p", ("127.16.0.1",), there=False),

@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
         click.echo(f"error: {error}", err=True)
         return error.exit_code
     except KeyboardInterrupt:
-        click.echo("Interrupted; nothing of it is kept.", err=True)
+        click.echo("Interrupted; nothing was kept.", err=True)
         return 130
     return 0
 

@@ -1,4 +1,4 @@
-"""Have Kafka's jars on this machine: found, or fetched once, and verified every time."""
+"""Kafka's jars on this machine: cached or fetched once, and verified every time."""
 
 import contextlib
 import fcntl
@@ -35,7 +35,7 @@ class JarsUnavailable(TakedownError):
 
 @dataclass(frozen=True, slots=True)
 class JarSources:
-    """Where jars may come from: a given folder, an installed Kafka, or the cache (filled once)."""
+    """Sources of jars: a configured directory, an installed Kafka, or the cache (filled once)."""
 
     cache: Path
     folder: Path | None = None
@@ -74,7 +74,7 @@ def have_jars(sources: JarSources, *, fetch: bool = True, lock_file: Path = LOCK
     jars = read_lock(lock_file)
     folder = sources.folder or _cached_folder(sources.cache, lock_file)
     if sources.folder is not None and not folder.is_dir():
-        raise JarsUnavailable(f"TAKEDOWN_KAFKA_JARS_DIR: {folder} is no folder.")
+        raise JarsUnavailable(f"TAKEDOWN_KAFKA_JARS_DIR: {folder} is not a directory.")
     if not folder.exists():
         if not fetch:
             raise JarsUnavailable("Kafka's jars are not in the cache.")

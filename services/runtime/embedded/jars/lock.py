@@ -1,4 +1,4 @@
-"""What Kafka's jars must be: the committed lock, and the check against it."""
+"""The committed lock of Kafka's jars, and the check against it."""
 
 import hashlib
 from dataclasses import dataclass

@@ -54,8 +54,8 @@ def write_lock(path: Path = LOCK_FILE) -> int:
         coordinates = [replace(Coordinate.parse(root), scope="compile") for root in ROOTS]
         roots = [context.create_dependency(coordinate) for coordinate in coordinates]
         inputs, transitive = context.resolver.resolve(roots)
-        found = [*inputs, *(d for d in transitive if d.scope in ("compile", "runtime"))]
-        jars = sorted((_locked(d.artifact) for d in found), key=lambda jar: jar.filename)
+        dependencies = [*inputs, *(d for d in transitive if d.scope in ("compile", "runtime"))]
+        jars = sorted((_locked(d.artifact) for d in dependencies), key=lambda jar: jar.filename)
     path.write_text(
         "# Apache Kafka and what it needs. Written by: python -m services.runtime.embedded.jars lock\n"
         + "".join(f"{jar.sha256}  {jar.filename}  {jar.coordinate}\n" for jar in jars),

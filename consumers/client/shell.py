@@ -1,0 +1,76 @@
+"""The shell around one Kafka client of a consumer group: start it, guard its work, discard it.
+
+A client that stands still can't be mended from outside, only replaced; so everything here is bounded in time, and
+a client that does not stop is abandoned.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+
+from consumers.client.connection import KafkaConnection
+from consumers.client.watchdog import Watchdog
+
+log = structlog.get_logger(__name__)
+
+
+def group_consumer(
+    kafka: KafkaConnection, group: str, *, session_seconds: float, **options: Any
+) -> AIOKafkaConsumer:
+    """Make a client that is a member of a group; it has to be started."""
+    return AIOKafkaConsumer(
+        **kafka.consumer_options(),
+        group_id=group,
+        auto_offset_reset="earliest",
+        session_timeout_ms=int(session_seconds * 1000),
+        heartbeat_interval_ms=int(session_seconds * 300),
+        **options,
+    )
+
+
+class ClientShell:
+    """One client from its start to its end; `name` is that of the loop in log lines."""
+
+    def __init__(self, name: str, consumer: AIOKafkaConsumer, *, stop_seconds: float) -> None:
+        self._name = name
+        self._consumer = consumer
+        self._stop_seconds = stop_seconds
+
+    def __repr__(self) -> str:
+        return f"<ClientShell {self._name}>"
+
+    async def start(self, topics: Sequence[str], listener: ConsumerRebalanceListener) -> None:
+        """Connect and join the group; raises the client's errors."""
+        await self._consumer.start()
+        self._consumer.subscribe(topics, listener=listener)
+
+    async def guard(self, work: Coroutine[Any, Any, None], watchdog: Watchdog) -> None:
+        """Run work beside its watchdog; whichever ends first ends the other. Raises what either raises."""
+        tasks = {asyncio.create_task(work), asyncio.create_task(watchdog.run())}
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            await self._end(tasks)
+
+    async def _end(self, tasks: "set[asyncio.Task[None]]") -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=self._stop_seconds)
+        for task in tasks:
+            if task.done() and not task.cancelled():
+                task.exception()  # one of them was raised; asyncio need not complain of the other
+
+    async def discard(self) -> None:
+        """Stop the client, but wait no longer than settled: a stuck one is abandoned."""
+        stopping = asyncio.ensure_future(self._consumer.stop())
+        _, late = await asyncio.wait({stopping}, timeout=self._stop_seconds)
+        if late:
+            log.error("consumer.abandoned", consumer=self._name)
+            stopping.cancel()
+        elif (error := stopping.exception()) is not None:
+            log.warning("consumer.stop_failed", consumer=self._name, error=type(error).__name__)

@@ -1,0 +1,208 @@
+"""The ledger consumer: evidence from Kafka into Postgres."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import asyncpg
+import structlog
+from aiokafka import TopicPartition
+from msgspec import Struct
+
+from consumers.client.connection import KafkaConnection, Record
+from consumers.client.groups import LEDGER_GROUP
+from consumers.client.loop_health import LoopHealth
+from consumers.ledger.batch_loop import BatchLoop
+from consumers.ledger.brake import FloodBrake
+from consumers.ledger.session import Claims, LoopSettings, Offsets
+from consumers.record.admission import Admission
+from consumers.record.deadletter import DeadLetterSender
+from consumers.record.refusal import id_conflict, is_fault_of_event, unfoldable
+from schemas import topics
+from schemas.errors import UnusableEvent
+from schemas.events import Event
+from schemas.methodology import Methodology
+from schemas.sealing import Keyring
+from services.exporter import metrics
+from services.ledger.store import Advance, BatchResult, LedgerStore
+
+log = structlog.get_logger(__name__)
+
+NAME = "ledger"
+
+Letter = tuple[Record, UnusableEvent]
+
+
+class LedgerBatch(Struct):
+    """Admitted records with their events, refused ones, and the offsets that both move."""
+
+    records: list[Record]
+    events: list[Event]
+    refused: list[Letter]
+    claims: Claims
+    reached: Offsets
+
+    def advances(self) -> list[Advance]:
+        """Give how far this batch moves each partition."""
+        newest: dict[TopicPartition, datetime] = {}
+        for record, event in zip(self.records, self.events, strict=True):
+            tp = TopicPartition(record.topic, record.partition)
+            if tp not in newest or newest[tp] < event.time:
+                newest[tp] = event.time
+        return [
+            Advance(tp.topic, tp.partition, self.claims[tp].epoch, offset, newest.get(tp))
+            for tp, offset in self.reached.items()
+        ]
+
+    def halves(self) -> "tuple[LedgerBatch, LedgerBatch]":
+        """Split where half of the admitted records are; every partition keeps its order."""
+        middle = len(self.records) // 2
+        early, late = self.records[:middle], self.records[middle:]
+        return (
+            LedgerBatch(early, self.events[:middle], self.refused, self.claims, _after(early)),
+            LedgerBatch(late, self.events[middle:], [], self.claims, self.reached),
+        )
+
+
+class LedgerHandler:
+    """Admits records, refuses what can't be used, and writes the rest."""
+
+    def __init__(
+        self,
+        store: LedgerStore,
+        admission: Admission,
+        letters: DeadLetterSender,
+        brake: FloodBrake,
+    ) -> None:
+        self._store = store
+        self._admission = admission
+        self._letters = letters
+        self._brake = brake
+
+    async def claim(self, partitions: Sequence[TopicPartition]) -> Claims:
+        """Take the partitions over in the ledger."""
+        await self._store.check_methodology()
+        claims = await self._store.claim([(tp.topic, tp.partition) for tp in partitions])
+        return {TopicPartition(*name): claim for name, claim in claims.items()}
+
+    def prepare(self, records: Sequence[Record], claims: Claims, reached: Offsets) -> LedgerBatch:
+        """Decode and name; raises `FloodOfUnusable`."""
+        batch = LedgerBatch([], [], [], claims, reached)
+        for record in records:
+            try:
+                batch.events.append(self._admission.admit(record))
+                batch.records.append(record)
+                self._brake.usable()
+            except UnusableEvent as error:
+                self._refuse(batch.refused, record, error)
+        return batch
+
+    def _refuse(self, refused: list[Letter], record: Record, error: UnusableEvent) -> None:
+        refused.append((record, error))
+        self._brake.unusable(error.reason, _place(*refused[0]))
+
+    async def write(self, batch: LedgerBatch) -> None:
+        """Write a batch; an event that nothing can be made of is found by halving and refused too."""
+        begun = time.perf_counter()
+        try:
+            await self._write(batch)
+        except Exception as error:
+            if not is_fault_of_event(error) or not batch.records:
+                raise
+            await self._isolate(batch, error)
+        metrics.BATCH_SECONDS.observe(time.perf_counter() - begun)
+
+    async def _isolate(self, batch: LedgerBatch, error: Exception) -> None:
+        if len(batch.records) > 1:
+            for half in batch.halves():
+                await self.write(half)
+            return
+        log.error("ledger.unusable", case_id=batch.events[0].case_id, error=type(error).__name__)
+        self._refuse(batch.refused, batch.records[0], unfoldable(error))
+        await self.write(LedgerBatch([], [], batch.refused, batch.claims, batch.reached))
+
+    async def _write(self, batch: LedgerBatch) -> None:
+        """Dead letters first: they may be there twice, but never be missing once the offsets have moved."""
+        await self._letters.send(batch.refused)
+        batch.refused = []
+        written = await self._store.write(
+            batch.events, batch.advances(), lambda indices: self._conflicts(batch, indices)
+        )
+        self._count(batch, written)
+
+    async def _conflicts(self, batch: LedgerBatch, indices: list[int]) -> None:
+        refused: list[Letter] = []
+        for index in indices:
+            self._refuse(refused, batch.records[index], id_conflict())
+        await self._letters.send(refused)
+
+    def _count(self, batch: LedgerBatch, written: BatchResult) -> None:
+        metrics.BATCHES.inc()
+        metrics.REFOLDS.inc(written.refolds)
+        per_topic: dict[str, int] = {}
+        for record in batch.records:
+            per_topic[record.topic] = per_topic.get(record.topic, 0) + 1
+        for topic, count in per_topic.items():
+            metrics.EVENTS.labels(topic).inc(count)
+        for advance in batch.advances():
+            if advance.event_time is not None:
+                gauge = metrics.CONSUMER_EVENT_TIMESTAMP_SECONDS.labels(advance.topic)
+                gauge.set(advance.event_time.timestamp())
+
+
+class LedgerConsumer:
+    """The role: a member of the group `takedown-ledger` until it is stopped.
+
+    Args:
+        clock: dates dead letters and voided outcomes; event times come from the events.
+        brake: what a flood is; by default half of 200, or 100 in a row.
+
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaConnection,
+        pool: asyncpg.Pool,
+        keyring: Keyring,
+        methodology: Methodology,
+        health: LoopHealth,
+        clock: Callable[[], datetime],
+        *,
+        group: str = LEDGER_GROUP,
+        settings: LoopSettings | None = None,
+        brake: FloodBrake | None = None,
+    ) -> None:
+        self._letters = DeadLetterSender(kafka, clock)
+        handler = LedgerHandler(
+            LedgerStore(pool, methodology, clock, group),
+            Admission(keyring),
+            self._letters,
+            brake or FloodBrake(),
+        )
+        names = [topic.name for topic in topics.EVIDENCE]
+        self._loop = BatchLoop(
+            NAME, kafka, handler, health, topics=names, group=group, settings=settings
+        )
+
+    def __repr__(self) -> str:
+        return f"<LedgerConsumer {self._loop!r}>"
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop`; raises `FloodOfUnusable`, `EvidenceGone`, `ConfigError`."""
+        try:
+            await self._loop.run(stop)
+        finally:
+            await self._letters.close()
+
+
+def _place(record: Record, error: UnusableEvent) -> str:
+    return (
+        f"topic {record.topic}, partition {record.partition}, offset {record.offset}: {error.reason}, "
+        f"{error}"
+    )
+
+
+def _after(records: Sequence[Record]) -> Offsets:
+    """Give the offset after the last record of each partition."""
+    return {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}

@@ -1,0 +1,230 @@
+"""Dead letters: records that could not be used, on `<topic>.dlq`, with their bytes untouched."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from consumers.client.connection import KafkaConnection, Record
+from consumers.client.topic_admin import require_partitions
+from schemas import codec, ids, topics
+from schemas.errors import TakedownError, UnusableEvent
+from services.exporter.metrics import DEAD_LETTERS
+
+log = structlog.get_logger(__name__)
+
+_MARK = "dlq_retried"
+_ACK_SECONDS = 30.0
+
+
+class NoSuchDeadLetter(TakedownError):
+    """There is no such dead letter."""
+
+
+class DeadLetterSender:
+    """Sends records to their dead-letter topic and returns when the broker has them.
+
+    `clock` says when a record was refused.
+    """
+
+    def __init__(self, kafka: KafkaConnection, clock: Callable[[], datetime]) -> None:
+        self._kafka = kafka
+        self._clock = clock
+        self._producer: AIOKafkaProducer | None = None
+
+    async def send(self, refused: Sequence[tuple[Record, UnusableEvent]]) -> None:
+        """Send; raises the client's error where the broker does not take them (they may be there twice then)."""
+        if not refused:
+            return
+        try:
+            producer = await self._open_producer()
+            async with asyncio.timeout(_ACK_SECONDS):
+                sending = [await self._send_one(producer, *letter) for letter in refused]
+                await asyncio.gather(*sending)
+        except BaseException:
+            await self.close()
+            raise
+        for record, error in refused:
+            DEAD_LETTERS.labels(record.topic, error.reason).inc()
+            log.warning(
+                "deadletter.sent",
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                reason=error.reason,
+            )
+
+    async def _send_one(
+        self, producer: AIOKafkaProducer, record: Record, error: UnusableEvent
+    ) -> "asyncio.Future[Any]":
+        headers = codec.dead_letter_headers(
+            record.headers,
+            reason=error.reason,
+            message=str(error),
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            at=self._clock(),
+        )
+        # The client can't send a record that has neither key nor value: it gets an empty key.
+        empty = record.key is None and record.value is None
+        future: asyncio.Future[Any] = await producer.send(
+            record.topic + topics.DLQ_SUFFIX,
+            value=record.value,
+            key=b"" if empty else record.key,
+            partition=record.partition,
+            timestamp_ms=record.timestamp,
+            headers=headers,
+        )
+        return future
+
+    async def _open_producer(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            # Kept before it is started, so that one whose start fails is closed too.
+            self._producer = AIOKafkaProducer(**self._kafka.producer_options())
+            await self._producer.start()
+        return self._producer
+
+    async def close(self) -> None:
+        """Let the producer go."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await asyncio.wait({asyncio.ensure_future(producer.stop())}, timeout=10)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One dead letter; `id` is what people call it. Its bytes stay out of `repr`: they may hold a URL."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    message: str
+    at: str
+    source_topic: str
+    source_partition: int
+    source_offset: int
+    retried: bool
+    key: bytes | None = field(repr=False)
+    value: bytes | None = field(repr=False)
+    headers: tuple[tuple[str, bytes], ...] = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        """`topic/partition/offset` of the dead letter itself."""
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+async def read_dead_letters(
+    kafka: KafkaConnection, *, source_topic: str | None = None, retried: bool = False
+) -> list[DeadLetter]:
+    """Give the dead letters of one topic or all, in the order of arrival per partition.
+
+    Reads without a group from the start to the end as it is now. `retried` includes those sent back already.
+    """
+    names = [t.dlq for t in topics.EVIDENCE if source_topic in (None, t.name)]
+    if not names:
+        evidence = ", ".join(t.name for t in topics.EVIDENCE)
+        raise NoSuchDeadLetter(
+            f"topic {source_topic} has no dead letters; those that have: {evidence}"
+        )
+    records = [record async for record in _read(kafka, names)]
+    marks = {mark for record in records if (mark := _mark_in(record)) is not None}
+    letters = [_letter(record, marks) for record in records if _mark_in(record) is None]
+    return [letter for letter in letters if retried or not letter.retried]
+
+
+async def find_dead_letter(kafka: KafkaConnection, letter_id: str) -> DeadLetter:
+    """Give one dead letter by its id; raises `NoSuchDeadLetter`."""
+    for letter in await read_dead_letters(kafka, retried=True):
+        if letter.id == letter_id:
+            return letter
+    raise NoSuchDeadLetter(f"there is no dead letter {letter_id}; see `takedown dead-letters list`")
+
+
+async def retry_dead_letters(
+    kafka: KafkaConnection, letters: Iterable[DeadLetter], clock: Callable[[], datetime]
+) -> int:
+    """Send the original bytes back to their topic; return how many.
+
+    A mark beside the dead letter says that it was sent back; what fails again is a new dead letter.
+    """
+    again = [letter for letter in letters if not letter.retried]
+    producer = AIOKafkaProducer(**kafka.producer_options())
+    try:
+        await producer.start()
+        for letter in again:
+            await producer.send_and_wait(
+                letter.source_topic,
+                value=letter.value,
+                key=letter.key,
+                partition=letter.source_partition,
+                headers=list(letter.headers),
+            )
+            await producer.send_and_wait(
+                letter.topic,
+                value=b"",
+                key=letter.key,
+                partition=letter.partition,
+                headers=_mark_of(letter, clock()),
+            )
+    finally:
+        await producer.stop()
+    return len(again)
+
+
+def _mark_of(letter: DeadLetter, at: datetime) -> list[tuple[str, bytes]]:
+    return [(_MARK, str(letter.offset).encode()), ("dlq_at", ids.instant(at).encode())]
+
+
+async def _read(kafka: KafkaConnection, names: Sequence[str]) -> AsyncIterator[Record]:
+    counts = await require_partitions(kafka, names)
+    partitions = [
+        TopicPartition(name, number) for name, count in counts.items() for number in range(count)
+    ]
+    consumer = AIOKafkaConsumer(**kafka.consumer_options(), auto_offset_reset="earliest")
+    try:
+        await consumer.start()
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        open_ = {tp for tp in partitions if await consumer.position(tp) < ends[tp]}
+        while open_:
+            for tp, records in (await consumer.getmany(*open_, timeout_ms=1000)).items():
+                for record in records:
+                    if record.offset < ends[tp]:
+                        yield record
+            open_ = {tp for tp in open_ if await consumer.position(tp) < ends[tp]}
+    finally:
+        await consumer.stop()
+
+
+def _mark_in(record: Record) -> tuple[str, int, int] | None:
+    offset = dict(record.headers).get(_MARK)
+    return None if offset is None else (record.topic, record.partition, int(offset))
+
+
+def _letter(record: Record, marks: set[tuple[str, int, int]]) -> DeadLetter:
+    # The last ones count: a record that came from a dead letter may bring older ones.
+    headers = {name: (text or b"").decode(errors="replace") for name, text in record.headers}
+    source = record.topic.removesuffix(topics.DLQ_SUFFIX)
+    return DeadLetter(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        reason=headers.get("dlq_reason", ""),
+        message=headers.get("dlq_exception", ""),
+        at=headers.get("dlq_at", ""),
+        source_topic=headers.get("dlq_topic", source),
+        source_partition=int(headers.get("dlq_partition", record.partition)),
+        source_offset=int(headers.get("dlq_offset", -1)),
+        retried=(record.topic, record.partition, record.offset) in marks,
+        key=record.key,
+        value=record.value,
+        headers=tuple((name, text) for name, text in record.headers if not name.startswith("dlq_")),
+    )

@@ -1,0 +1,122 @@
+"""`takedown dead-letters`: look at what could not be used, and send it back."""
+
+from typing import BinaryIO
+
+import click
+
+from consumers.record.deadletter import (
+    DeadLetter,
+    find_dead_letter,
+    read_dead_letters,
+    retry_dead_letters,
+)
+from schemas.topics import EVIDENCE
+from services.cli.support import (
+    cell,
+    client_settings,
+    json_option,
+    now,
+    print_json,
+    print_rows,
+    run_async,
+)
+from services.runtime.connections import kafka_connection
+from services.runtime.settings import Settings
+
+_COLUMNS = ("id", "at", "reason", "message", "source", "retried")
+_topic = click.option(
+    "--topic",
+    type=click.Choice([t.name for t in EVIDENCE]),
+    help="Only dead letters of this topic.",
+)
+_reason = click.option("--reason", help="Only dead letters with this reason.")
+
+
+@click.group()
+def command() -> None:
+    """Show records that could not be used, and send them back once the cause is fixed."""
+
+
+@command.command("list")
+@_topic
+@_reason
+@click.option("--retried", is_flag=True, help="Include dead letters that were sent back already.")
+@json_option
+def list_(topic: str | None, reason: str | None, retried: bool, as_json: bool) -> None:
+    """List the dead letters, without their bytes, which may contain a URL."""
+    letters = _read(client_settings(kafka=True), topic, reason, retried)
+    print_rows([_row(letter) for letter in letters], _COLUMNS, as_json=as_json)
+
+
+@command.command()
+@click.argument("letter_id")
+@click.option(
+    "--raw",
+    type=click.File("wb"),
+    help="Write the original bytes to this file. They may contain an unsealed URL.",
+)
+@json_option
+def show(letter_id: str, raw: BinaryIO | None, as_json: bool) -> None:
+    """Show the reason and the place of one dead letter."""
+    kafka = kafka_connection(client_settings(kafka=True))
+    letter = run_async(lambda: find_dead_letter(kafka, letter_id))
+    size = None if letter.value is None else len(letter.value)
+    row = _row(letter) | {"bytes": size, "headers": [name for name, _ in letter.headers]}
+    if as_json:
+        print_json(row)
+    for name, value in () if as_json else row.items():
+        shown = ", ".join(value) or None if isinstance(value, list) else value
+        click.echo(f"{name:<10}{cell(shown)}")
+    if raw is not None:
+        raw.write(letter.value or b"")
+
+
+@command.command()
+@click.argument("letter_ids", nargs=-1)
+@click.option(
+    "--all", "everything", is_flag=True, help="All dead letters that --topic and --reason select."
+)
+@_topic
+@_reason
+@json_option
+def retry(
+    letter_ids: tuple[str, ...],
+    everything: bool,
+    topic: str | None,
+    reason: str | None,
+    as_json: bool,
+) -> None:
+    """Send the original bytes back to their topic; a record that fails again becomes a new dead letter."""
+    if bool(letter_ids) == everything:
+        raise click.UsageError("name the dead letters to retry, or give --all")
+    settings = client_settings(kafka=True)
+    kafka = kafka_connection(settings)
+    if everything:
+        letters = _read(settings, topic, reason, False)
+    else:
+        letters = [run_async(lambda i=i: find_dead_letter(kafka, i)) for i in letter_ids]  # type: ignore[misc]
+    count = run_async(lambda: retry_dead_letters(kafka, letters, now))
+    already = len(letters) - count
+    if as_json:
+        print_json({"sent_back": count, "sent_back_before": already})
+        return
+    click.echo(f"{count} sent back" + (f", {already} were sent back before" if already else ""))
+
+
+def _read(
+    settings: Settings, topic: str | None, reason: str | None, retried: bool
+) -> list[DeadLetter]:
+    kafka = kafka_connection(settings)
+    letters = run_async(lambda: read_dead_letters(kafka, source_topic=topic, retried=retried))
+    return [letter for letter in letters if reason in (None, letter.reason)]
+
+
+def _row(letter: DeadLetter) -> dict[str, object]:
+    return {
+        "id": letter.id,
+        "at": letter.at,
+        "reason": letter.reason,
+        "message": letter.message,
+        "source": f"{letter.source_topic}/{letter.source_partition}/{letter.source_offset}",
+        "retried": letter.retried,
+    }

@@ -1,0 +1,104 @@
+"""`takedown keys`: make and rotate the keys that name cases and seal URLs."""
+
+from pathlib import Path
+
+import click
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.cli.support import json_option, print_json
+from services.reports.evidence_seal import fingerprint, public_pem
+from services.runtime.keyfile import activated, keys_path, new_keys, read_keys, rotated, write_keys
+from services.runtime.settings import load
+from services.runtime.signing import load_signing_key, make_signing_key, signing_path
+
+
+@click.group()
+def command() -> None:
+    """Create and rotate the keys that name cases and seal URLs."""
+
+
+_file = click.option(
+    "--file",
+    "path",
+    type=click.Path(path_type=Path),
+    help="Key file. Default: the one that is configured.",
+)
+
+
+@command.command()
+@_file
+def new(path: Path | None) -> None:
+    """Create a key file that only its owner can read; an existing one is never overwritten."""
+    path = path or keys_path(load())
+    write_keys(path, new_keys())
+    click.echo(f"created {path}")
+    click.echo(
+        "Back it up now, apart from the data: without it no case can be named and no sealed URL "
+        "opened again.",
+        err=True,
+    )
+
+
+@command.command()
+@_file
+def rotate(path: Path | None) -> None:
+    """Add a sealing key, to be activated when all roles have it.
+
+    First step of two: a role without a key refuses URLs that are sealed with it.
+    """
+    path = path or keys_path(load())
+    before = read_keys(path)
+    after = rotated(before)
+    write_keys(path, after, replace=True)
+    (added,) = set(after.sealing) - set(before.sealing)
+    click.echo(
+        f"added {added} to {path}; back the file up, bring it to every machine, restart the roles, "
+        f"then run: takedown keys activate {added}"
+    )
+
+
+@command.command()
+@click.argument("key_id")
+@_file
+def activate(key_id: str, path: Path | None) -> None:
+    """Use this key for sealing from now on; URLs sealed with other keys can still be opened."""
+    path = path or keys_path(load())
+    write_keys(path, activated(read_keys(path), key_id), replace=True)
+    click.echo(f"{key_id} is active in {path}; back the file up and restart the roles")
+
+
+@command.command()
+@_file
+@json_option
+def show(path: Path | None, as_json: bool) -> None:
+    """Show the ids of the keys, never the keys."""
+    path = path or keys_path(load())
+    keys = read_keys(path)
+    if as_json:
+        print_json({"file": str(path), "active": keys.active, "sealing": sorted(keys.sealing)})
+        return
+    for name in sorted(keys.sealing):
+        click.echo(f"{name}{'  active' if name == keys.active else ''}")
+
+
+@command.command()
+@_file
+@json_option
+def signing(path: Path | None, as_json: bool) -> None:
+    """Show the public key that verifies evidence packs; create the signing key if there is none.
+
+    Give the public key to providers separately from the packs, or publish it.
+    """
+    path = path or signing_path(load())
+    public = (load_signing_key(path) if path.exists() else _create_signing_key(path)).public_key()
+    if as_json:
+        print_json({"fingerprint": fingerprint(public), "public_key": public_pem(public)})
+        return
+    click.echo(public_pem(public), nl=False)
+    click.echo(f"fingerprint {fingerprint(public)}", err=True)
+
+
+def _create_signing_key(path: Path) -> Ed25519PrivateKey:
+    key = make_signing_key(path)
+    click.echo(f"created {path}; back it up, apart from the data", err=True)
+    return key

@@ -1,0 +1,228 @@
+"""`takedown report`: the league table of the ledger, as bounds, in every form."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+
+from schemas.errors import ConfigError
+from schemas.methodology import Methodology
+from services.attribution.providermap import ProviderMap
+from services.cli.instant_options import Instant, dated
+from services.cli.support import client_settings, json_option, now, print_json, run_async
+from services.ledger.pool import DatabaseConnection
+from services.reports import html, public, sheet
+from services.reports.cohorts import Segment
+from services.reports.figures import Table, Warning
+from services.reports.reading import definition, folded_cases, stored_cases
+from services.reports.table import Builder, Choice
+from services.reports.text import write
+from services.reports.warned import DEFAULT_GRACE, load_warnings, warning
+from services.runtime.connections import database_connection
+from services.runtime.methods import methodology
+from services.runtime.settings import Settings
+
+_SHOWN = 30
+# Of what is no terminal: wide enough for every column.
+_WIDTH = 240
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_NEW_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
+
+
+@click.command()
+@click.option("--cutoff", type=Instant(), help="Use evidence up to this instant. Default: now.")
+@click.option(
+    "--corrected",
+    is_flag=True,
+    help="With --cutoff: also apply later retractions and attributions that concern the time before it.",
+)
+@click.option(
+    "--methodology",
+    "methods",
+    multiple=True,
+    help="Fold the evidence under this id or file. Repeatable as NAME@INSTANT: each is in force from its instant on, "
+    "the last one makes the table, and the months break between them.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(["provider", "reporter", "category", "country"]),
+    default="provider",
+    show_default=True,
+    help="Grouping of the rows.",
+)
+@click.option(
+    "--warning", "warned", multiple=True, help="PROVIDER=DATE: compare before and after a warning."
+)
+@click.option("--warnings", "warnings_file", type=_FILE, help="TOML file of warnings.")
+@click.option(
+    "--grace", default=DEFAULT_GRACE, show_default=True, help="Grace period after a --warning."
+)
+@click.option(
+    "--watch",
+    multiple=True,
+    help="Always show this group, in addition to TAKEDOWN_WATCH_PROVIDERS.",
+)
+@click.option(
+    "--provider-map",
+    type=_FILE,
+    help="Provider map for --by country. Default: TAKEDOWN_PROVIDER_MAP.",
+)
+@click.option("--public", "publish", is_flag=True, help="Hide counts from 1 to 4.")
+@click.option("--csv", "csv_file", type=_NEW_FILE, help="Write the table as CSV to this file.")
+@click.option(
+    "--html", "html_file", type=_NEW_FILE, help="Write one HTML page with plots to this file."
+)
+@click.option("--all", "show_all", is_flag=True, help="Show all groups.")
+@json_option
+def command(
+    cutoff: datetime | None,
+    corrected: bool,
+    methods: tuple[str, ...],
+    publish: bool,
+    csv_file: Path | None,
+    html_file: Path | None,
+    show_all: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Print the league table: counts, and shares removed in time as lower and upper bounds.
+
+    Every figure is a function of the evidence, the methodology and the cut-off, and names both. With --cutoff or
+    --methodology the evidence is folded again; otherwise the cases of the ledger are counted, or folded again if
+    the ledger is folded under another methodology than the one that is set.
+    """
+    if corrected and cutoff is None:
+        raise ConfigError("--corrected needs --cutoff: without one every correction counts")
+    settings = client_settings(database=True)
+    segments = _segments(methods or (settings.methodology,))
+    choice = _choice(settings, segments, options, curves=html_file is not None)
+    connection = database_connection(settings)
+    at = cutoff or now()
+    table = run_async(
+        lambda: _count(
+            connection,
+            segments,
+            at,
+            choice,
+            explicit=cutoff is not None or bool(methods),
+            corrected=corrected,
+        )
+    )
+    if publish:
+        table = public.publish(table)
+    if csv_file is not None:
+        csv_file.write_text(sheet.sheet(table), "utf-8")
+    if html_file is not None:
+        html_file.write_text(html.page(table, everything=show_all), "utf-8")
+    _print(table, as_json=as_json, most=None if show_all else _SHOWN)
+
+
+def _print(table: Table, *, as_json: bool, most: int | None) -> None:
+    if as_json:
+        print_json(table)
+        return
+    write(table, Console(width=None if Console().is_terminal else _WIDTH), most)
+
+
+async def _count(
+    connection: DatabaseConnection,
+    segments: Sequence[Segment],
+    cutoff: datetime,
+    choice: Choice,
+    *,
+    explicit: bool,
+    corrected: bool,
+) -> Table:
+    """Count under the last methodology; a table never names another one than that of its cases."""
+    method = segments[-1].methodology
+    refold = explicit or await definition(connection) not in (None, method.digest)
+    if refold and not explicit:
+        click.echo(
+            f"the ledger is folded under another methodology than {method.id}; folding its evidence again",
+            err=True,
+        )
+    return await count(connection, method, cutoff, choice, refold=refold, corrected=corrected)
+
+
+async def count(
+    connection: DatabaseConnection,
+    method: Methodology,
+    cutoff: datetime,
+    choice: Choice | None = None,
+    *,
+    refold: bool = False,
+    corrected: bool = False,
+) -> Table:
+    """Count the cases of the ledger, as they stand or folded anew from the evidence up to the cut-off.
+
+    `corrected` folds with what was said since about the time before.
+    """
+    builder = Builder(method, cutoff, choice)
+    if not refold:
+        async for case in stored_cases(connection):
+            builder.add(case)
+        return builder.finish()
+    former = [segment.methodology for segment in builder.choice.before]
+    methods = [*former, method]
+    async for folded in folded_cases(connection, methods, cutoff, corrected=corrected):
+        for number, case in enumerate(folded[:-1]):
+            builder.add_before(case, number)
+        builder.add(folded[-1])
+    return msgspec.structs.replace(builder.finish(), corrected=corrected)
+
+
+def _segments(methods: Sequence[str]) -> list[Segment]:
+    segments = []
+    for text in methods:
+        name, at, since = text.rpartition("@")
+        method = methodology(name if at else text)
+        segments.append(Segment(method, dated(since, f"--methodology {text}") if at else None))
+    segments.sort(key=lambda segment: (segment.since is not None, segment.since))
+    undated = sum(segment.since is None for segment in segments)
+    if undated > 1 or len({segment.since for segment in segments}) < len(segments):
+        raise ConfigError(
+            "of several --methodology all but one need an instant of their own: NAME@2026-01-31T00:00:00Z"
+        )
+    return segments
+
+
+def _choice(
+    settings: Settings, segments: Sequence[Segment], options: dict[str, Any], *, curves: bool
+) -> Choice:
+    warnings: list[Warning] = [warning(text, options["grace"]) for text in options["warned"]]
+    if options["warnings_file"] is not None:
+        warnings += load_warnings(options["warnings_file"])
+    watch = dict.fromkeys(options["watch"])
+    if options["by"] == "provider":
+        watch |= dict.fromkeys(
+            (*settings.exporter.watch_providers, *(w.provider for w in warnings))
+        )
+    return Choice(
+        by=options["by"],
+        countries=_countries(settings, options["provider_map"])
+        if options["by"] == "country"
+        else {},
+        watch=tuple(watch),
+        warnings=tuple(warnings),
+        before=tuple(segments[:-1]),
+        since=segments[-1].since,
+        curves=curves,
+    )
+
+
+def _countries(settings: Settings, path: Path | None) -> dict[str, str]:
+    file = path or (Path(settings.provider_map) if settings.provider_map else None)
+    if file is None:
+        raise ConfigError(
+            "--by country needs a provider map: --provider-map or TAKEDOWN_PROVIDER_MAP"
+        )
+    providers = ProviderMap.load(file).providers
+    return {
+        name: provider.country
+        for name, provider in providers.items()
+        if provider.country is not None
+    }

@@ -1,0 +1,217 @@
+"""From one reading of the ledger to metric families. Pure: rows in, families out."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from itertools import accumulate
+from typing import Any
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+
+from schemas import events as ev
+from schemas.events import TYPE_OF
+from schemas.methodology import Methodology
+from services.core.machines import Clock
+from services.exporter import metrics
+from services.exporter.ledger_reading import LedgerReading, NoticeReading, Row, buckets
+from services.exporter.metrics import FIGURES, NOTICES_PART, MetricInfo
+
+STANDINGS = (
+    "within",
+    "certain_breaches",
+    "undecided",
+    "younger_than_norm",
+    "not_started",
+    "excluded",
+)
+JUDGED = STANDINGS[:3]
+NOTICE_STATES = ("sent", "delivered", "failed", "acknowledged")
+
+Key = tuple[str, ...]
+Values = Mapping[Key, float]
+Pair = tuple[str, str]
+
+_OUTCOME_COUNTERS: tuple[tuple[MetricInfo, type[ev.Payload], str], ...] = (
+    (metrics.BREACHES, ev.SpellBreached, "recorded"),
+    (metrics.BREACHES_VOIDED, ev.SpellBreached, "voided"),
+    (metrics.REMOVALS, ev.SpellRemoved, "recorded"),
+    (metrics.RETURNS, ev.SpellReturned, "recorded"),
+    (metrics.MOVES, ev.SpellMoved, "recorded"),
+)
+_STOCKS: tuple[tuple[MetricInfo, str], ...] = (
+    (metrics.CASES_ONLINE, "online"),
+    (metrics.SPELLS_DUE_SOON, "due_soon"),
+    (metrics.SPELLS_OVERDUE_UNVERIFIED, "overdue_unverified"),
+)
+_PER_PROVIDER: tuple[tuple[MetricInfo, str], ...] = (
+    (metrics.NOTICE_BACKLOG, "without_notice"),
+    (metrics.EXPOSURE_SECONDS_LOWER, "exposure_lower_seconds"),
+    (metrics.EXPOSURE_SECONDS_UPPER, "exposure_upper_seconds"),
+)
+
+
+def families(reading: LedgerReading, methodology: Methodology) -> list[Metric]:
+    """Turn a reading into everything that the exporter says about the ledger."""
+    pairs = sorted(_pairs(reading))
+    return [
+        *_partitions(reading, pairs),
+        *_stocks(reading, pairs),
+        *_counters(reading, pairs),
+        *_removals(reading, pairs, methodology),
+        *_shares(reading),
+        *_methodology(reading, methodology),
+        *_progress(reading),
+        _read_at(FIGURES, reading.at),
+    ]
+
+
+def notice_families(reading: NoticeReading) -> list[Metric]:
+    """Turn a reading of the notices into what the exporter says about them."""
+    providers = {*reading.providers, *(row["provider"] for row in reading.notices)}
+    zeros = ((provider, state) for provider in sorted(providers) for state in NOTICE_STATES)
+    rows = _sum(reading.notices, "notices", _by("provider", "state"), zeros)
+    return [family(metrics.NOTICES, rows), _read_at(NOTICES_PART, reading.at)]
+
+
+def empty_families() -> Iterator[Metric]:
+    """Name every family without a sample: what the registry is told before the first reading."""
+    for info in metrics.catalogue():
+        if info.source == "exporter" and info not in (_SECONDS, _FAILURES):
+            yield family(info, {})
+
+
+_SECONDS = metrics.info_of("takedown_collector_seconds")
+_FAILURES = metrics.info_of("takedown_collector_failures_total")
+
+
+def family(info: MetricInfo, values: Values) -> Metric:
+    """Build a family of a metric; keys are label values in the catalogue's order."""
+    if info.kind == "histogram":
+        return HistogramMetricFamily(info.name, info.help, labels=info.labels)
+    kinds = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily}
+    built: Any = kinds[info.kind](info.name, info.help, labels=info.labels)
+    for key, value in values.items():
+        built.add_metric(key, value)
+    return built  # type: ignore[no-any-return]
+
+
+def _pairs(reading: LedgerReading) -> set[Pair]:
+    """Every (provider, category) to expose, so that a first breach is a step from 0 and not a new series."""
+    seen = {(row["provider"], row["category"]) for row in (*reading.spells, *reading.outcomes)}
+    categories = {category for _, category in seen}
+    return seen | {(name, category) for name in reading.providers for category in categories}
+
+
+def _sum(rows: Iterable[Row], what: str, key: Callable[[Row], Key], zeros: Iterable[Key]) -> Values:
+    total: dict[Key, float] = dict.fromkeys(zeros, 0.0)
+    for row in rows:
+        total[key(row)] = total.get(key(row), 0.0) + float(row[what])
+    return total
+
+
+def _by(*names: str) -> Callable[[Row], Key]:
+    return lambda row: tuple(row[name] for name in names)
+
+
+def _partitions(reading: LedgerReading, pairs: list[Pair]) -> Iterator[Metric]:
+    for info, label, states in (
+        (metrics.SPELLS, "clock", tuple(Clock)),
+        (metrics.STANDING, "standing", STANDINGS),
+    ):
+        zeros = ((*pair, str(state)) for pair in pairs for state in states)
+        key = _by("provider", "category", label)
+        yield family(info, _sum(reading.spells, "spells", key, zeros))
+
+
+def _stocks(reading: LedgerReading, pairs: list[Pair]) -> Iterator[Metric]:
+    for info, what in _STOCKS:
+        yield family(info, _sum(reading.spells, what, _by("provider", "category"), pairs))
+    providers = sorted({(provider,) for provider, _ in pairs})
+    for info, what in _PER_PROVIDER:
+        yield family(info, _sum(reading.spells, what, _by("provider"), providers))
+
+
+def _counters(reading: LedgerReading, pairs: list[Pair]) -> Iterator[Metric]:
+    for info, outcome, what in _OUTCOME_COUNTERS:
+        rows = [row for row in reading.outcomes if row["type"] == TYPE_OF[outcome]]
+        yield family(info, _sum(rows, what, _by("provider", "category"), pairs))
+
+
+def _removals(
+    reading: LedgerReading, pairs: list[Pair], methodology: Methodology
+) -> Iterator[HistogramMetricFamily]:
+    ends = buckets(methodology)
+    for side, info in (
+        ("lower", metrics.REMOVAL_SECONDS_LOWER),
+        ("upper", metrics.REMOVAL_SECONDS_UPPER),
+    ):
+        counts: dict[Pair, list[int]] = {pair: [0] * (len(ends) + 1) for pair in pairs}
+        sums: dict[Pair, float] = defaultdict(float)
+        for row in reading.removals:
+            if row["side"] == side:
+                pair = (row["provider"], row["category"])
+                counts[pair][row["bucket"]] += row["removals"]
+                sums[pair] += row["seconds"]
+        built = HistogramMetricFamily(info.name, info.help, labels=info.labels)
+        for pair, in_buckets in counts.items():
+            built.add_metric(pair, _cumulative(ends, in_buckets), sums[pair])
+        yield built
+
+
+def _cumulative(ends: tuple[float, ...], counts: list[int]) -> list[tuple[str, float]]:
+    names = [*map(str, ends), "+Inf"]
+    return [(name, float(total)) for name, total in zip(names, accumulate(counts), strict=True)]
+
+
+def _shares(reading: LedgerReading) -> Iterator[Metric]:
+    judged: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(JUDGED, 0))
+    for row in reading.spells:
+        if row["standing"] in JUDGED:
+            for group in (row["provider"], "all"):
+                judged[group][row["standing"]] += row["spells"]
+    lower: dict[Key, float] = {}
+    upper: dict[Key, float] = {}
+    total: dict[Key, float] = {}
+    for group, count in sorted(judged.items()):
+        n = sum(count.values())
+        lower[group,] = count["within"] / n
+        upper[group,] = (n - count["certain_breaches"]) / n
+        total[group,] = float(n)
+    providers = {row["provider"] for row in reading.spells} - {"all"}
+    yield family(metrics.NORM_SHARE_LOWER, lower)
+    yield family(metrics.NORM_SHARE_UPPER, upper)
+    # No "all" here: a sum over providers is n, and must stay so.
+    yield family(
+        metrics.NORM_JUDGED, {(name,): total.get((name,), 0.0) for name in sorted(providers)}
+    )
+
+
+def _methodology(reading: LedgerReading, methodology: Methodology) -> Iterator[Metric]:
+    key = (methodology.id, str(methodology.version), methodology.digest)
+    yield family(metrics.METHODOLOGY_INFO, {key: 1.0})
+    norms: dict[Key, float] = {
+        (name,): methodology.norm_for(name).total_seconds() for name in reading.categories
+    }
+    # No category is called "other", so this is the norm of all that are not named.
+    norms[("other",)] = methodology.norm_for("other").total_seconds()
+    yield family(metrics.NORM_SECONDS, norms)
+
+
+def _progress(reading: LedgerReading) -> Iterator[Metric]:
+    events: dict[Key, float] = {
+        (row["topic"],): row["event_time"].timestamp()
+        for row in reading.progress
+        if row["event_time"] is not None
+    }
+    commits = [row["committed_at"].timestamp() for row in reading.progress]
+    yield family(metrics.LEDGER_EVENT_TIMESTAMP_SECONDS, events)
+    yield family(metrics.LEDGER_COMMIT_TIMESTAMP_SECONDS, {(): max(commits)} if commits else {})
+
+
+def _read_at(part: str, at: datetime) -> Metric:
+    return family(metrics.SNAPSHOT_TIMESTAMP_SECONDS, {(part,): at.timestamp()})

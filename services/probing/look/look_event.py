@@ -1,0 +1,126 @@
+"""The event that records a look: what was seen, and who answers for each address, as of the look."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from schemas.events import Agent, LookMade, Served
+from services.attribution.providermap import ProviderMap
+from services.core.verdict import Answer, Evidence, Judgement, judge, judge_answer
+from services.probing.dns.resolution import Resolution
+from services.probing.look.driver import Driver
+from services.probing.look.visit import Visit
+
+
+class Visited(NamedTuple):
+    """A visit that is over, who drove it, and what it comes to."""
+
+    visit: Visit
+    driver: Driver
+    evidence: Evidence
+    judgement: Judgement
+
+
+class LookWriter:
+    """Write the looks of one vantage down; `agent_kind` says under which policy it asks (G8)."""
+
+    def __init__(self, vantage: str, providers: ProviderMap, agent_kind: Agent) -> None:
+        self._vantage = vantage
+        self._providers = providers
+        self._agent_kind = agent_kind
+
+    def provider_of(self, at: datetime) -> Callable[[str], str | None]:
+        """Give what names the provider of an address as of an instant."""
+
+        def provider_of(address: str) -> str | None:
+            attribution = self._providers.provider_at(address, at)
+            return None if attribution is None else attribution.provider
+
+        return provider_of
+
+    def write(
+        self,
+        tick: datetime,
+        visited: Visited,
+        evidence: Evidence,
+        finished_at: datetime,
+        canary_at: datetime | None,
+    ) -> LookMade:
+        """Write the event of a look; `evidence` may say more than the visit's own, that the vantage was blind."""
+        # Judging again what was judged already would be a good part of a look.
+        same = evidence is visited.evidence
+        judgement = visited.judgement if same else judge(evidence)
+        answer, driver = deciding_answer(evidence), visited.driver
+        return LookMade(
+            vantage=self._vantage,
+            tick=tick,
+            started_at=driver.started_at,
+            finished_at=finished_at,
+            verdict=judgement.verdict,
+            reason=judgement.reason,
+            layer=judgement.layer,
+            method=_method(answer),
+            agent=self._agent(answer),
+            served=self._served(visited),
+            fingerprint=None if answer is None else answer.fingerprint,
+            canary_at=canary_at,
+            phases=driver.phases,
+            resolution_age_seconds=driver.resolution_age,
+            providers_left_out=self._left_out(visited),
+        )
+
+    def _agent(self, answer: Answer | None) -> Agent:
+        neutral = answer is not None and answer.neutral_agent
+        return "neutral" if neutral else self._agent_kind
+
+    def _served(self, visited: Visited) -> tuple[Served, ...]:
+        """Say of each address that was asked who answers for it, and what it said."""
+        at = visited.driver.started_at
+        return tuple(
+            self._one_served(address, at, verdict)
+            for address, verdict in visited.visit.verdicts.items()
+        )
+
+    def _one_served(self, address: str, at: datetime, verdict: str) -> Served:
+        attribution = self._providers.provider_at(address, at)
+        online, gone = verdict == "online", verdict == "removed"
+        if attribution is None:
+            return Served(address=address, online=online, gone=gone)
+        return Served(
+            address=address,
+            provider=attribution.provider,
+            role=attribution.role,
+            online=online,
+            gone=gone,
+        )
+
+    def _left_out(self, visited: Visited) -> tuple[str, ...] | None:
+        """Name the providers of which an address was not asked, and none that was asked serves; None: not known."""
+        resolution, verdicts = visited.visit.resolution, visited.visit.verdicts
+        if resolution is None or resolution.status != "addresses" or _is_partial(resolution):
+            return None
+        provider_of = self.provider_of(visited.driver.started_at)
+        unasked = {provider_of(a) for a in resolution.addresses if a not in verdicts}
+        served = {provider_of(a) for a, verdict in verdicts.items() if verdict == "online"}
+        return tuple(sorted(name for name in unasked - served if name is not None))
+
+
+def _is_partial(resolution: Resolution) -> bool:
+    return bool(resolution.left_out or resolution.unanswered_family)
+
+
+def deciding_answer(evidence: Evidence) -> Answer | None:
+    """Find the answer that the verdict rests on."""
+    if not evidence.answers:
+        return None
+    if len(evidence.answers) == 1:
+        return evidence.answers[0]
+    by_verdict = {judge_answer(answer).verdict: answer for answer in reversed(evidence.answers)}
+    for verdict in ("online", "undetermined", "removed"):
+        if verdict in by_verdict:
+            return by_verdict[verdict]
+    return None
+
+
+def _method(answer: Answer | None) -> Literal["HEAD", "GET", "DNS"]:
+    return "DNS" if answer is None else answer.method

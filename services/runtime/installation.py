@@ -1,0 +1,254 @@
+"""Everything on one machine: servers that are not configured, keys, topics, schema, and the roles.
+
+`Installation` is what `takedown up`, the demo and the tests use. Its roles are child processes, so
+that one that dies takes nothing with it. They end with this process, however it ends.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Self
+
+import msgspec
+import structlog
+
+from schemas.sealing import Keyring
+from services.runtime import datadir
+from services.runtime.embedded import EmbeddedKafka, EmbeddedPostgres, JarSources
+from services.runtime.embedded.server_process import DataDirLock
+from services.runtime.endpoints import (
+    LOCK_NAME,
+    Endpoints,
+    remove_endpoints,
+    with_addresses,
+    write_endpoints,
+)
+from services.runtime.keeper import Keeper
+from services.runtime.keyfile import ensure_keys, load_keyring
+from services.runtime.preparation import prepare_database, prepare_topics
+from services.runtime.role_children import RoleChildren
+from services.runtime.roles import default_roles, refuse_to_start
+from services.runtime.settings import Settings
+from services.runtime.supervisor import Backoff
+
+log = structlog.get_logger(__name__)
+
+Say = Callable[[str], None]
+
+
+class Installation:
+    """One running monitor on a data directory: `async with Installation(settings) as installation`.
+
+    Args:
+        settings: addresses that are set are used; what is not set is started here.
+        roles: which roles to run, one process each, in this order; a role may stand twice.
+        environments: more variables for the process of that name (`prober-2`), such as its vantage.
+        durable: False where losing data in a power cut is no loss (tests, the demo).
+        fetch: may Kafka's jars be fetched when the cache is empty?
+        backoff: how soon a role that ended is started again.
+        say: takes lines for people.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        roles: Sequence[str] | None = None,
+        *,
+        environments: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+        durable: bool = True,
+        fetch: bool = True,
+        backoff: Backoff | None = None,
+        say: Say = lambda _: None,
+    ) -> None:
+        self.settings = settings
+        self.roles = tuple(default_roles(settings) if roles is None else roles)
+        self.kafka: EmbeddedKafka | None = None
+        self.postgres: EmbeddedPostgres | None = None
+        self.keys_file: Path | None = None
+        self._environments = environments
+        self._durable = durable
+        self._fetch = fetch
+        self._backoff = backoff
+        self._say = say
+        self._children: RoleChildren | None = None
+        self._keepers: list[Keeper] = []
+        self._stack = contextlib.AsyncExitStack()
+
+    def __repr__(self) -> str:
+        return f"<Installation {self.settings.data_path} roles={','.join(self.roles)}>"
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """The address of Kafka."""
+        assert self.settings.kafka.bootstrap_servers is not None
+        return self.settings.kafka.bootstrap_servers
+
+    @property
+    def dsn(self) -> str:
+        """The address of Postgres, password included: never log it."""
+        assert self.settings.database.url is not None
+        return self.settings.database.url
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keys in use."""
+        return load_keyring(self.settings)
+
+    @property
+    def children(self) -> RoleChildren:
+        """The processes of the roles: their ports, and how to kill and restart them."""
+        assert self._children is not None, "the installation is not running"
+        return self._children
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The port of /metrics, /healthz and /readyz by process."""
+        return self.children.ports
+
+    async def __aenter__(self) -> Self:
+        for role in self.roles:
+            refuse_to_start(self.settings, role)
+        async with contextlib.AsyncExitStack() as stack:
+            await self._start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    async def kill(self, name: str) -> None:
+        """SIGKILL the process of a role; it is started again by itself."""
+        await self.children.kill(name)
+
+    async def restart(self, name: str) -> None:
+        """Stop the process of a role in order, and start it again."""
+        await self.children.restart(name)
+
+    async def ready(self, within_seconds: float = 60.0) -> None:
+        """Return when every role is ready; raises if one can't run."""
+        await self.children.ready(within_seconds)
+
+    async def failed(self) -> None:
+        """Return never, or raise once a role or a server can't run at all."""
+        works = [asyncio.ensure_future(self.children.failed()), *(k.lost for k in self._keepers)]
+        try:
+            done, _ = await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            works[0].cancel()
+        for work in done:
+            work.result()
+
+    async def _start(self, stack: contextlib.AsyncExitStack) -> None:
+        data = self.settings.data_path
+        datadir.prepare(data)
+        lock = DataDirLock(data / LOCK_NAME)
+        await lock.acquire()
+        stack.callback(lock.release)
+        self._have_keys()
+        await self._start_servers(stack)
+        await prepare_topics(self.settings)
+        await prepare_database(self.settings)
+        self._keep(stack)
+        self._children = RoleChildren(
+            self.settings, self.roles, self._environments, self._backoff, self._say
+        )
+        self._publish(stack)
+        stack.push_async_callback(self._children.stop)
+        await self._children.start()
+
+    def _keep(self, stack: contextlib.AsyncExitStack) -> None:
+        """Watch over the servers that were started here, from when they are in use until they are stopped."""
+        started = (("Kafka", self.kafka), ("PostgreSQL", self.postgres))
+        self._keepers = [
+            Keeper(name, server, self._say, self._backoff) for name, server in started if server
+        ]
+        for keeper in self._keepers:
+            stack.push_async_callback(keeper.stop)
+
+    def _have_keys(self) -> None:
+        self.keys_file, created = ensure_keys(self.settings)
+        self.settings = msgspec.structs.replace(self.settings, keys_file=str(self.keys_file))
+        if created:
+            self._say(
+                f"created new keys in {self.keys_file}: BACK THIS FILE UP, apart from the data. Without "
+                "it no case can be named and no sealed URL opened again."
+            )
+
+    async def _start_servers(self, stack: contextlib.AsyncExitStack) -> None:
+        """Start the servers that are not configured; both at once, because a JVM starts slowly."""
+        missing = []
+        if self.settings.database.url is None:
+            missing.append("database")
+        if self.settings.kafka.bootstrap_servers is None:
+            missing.append("kafka")
+        starts = [self._start_server(name, stack) for name in missing]
+        for result in await asyncio.gather(*starts, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+        endpoints = Endpoints(
+            bootstrap_servers=self.kafka.bootstrap_servers if self.kafka else "",
+            database_url=self.postgres.dsn if self.postgres else "",
+        )
+        self.settings = with_addresses(self.settings, endpoints, missing)
+
+    async def _start_server(self, name: str, stack: contextlib.AsyncExitStack) -> None:
+        data = self.settings.data_path
+        server: EmbeddedKafka | EmbeddedPostgres
+        if name == "kafka":
+            jars = jar_sources(self.settings)
+            server = self.kafka = EmbeddedKafka(data / "kafka", jars=jars, fetch=self._fetch)
+        else:
+            server = self.postgres = EmbeddedPostgres(data / "postgres", durable=self._durable)
+        self._say(f"starting {'Kafka' if name == 'kafka' else 'PostgreSQL'} ...")
+        await server.start()
+        stack.push_async_callback(server.stop)
+
+    def _publish(self, stack: contextlib.AsyncExitStack) -> None:
+        host = self.settings.http.host
+        http = {name: f"{host}:{port}" for name, port in self.ports.items()}
+        endpoints = Endpoints(
+            bootstrap_servers=self.bootstrap_servers, database_url=self.dsn, http=http
+        )
+        data = self.settings.data_path
+        write_endpoints(data, endpoints)
+        stack.callback(remove_endpoints, data)
+
+
+def jar_sources(settings: Settings) -> JarSources:
+    """Return the sources of Kafka's jars."""
+    kafka = settings.kafka
+    return JarSources(
+        cache=settings.cache_path,
+        folder=Path(kafka.jars_dir) if kafka.jars_dir else None,
+        kafka_home=Path(kafka.home) if kafka.home else None,
+    )
+
+
+class Interrupt:
+    """Turn the first SIGTERM or SIGINT into the cancellation of a task; later ones change nothing.
+
+    A second Ctrl-C must not cut the stop short in the middle: what runs would be left to its guardians.
+    """
+
+    def __init__(self, task: "asyncio.Task[object]") -> None:
+        self.requested = False
+        self._task = task
+
+    def install(self) -> None:
+        """Take over both signals."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._ask)
+
+    def _ask(self) -> None:
+        if not self.requested:
+            self.requested = True
+            self._task.cancel()

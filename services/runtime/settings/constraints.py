@@ -1,0 +1,236 @@
+"""The rules that join settings; each yields what is wrong and what to do."""
+
+import ipaddress
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from schemas.errors import BadUrl, ConfigError
+from schemas.methodology import shipped
+from schemas.urls import canonical
+from services.probing.http.egress import proxy_of
+from services.runtime.settings.model import Settings
+
+Rule = Callable[[Settings], Iterator[str]]
+
+
+def config_error(*problems: str) -> ConfigError:
+    """Make the error of wrong settings: all of them at once, one a line where there are several."""
+    if len(problems) == 1:
+        return ConfigError(f"settings: {problems[0]}")
+    return ConfigError("\n  ".join([f"{len(problems)} settings are wrong:", *problems]))
+
+
+def files_exist(settings: Settings) -> Iterator[str]:
+    """Name every file that a setting points to and that is not there."""
+    named = {
+        "TAKEDOWN_KEYS_FILE": settings.keys_file,
+        "TAKEDOWN_SIGNING_KEY_FILE": settings.signing_key_file,
+        "TAKEDOWN_PROVIDER_MAP": settings.provider_map,
+        "TAKEDOWN_KAFKA_SSL_CAFILE": settings.kafka.ssl_cafile,
+    }
+    for variable, path in named.items():
+        if path is not None and not Path(path).is_file():
+            yield f"{variable} names {path}, which is not a file"
+
+
+def folders_exist(settings: Settings) -> Iterator[str]:
+    """Name every folder that a setting points to and that is not there."""
+    named = {
+        "TAKEDOWN_KAFKA_JARS_DIR": settings.kafka.jars_dir,
+        "TAKEDOWN_KAFKA_HOME": settings.kafka.home,
+    }
+    for variable, path in named.items():
+        if path is not None and not Path(path).is_dir():
+            yield f"{variable} names {path}, which is not a directory"
+
+
+def database_url_is_postgres(settings: Settings) -> Iterator[str]:
+    """Refuse an address that is not one of PostgreSQL; the address itself is never repeated."""
+    url = settings.database.url
+    if url is not None and not url.startswith(("postgresql://", "postgres://")):
+        yield "TAKEDOWN_DATABASE_URL must begin with postgresql://"
+
+
+def bootstrap_servers_have_ports(settings: Settings) -> Iterator[str]:
+    """Refuse a broker without a port."""
+    for server in (settings.kafka.bootstrap_servers or "").split(","):
+        name, _, port = server.strip().rpartition(":")
+        if server and not (name and port.isdigit() and 0 < int(port) < 65536):
+            yield "TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS needs host:port,host:port,..."
+            return
+
+
+def sasl_is_whole(settings: Settings) -> Iterator[str]:
+    """Require a complete login where the protocol is SASL, and none where it is not."""
+    kafka = settings.kafka
+    login = (kafka.sasl_mechanism, kafka.sasl_username, kafka.sasl_password)
+    if kafka.security_protocol.startswith("SASL"):
+        if None in login:
+            yield (
+                f"TAKEDOWN_KAFKA_SECURITY_PROTOCOL={kafka.security_protocol} needs "
+                "TAKEDOWN_KAFKA_SASL_MECHANISM, _SASL_USERNAME and _SASL_PASSWORD"
+            )
+    elif any(login):
+        yield (
+            "TAKEDOWN_KAFKA_SASL_* is set but TAKEDOWN_KAFKA_SECURITY_PROTOCOL is "
+            f"{kafka.security_protocol}; set it to SASL_SSL, or remove the login"
+        )
+
+
+def tls_has_a_use(settings: Settings) -> Iterator[str]:
+    """Refuse certificate authorities that a plain connection would silently not use."""
+    kafka = settings.kafka
+    if kafka.ssl_cafile is not None and "SSL" not in kafka.security_protocol:
+        yield "TAKEDOWN_KAFKA_SSL_CAFILE is set but the protocol has no TLS; set SSL or SASL_SSL"
+
+
+def public_probing_is_answered_for(settings: Settings) -> Iterator[str]:
+    """Refuse to look at public addresses until it is known who does it and by what right (G6)."""
+    probe = settings.probe
+    wanted = {
+        "TAKEDOWN_PROBE_OPERATOR": probe.operator,
+        "TAKEDOWN_PROBE_CONTACT": probe.contact,
+        "TAKEDOWN_PROBE_LEGAL_BASIS": probe.legal_basis,
+    }
+    missing = [variable for variable, value in wanted.items() if not (value or "").strip()]
+    if probe.mode == "public" and missing:
+        yield (
+            f"TAKEDOWN_PROBE_MODE=public refuses to start without {', '.join(missing)}: "
+            "name who probes, how to reach them and the legal basis"
+        )
+
+
+def nameservers_are_addresses(settings: Settings) -> Iterator[str]:
+    """Refuse a resolver that would itself have to be resolved."""
+    for server in settings.probe.nameservers:
+        try:
+            split_nameserver(server)
+        except ValueError:
+            yield (
+                f"TAKEDOWN_PROBE_NAMESERVERS: {server!r} is no `address` or `address:port`, "
+                "with or without `operator@` before it"
+            )
+
+
+def operator_of(nameserver: str) -> str:
+    """Name who runs a resolver; empty where the setting does not say."""
+    return nameserver.rpartition("@")[0]
+
+
+def names_of_one_operator(settings: "Settings") -> Iterator[str]:
+    """Advise to name the resolvers of a second operator, before a removal hangs on what one of them says."""
+    operators = {operator_of(server) for server in settings.probe.nameservers}
+    if settings.probe.mode == "public" and len(operators) < 2:
+        yield (
+            "that a name does not exist is believed of the resolvers of one operator alone, and may be its filter; "
+            "set TAKEDOWN_PROBE_NAMESERVERS to those of two, as in own@192.0.2.53,other@198.51.100.53"
+        )
+
+
+def split_nameserver(text: str) -> tuple[str, int]:
+    """Read `address`, `address:port` or `[address]:port`, without `operator@`; raises `ValueError`."""
+    text = text.rpartition("@")[2]
+    try:
+        return str(ipaddress.ip_address(text)), 53
+    except ValueError:
+        parts = urlsplit(f"//{text}")
+        return str(ipaddress.ip_address(parts.hostname or "")), parts.port or 53
+
+
+def simulation_has_a_resolver(settings: Settings) -> Iterator[str]:
+    """Refuse a simulation that would ask the real name servers, or those of another machine."""
+    if settings.probe.mode != "simulated":
+        return
+    try:
+        addresses = [split_nameserver(server)[0] for server in settings.probe.nameservers]
+    except ValueError:
+        return  # another rule's to say
+    if not addresses or not all(ipaddress.ip_address(a).is_loopback for a in addresses):
+        yield (
+            "TAKEDOWN_PROBE_MODE=simulated needs TAKEDOWN_PROBE_NAMESERVERS on loopback: the name "
+            "server that `python -m services.simulation.internet` prints when it serves"
+        )
+
+
+def ports_can_be_asked(settings: Settings) -> Iterator[str]:
+    """Refuse port 0."""
+    if 0 in settings.probe.ports:
+        yield "TAKEDOWN_PROBE_PORTS needs ports of 1 to 65535"
+
+
+def denied_networks_are_networks(settings: Settings) -> Iterator[str]:
+    """Refuse a network that would deny nothing."""
+    for text in settings.probe.denied_networks:
+        try:
+            ipaddress.ip_network(text)
+        except ValueError:
+            yield f"TAKEDOWN_PROBE_DENIED_NETWORKS: {text!r} is not a network such as 192.0.2.0/24"
+
+
+def egress_is_possible(settings: Settings) -> Iterator[str]:
+    """Refuse a way out that leads nowhere, or out of a simulation; the proxy is never repeated."""
+    probe = settings.probe
+    if probe.bind_address is not None:
+        if probe.egress_proxy is not None:
+            yield "TAKEDOWN_PROBE_BIND_ADDRESS and _EGRESS_PROXY are both set; keep one"
+        if not _is_address(probe.bind_address):
+            yield "TAKEDOWN_PROBE_BIND_ADDRESS must be an address of this machine"
+    if probe.egress_proxy is None:
+        return
+    try:
+        proxy = proxy_of(probe.egress_proxy)
+    except ConfigError as error:
+        yield f"TAKEDOWN_PROBE_EGRESS_PROXY: {error}"
+        return
+    if probe.mode == "simulated" and proxy.host not in ("127.0.0.1", "::1", "localhost"):
+        yield "TAKEDOWN_PROBE_EGRESS_PROXY: a simulation must not leave this machine; use 127.0.0.1"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def canary_is_a_url(settings: Settings) -> Iterator[str]:
+    """Refuse a canary that can't be looked at."""
+    if settings.probe.canary_url is None:
+        return
+    try:
+        url = canonical(settings.probe.canary_url)
+    except BadUrl as error:
+        yield f"TAKEDOWN_CANARY_URL: {error}"
+        return
+    if url.not_measurable is not None:
+        yield "TAKEDOWN_CANARY_URL must be a plain http or https URL without credentials"
+
+
+def methodology_is_known(settings: Settings) -> Iterator[str]:
+    """Refuse a methodology that is neither shipped nor a file."""
+    name = settings.methodology
+    if name not in shipped() and not Path(name).is_file():
+        yield (
+            f"TAKEDOWN_METHODOLOGY={name} is neither a shipped methodology "
+            f"({', '.join(sorted(shipped()))}) nor a file"
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    files_exist,
+    folders_exist,
+    database_url_is_postgres,
+    bootstrap_servers_have_ports,
+    sasl_is_whole,
+    tls_has_a_use,
+    public_probing_is_answered_for,
+    nameservers_are_addresses,
+    simulation_has_a_resolver,
+    ports_can_be_asked,
+    denied_networks_are_networks,
+    egress_is_possible,
+    canary_is_a_url,
+    methodology_is_known,
+)

@@ -1,0 +1,596 @@
+"""Random hosts, and the life of one URL at them, played through the look, the verdict and the fold.
+
+A life is drawn from a seed: which code of the host answers the URL, what its HEAD is worth, how it answers what it does
+not have and what it removed, where it redirects to, which walls stand for hours, and when the URL is served. `play`
+makes the looks that a prober would make, without a socket or a clock, and tells what was said that is not true.
+
+Left out, because one vantage can't tell it from something else, whatever it asks:
+
+- a wall that answers as the host has always answered what it does not have (redirect, page, 404 to every agent);
+- a wall around what exists alone: for us, each such URL went as a removed one does;
+- what a host puts in the place of the object (a picture, a page of its own) before anybody saw the object there, and
+  a page of about the same length in the place of a page;
+- a cache that serves, to HEAD or to all, what its origin removed: it is served.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any, Literal, NamedTuple
+from urllib.parse import quote
+from zlib import crc32
+
+from schemas import events as ev
+from schemas import ids
+from schemas.events import Event, LookMade, Served
+from schemas.methodology import shipped
+from schemas.urls import canonical
+from services.core.bounds import standing
+from services.core.cadence import next_look
+from services.core.case import Case
+from services.core.fold import extend, fold
+from services.core.machines import Clock
+from services.core.watch_entry import entry_of
+from services.probing.http.exchange import Reply
+from services.probing.limits.gate import CONFIRMING, DEADLINE, REST
+from services.probing.schedule.profiles import baseline_of, content_of
+from tests.unit.probing.look import script
+from tests.unit.probing.look.script import Played, Request, Script
+
+METHODOLOGY = shipped()["nl-24h"]
+START = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR = 3600.0
+WATCHED_HOURS = 60
+_SOON = 2 * HOUR
+
+
+class Layout(NamedTuple):
+    """Which code of a host answers a URL: `key` takes from a path and a query what chooses the object, or None.
+
+    `names` are the keys of the URL under watch, the outer one first.
+    """
+
+    name: str
+    target: str
+    keys: tuple[str, ...]
+    key: Callable[[str, dict[str, str]], tuple[str, ...] | None]
+
+
+def _pieces(shape: str) -> Callable[[str, dict[str, str]], tuple[str, ...] | None]:
+    """Make a reader of paths of a shape: `*` stands for what chooses the object."""
+    wanted = shape.split("/")
+
+    def read(path: str, _: dict[str, str]) -> tuple[str, ...] | None:
+        pieces = path.split("/")
+        if len(pieces) != len(wanted):
+            return None
+        pairs = list(zip(wanted, pieces, strict=True))
+        if any(want not in ("*", piece) for want, piece in pairs):
+            return None
+        return tuple(piece for want, piece in pairs if want == "*")
+
+    return read
+
+
+def _value(wanted: str, name: str, **fixed: str) -> Callable[..., tuple[str, ...] | None]:
+    """Make a reader of a value of the query of one path; other values choose the program."""
+
+    def read(path: str, query: dict[str, str]) -> tuple[str, ...] | None:
+        if path != wanted or any(query.get(n) != value for n, value in fixed.items()):
+            return None
+        return (query[name],) if name in query else None
+
+    return read
+
+
+def _layouts(random: Random, extension: str) -> tuple[Layout, ...]:
+    number, other = str(random.randint(100, 9_999_999)), str(random.randint(10, 99_999))
+    hexa, name = f"{random.getrandbits(64):016x}", random.choice(("holiday", "IMG_2231", "a"))
+    file, slug = f"{hexa}.{extension}", f"{name}.{extension}"
+    return (
+        Layout("file", f"/img/{file}", (file,), _pieces("/img/*")),
+        Layout("slug", f"/photos/{slug}", (slug,), _pieces("/photos/*")),
+        Layout("bare", f"/{slug}", (slug,), _pieces("/*")),
+        Layout("hash", f"/i/{hexa[:8]}", (hexa[:8],), _pieces("/i/*")),
+        Layout("decorated", f"/img/{file}?utm_source=m&v=3", (file,), _pieces("/img/*")),
+        Layout("query", f"/view.php?id={number}", (number,), _value("/view.php", "id")),
+        Layout(
+            "query beside",
+            f"/index.php?page=photo&id={number}",
+            (number,),
+            _value("/index.php", "id", page="photo"),
+        ),
+        Layout("front query", f"/?p={number}", (number,), _value("/", "p")),
+        Layout(
+            "thumb",
+            f"/thumb.php?src=/files/{file}&w=600&h=400",
+            (f"/files/{file}",),
+            _value("/thumb.php", "src"),
+        ),
+        Layout("segment", f"/photo/{number}/full", (number,), _pieces("/photo/*/full")),
+        Layout("folder", f"/photo/{number}/", (number,), _pieces("/photo/*/")),
+        Layout(
+            "several",
+            f"/g/{other}/p/{number}.{extension}",
+            (other, f"{number}.{extension}"),
+            _pieces("/g/*/p/*"),
+        ),
+        Layout("album", f"/album/{hexa}/{slug}", (hexa, slug), _pieces("/album/*/*")),
+    )
+
+
+class Wall(NamedTuple):
+    """What everybody but the object's public meets for a time, in seconds."""
+
+    since: float
+    until: float
+    kind: str
+
+
+class Life(NamedTuple):
+    """One URL at one host. `served` are the stretches of seconds in which it is; the notice goes out at `notice`."""
+
+    seed: int
+    layout: Layout
+    url: str
+    media: str
+    length: int
+    head: str
+    ranged: bool
+    outer: str
+    absent: str
+    foreign: str
+    gone: str
+    redirect: str
+    redirects_all: bool
+    walls: tuple[Wall, ...]
+    optimised_at: float | None
+    restart_at: float | None
+    served: tuple[tuple[float, float], ...]
+    notice: float
+
+    def is_served(self, at: float) -> bool:
+        """Tell the truth."""
+        return any(since <= at < until for since, until in self.served)
+
+    def wall(self, at: float) -> str | None:
+        """Name the wall that stands at an instant."""
+        return next((wall.kind for wall in self.walls if wall.since <= at < wall.until), None)
+
+
+# -- drawing a life --------------------------------------------------------------------------------
+
+FOR_EVER = 1e9
+_REFUSALS = (400, 401, 402, 403, 404, 405, 409, 411, 415, 418, 421, 422, 429, 451, 500, 501, 502)
+_HEADS = (
+    *(["right"] * 8),
+    *("refused", "refused", "always 200", "always 200 empty", "always 200 typed", "no length"),
+    *("no length", "zero", "front", "closes", "hangs", "untyped"),
+)
+_MISSING = (
+    *(["404"] * 6),
+    *("410", "page", "page", "varied page", "unmeasured page", "front", "sorry", "sorry path"),
+    *("403", "empty", "placeholder"),
+)
+_WALLS = ("page", "unmeasured page", "login", "front", "maintenance", "403", "503", "503 later")
+_MORE_WALLS = ("challenge", "reset", "hotlink", "agent 404", "empty", "429", "500")
+
+
+def draw(seed: int) -> Life:
+    """Draw a life; the same one for a seed."""
+    random = Random(seed)
+    media = random.choice(("image/jpeg", "image/jpeg", "image/png", "video/mp4", "text/html"))
+    extension = {"image/png": "png", "video/mp4": "mp4", "text/html": "html"}.get(media, "jpg")
+    layout = random.choice(_layouts(random, extension))
+    absent = random.choice(_MISSING)
+    served = _stretches(random)
+    redirect = random.choice(("", "", "", "", "https", "mirror", "canonical", "opaque"))
+    host = "pics.example" if random.random() < 0.8 else "www.pics.co.uk"
+    return Life(
+        seed=seed,
+        layout=layout,
+        url=f"http://{host}{layout.target}",
+        media=media,
+        length=int(2 ** random.uniform(9, 22)),
+        head=_head(random),
+        ranged=random.random() < 0.7,
+        outer=random.choice((absent, "404", "front")),
+        absent=absent,
+        foreign=random.choice((absent, "404")),
+        gone=_gone(random, media, absent, served),
+        redirect=redirect,
+        redirects_all=random.random() < 0.5,
+        walls=_walls(random, absent),
+        optimised_at=random.uniform(0, 70) * HOUR if random.random() < 0.1 else None,
+        restart_at=random.uniform(0, 60) * HOUR if random.random() < 0.2 else None,
+        served=served,
+        notice=random.choice((0.0, 0.2, 1.5)) * HOUR,
+    )
+
+
+def _head(random: Random) -> str:
+    head = random.choice(_HEADS)
+    return f"{random.choice(_REFUSALS)}" if head == "refused" else head
+
+
+def _stretches(random: Random) -> tuple[tuple[float, float], ...]:
+    """Draw when it is served; changes lie between looks, on half minutes."""
+    kind = random.random()
+    end = random.randint(3, 4000) * 60.0 + 30.5
+    if kind < 0.2:
+        return ((-FOR_EVER, FOR_EVER),)
+    if kind < 0.35:
+        return ((-FOR_EVER, -random.randint(1, 100) * 60.0),)
+    if kind < 0.9:
+        return ((-FOR_EVER, end),)
+    return ((-FOR_EVER, end), (end + random.randint(1, 1200) * 60.0, FOR_EVER))
+
+
+def _gone(random: Random, media: str, absent: str, served: tuple[tuple[float, float], ...]) -> str:
+    """Draw how what was removed is answered: as what never was, in most cases."""
+    choices = [*([absent] * 10), "404", "410", "451", "403", "empty", "front", "removed"]
+    if served[0][1] > HOUR:
+        choices += ["placeholder"] if media == "text/html" else ["placeholder", "notice page"]
+    return random.choice(choices)
+
+
+def _walls(random: Random, absent: str) -> tuple[Wall, ...]:
+    if random.random() < 0.5:
+        return ()
+    kinds = [k for k in (*_WALLS, *_MORE_WALLS) if k not in _alike_walls(absent)]
+    found = []
+    for _ in range(random.randint(1, 2)):
+        since = random.uniform(-10, 70) * HOUR
+        found.append(
+            Wall(since, since + random.choice((1, 3, 10, 40)) * HOUR, random.choice(kinds))
+        )
+    return tuple(found)
+
+
+def _alike_walls(absent: str) -> tuple[str, ...]:
+    """Name the walls that answer as a host does what it does not have."""
+    return {
+        "front": ("front",),
+        "403": ("403",),
+        "empty": ("empty",),
+        "unmeasured page": ("unmeasured page",),
+    }.get(absent, ())
+
+
+# -- the host --------------------------------------------------------------------------------------
+
+
+class Site:
+    """The host of a life: a function of a request."""
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+
+    def __call__(self, request: Request) -> Reply:
+        """Answer."""
+        life = self._life
+        wall = life.wall(request.at)
+        if wall is not None:
+            walled = self._walled(wall, request)
+            if walled is not None:
+                return walled
+        got = self._got(request._replace(method="GET"))
+        return got if request.method == "GET" else self._headed(got, request)
+
+    def _headed(self, got: Reply, request: Request) -> Reply:
+        """Make of what GET gives what this host says to HEAD."""
+        head, served = self._life.head, got.status in (200, 206)
+        fields: dict[str, Any] = {
+            "content_type": got.content_type,
+            "content_length": got.content_length,
+            "location": got.location,
+        }
+        status = 200 if served else got.status or 200
+        if head.isdigit():
+            return script.reply(request, int(head))
+        if head == "always 200":
+            return script.reply(request, 200, content_type="text/html", content_length=1_234)
+        if head == "always 200 empty":
+            return script.reply(request, 200, content_length=0)
+        if head == "always 200 typed":
+            return script.reply(request, 200, content_type=self._life.media)
+        if head == "front":
+            return script.sent(request, "/")
+        if head in ("closes", "hangs"):
+            return script.fault(request, "disconnected" if head == "closes" else "response_timeout")
+        if head == "no length" or (head == "untyped" and served):
+            fields["content_length"] = None
+        if head == "untyped":
+            fields["content_type"] = None
+        if head == "zero" and served:
+            fields["content_length"] = 0
+        return script.reply(request, status, **fields)
+
+    # -- by GET --
+
+    def _got(self, request: Request) -> Reply:
+        life = self._life
+        path, _, text = request.target.partition("?")
+        query = dict(piece.partition("=")[::2] for piece in text.split("&"))
+        fixed = self._fixed(path, text, request)
+        if fixed is not None:
+            return fixed
+        keys = life.layout.key(path, query)
+        if path.startswith("/o/"):
+            keys = life.layout.keys if path == f"/o/{self._opaque()}" else None
+        served = life.is_served(request.at)
+        onward = self._onward(request, keys, served)
+        if onward is not None:
+            return onward
+        if keys is None:
+            return self._absent(life.foreign, request)
+        if keys != life.layout.keys:
+            outer = len(keys) > 1 and keys[0] != life.layout.keys[0]
+            return self._absent(life.outer if outer else life.absent, request)
+        return self._object(request) if served else self._absent(life.gone, request)
+
+    def _fixed(self, path: str, query: str, request: Request) -> Reply | None:
+        """Answer what every host has."""
+        if path == "/" and not query:
+            return script.page(request, 9_000 + int(request.at) % 300)
+        if path == "/sorry":
+            return script.page(request, 3_000 + len(query))
+        if path == "/removed.png":
+            return script.reply(request, 200, content_type="image/png", content_length=1_503)
+        return script.page(request, 2_000) if path in ("/login", "/maintenance") else None
+
+    def _onward(self, request: Request, keys: tuple[str, ...] | None, served: bool) -> Reply | None:
+        """Redirect to where the object lives."""
+        life, url = self._life, request.url
+        own = keys == life.layout.keys
+        if not (own and served) and not life.redirects_all:
+            return None
+        if life.redirect == "https" and url.scheme == "http":
+            return script.sent(request, "https" + url.href[4:])
+        if life.redirect == "mirror" and not url.host.startswith("img3."):
+            domain = url.host.removeprefix("www.")
+            return script.sent(request, f"http://img3.{domain}{request.target}")
+        if life.redirect == "canonical" and "utm_source" in request.target:
+            return script.sent(request, request.target.partition("?")[0])
+        if life.redirect == "opaque" and own and not url.href.partition("/o/")[1]:
+            return script.sent(request, f"/o/{self._opaque()}")
+        return None
+
+    def _opaque(self) -> str:
+        return f"{crc32(self._life.url.encode()):08x}"
+
+    def _object(self, request: Request) -> Reply:
+        life = self._life
+        length: int | None = life.length
+        if life.media == "text/html":
+            length = int(life.length * (1 + 0.05 * (crc32(f"{request.at}".encode()) % 100) / 100))
+        elif life.optimised_at is not None and request.at >= life.optimised_at:
+            length = int(life.length * 0.7)
+        status = 206 if life.ranged else 200
+        return Reply(method="GET", status=status, content_type=life.media, content_length=length)
+
+    def _absent(self, kind: str, request: Request) -> Reply:
+        """Answer what there is not (any more)."""
+        if kind.isdigit():
+            return script.reply(request, int(kind), content_type="text/html", content_length=150)
+        match kind:
+            case "page":
+                return script.page(request, 5_120)
+            case "varied page":
+                return script.page(request, 5_120 + crc32(request.url.href.encode()) % 400)
+            case "unmeasured page":
+                return script.page(request, None)
+            case "notice page":
+                return script.page(request, 4_444)
+            case "front":
+                return script.sent(request, "/")
+            case "sorry":
+                return script.sent(request, "/sorry")
+            case "sorry path":
+                return script.sent(request, f"/sorry?from={quote(request.target, safe='')}")
+            case "removed":
+                return script.sent(request, "/removed.png")
+            case "empty":
+                return script.page(request, 0)
+        return script.reply(request, 200, content_type="image/png", content_length=1_777)
+
+    # -- walls --
+
+    def _walled(self, kind: str, request: Request) -> Reply | None:
+        """Answer as a wall does; None where it lets this request through."""
+        if kind.isdigit():
+            return script.reply(request, int(kind), content_type="text/html", content_length=200)
+        front = request.target == "/"
+        match kind:
+            case "page":
+                return script.page(request, 2_222)
+            case "unmeasured page":
+                return script.page(request, None)
+            case "empty":
+                return script.page(request, 0)
+            case "503 later":
+                return script.reply(request, 503, retry_after="600", content_length=0)
+            case "challenge":
+                return script.reply(request, 403, challenge=True, content_length=900)
+            case "reset":
+                return script.fault(request, "blocked_reset")
+            case "login":
+                back = f"/login?next={quote(request.target, safe='')}"
+                return None if request.target.startswith("/login") else script.sent(request, back)
+            case "maintenance":
+                there = request.target == "/maintenance"
+                return None if there else script.sent(request, "/maintenance")
+            case "front":
+                return None if front else script.sent(request, "/")
+            case "agent 404":
+                return None if request.neutral else script.missing(request)
+        if front:
+            return None
+        return script.reply(request, 200, content_type="image/png", content_length=4_321)
+
+
+# -- playing it ------------------------------------------------------------------------------------
+
+CASE = "0123456789abcdef" * 2
+_LONG = timedelta(hours=WATCHED_HOURS)
+
+
+class Course(NamedTuple):
+    """What a life came to: `false` statements, the standing of its spell, and every look."""
+
+    life: Life
+    false: tuple[str, ...]
+    standing: str
+    looks: tuple[tuple[float, Played], ...]
+    case: Case
+
+    def told(self) -> str:
+        """Tell the life step by step."""
+        lines = [f"life {self.life.seed}: {self.life._replace(layout=self.life.layout.name)}"]
+        lines += [f"  FALSE: {text}" for text in self.false]
+        for at, look in self.looks:
+            truth = "served" if self.life.is_served(at) else "gone"
+            asked = ", ".join(
+                f"{r.method}{'~' if r.neutral else ''} {r.target}" for r in look.requests
+            )
+            wall = self.life.wall(at)
+            lines.append(f"  {at / HOUR:7.3f} h {truth:6} wall={wall} {look.said}: {asked}")
+        lines.append(f"  {self.case.spell}")
+        return "\n".join(lines)
+
+
+def play(life: Life) -> Course:
+    """Play a life from its report to the end of the watch."""
+    game = _Game(life)
+    game.run()
+    return Course(
+        life,
+        tuple(game.false()),
+        standing(game.case, game.case.spell, METHODOLOGY, START + _LONG),
+        tuple(game.looks),
+        game.case,
+    )
+
+
+def _instant(at: float) -> datetime:
+    return START + timedelta(seconds=at)
+
+
+def _seconds(instant: datetime) -> float:
+    return (instant - START).total_seconds()
+
+
+class _Game:
+    def __init__(self, life: Life) -> None:
+        self.life = life
+        self.url = canonical(life.url)
+        self.script = Script(Site(life), seed=life.seed)
+        self.looks: list[tuple[float, Played]] = []
+        self.events: list[Event] = [
+            self._event(0.0, ev.ReportFiled(reporter="hotline", sealed_url="sealed"))
+        ]
+        self.notice: Event | None = self._event(
+            life.notice, ev.NoticeSent(notice_id="n", provider="giant")
+        )
+        self.case = fold(self.events, METHODOLOGY)[0]
+
+    def _event(self, at: float, data: ev.Payload) -> Event:
+        name = ids.look_id(CASE, type(data).__name__, START, _instant(at))
+        return Event(id=name, time=_instant(at), source="test", case_id=CASE, data=data)
+
+    def run(self) -> None:
+        """Make each look that the cadence asks for."""
+        after = START - timedelta(seconds=1)
+        while True:
+            entry = entry_of(self.case, METHODOLOGY)
+            tick = entry and next_look(entry, CASE, METHODOLOGY, after)
+            if self.notice is not None and (tick is None or self.notice.time <= tick):
+                self._send_notice()
+                continue
+            if entry is None or tick is None or tick > START + _LONG:
+                return
+            self._look(entry, tick)
+            after = tick
+
+    def _send_notice(self) -> None:
+        assert self.notice is not None
+        self.events.append(self.notice)
+        self.notice = None
+        self.case = fold(self.events, METHODOLOGY)[0]
+
+    def _look(self, entry: ev.WatchEntry, tick: datetime) -> None:
+        at = _seconds(tick) + 1.0
+        if self.life.restart_at is not None and self.script.now < self.life.restart_at <= at:
+            self.script = Script(Site(self.life), seed=self.life.seed + 1)
+        self.script.now = max(self.script.now, at)
+        begun = self.script.now
+        base = entry.baseline
+        played = self.script.look(
+            self.url,
+            case=CASE,
+            known_online=entry.known_online,
+            baseline=baseline_of(content_of(base), base and base.content_length),
+            confirming=entry.suspected_at is not None,
+            host_dark=entry.host_dark,
+            priority=_priority(entry, tick),
+        )
+        self.looks.append((begun, played))
+        event = self._event(self.script.now, self._record(tick, begun, played))
+        self.events.append(event)
+        extend(self.case, event, METHODOLOGY)
+
+    def _record(self, tick: datetime, begun: float, played: Played) -> LookMade:
+        served = tuple(
+            Served(address=a, provider="giant", online=said == "online", gone=said == "removed")
+            for a, said in played.verdicts.items()
+        )
+        return LookMade(
+            vantage="home",
+            tick=tick,
+            started_at=_instant(begun),
+            finished_at=_instant(self.script.now),
+            verdict=played.judgement.verdict,
+            reason=played.reason,
+            layer=played.judgement.layer,
+            served=served,
+            fingerprint=played.fingerprint,
+            canary_at=_instant(begun),
+            resolution_age_seconds=0.0,
+            providers_left_out=(),
+        )
+
+    # -- against the truth --
+
+    def _seen_served(self) -> bool:
+        return any(look.verdict == "online" and self.life.is_served(at) for at, look in self.looks)
+
+    def false(self) -> list[str]:
+        """Tell every statement that is not true."""
+        truth, spell = self.life.is_served, self.case.spell
+        if self.life.gone in ("placeholder", "notice page") and not self._seen_served():
+            return []
+        found = [
+            f"online at {at / HOUR:.3f} h, and it was gone"
+            for at, look in self.looks
+            if look.verdict == "online" and not truth(at)
+        ]
+        for removal in spell.removals:
+            upper = _seconds(removal.upper)
+            if truth(upper):
+                found.append(f"removed by {upper / HOUR:.3f} h ({removal.reason}), and was served")
+            elif removal.lower is not None and not truth(_seconds(removal.lower)):
+                found.append(f"removed after {removal.lower}, and was gone before")
+        if spell.gone_before_notice and truth(self.life.notice + 15 * 60):
+            found.append("gone before the notice, and was served after it")
+        if spell.breached_at is not None and not truth(_seconds(spell.breached_at)):
+            found.append("a breach, and was gone")
+        if spell.clock is Clock.WITHIN and spell.deadline is not None:
+            if truth(_seconds(spell.removals[-1].upper)):
+                found.append("within the norm, and was served")
+        return found
+
+
+def _priority(entry: ev.WatchEntry, tick: datetime) -> Literal[0, 1, 2]:
+    if entry.deadline is not None and abs((entry.deadline - tick).total_seconds()) <= _SOON:
+        return DEADLINE
+    return CONFIRMING if entry.suspected_at is not None else REST

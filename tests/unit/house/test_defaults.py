@@ -1,0 +1,124 @@
+"""A default of a setting stands in the settings' model alone."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from services.runtime.settings import catalogue
+
+ROOT = Path(__file__).parents[3]
+FIELDS = {setting.field for setting in catalogue()}
+ASSEMBLY = ("services/runtime", "services/cli")
+RECEIVERS = ("services", "consumers")
+# Callables that still state a default of their own; to be emptied, never to be added to.
+REMAINING = {
+    "DatabaseConnection",
+    "FloodBrake",
+    "Guard",
+    "KafkaConnection",
+    "LookLimits",
+    "Looker",
+    "LoopSettings",
+    "PolitenessLimits",
+    "Prober",
+    "ProberSettings",
+}
+
+
+def trees(*folders: str) -> Iterator[tuple[str, ast.Module]]:
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            yield str(path.relative_to(ROOT)), ast.parse(path.read_text())
+
+
+def configured() -> dict[tuple[str, str], str]:
+    """(callable, parameter) -> field of the setting that the argument is made of."""
+    return {
+        (name, keyword.arg): field
+        for _, tree in trees(*ASSEMBLY)
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        for name in [ast.unparse(call.func).rpartition(".")[2]]
+        for keyword in call.keywords
+        for field in [setting_in(keyword.value)]
+        if keyword.arg and field
+    }
+
+
+def setting_in(value: ast.expr) -> str | None:
+    # `min(limit, setting)` passes on a limit that a setting may narrow: another thing.
+    if isinstance(value, ast.Call) and ast.unparse(value.func) == "min":
+        return None
+    attributes = [n.attr for n in ast.walk(value) if isinstance(n, ast.Attribute)]
+    return next((name for name in attributes if name in FIELDS), None)
+
+
+def defaults(tree: ast.Module) -> Iterator[tuple[str, str, ast.expr]]:
+    """(callable, parameter, default) for every default of a function, a method or a struct's field."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            for part in node.body:
+                if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name):
+                    if part.value is not None:
+                        yield node.name, part.target.id, part.value
+                elif isinstance(part, ast.FunctionDef) and part.name == "__init__":
+                    yield from ((node.name, name, value) for name, value in parameters(part))
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from ((node.name, name, value) for name, value in parameters(node))
+
+
+def is_stated(default: ast.expr) -> bool:
+    """Tell a default from `None` and from a `field` that has none."""
+    if isinstance(default, ast.Call) and ast.unparse(default.func) == "field":
+        return any(keyword.arg in ("default", "default_factory") for keyword in default.keywords)
+    return not (isinstance(default, ast.Constant) and default.value is None)
+
+
+def parameters(
+    node: ast.FunctionDef | ast.AsyncFunctionDef,
+) -> Iterator[tuple[str, ast.expr]]:
+    places = [*node.args.posonlyargs, *node.args.args]
+    for place, value in zip(reversed(places), reversed(node.args.defaults), strict=False):
+        yield place.arg, value
+    for place, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
+        if default is not None:
+            yield place.arg, default
+
+
+def number(value: ast.expr) -> float | None:
+    """The value of a number or of a product of numbers; None for everything else."""
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult):
+        left, right = number(value.left), number(value.right)
+        return None if left is None or right is None else left * right
+    plain = isinstance(value, ast.Constant) and type(value.value) in (int, float)
+    return value.value if plain else None
+
+
+def second_defaults() -> Iterator[tuple[str, str, str, ast.expr]]:
+    """(callable, parameter, field, default) for every default beside that of a setting."""
+    pairs = configured()
+    assert ("Exporter", "interval_seconds") in pairs
+    for path, tree in trees(*RECEIVERS):
+        if not path.startswith("services/runtime/settings/"):
+            for name, parameter, value in defaults(tree):
+                if (name, parameter) in pairs and is_stated(value):
+                    yield name, parameter, pairs[name, parameter], value
+
+
+def test_defaults_of_settings_are_stated_once() -> None:
+    """What the program passes on from a setting has no second default where it is received."""
+    repeated = {f"{name}({parameter})" for name, parameter, _, _ in second_defaults()}
+    assert {text for text in repeated if text.partition("(")[0] not in REMAINING} == set()
+
+
+def test_defaults_that_are_stated_twice_are_equal() -> None:
+    """As long as a number is the default of a setting in a second place, both are equal."""
+    stated: dict[str, set[object]] = {}
+    for setting in catalogue():
+        stated.setdefault(setting.field, set()).add(setting.default)
+    different = [
+        f"{name}({parameter}={ast.unparse(value)})"
+        for name, parameter, field, value in second_defaults()
+        if number(value) is not None and number(value) not in stated[field]
+    ]
+    assert different == []

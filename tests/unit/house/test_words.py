@@ -1,0 +1,126 @@
+"""Plain words: no name twice, and no participle as a noun."""
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+PACKAGES = ("services", "consumers", "schemas")
+# Names that say that something happened to a thing, and not what the thing is.
+PARTICIPLES = frozenset({"found", "known", "asked", "told", "made", "said", "met"})
+# Rooms that still have such names; to be emptied, never to be added to.
+REMAINING_ROOMS = frozenset(
+    {
+        "consumers/client",
+        "consumers/ledger",
+        "consumers/prober",
+        "consumers/record",
+        "consumers/replay",
+        "consumers/retention",
+        "schemas",
+        "services/attribution",
+        "services/core",
+        "services/exporter",
+        "services/ledger",
+        "services/probing",
+        "services/reports",
+        "services/simulation",
+    }
+)
+# Names of classes and files that still stand more than once; to be emptied, never to be added to.
+REMAINING_CLASSES = frozenset(
+    {
+        "Answer",
+        "Case",
+        "Claim",
+        "Patience",
+        "Plan",
+        "Presence",
+        "Progress",
+        "Reading",
+        "Reply",
+        "Resolution",
+        "Setting",
+        "Step",
+        "Unit",
+        "Written",
+        "_File",
+        "_Stream",
+    }
+)
+REMAINING_FILES = frozenset(
+    {
+        "consumer.py",
+        "digest.py",
+        "figures.py",
+        "notices.py",
+        "reading.py",
+    }
+)
+
+
+def modules(*packages: str) -> Iterator[Path]:
+    for package in packages:
+        yield from sorted((ROOT / package).rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    """The folder below the package that a module stands in, such as `services/probing`."""
+    parts = path.relative_to(ROOT).parent.parts
+    return "/".join(parts[:2])
+
+
+def names(tree: ast.Module) -> Iterator[str]:
+    """Every name that a module gives: variables, parameters, attributes, functions, classes."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                yield name
+            case ast.arg(arg=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name
+            case _:
+                pass
+
+
+def participles() -> Counter[str]:
+    """Room -> how many names there are participles."""
+    counts: Counter[str] = Counter()
+    for path in modules(*PACKAGES):
+        given = [path.stem, *names(ast.parse(path.read_text()))]
+        counts[room(path)] += sum(name.strip("_").lower() in PARTICIPLES for name in given)
+    return +counts
+
+
+def classes() -> Counter[str]:
+    return Counter(
+        node.name
+        for path in modules(*PACKAGES)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    )
+
+
+def repeated(counts: Counter[str]) -> set[str]:
+    return {name for name, count in counts.items() if count > 1}
+
+
+def test_names_are_nouns_and_verbs() -> None:
+    """No variable, parameter, attribute, function, class or module is called `found`, `known` or their like."""
+    counts = participles()
+    assert {name: n for name, n in counts.items() if name not in REMAINING_ROOMS} == {}
+
+
+def test_a_class_name_stands_once() -> None:
+    """Of two classes with one name somebody opens the wrong one."""
+    doubled = repeated(classes())
+    assert doubled - REMAINING_CLASSES == set()
+
+
+def test_a_file_name_stands_once() -> None:
+    """Services and consumers have no two modules of one name."""
+    stems = Counter(path.name for path in modules("services", "consumers"))
+    doubled = repeated(stems) - {"__init__.py", "__main__.py"}
+    assert doubled - REMAINING_FILES == set()
