@@ -157,7 +157,7 @@ async def test_no_hostile_answer_is_ever_taken_for_a_removal_but_by_get(
     for name, reason in EXPECTED.items():
         made = await lab.look(f"http://a.example:{ports[0]}/{name}")
         assert made.verdict == ("removed" if reason == "not_found" else "undetermined"), name
-        assert made.method == ("GET" if reason == "not_found" else "HEAD"), name
+        assert made.method == "GET" or reason != "not_found", name
 
 
 async def test_a_hundred_hostile_looks_at_once(lab: Lab, ports: tuple[int, int]) -> None:

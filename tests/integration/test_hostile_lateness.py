@@ -26,7 +26,7 @@ LATE_SECONDS = 2.0
 RACES = {
     "rst_in_status": "disconnected",
     "rst_in_headers": "disconnected",
-    "tls_tickets": "suspected_unproven",
+    "tls_tickets": "suspected_wall",
 }
 
 

@@ -4,12 +4,13 @@ import asyncio
 
 import pytest
 
+from schemas.events import Fingerprint
 from schemas.urls import canonical
 from services.probing.http.exchange import Exchanger
 from services.simulation.certificate import careless_pair
 from services.simulation.renegotiation import Asking
 from tests.integration.lab import Lab
-from tests.integration.looksites import Script, answer, head_of, raw
+from tests.integration.looksites import Script, head_of, raw
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n"
 PLAIN = OK + b"Content-Length: 777\r\n\r\n"
@@ -28,13 +29,14 @@ ODD = {
     "another version": PLAIN.replace(b"HTTP/1.1", b"HTTP/2.0"),
     "interim answer, then an empty line": b"HTTP/1.1 103 E\r\n\r\n\r\n" + PLAIN,
 }
+PICTURE = Fingerprint(status=200, content_type="image/jpeg", content_length=777)
 ALIKE = (None, "bare line ends", "no reason")
 
 
 @pytest.mark.parametrize("odd", ODD)
 async def test_an_answer_that_browsers_show_is_online(lab: Lab, odd: str) -> None:
     """It is read, and so are the answers of the host's other pages after it."""
-    site = await lab.site(x=raw(ODD[odd], close=False), y=answer(200))
+    site = await lab.site(x=raw(ODD[odd], close=False), y=raw(PLAIN, close=False))
     made = await lab.look(f"http://a.example:{site.port}/x")
     assert (made.verdict, made.reason) == ("online", "served")
     assert (await lab.look(f"http://a.example:{site.port}/y")).verdict == "online"
@@ -55,7 +57,7 @@ async def test_a_connection_with_an_odd_answer_is_used_once(lab: Lab, odd: str |
 async def test_an_answer_behind_an_odd_one_is_nobodys(lab: Lab) -> None:
     """What a server sends behind the block is dropped with the connection: it can't become the next answer."""
     smuggled = ODD["length beside a coding"] + b"0\r\n\r\n" + head_of(404)
-    site = await lab.site(x=raw(smuggled, close=False), y=answer(200))
+    site = await lab.site(x=raw(smuggled, close=False), y=raw(PLAIN, close=False))
     assert (await lab.look(f"http://a.example:{site.port}/x")).verdict == "online"
     assert (await lab.look(f"http://a.example:{site.port}/y")).verdict == "online"
 
@@ -95,9 +97,10 @@ async def test_a_raw_target_is_followed_as_browsers_do(lab: Lab, target: bytes, 
     path = asked.partition("?")[0]
     site.scripts |= {
         "/x": sent_to(target.replace(b"{port}", str(site.port).encode())),
-        path: answer(200, content_type="image/jpeg"),
+        path: raw(PLAIN, close=False),
     }
-    assert (await lab.look(f"http://a.example:{site.port}/x")).verdict == "online"
+    made = await lab.look(f"http://a.example:{site.port}/x", known_online=True, baseline=PICTURE)
+    assert made.verdict == "online"
     assert asked in {one.target for one in site.asked}
 
 

@@ -1,7 +1,7 @@
 """The rooms of `services.probing`: which may import which, and no circle of modules within or across them."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -27,22 +27,22 @@ def module_name(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Name what a module of probing imports of probing, inside functions too."""
+def imports(path: Path, modules: Collection[str]) -> Iterator[str]:
+    """Name the modules of probing that a module imports, inside functions too."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            for alias in node.names:
+                # A module that is taken from its package, or something that is defined in a module.
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in modules else node.module
         elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        else:
-            continue
-        yield from (name for name in names if name.startswith(PREFIX))
+            yield from (alias.name for alias in node.names)
 
 
 def graph() -> dict[str, set[str]]:
-    """Give each module of probing and the modules that it imports."""
+    """Give each module of probing and the modules of probing that it imports."""
     modules = {module_name(path): path for path in PROBING.rglob("*.py")}
-    return {name: set(imports(path)) & set(modules) for name, path in modules.items()}
+    return {name: set(imports(path, modules)) & set(modules) for name, path in modules.items()}
 
 
 def room_of(module: str) -> str:
