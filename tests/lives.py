@@ -584,9 +584,8 @@ class _Game:
             found.append("gone before the notice, and was served after it")
         if spell.breached_at is not None and not truth(_seconds(spell.breached_at)):
             found.append("a breach, and was gone")
-        if spell.clock is Clock.WITHIN and spell.deadline is not None:
-            if truth(_seconds(spell.removals[-1].upper)):
-                found.append("within the norm, and was served")
+        if spell.clock is Clock.WITHIN and truth(_seconds(spell.removals[-1].upper)):
+            found.append("within the norm, and was served")
         return found
 
 
