@@ -157,6 +157,25 @@ class Life(NamedTuple):
         """Name the wall that stands at an instant."""
         return next((wall.kind for wall in self.walls if wall.since <= at < wall.until), None)
 
+    @property
+    def is_decidable(self) -> bool:
+        """Tell whether what is true of the norm can be seen: no wall, no optimiser, and a plain end or none.
+
+        A plain end lies hours from the deadline, and is answered by 404 or 410, or as what never was, in a way that
+        siblings tell apart.
+        """
+        if self.walls or self.optimised_at is not None or len(self.served) > 1:
+            return False
+        ends, deadline = self.served[0][1], self.notice + 24 * HOUR
+        if self.redirect == "opaque" or abs(ends - deadline) <= 4 * HOUR:
+            return False
+        seen = ends > HOUR and self.absent in _TELLING
+        lasts = ends > deadline and self.absent not in ("unmeasured page", "varied page", "empty")
+        return lasts or self.gone in ("404", "410") or (seen and self.gone == self.absent)
+
+
+_TELLING = frozenset({"404", "410", "403", "page", "front", "sorry", "sorry path"})
+
 
 # -- drawing a life --------------------------------------------------------------------------------
 
