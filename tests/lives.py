@@ -157,6 +157,25 @@ class Life(NamedTuple):
         """Name the wall that stands at an instant."""
         return next((wall.kind for wall in self.walls if wall.since <= at < wall.until), None)
 
+    @property
+    def is_decidable(self) -> bool:
+        """Tell whether what is true of the norm can be seen: no wall, no optimiser, and a plain end or none.
+
+        A plain end lies hours from the deadline, and is answered by 404 or 410, or as what never was, in a way that
+        siblings tell apart.
+        """
+        if self.walls or self.optimised_at is not None or len(self.served) > 1:
+            return False
+        ends, deadline = self.served[0][1], self.notice + 24 * HOUR
+        if self.redirect == "opaque" or abs(ends - deadline) <= 4 * HOUR:
+            return False
+        seen = ends > HOUR and self.absent in _TELLING
+        lasts = ends > deadline and self.absent not in ("unmeasured page", "varied page", "empty")
+        return lasts or self.gone in ("404", "410") or (seen and self.gone == self.absent)
+
+
+_TELLING = frozenset({"404", "410", "403", "page", "front", "sorry", "sorry path"})
+
 
 # -- drawing a life --------------------------------------------------------------------------------
 
@@ -584,9 +603,8 @@ class _Game:
             found.append("gone before the notice, and was served after it")
         if spell.breached_at is not None and not truth(_seconds(spell.breached_at)):
             found.append("a breach, and was gone")
-        if spell.clock is Clock.WITHIN and spell.deadline is not None:
-            if truth(_seconds(spell.removals[-1].upper)):
-                found.append("within the norm, and was served")
+        if spell.clock is Clock.WITHIN and truth(_seconds(spell.removals[-1].upper)):
+            found.append("within the norm, and was served")
         return found
 
 

@@ -107,12 +107,13 @@ class Conversation:
     # -- gone --------------------------------------------------------------------------------------
 
     def _gone(self, reached: Reached, trail: Trail) -> Protocol[Answer]:
-        """Ask as the neutral agent what is gone for ours: before it confirms, and where nobody saw it served."""
+        """Ask as the neutral agent what is gone for ours: the first time, which dates it, and before it confirms."""
         measurement = self._measurement
-        if not measurement.compared or (measurement.was_served and not measurement.confirming):
+        if not measurement.compared or (measurement.is_known_gone and not measurement.confirming):
             return answer_of(reached)
         neutral = yield from self._as_neutral(reached)
         if neutral is None or neutral.status in _GONE:
+            measurement.remember_gone(agreed=neutral is not None)
             yield Explain("agent_agrees")
             return answer_of(reached)
         if measurement.was_served and not _gives(neutral):

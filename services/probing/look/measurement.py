@@ -50,6 +50,16 @@ class Measurement:
         """The method by which the baseline was taken."""
         return None if self._baseline is None else self._baseline.method
 
+    @property
+    def is_known_gone(self) -> bool:
+        """Tell whether no agent got it since somebody saw it served."""
+        return self.was_served and self._case in self._memory.gone_cases
+
+    def remember_gone(self, *, agreed: bool) -> None:
+        """Remember that the neutral agent was told so as well, if it was."""
+        if agreed:
+            self._memory.remember_gone(self._case)
+
     def is_plain(self, answer: Answer) -> bool:
         """Tell whether an answer is plainly the baseline: its class of content, and its length."""
         return is_baseline(answer.fingerprint, self._baseline)

@@ -136,6 +136,7 @@ class Memory:
     head: HeadWorth
     shared_targets: SharedTargets = field(default_factory=SharedTargets)
     served_cases: set[int] = field(default_factory=set)
+    gone_cases: set[int] = field(default_factory=set)
     served_hosts: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     @classmethod
@@ -156,7 +157,14 @@ class Memory:
         if len(self.served_hosts) >= _SERVED_HOSTS:
             self.served_hosts.clear()
         self.served_cases.add(case)
+        self.gone_cases.discard(case)
         self.served_hosts[host] = (case, now)
+
+    def remember_gone(self, case: int) -> None:
+        """Remember that a case is gone for every agent."""
+        if len(self.gone_cases) >= _SERVED_CASES:
+            self.gone_cases.clear()
+        self.gone_cases.add(case)
 
     def serves_another(self, case: int, host: str, now: float, seconds: float) -> bool:
         """Tell whether another case of a host was seen served within so many seconds."""

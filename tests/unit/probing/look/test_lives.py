@@ -1,0 +1,18 @@
+"""A few hundred of the random lives that tests/acceptance plays by the thousand."""
+
+from tests.lives import draw, play
+
+
+def test_no_false_statement() -> None:
+    """Nothing is said of a URL that is not true."""
+    for seed in range(150):
+        course = play(draw(seed))
+        assert not course.false, course.told()
+
+
+def test_the_truth_is_told() -> None:
+    """Lives whose truth shows plainly are decided, as breaches and within the norm alike."""
+    lives = [life for seed in range(600, 900) if (life := draw(seed)).is_decidable]
+    standings = [play(life).standing for life in lives]
+    assert standings.count("undecided") <= 0.02 * len(standings)
+    assert {"within", "certain_breaches", "excluded:gone_before_notice"} <= set(standings)
