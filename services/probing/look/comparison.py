@@ -67,8 +67,8 @@ _RANK: dict[Control, int] = {"same": 0, "alike": 1, "doubted": 2, "unasked": 3, 
 class Reached(NamedTuple):
     """What an address gave for the URL: the reply, how it was sent elsewhere, if so, and where to (a digest).
 
-    `neutral`: to the neutral agent. Siblings are asked as the same one. `head`: what HEAD gave in the same look, where it
-    was plain and GET decides.
+    `neutral`: to the neutral agent. Siblings are asked as the same one.
+    `head`: what HEAD gave in the same look, where it was plain and GET decides.
     """
 
     url: CanonicalUrl

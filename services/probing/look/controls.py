@@ -87,7 +87,8 @@ class HostControl:
 
     `seconds` is how long it is believed. `novel`: the controls just before it met no fault or block of this kind.
     `steady`: a longer path was answered by the very same page, so that it repeats nothing of what was asked for; None:
-    not tried. What one look saw served while siblings were answered so (`tell_apart`) holds for later controls too that are
+    not tried.
+    What one look saw served while siblings were answered so (`tell_apart`) holds for later controls too that are
     answered alike, whatever came between.
     """
 

@@ -162,11 +162,16 @@ class Conversation:
         """Compare what HEAD gives with a baseline that HEAD gave: GET alone can't see another file in its place."""
         head = reached.head
         if head is None and not reached.neutral and judge_answer(answer).verdict == "online":
-            if self._head.age(handler_of(reached.url), (yield NOW)) is None:
-                head = yield from ask_beside("url", "HEAD", reached.url, reached.address)
+            head = yield from self._ask_head(reached)
         if head is None or _says_little(head):
             return answer
         return self._measurement.against_baseline(answer, head)
+
+    def _ask_head(self, reached: Reached) -> Protocol[Reply | None]:
+        """Ask by HEAD, unless it is known to say little here."""
+        if self._head.age(handler_of(reached.url), (yield NOW)) is not None:
+            return None
+        return (yield from ask_beside("url", "HEAD", reached.url, reached.address))
 
     def _decided(self, reached: Reached, answer: Answer, trail: Trail) -> Protocol[Answer]:
         """Have GET serve it too where a sighting may be a breach: a cache may have kept what HEAD says."""
