@@ -1,4 +1,4 @@
-"""Sites with odd habits: pages that echo the path, pictures for every id, circles for cookies, walls at the deadline."""
+"""Sites with odd habits: echoes of the path, a picture for every id, circles for cookies, walls at the deadline."""
 
 from functools import partial
 
