@@ -30,9 +30,8 @@ REPLACED = frozenset({"text", "reencoded", "file", "absent", "kind"})
 _TEXTS = frozenset({"text", "other"})
 _TEXT_FACTOR = 2  # pages change with every visit; a placeholder or a wall is of another size
 MEDIA = frozenset({"image", "video", "audio"})
-_ENCODING_FACTOR = (
-    4  # an optimiser saves less than three quarters; a placeholder is a few kilobytes
-)
+_ENCODING_FACTOR = 4  # an optimiser saves less than three quarters
+_LEAST_ENCODED = 4096  # a placeholder is a few hundred bytes to a few kilobytes
 
 
 def reason_of_status(status: int | None) -> str:
@@ -112,7 +111,8 @@ def _resized(kind: str | None, was: int, is_: int) -> Change:
     factor = max(was, is_) / max(min(was, is_), 1)
     if kind is None or kind in _TEXTS:
         return "text" if factor > _TEXT_FACTOR else "minor"
-    return "reencoded" if kind in MEDIA and factor <= _ENCODING_FACTOR else "file"
+    encoded = kind in MEDIA and factor <= _ENCODING_FACTOR and is_ >= _LEAST_ENCODED
+    return "reencoded" if encoded else "file"
 
 
 def _of_one_method(found: Fingerprint, baseline: Fingerprint) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from consumers.ledger.deadletter import read_dead_letters
+from consumers.record.deadletter import read_dead_letters
 from services.reports import urlhaus
 from services.runtime import keys
 from services.runtime.settings import Settings

@@ -4,6 +4,7 @@ A new configuration is a restart: a reload lets the old one answer for some mill
 """
 
 import contextlib
+import ctypes
 import os
 import random
 import shutil
@@ -18,6 +19,8 @@ PICTURE = b"\xff\xd8" + bytes(48_209)
 FRONT = b"<!doctype html><title>pics</title>" + b"f" * 866
 _PORTS = range(21_000, 29_000)
 _START_SECONDS = 20.0
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
 
 
 def free_port() -> int:
@@ -30,6 +33,11 @@ def free_port() -> int:
         with socket.socket() as chosen, contextlib.suppress(OSError):
             chosen.bind(("127.0.0.1", port))
             return port
+
+
+def _end_with_the_tests() -> None:
+    """Have the server stop when the test run is killed, which then stops nothing itself."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Daemon:
@@ -94,6 +102,7 @@ class Daemon:
                 cwd=self.folder,
                 env={"PATH": os.environ["PATH"], "HOME": str(self.folder)},
                 start_new_session=True,
+                preexec_fn=_end_with_the_tests,  # noqa: PLW1509 - one call of the kernel, no lock
             )
         deadline = time.monotonic() + _START_SECONDS
         while not self._takes_connections():

@@ -66,7 +66,8 @@ class Eyes:
     What is remembered of a name or a connection doesn't last from one look to the next, as it would not over hours.
     """
 
-    def __init__(self, resolvers: Sequence[int], clock: Clock) -> None:
+    def __init__(self, resolvers: Sequence[int], clock: Clock, vantage: str = VANTAGE) -> None:
+        self.vantage = vantage
         guard = Guard("simulated", None)
         forgetful = ResolverLimits(
             try_seconds=1.0,
@@ -78,7 +79,7 @@ class Eyes:
         self.looker = Looker(
             guard=guard,
             resolver=self.resolver,
-            vantage=VANTAGE,
+            vantage=vantage,
             clock=clock.now,
             limits=LookLimits(exchange_seconds=5.0, connect_seconds=2.0, keepalive_seconds=0.05),
             politeness=PolitenessLimits(
@@ -155,36 +156,42 @@ class Life:
         entry = entry_of(self.case, METHODOLOGY)
         return None if entry is None else next_look(entry, self.case_id, METHODOLOGY, self.after)
 
-    async def look(self, eyes: Eyes, tick: datetime) -> None:
-        """Look once, and fold what was seen."""
+    async def look(self, eyes: Eyes, tick: datetime, abroad: Eyes | None = None) -> None:
+        """Look once, and from the second vantage where it is wanted then; fold what was seen."""
         entry = entry_of(self.case, METHODOLOGY)
         assert entry is not None
         self.after = tick
         self.events.append(await self._looked(eyes, entry, tick))
         self.case = self._folded()
+        wanted = entry_of(self.case, METHODOLOGY)
+        if abroad is not None and wanted is not None and wanted.second_vantage:
+            self.events.append(await self._looked(abroad, wanted, tick))
+            self.case = self._folded()
 
     def _folded(self) -> Case:
         return fold(self.events, METHODOLOGY)[0]
 
     async def _looked(self, eyes: Eyes, entry: WatchEntry, tick: datetime) -> Event:
+        at, case, who = hours(tick), self.case_id, eyes.vantage
+        away = "" if who == VANTAGE else f" from {who}"
         try:
-            look = await eyes.look(self.case_id, self.url, entry, tick)
+            look = await eyes.look(case, self.url, entry, tick)
         except Deferred:
-            self.looked.append(f"{hours(tick)} missed")
-            missed = LookMissed(vantage=VANTAGE, tick=tick, reason="politeness")
-            name = ids.missed_id(self.case_id, VANTAGE, tick, "politeness")
-            return Event(
-                id=name, time=tick, source="realservers", case_id=self.case_id, data=missed
-            )
-        self.looked.append(f"{hours(tick)} {look.verdict} {look.reason} by {look.method}")
-        name = ids.look_id(self.case_id, VANTAGE, tick, look.started_at)
-        return Event(
-            id=name, time=look.finished_at, source="realservers", case_id=self.case_id, data=look
-        )
+            self.looked.append(f"{at} missed{away}")
+            missed = LookMissed(vantage=who, tick=tick, reason="politeness")
+            name = ids.missed_id(case, who, tick, "politeness")
+            return Event(id=name, time=tick, source="realservers", case_id=case, data=missed)
+        self.looked.append(f"{at} {look.verdict} {look.reason} by {look.method}{away}")
+        name = ids.look_id(case, who, tick, look.started_at)
+        return Event(id=name, time=look.finished_at, source="realservers", case_id=case, data=look)
 
 
 async def play(
-    lives: Sequence[Life], acts: Mapping[float, Act], eyes: Eyes, clock: Clock, until: float
+    lives: Sequence[Life],
+    acts: Mapping[float, Act],
+    eyes: Sequence[Eyes],
+    clock: Clock,
+    until: float,
 ) -> None:
     """Look at each life whenever the cadence says so, and do what is done meanwhile, until an hour of the story."""
     due = sorted(acts)
@@ -196,7 +203,7 @@ async def play(
         while due and instant(due[0]) <= tick:
             acts[due.pop(0)]()
         clock.at = tick
-        await lives[n].look(eyes, tick)
+        await lives[n].look(eyes[0], tick, *eyes[1:])
 
 
 # -- what came out, against the truth --------------------------------------------------------------

@@ -66,6 +66,7 @@ class Stage:
         until: float = 60.0,
         quiet: bool = False,
         resolvers: Sequence[int] = (),
+        abroad: bool = False,
     ) -> None:
         """Play a life on the URL that a server serves; fail where the fold says what is not true.
 
@@ -81,6 +82,7 @@ class Stage:
             until: the hour at which the story ends.
             quiet: take no notes of what the server sends, because asking changes it.
             resolvers: ports of the name servers that are asked; none: a scripted one.
+            abroad: there is a second vantage, which looks when it is wanted.
 
         """
         origin = f"{scheme}://{HOST}:{daemon.port}"
@@ -92,8 +94,9 @@ class Stage:
             )
             wanted.append(said)
         clock = Clock()
-        eyes = Eyes(resolvers or [self.names.port], clock)
-        self.eyes.append(eyes)
+        ports, places = resolvers or [self.names.port], ("home", "abroad") if abroad else ("home",)
+        eyes = [Eyes(ports, clock, place) for place in places]
+        self.eyes += eyes
         noting = _NOTES is not None and not quiet
         if noting:
             self.note(lives[0].url, "at the notice")

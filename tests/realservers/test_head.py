@@ -1,5 +1,7 @@
 """Servers that answer HEAD otherwise than GET: what they say to HEAD proves nothing."""
 
+from functools import partial
+
 import pytest
 
 from tests.realservers.rules import by_rule
@@ -114,3 +116,16 @@ async def test_a_length_that_head_does_not_know(stage: Stage, kind: str, rule: s
     }
     acts = {5.5: lambda: origin.configure(refused[kind])}
     await stage.plays(origin, acts, outcome="breached")
+
+
+async def test_a_page_where_only_head_was_seen_before(stage: Stage) -> None:
+    """Seen by HEAD, then HEAD is sent away, then GET is a page for every path, then the file goes: no breach."""
+    away = "if ($request_method = HEAD) { return 302 /; }"
+    origin = stage.server("nginx")
+    origin.put("soon.html", b"<!doctype html><title>soon</title>" + b"m" * 1466)
+    acts = {
+        3.5: partial(origin.configure, away),
+        11.5: partial(origin.configure, f"{away} rewrite ^ /soon.html break;"),
+        13.5: origin.remove,
+    }
+    await stage.plays(origin, acts, gone=13.5)

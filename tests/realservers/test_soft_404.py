@@ -209,10 +209,10 @@ FORBIDDEN = {
 async def test_a_store_that_forbids_what_it_does_not_have(
     stage: Stage, kind: str, rule: str
 ) -> None:
-    """403 is what a store says of all that it doesn't have, as object stores do: nothing false."""
+    """403 is what a store says of all that it doesn't have, as object stores do: within."""
     origin = stage.server(kind, rule)
     origin.put("no.html", PAGE)
-    await stage.plays(origin, {5.5: origin.remove}, gone=5.5)
+    await stage.plays(origin, {5.5: origin.remove}, gone=5.5, outcome="within")
 
 
 @by_rule(QUERIES)

@@ -87,7 +87,8 @@ class HostControl:
 
     `seconds` is how long it is believed. `novel`: the controls just before it met no fault or block of this kind.
     `steady`: a longer path was answered by the very same page, so that it repeats nothing of what was asked for; None:
-    not tried. What one look saw served while siblings were answered so (`tell_apart`) holds for later controls too that are
+    not tried.
+    What one look saw served while siblings were answered so (`tell_apart`) holds for later controls too that are
     answered alike, whatever came between.
     """
 
@@ -107,8 +108,10 @@ class HostControl:
         self.seconds = patience.most
         self.novel = False
         self.steady: bool | None = None
-        if before is not None and is_one_answer(before.result.fingerprint, result.fingerprint):
-            self.steady = before.steady
+        if before is not None:
+            same = is_one_answer(before.result.fingerprint, result.fingerprint)
+            # What changed once may come to one length by chance.
+            self.steady = before.steady if same or before.steady is False else None
         self._patience = patience
         self._faults = 0.0
         self._kinds: frozenset[bool] = frozenset()

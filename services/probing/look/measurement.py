@@ -80,7 +80,7 @@ class Measurement:
     def answer(self, reached: Reached, comparison: Comparison, trail: Trail) -> Protocol[Answer]:
         """Make the answer of what is served."""
         fingerprint = reached.reply.fingerprint(reached.redirect)
-        change = changed(fingerprint, self._baseline)
+        change = self._change(reached, fingerprint)
         if self._needs_fresh(reached, comparison, change):
             comparison = yield from self.refresh(reached)
         control = comparison.control
@@ -98,11 +98,21 @@ class Measurement:
             fresh=comparison.fresh,
             was_served=self.was_served,
             change=change,
+            plain=is_baseline(fingerprint, self._baseline),
             is_content=is_content(fingerprint, self._baseline),
             named=trail.named,
             empty=is_empty(reply),
             fingerprint=_with_siblings(fingerprint, comparison),
         )
+
+    def _change(self, reached: Reached, fingerprint: Fingerprint | None) -> Change:
+        """Say how an answer differs from the baseline: what another case has too is no encoding of either."""
+        change = changed(fingerprint, self._baseline)
+        if change != "reencoded" or fingerprint is None:
+            return change
+        file = f"{fingerprint.method} {fingerprint.content_type} {fingerprint.content_length}"
+        shared = self._memory.replacements.note(reached.url.host, file, self._case)
+        return "file" if shared else change
 
     def against_baseline(self, answer: Answer, head: Reply) -> Answer:
         """Say of an answer how another reply to the same URL differs from the baseline."""

@@ -104,25 +104,28 @@ class HeadWorth:
             self._since.popitem(last=False)
 
 
-class SharedTargets:
-    """Of where redirects lead: which cases of a host are sent to one place that names none of them."""
+class SharedAnswers:
+    """Which cases of a host are answered by one thing: the target of a redirect, or another file in their place.
+
+    A few are enough to say that it is none of theirs.
+    """
 
     def __init__(self, cases: int = 2, entries: int = 50_000) -> None:
         self._cases = cases
         self._most = entries
-        self._sent: OrderedDict[tuple[str, str], frozenset[int]] = OrderedDict()
+        self._answered: OrderedDict[tuple[str, str], frozenset[int]] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._sent)
+        return len(self._answered)
 
-    def note(self, host: str, target: str, case: int) -> bool:
-        """Note where a case of a host is sent; tell whether that many cases are sent there."""
-        cases = self._sent.pop((host, target), frozenset())
+    def note(self, host: str, answer: str, case: int) -> bool:
+        """Note how a case of a host is answered; tell whether that many cases are answered so."""
+        cases = self._answered.pop((host, answer), frozenset())
         if len(cases) < self._cases:
             cases |= {case}
-        self._sent[host, target] = cases
-        while len(self._sent) > self._most:
-            self._sent.popitem(last=False)
+        self._answered[host, answer] = cases
+        while len(self._answered) > self._most:
+            self._answered.popitem(last=False)
         return len(cases) >= self._cases
 
 
@@ -134,7 +137,8 @@ class Memory:
     fronts: Controls
     darkness: Darkness
     head: HeadWorth
-    shared_targets: SharedTargets = field(default_factory=SharedTargets)
+    shared_targets: SharedAnswers = field(default_factory=SharedAnswers)
+    replacements: SharedAnswers = field(default_factory=SharedAnswers)
     served_cases: set[int] = field(default_factory=set)
     gone_cases: set[int] = field(default_factory=set)
     served_hosts: dict[str, tuple[int, float]] = field(default_factory=dict)
