@@ -69,6 +69,7 @@ class Reached(NamedTuple):
     """What an address gave for the URL: the reply, how it was sent elsewhere, if so, and where to (a digest).
 
     `neutral`: to the neutral agent. Siblings are asked as the same one.
+    `head`: what HEAD gave in the same look, where GET decides, and no sibling had the like of HEAD.
     """
 
     url: CanonicalUrl
@@ -77,6 +78,7 @@ class Reached(NamedTuple):
     redirect: Redirect | None = None
     sent_to: str | None = None
     neutral: bool = False
+    head: Reply | None = None
 
 
 class Comparison(NamedTuple):

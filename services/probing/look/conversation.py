@@ -147,7 +147,8 @@ class Conversation:
         comparison = yield from self._measurement.compare(reached)
         if reached.reply.method == "HEAD" and not (comparison.alone or comparison.missing):
             reply = yield from self._get_instead(reached, comparison)
-            return (yield from self._answer(reached._replace(reply=reply), trail))
+            head = reached.reply if comparison.control == "differs" else None
+            return (yield from self._answer(reached._replace(reply=reply, head=head), trail))
         answer = yield from self._measurement.answer(reached, comparison, trail)
         if answer.change == "unknown" and self._measurement.baseline_method == "HEAD":
             answer = yield from self._beside_head(reached, answer)
@@ -170,21 +171,21 @@ class Conversation:
 
     def _beside_head(self, reached: Reached, answer: Answer) -> Protocol[Answer]:
         """Compare what HEAD gives with a baseline that HEAD gave: GET alone can't see another file in its place."""
-        if reached.neutral or judge_answer(answer).verdict != "online":
+        if judge_answer(answer).verdict != "online":
             return answer
-        head = yield from self._ask_head(reached)
-        if head is None or _says_little(head):
-            return answer
-        comparison = yield from self._measurement.compare(reached._replace(reply=head))
-        if not comparison.missing:
-            return answer
-        return self._measurement.against_baseline(answer, head)
+        head = reached.head
+        if head is None and (reached.neutral or self._measurement.confirming):
+            head = yield from self._ask_head(reached)
+        return answer if head is None else self._measurement.against_baseline(answer, head)
 
     def _ask_head(self, reached: Reached) -> Protocol[Reply | None]:
-        """Ask by HEAD, unless it is known to say little here."""
-        if self._head.age(handler_of(reached.url), (yield NOW)) is not None:
+        """Ask by HEAD; None where it says nothing of this URL."""
+        url, address = reached.url, reached.address
+        head = yield from ask_beside("url", "HEAD", url, address, neutral=reached.neutral)
+        if _says_little(head) or not is_served(head):
             return None
-        return (yield from ask_beside("url", "HEAD", reached.url, reached.address))
+        comparison = yield from self._measurement.compare(reached._replace(reply=head))
+        return head if comparison.control == "differs" else None
 
     def _decided(self, reached: Reached, answer: Answer, trail: Trail) -> Protocol[Answer]:
         """Have GET serve it too where a sighting may be a breach: a cache may have kept what HEAD says."""
