@@ -114,7 +114,8 @@ class Conversation:
         neutral = yield from self._as_neutral(reached)
         if neutral is None or neutral.status in _GONE:
             measurement.remember_gone(agreed=neutral is not None)
-            yield Explain("agent_agrees")
+            if neutral is not None:
+                yield Explain("agent_agrees")
             return answer_of(reached)
         if measurement.was_served and not _gives(neutral):
             # It was seen under our agent: that another one is blocked takes nothing from its answer.
