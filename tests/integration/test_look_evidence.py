@@ -8,6 +8,7 @@ from msgspec import structs
 
 from schemas.events import Fingerprint
 from schemas.urls import canonical
+from services.core.rules import RULES
 from services.probing.look.darkness import DarknessLimits
 from services.probing.look.looker import Deferred, LookLimits, Target
 from tests.integration.lab import FAST, RUDE, Lab
@@ -355,3 +356,26 @@ async def test_everything_a_look_did_can_be_told(lab: Lab) -> None:
     ]
     assert made.look.reason == "not_found"
     assert made.evidence.answers[0].status == 404
+
+
+@pytest.mark.parametrize(
+    ("script", "rules"),
+    [
+        (answer(200, **IMAGE), []),
+        (answer(200, head=405), ["head_says_little"]),
+        (answer(503, retry_after="60"), ["head_pushed_back"]),
+        (answer(410), ["head_says_little", "agent_agrees"]),
+        (to("/a/x"), ["head_says_little", "redirect_names_object"]),
+    ],
+    ids=["served", "405", "503", "410", "302"],
+)
+async def test_the_rules_that_were_used_have_names(
+    lab: Lab, script: Script, rules: list[str]
+) -> None:
+    """Each rule that a look used on its way is named, in order."""
+    site = await lab.site(x=script)
+    site.scripts["/a/x"] = answer(200, **IMAGE)
+    target = Target("0" * 32, canonical(f"http://a.example:{site.port}/x"))
+    explained = await lab.looker().explain(target, datetime.now(UTC))
+    assert explained.rules == rules
+    assert set(rules) <= set(RULES)

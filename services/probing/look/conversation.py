@@ -61,6 +61,8 @@ class Conversation:
             reply = yield Ask("url", "HEAD", url, address)
             if _says_little(reply):
                 reply = yield from self._ask_by_get(url, address, reply)
+            elif reply.status in _PUSHED_BACK and not reply.challenge:
+                yield Explain("head_pushed_back")
         # Before the next in line is let in.
         yield HonourBackoff(address, url.host, reply)
         yield Leave(address)
