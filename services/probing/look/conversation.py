@@ -63,6 +63,8 @@ class Conversation:
             reply = yield Ask("url", "HEAD", url, address)
             if _says_little(reply):
                 reply = yield from self._ask_by_get(url, address, reply)
+            elif reply.status in _PUSHED_BACK and not reply.challenge:
+                yield Explain("head_pushed_back")
         # Before the next in line is let in.
         yield HonourBackoff(address, url.host, reply)
         yield Leave(address)
@@ -116,7 +118,8 @@ class Conversation:
         neutral = yield from self._as_neutral(reached)
         if neutral is None or neutral.status in _GONE:
             measurement.remember_gone(agreed=neutral is not None)
-            yield Explain("agent_agrees")
+            if neutral is not None:
+                yield Explain("agent_agrees")
             return answer_of(reached)
         if measurement.was_served and not _gives(neutral):
             # It was seen under our agent: that another one is blocked takes nothing from its answer.
