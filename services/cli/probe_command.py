@@ -13,6 +13,7 @@ from schemas.events import Fingerprint, LookMade
 from schemas.urls import MAX_URL_LENGTH, CanonicalUrl, canonical
 from services.cli.support import Refused, client_settings, json_option, now, print_json, run_async
 from services.core.reasons import REASONS
+from services.core.rules import RULES
 from services.core.verdict import Answer, judge_answer
 from services.probing.look.looker import Explained
 from services.probing.look.memory import Step, Target
@@ -29,7 +30,7 @@ _NAMES = {
 
 
 class ExchangeSummary(Struct, frozen=True):
-    """One request and its answer, as far as it is kept."""
+    """One request and its answer, as far as it is kept; `neutral`: under the agent that names nobody."""
 
     what: str
     method: str
@@ -38,18 +39,33 @@ class ExchangeSummary(Struct, frozen=True):
     fault: str | None
     redirect: str | None
     challenge: bool
+    neutral: bool
     headers: Fingerprint | None
     seconds: dict[str, float]
 
 
 class AddressVerdict(Struct, frozen=True):
-    """The verdict on one address, and what its answer was compared with."""
+    """The verdict on one address, and what its answer was compared with.
+
+    `fresh`: its siblings were asked just now. `told_apart`: they were answered so already while something was served.
+    `named`: the target of its redirect names the object. Each is None where it says nothing.
+    """
 
     address: str
     verdict: str
     reason: str
     sibling: str
     baseline: str
+    fresh: bool | None
+    told_apart: bool | None
+    named: bool | None
+
+
+class RuleSummary(Struct, frozen=True):
+    """A rule that the look used, and what it says."""
+
+    name: str
+    about: str
 
 
 class LookSummary(Struct, frozen=True):
@@ -67,6 +83,8 @@ class LookSummary(Struct, frozen=True):
     blind: bool
     look: LookMade
     rule: str
+    rules: tuple[RuleSummary, ...]
+    head_age_seconds: float | None
 
 
 @click.command()
@@ -127,6 +145,8 @@ def summary(explained: Explained) -> LookSummary:
         blind=evidence.blind,
         look=explained.look,
         rule=REASONS[explained.look.reason].about,
+        rules=tuple(RuleSummary(name, RULES[name]) for name in dict.fromkeys(explained.rules)),
+        head_age_seconds=explained.head_age,
     )
 
 
@@ -140,6 +160,7 @@ def _exchange(step: Step) -> ExchangeSummary:
         fault=reply.fault,
         redirect=step.redirect,
         challenge=reply.challenge,
+        neutral=step.neutral,
         headers=reply.fingerprint(step.redirect),
         seconds=reply.phases,
     )
@@ -147,21 +168,35 @@ def _exchange(step: Step) -> ExchangeSummary:
 
 def _address_verdict(answer: Answer) -> AddressVerdict:
     judgement = judge_answer(answer)
+    is_compared = answer.control != "unasked" or answer.shared
     return AddressVerdict(
-        answer.address, judgement.verdict, judgement.reason, answer.control, answer.change
+        address=answer.address,
+        verdict=judgement.verdict,
+        reason=judgement.reason,
+        sibling="same" if answer.shared else answer.control,
+        baseline=answer.change,
+        fresh=answer.fresh if is_compared else None,
+        told_apart=answer.told_apart if _is_as_siblings(answer) else None,
+        named=None if answer.redirect is None else answer.named,
     )
+
+
+def _is_as_siblings(answer: Answer) -> bool:
+    return answer.shared or answer.control in ("same", "alike")
 
 
 def lines(seen: LookSummary) -> Iterator[str]:
     """Write it for people."""
     yield from _name_lines(seen)
     for exchange in seen.exchanges:
-        yield f"{_NAMES[exchange.what]}: {exchange.method} {exchange.address}: {_exchange_text(exchange)}"
-    for address in seen.verdicts:
+        agent = " as the neutral agent" if exchange.neutral else ""
         yield (
-            f"address {address.address}: {address.verdict} ({address.reason}); "
-            f"compared with a random sibling: {address.sibling}"
+            f"{_NAMES[exchange.what]}{agent}: {exchange.method} {exchange.address}: "
+            f"{_exchange_text(exchange)}"
         )
+    for address in seen.verdicts:
+        yield f"address {address.address}: {address.verdict} ({address.reason}); {_comparison_text(address)}"
+    yield _head_text(seen.head_age_seconds)
     if seen.parked:
         yield "parked: a parking service answers for the name"
     if seen.blind:
@@ -172,13 +207,40 @@ def lines(seen: LookSummary) -> Iterator[str]:
     yield f"vantage {look.vantage}, agent {look.agent}, canary seen: {canary}, took {took:.3f} s"
     yield f"verdict: {look.verdict}, layer {look.layer or '-'}, reason {look.reason}"
     yield f"rule: {seen.rule}"
+    for rule in seen.rules:
+        yield f"used {rule.name}: {rule.about}"
 
 
 def _name_lines(seen: LookSummary) -> Iterator[str]:
-    yield f"name: {seen.name}, {seen.aliases} aliases, TTL {seen.ttl_seconds:.0f} s"
+    age = seen.look.resolution_age_seconds
+    resolved = "" if age is None else f", resolved {age:.0f} s before"
+    yield f"name: {seen.name}, {seen.aliases} aliases, TTL {seen.ttl_seconds:.0f} s{resolved}"
     refused = f", {seen.refused} refused by the guard" if seen.refused else ""
     left_out = f", {seen.left_out} left out" if seen.left_out else ""
     yield f"addresses: {', '.join(seen.addresses) or 'none'}{refused}{left_out}"
+
+
+def _comparison_text(address: AddressVerdict) -> str:
+    """Write what an answer was compared with."""
+    parts = [f"compared with a random sibling: {address.sibling}"]
+    if address.fresh is not None:
+        parts.append("siblings asked just now" if address.fresh else "siblings asked earlier")
+    if address.told_apart is not None:
+        before = "already" if address.told_apart else "not known to be"
+        parts.append(f"siblings {before} answered so while something was served")
+    if address.named is not None:
+        names = "names" if address.named else "does not name"
+        parts.append(f"the redirect's target {names} the object")
+    if address.baseline != "unknown":
+        parts.append(f"difference from the baseline: {address.baseline}")
+    return ", ".join(parts)
+
+
+def _head_text(age: float | None) -> str:
+    """Write what HEAD is worth at URLs of this shape."""
+    if age is None:
+        return "HEAD: worth asking"
+    return f"HEAD: says little of URLs of this shape, known for {age:.0f} s; GET is asked at once"
 
 
 def _exchange_text(exchange: ExchangeSummary) -> str:

@@ -97,13 +97,16 @@ def head_of(status: int, headers: dict[str, str] | None = None) -> bytes:
 
 
 def answer(status: int, head: int | None = None, **headers: str) -> Script:
-    """Answer with a status (another one to HEAD if `head`), keep the connection; no body is sent."""
+    """Answer with a status (another one to HEAD if `head`), keep the connection; no body is ever sent.
+
+    A GET is told the same length as HEAD: a look ends it after the header block.
+    """
 
     async def script(asked: Asked, writer: asyncio.StreamWriter) -> None:
         code = head if head is not None and asked.method == "HEAD" else status
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if "content-length" not in named:
-            named["content-length"] = "0" if asked.method == "GET" else "777"
+            named["content-length"] = "777"
         writer.write(head_of(code, named))
         await writer.drain()
 

@@ -4,16 +4,19 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from msgspec import structs
 
 from schemas.events import Fingerprint
 from schemas.urls import canonical
+from services.core.rules import RULES
 from services.probing.look.darkness import DarknessLimits
 from services.probing.look.looker import Deferred, LookLimits, Target
 from tests.integration.lab import FAST, RUDE, Lab
-from tests.integration.looksites import answer, raw, reset, silent
+from tests.integration.looksites import Script, answer, raw, reset, silent
 
 IMAGE = {"content_type": "image/jpeg", "content_length": "48213", "etag": '"5e"'}
 PAGE = {"content_type": "text/html", "content_length": "512"}
+FRONT = answer(200, content_type="text/html", content_length="40000")
 BASELINE = Fingerprint(status=200, content_type="image/jpeg", content_length=48_213)
 DARK_AT_ONCE = LookLimits(
     total_seconds=2.0,
@@ -61,61 +64,42 @@ async def test_what_the_entry_knows_survives_a_restart(lab: Lab) -> None:
 # -- walls and soft 404 ----------------------------------------------------------------------------
 
 
-async def test_a_wall_around_the_whole_host_is_no_removal(lab: Lab) -> None:
-    """Served before, and now the URL, a sibling and the front page are one page: maintenance, a login, anything."""
+@pytest.mark.parametrize(
+    "front", [answer(200, **PAGE), FRONT, answer(503)], ids=["wall", "served", "503"]
+)
+async def test_a_wall_around_the_whole_host_is_no_removal(lab: Lab, front: Script) -> None:
+    """Served before, and now as a sibling is: maintenance, a login, anything; another front page proves nothing."""
     site = await lab.site()
-    site.missing = answer(200, **PAGE)
-    made = await lab.look(f"http://a.example:{site.port}/x", known_online=True)
+    site.missing, site.scripts["/"] = answer(200, **PAGE), front
+    made = await lab.look(f"http://a.example:{site.port}/x", known_online=True, baseline=BASELINE)
     assert (made.verdict, made.reason) == ("undetermined", "suspected_wall")
-    assert site.methods("/") == ["HEAD"]
 
 
-async def test_a_front_page_that_said_nothing_is_asked_again(lab: Lab) -> None:
-    """Its silence holds a removal up for minutes, not for the hour for which an answer is remembered."""
+async def test_a_store_that_forbids_what_it_does_not_have(lab: Lab) -> None:
+    """403 is a removal where siblings had it already when the baseline was taken, and the front page has it not."""
     site = await lab.site()
-    site.missing, site.scripts["/"] = answer(200, **PAGE), reset
-    looker = lab.looker()
+    site.missing, site.scripts["/"] = answer(403), FRONT
     url = f"http://a.example:{site.port}/x"
-    assert (await lab.look(url, looker, known_online=True)).reason == "suspected_wall"
-    begun = looker._gate.now
-    looker._gate.now = lambda: begun() + LookLimits().control_retry_seconds
-    site.scripts["/"] = answer(200, content_type="text/html", content_length="40000")
-    made = await lab.look(url, looker, known_online=True)
-    assert (made.verdict, made.reason) == ("removed", "soft_404_control")
+    then = structs.replace(BASELINE, sibling="403")
+    made = await lab.look(url, known_online=True, baseline=then)
+    assert (made.verdict, made.reason) == ("removed", "forbidden_as_missing")
+    other = structs.replace(BASELINE, sibling="404")
+    for known in ({"baseline": then}, {"known_online": True, "baseline": other}):
+        assert (await lab.look(url, lab.looker(), **known)).reason == "blocked_forbidden"
 
 
-@pytest.mark.parametrize("block", [403, 429, 503, 500])
-async def test_a_sibling_that_met_a_block_is_compared_with_for_minutes(
-    lab: Lab, block: int
-) -> None:
-    """A block that began between a URL and its sibling must not make the URL online, or hide a removal, for a day."""
-    site = await lab.site(x=answer(200, **IMAGE))
-    site.missing = answer(block, **PAGE)
+@pytest.mark.parametrize("silence", [reset, answer(503)], ids=["reset", "503"])
+async def test_a_front_page_that_said_nothing_is_asked_again(lab: Lab, silence: Script) -> None:
+    """Its silence proves nothing, and holds a removal up for minutes, not for the hour that an answer is kept."""
+    site = await lab.site()
+    site.missing, site.scripts["/"] = answer(403), silence
     looker, url = lab.looker(), f"http://a.example:{site.port}/x"
-    assert (await lab.look(url, looker)).verdict == "online"
-    site.missing = site.scripts["/x"] = answer(200, **PAGE)
-    site.scripts["/"] = answer(200, content_type="text/html", content_length="40000")
+    known = {"known_online": True, "baseline": structs.replace(BASELINE, sibling="403")}
+    assert (await lab.look(url, looker, **known)).reason == "blocked_forbidden"
     begun = looker._gate.now
     looker._gate.now = lambda: begun() + LookLimits().control_retry_seconds
-    made = await lab.look(url, looker, known_online=True, baseline=BASELINE)
-    assert (made.verdict, made.reason) == ("removed", "soft_404_control")
-
-
-async def test_a_front_page_that_is_out_of_order_tells_nothing_apart(lab: Lab) -> None:
-    """A 503 in place of the front page says nothing of the one page that everything else is answered with."""
-    site = await lab.site()
-    site.missing, site.scripts["/"] = answer(200, **PAGE), answer(503)
-    made = await lab.look(f"http://a.example:{site.port}/x", known_online=True)
-    assert (made.verdict, made.reason) == ("undetermined", "suspected_wall")
-
-
-async def test_a_soft_404_beside_a_front_page_is_a_removal(lab: Lab) -> None:
-    """Where the front page is answered otherwise, the host does tell paths apart."""
-    site = await lab.site()
-    site.missing = answer(200, **PAGE)
-    site.scripts["/"] = answer(200, content_type="text/html", content_length="40000")
-    made = await lab.look(f"http://a.example:{site.port}/x", known_online=True)
-    assert (made.verdict, made.reason) == ("removed", "soft_404_control")
+    site.scripts["/"] = FRONT
+    assert (await lab.look(url, looker, **known)).reason == "forbidden_as_missing"
 
 
 async def test_a_soft_404_that_was_there_before_is_a_removal(lab: Lab) -> None:
@@ -143,30 +127,45 @@ async def test_a_sorry_page_by_another_name(lab: Lab) -> None:
 
 
 async def test_many_urls_sent_to_one_place_are_not_online(lab: Lab) -> None:
-    """The third URL of a host that is sent to the same place is recognised, though siblings are not sent there."""
-    site = await lab.site(hub=answer(200, **PAGE), **{f"x{n}": to("/hub") for n in range(4)})
+    """A file of the promised type is what one URL may be sent to; the second that is sent there shows a placeholder."""
+    site = await lab.site()
+    site.scripts |= {"/hub.jpg": answer(200, **IMAGE)} | {
+        f"/x{n}.jpg": to("/hub.jpg") for n in range(3)
+    }
     looks = [
-        await lab.look(f"http://a.example:{site.port}/x{n}", case_id=f"{n + 1:x}" * 32)
-        for n in range(4)
+        await lab.look(f"http://a.example:{site.port}/x{n}.jpg", case_id=f"{n + 1:x}" * 32)
+        for n in range(3)
     ]
-    assert [look.verdict for look in looks[:2]] == ["online", "online"]
-    assert {look.reason for look in looks[2:]} == {"redirect_shared"}
+    assert [look.verdict for look in looks] == ["online", "undetermined", "undetermined"]
+    assert {look.reason for look in looks[1:]} == {"redirect_unproven"}
 
 
 async def test_one_url_asked_often_shares_with_nobody(lab: Lab) -> None:
-    """The histogram counts URLs, not looks."""
-    site = await lab.site(hub=answer(200, **PAGE), x=to("/hub"))
+    """Cases are counted, not looks."""
+    site = await lab.site()
+    site.scripts |= {"/hub.jpg": answer(200, **IMAGE), "/x.jpg": to("/hub.jpg")}
     for _ in range(5):
-        assert (await lab.look(f"http://a.example:{site.port}/x")).verdict == "online"
+        assert (await lab.look(f"http://a.example:{site.port}/x.jpg")).verdict == "online"
 
 
 @pytest.mark.parametrize("place", ["/login?next=x", "/age-gate/", "/user/sign-in", "/captcha.php"])
 async def test_a_login_is_a_block(lab: Lab, place: str) -> None:
-    """A redirect that asks who we are is a block, and is not followed."""
+    """A redirect that asks who we are is a block, and is not followed where its path names no object."""
     site = await lab.site(x=to(place))
     made = await lab.look(f"http://a.example:{site.port}/x", known_online=True)
     assert (made.verdict, made.reason) == ("undetermined", "blocked_login")
-    assert len(site.asked) == 1
+    assert [asked.target for asked in site.asked] == ["/x", "/x"]
+
+
+@pytest.mark.parametrize(("headers", "reason"), [(IMAGE, "served"), (PAGE, "blocked_login")])
+async def test_a_login_that_names_the_object_is_followed(
+    lab: Lab, headers: dict[str, str], reason: str
+) -> None:
+    """A spelling is no login: media that lie there are the object, and a page is a form."""
+    site = await lab.site()
+    site.scripts |= {"/x.jpg": to("/consent/x.jpg"), "/consent/x.jpg": answer(200, **headers)}
+    made = await lab.look(f"http://a.example:{site.port}/x.jpg", known_online=True)
+    assert made.reason == reason
 
 
 @pytest.mark.parametrize(
@@ -267,7 +266,7 @@ async def test_an_address_that_was_not_asked_in_time_is_not_dark(lab: Lab) -> No
     site = await lab.site(*addresses)
     site.missing = silent
     lab.names.names["b.example"] = addresses
-    limits = replace(DARK_AT_ONCE, total_seconds=1.1)
+    limits = replace(DARK_AT_ONCE, total_seconds=2.0)
     made = await lab.look(
         f"http://b.example:{site.port}/x", lab.looker(limits=limits), host_dark=True
     )
@@ -289,14 +288,35 @@ async def test_an_answer_ends_the_dark(lab: Lab) -> None:
             assert (await lab.look(f"{url}/y", looker)).reason == "server_error"
 
 
-async def test_resets_are_no_dark(lab: Lab) -> None:
-    """A reset or a 503 may be meant for us alone: it never makes a host dark."""
-    site = await lab.site(x=reset, y=answer(503), z=raw(b""))
+@pytest.mark.parametrize(
+    "script", [reset, answer(503, retry_after="0"), answer(403)], ids=["reset", "503", "403"]
+)
+async def test_what_may_be_meant_for_us_alone_is_no_dark(lab: Lab, script: Script) -> None:
+    """A reset, a block, or a 503 that names a time never makes a host dark, though its front page says so too."""
+    site = await lab.site()
+    site.missing = script
     looker = lab.looker(limits=DARK_AT_ONCE)
-    for path in ("x", "y", "z"):
-        for _ in range(4):
-            made = await lab.look(f"http://a.example:{site.port}/{path}", looker, host_dark=True)
-            assert made.verdict == "undetermined"
+    for _ in range(4):
+        made = await lab.look(f"http://a.example:{site.port}/x", looker, host_dark=True)
+        assert made.verdict == "undetermined"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [answer(503), answer(530), answer(421), raw(b"")],
+    ids=["503", "530", "421", "closed"],
+)
+async def test_a_balancer_without_a_server_is_dark_where_its_front_page_is(
+    lab: Lab, script: Script
+) -> None:
+    """No server for the name: 503 that names no time, 530, 421, or closed without an answer, by the front page too."""
+    site = await lab.site()
+    site.missing, site.scripts["/"] = script, FRONT
+    url = f"http://a.example:{site.port}/x"
+    assert (await lab.look(url, host_dark=True)).verdict == "undetermined"
+    site.scripts["/"] = script
+    made = await lab.look(url, lab.looker(), host_dark=True)
+    assert (made.verdict, made.reason, made.layer) == ("removed", "host_dark", "host")
 
 
 # -- share of the day ------------------------------------------------------------------------------
@@ -322,10 +342,40 @@ async def test_everything_a_look_did_can_be_told(lab: Lab) -> None:
     target = Target("0" * 32, canonical(f"http://a.example:{site.port}/x"))
     made = await looker.explain(target, datetime.now(UTC))
     assert [(s.purpose, s.reply.method, s.redirect) for s in made.steps] == [
-        ("url", "HEAD", "same_host"),
-        ("sibling", "HEAD", None),
         ("url", "HEAD", None),
+        ("url", "GET", "same_host"),
+        ("sibling", "GET", None),
         ("url", "GET", None),
+        ("url", "GET", None),
+    ]
+    assert made.rules == [
+        "head_says_little",
+        "redirect_followed",
+        "head_known_to_say_little",
+        "agent_agrees",
     ]
     assert made.look.reason == "not_found"
     assert made.evidence.answers[0].status == 404
+
+
+@pytest.mark.parametrize(
+    ("script", "rules"),
+    [
+        (answer(200, **IMAGE), []),
+        (answer(200, head=405), ["head_says_little"]),
+        (answer(503, retry_after="60"), ["head_pushed_back"]),
+        (answer(410), ["head_says_little", "agent_agrees"]),
+        (to("/a/x"), ["head_says_little", "redirect_names_object"]),
+    ],
+    ids=["served", "405", "503", "410", "302"],
+)
+async def test_the_rules_that_were_used_have_names(
+    lab: Lab, script: Script, rules: list[str]
+) -> None:
+    """Each rule that a look used on its way is named, in order."""
+    site = await lab.site(x=script)
+    site.scripts["/a/x"] = answer(200, **IMAGE)
+    target = Target("0" * 32, canonical(f"http://a.example:{site.port}/x"))
+    explained = await lab.looker().explain(target, datetime.now(UTC))
+    assert explained.rules == rules
+    assert set(rules) <= set(RULES)

@@ -5,9 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from schemas.events import Fingerprint
 from schemas.urls import canonical
+from services.core.fingerprints import sibling_class
 from services.probing.look.looker import Deferred, Looker
 from tests.integration.lab import FAST, RUDE, Lab
 from tests.integration.looksites import Script, answer, head_of, reset, silent
@@ -38,9 +40,15 @@ def ranged(length: int, *, head: int = 200) -> Script:
     return script
 
 
-REAL, SOFT, WALL, FRONT = page(5000), page(4000), page(900), page(40_000)
+REAL, SOFT, WALL = page(5000), page(4000), page(900)
 BASELINE = Fingerprint(status=200, content_type="text/html", content_length=5000)
 KNOWN = {"known_online": True, "baseline": BASELINE}
+SOFT_THEN = sibling_class(Fingerprint(status=200, content_type="text/html", content_length=4000))
+KNOWN_BESIDE_SOFT = {
+    "known_online": True,
+    "baseline": structs.replace(BASELINE, sibling=SOFT_THEN),
+}
+"""Known, and siblings were answered with the soft 404 when it was seen."""
 
 
 def shifted(looker: Looker) -> Callable[[float], None]:
@@ -56,7 +64,7 @@ def shifted(looker: Looker) -> Callable[[float], None]:
 async def test_a_look_whose_sibling_has_to_wait_is_put_off(lab: Lab) -> None:
     """Without its sibling a soft 404 would be online: the look is made later, as politeness allows."""
     site = await lab.site(x=SOFT)
-    site.missing, site.scripts["/"] = SOFT, FRONT
+    site.missing = SOFT
     slow = replace(RUDE, address_per_second=0.2, address_burst=1, max_wait_seconds=0.1)
     with pytest.raises(Deferred):
         await lab.look(f"http://a.example:{site.port}/x", lab.looker(politeness=slow), **KNOWN)
@@ -75,11 +83,13 @@ async def test_a_look_that_waits_for_anothers_sibling_asks_where_that_is_cancell
         await go_on.wait()
         await SOFT(request, writer)
 
-    site.missing, site.scripts["/"] = slow, FRONT
+    site.missing = slow
     looker, url = lab.looker(), f"http://a.example:{site.port}"
-    first = asyncio.create_task(lab.look(f"{url}/x", looker, **KNOWN))
+    first = asyncio.create_task(lab.look(f"{url}/x", looker, **KNOWN_BESIDE_SOFT))
     await asked.wait()
-    second = asyncio.create_task(lab.look(f"{url}/y", looker, case_id="d" * 32, **KNOWN))
+    second = asyncio.create_task(
+        lab.look(f"{url}/y", looker, case_id="d" * 32, **KNOWN_BESIDE_SOFT)
+    )
     while not site.methods("/y"):
         await asyncio.sleep(0.001)
     await asyncio.sleep(0.05)
@@ -92,22 +102,22 @@ async def test_a_look_that_waits_for_anothers_sibling_asks_where_that_is_cancell
 
 @pytest.mark.parametrize(
     "fault",
-    [answer(403), answer(429), answer(503), reset, silent],
-    ids=["403", "429", "503", "reset", "silent"],
+    [answer(403), answer(429), answer(500), answer(503), reset, silent],
+    ids=["403", "429", "500", "503", "reset", "silent"],
 )
 async def test_a_fault_that_a_sibling_meets_once_makes_nothing_online(
     lab: Lab, fault: Script
 ) -> None:
     """A soft 404 that was served before is not served again because its sibling met a fault for a moment."""
     site = await lab.site(x=SOFT)
-    site.missing, site.scripts["/"] = fault, FRONT
+    site.missing = fault
     looker, url = lab.looker(), f"http://a.example:{site.port}/x"
     later = shifted(looker)
-    made = await lab.look(url, looker, **KNOWN)
+    made = await lab.look(url, looker, **KNOWN_BESIDE_SOFT)
     assert (made.verdict, made.reason) == ("undetermined", "suspected_unproven")
     site.missing = SOFT
     later(360.0)
-    assert (await lab.look(url, looker, **KNOWN)).reason == "soft_404_control"
+    assert (await lab.look(url, looker, **KNOWN_BESIDE_SOFT)).reason == "soft_404_control"
 
 
 async def test_a_fault_that_siblings_meet_again_is_how_the_host_answers(lab: Lab) -> None:
@@ -139,10 +149,11 @@ async def test_a_wish_that_a_sibling_hears_is_heeded(lab: Lab) -> None:
     site = await lab.site(x=REAL, y=REAL)
     site.missing = answer(429, retry_after="600")
     looker, url = lab.looker(), f"http://a.example:{site.port}"
-    assert (await lab.look(f"{url}/x", looker)).verdict == "online"
-    with pytest.raises(Deferred) as put_off:
-        await lab.look(f"{url}/y", looker, case_id="d" * 32)
-    assert 590.0 < put_off.value.seconds <= 600.0
+    for path, case in (("x", "c" * 32), ("y", "d" * 32)):
+        with pytest.raises(Deferred) as put_off:
+            await lab.look(f"{url}/{path}", looker, case_id=case)
+        assert 590.0 < put_off.value.seconds <= 600.0
+    assert (site.methods("/x"), site.methods("/y")) == (["HEAD"], [])
 
 
 # -- walls of a moment -----------------------------------------------------------------------------
@@ -151,21 +162,21 @@ async def test_a_wish_that_a_sibling_hears_is_heeded(lab: Lab) -> None:
 async def test_a_wall_at_the_sibling_is_believed_for_minutes(lab: Lab) -> None:
     """After a wall that everything met a soft 404 is seen as what it is, and not as served, for a day."""
     site = await lab.site()
-    site.missing = site.scripts["/"] = WALL
+    site.missing = WALL
     looker, url = lab.looker(), f"http://a.example:{site.port}/x"
     later = shifted(looker)
-    assert (await lab.look(url, looker, **KNOWN)).reason == "suspected_wall"
-    site.missing, site.scripts["/"] = SOFT, FRONT
+    assert (await lab.look(url, looker, **KNOWN_BESIDE_SOFT)).reason == "suspected_wall"
+    site.missing = SOFT
     later(360.0)
-    assert (await lab.look(url, looker, **KNOWN)).reason == "soft_404_control"
+    assert (await lab.look(url, looker, **KNOWN_BESIDE_SOFT)).reason == "soft_404_control"
 
 
 async def test_content_between_two_walls_tells_nothing_apart(lab: Lab) -> None:
     """The wall that the sibling met was not there when the URL was served: it stays a wall when it comes again."""
     site = await lab.site(x=WALL, y=REAL)
-    site.missing = site.scripts["/"] = WALL
+    site.missing = WALL
     looker, url = lab.looker(), f"http://a.example:{site.port}"
-    assert (await lab.look(f"{url}/x", looker)).reason == "soft_404_control"
+    assert (await lab.look(f"{url}/x", looker)).reason == "never_seen_served"
     # Served while the sibling of a moment ago is still believed.
     assert (await lab.look(f"{url}/y", looker, case_id="d" * 32)).verdict == "online"
     site.scripts["/y"] = WALL
@@ -174,19 +185,17 @@ async def test_content_between_two_walls_tells_nothing_apart(lab: Lab) -> None:
 
 
 async def test_a_wall_that_begins_between_a_url_and_its_sibling(lab: Lab) -> None:
-    """The URL is asked once more after its sibling: what it does not serve any more is not told apart."""
+    """GET asks once more after the sibling: what the URL does not serve any more is not told apart."""
     site = await lab.site(x=REAL)
-    site.scripts["/"] = FRONT
 
     async def wall(asked, writer) -> None:
-        site.missing = site.scripts["/x"] = site.scripts["/"] = WALL
+        site.missing = site.scripts["/x"] = WALL
         await WALL(asked, writer)
 
     site.missing = wall
     looker, url = lab.looker(), f"http://a.example:{site.port}/x"
     later = shifted(looker)
-    assert (await lab.look(url, looker, **KNOWN)).verdict == "online"
-    for minutes in (1, 6, 18):
+    for minutes in (0, 1, 6, 18):
         later(60.0 * minutes)
         assert (await lab.look(url, looker, **KNOWN)).reason == "suspected_wall"
 
@@ -224,9 +233,13 @@ async def test_a_soft_404_is_told_apart_for_longer_than_a_day(
         assert (await lab.look(url, looker, **KNOWN)).reason == "soft_404_control"
 
 
-@pytest.mark.parametrize(("missing", "most"), [(SOFT, 3), (answer(404), 2)], ids=["200", "404"])
+@pytest.mark.parametrize(
+    ("missing", "most"),
+    [(SOFT, 6), (WALL, 5), (answer(404), 2)],
+    ids=["page of about that length", "page", "404"],
+)
 async def test_what_it_costs_to_tell_apart(lab: Lab, missing: Script, most: int) -> None:
-    """The first look asks once more where siblings are served, and not where they are not; no later look does."""
+    """The first look asks by GET, and once more, where siblings are served; no later look asks more than once."""
     site = await lab.site(x=REAL, y=REAL)
     site.missing = missing
     url = f"http://a.example:{site.port}"
@@ -235,19 +248,6 @@ async def test_what_it_costs_to_tell_apart(lab: Lab, missing: Script, most: int)
     await lab.look(f"{url}/x")
     await lab.look(f"{url}/y", case_id="d" * 32)
     assert len(site.asked) == most + 2
-
-
-async def test_a_front_page_of_before_the_wall_proves_nothing(lab: Lab) -> None:
-    """It is asked for again where it is older than the sibling that it is to be told apart from."""
-    site = await lab.site(x=answer(500))
-    site.missing, site.scripts["/"] = answer(503), FRONT
-    looker, url = lab.looker(), f"http://a.example:{site.port}/x"
-    later = shifted(looker)
-    assert (await lab.look(url, looker, **KNOWN)).reason == "server_error"
-    site.scripts["/x"] = site.missing = site.scripts["/"] = WALL
-    for minutes in (6, 20, 50):
-        later(60.0 * minutes)
-        assert (await lab.look(url, looker, **KNOWN)).reason == "suspected_wall"
 
 
 async def test_what_get_says_is_compared_with_what_get_said(lab: Lab) -> None:
@@ -312,7 +312,7 @@ async def test_a_family_that_answers_within_the_look_is_asked(lab: Lab) -> None:
     other = await lab.site("::1", port=site.port, x=REAL)
     lab.names.names["a.example"] = ["127.0.0.1", "::1"]
     made = await lab.look(url, lab.looker(), confirming=True)
-    assert (made.verdict, other.methods("/x")) == ("online", ["HEAD"])
+    assert (made.verdict, other.methods("/x")) == ("online", ["GET"])
 
 
 async def test_a_zone_that_never_answers_for_a_family_has_none(lab: Lab) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from services.core.rules import RULES
 from tests.integration.lab import Lab
 from tests.integration.looksites import Asked, answer
 from tests.integration.proxies import ScriptedProxy
@@ -43,25 +44,40 @@ async def probe(
 
 
 async def test_it_says_what_was_seen_and_why(lab: Lab, tmp_path: Path) -> None:
-    """Name, addresses, each request with its kept headers, the control, the verdict and the rule."""
+    """Name, addresses, each request with its kept headers, the sibling, what HEAD is worth, the verdict, the rules."""
     lab.names.names["marker.example"] = ["127.0.0.1"]
     site = await lab.site()
-    site.scripts["/marker"] = answer(302, location="/found-marker")
-    site.scripts["/found-marker"] = answer(200, content_type="image/jpeg", content_length="4711")
+    site.scripts["/marker"] = answer(302, location="/found/marker")
+    site.scripts["/found/marker"] = answer(200, content_type="image/jpeg", content_length="4711")
     done = await probe(lab, tmp_path, f"http://marker.example:{site.port}/marker")
     assert done.returncode == 0, done.stderr
     for said in (
-        "name: addresses, 0 aliases",
+        "name: addresses, 0 aliases, TTL 60 s, resolved 0 s before",
         "addresses: 127.0.0.1",
-        "request for the URL: HEAD 127.0.0.1: 302, sent to: same_host",
+        "request for the URL: GET 127.0.0.1: 302, sent to: same_host",
         "request for a sibling: HEAD 127.0.0.1: 404",
         "content_length 4711",
-        "compared with a random sibling: differs",
+        "compared with a random sibling: differs, siblings asked just now, the redirect's target names the object",
+        "HEAD: says little of URLs of this shape, known for 0 s; GET is asked at once",
         "verdict: online, layer content, reason served",
         "rule: 200, 203 or 206 at some address",
+        f"used head_says_little: {RULES['head_says_little']}",
+        f"used redirect_names_object: {RULES['redirect_names_object']}",
     ):
         assert said in done.stdout, done.stdout
     assert "marker" not in (done.stdout + done.stderr).lower()
+
+
+async def test_it_says_when_nothing_can_be_told_apart(lab: Lab, tmp_path: Path) -> None:
+    """What everything is answered with: siblings are alike, and nothing is known to have been served beside them."""
+    site = await lab.site()
+    site.missing = answer(200, content_type="text/html", content_length="512")
+    done = await probe(lab, tmp_path, f"http://a.example:{site.port}/x")
+    for said in (
+        "same, siblings asked just now, siblings not known to be answered so while something was served",
+        "reason never_seen_served",
+    ):
+        assert said in done.stdout, done.stdout
 
 
 async def test_it_speaks_json(lab: Lab, tmp_path: Path) -> None:
@@ -71,7 +87,8 @@ async def test_it_speaks_json(lab: Lab, tmp_path: Path) -> None:
     done = await probe(lab, tmp_path, url, "--json", "--confirming")
     said = json.loads(done.stdout)
     assert (said["look"]["verdict"], said["look"]["reason"]) == ("removed", "gone")
-    assert [asked["method"] for asked in said["asked"]] == ["HEAD", "GET"]
+    asked = [(asked["method"], asked["neutral"]) for asked in said["asked"]]
+    assert asked == [("GET", False), ("GET", True)]
     assert said["judged"] == [
         {
             "address": "127.0.0.1",
@@ -79,9 +96,15 @@ async def test_it_speaks_json(lab: Lab, tmp_path: Path) -> None:
             "reason": "gone",
             "sibling": "unasked",
             "baseline": "unknown",
+            "fresh": None,
+            "told_apart": None,
+            "named": None,
         }
     ]
     assert said["rule"].startswith("410")
+    assert said["rules"] == [{"name": "agent_agrees", "about": RULES["agent_agrees"]}]
+    assert said["head_age_seconds"] is None
+    assert said["look"]["resolution_age_seconds"] < 60
     assert "a.example" not in done.stdout
 
 

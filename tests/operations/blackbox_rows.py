@@ -49,8 +49,21 @@ class Row:
         return self.up == (self.verdict == "online")
 
 
+def whole(status: int, head: int | None = None, **headers: str) -> Script:
+    """Answer as `answer` does, and send GET a body of the length that it says: the exporter reads it to its end."""
+    start = answer(status, head, content_length="2", **headers)
+
+    async def script(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        await start(asked, writer)
+        if asked.method == "GET":
+            writer.write(b"ok")
+            await writer.drain()
+
+    return script
+
+
 def to(location: str) -> Script:
-    return answer(302, location=location)
+    return whole(302, location=location)
 
 
 async def to_another_site(asked: Asked, writer: asyncio.StreamWriter) -> None:
@@ -90,6 +103,7 @@ _STATUSES = (
     (407, "undetermined", "blocked_proxy_auth"),
     (410, "removed", "gone"),
     (418, "undetermined", "client_error"),
+    (421, "undetermined", "misdirected"),
     (429, "undetermined", "blocked_rate_limited"),
     (451, "undetermined", "blocked_legal"),
     (500, "undetermined", "server_error"),
@@ -103,7 +117,7 @@ def _answers() -> Iterator[Row]:
     for status in (200, 203, 206):
         yield Row(
             what=f"answers {status}",
-            at=answer(status, content_type="image/jpeg"),
+            at=whole(status, content_type="image/jpeg"),
             verdict="online",
             reason="served",
             up=True,
@@ -111,7 +125,7 @@ def _answers() -> Iterator[Row]:
     for status, verdict, reason in _STATUSES:
         yield Row(
             what=f"answers {status}",
-            at=answer(status),
+            at=whole(status),
             verdict=verdict,  # type: ignore[arg-type]
             reason=reason,
             up=False,
@@ -126,28 +140,28 @@ def _answers() -> Iterator[Row]:
     )
     yield Row(
         what="405 to HEAD, 200 to GET",
-        at=answer(200, head=405),
+        at=whole(200, head=405),
         verdict="online",
         reason="served",
         up=True,
     )
     yield Row(
         what="404 to HEAD, 200 to GET",
-        at=answer(200, head=404),
+        at=whole(200, head=404),
         verdict="online",
         reason="served",
         up=True,
     )
     yield Row(
         what="403 with a challenge against machines",
-        at=answer(403, cf_mitigated="challenge"),
+        at=whole(403, cf_mitigated="challenge"),
         verdict="undetermined",
         reason="blocked_challenge",
         up=False,
     )
     yield Row(
         what="202 with a challenge against machines",
-        at=answer(202, x_amzn_waf_action="challenge"),
+        at=whole(202, x_amzn_waf_action="challenge"),
         verdict="undetermined",
         reason="blocked_challenge",
         up=True,
@@ -157,22 +171,31 @@ def _answers() -> Iterator[Row]:
         what="answers every path alike with 200",
         at=after(_FRONT, b"x" * 512, again=False),
         missing=after(_FRONT, b"x" * 512, again=False),
-        verdict="removed",
-        reason="soft_404_control",
+        verdict="undetermined",
+        reason="never_seen_served",
         up=True,
-        why="One URL is all it looks at; we ask the host for a path that can't exist, too.",
+        why="One URL is all it looks at; we ask for a path that can't exist, too, and nobody saw this one served.",
     )
 
 
 def _redirects() -> Iterator[Row]:
-    served = {"/y": answer(200)}
+    served = {"/y": whole(200)}
     yield Row(
-        what="redirects to a page of the same host",
-        at=to("/y"),
-        also=served,
+        what="redirects to a place of the same host that names the object",
+        at=to("/y/x"),
+        also={"/y/x": whole(200)},
         verdict="online",
         reason="served",
         up=True,
+    )
+    yield Row(
+        what="redirects to a page of the same host that does not name the object",
+        at=to("/y"),
+        also=served,
+        verdict="undetermined",
+        reason="redirect_unproven",
+        up=True,
+        why="It follows and takes the end for the whole; what is served there may say that the object was removed.",
     )
     yield Row(
         what="redirects to itself",
@@ -183,7 +206,7 @@ def _redirects() -> Iterator[Row]:
     )
     yield Row(
         what="redirects without a Location",
-        at=answer(302),
+        at=whole(302),
         verdict="undetermined",
         reason="redirect_broken",
         up=False,
@@ -207,16 +230,16 @@ def _redirects() -> Iterator[Row]:
     yield Row(
         what="redirects to a page that says 404, in 200",
         at=to("/404.html"),
-        also={"/404.html": answer(200)},
-        verdict="removed",
-        reason="soft_404_path",
+        also={"/404.html": whole(200)},
+        verdict="undetermined",
+        reason="redirect_unproven",
         up=True,
-        why="It follows and takes the end for the whole; where a redirect leads is evidence (P4).",
+        why="As above; the spelling of a path proves nothing either.",
     )
     yield Row(
         what="redirects to the front page",
         at=to("/"),
-        also={"/": answer(200)},
+        also={"/": whole(200)},
         verdict="undetermined",
         reason="redirect_to_root",
         up=True,
@@ -225,7 +248,7 @@ def _redirects() -> Iterator[Row]:
     yield Row(
         what="redirects to a login",
         at=to("/login"),
-        also={"/login": answer(200)},
+        also={"/login": whole(200)},
         verdict="undetermined",
         reason="blocked_login",
         up=True,
@@ -289,7 +312,7 @@ def _tls() -> Iterator[Row]:
     yield Row(
         what="TLS under an expired certificate of another name; verification off",
         kind="tls",
-        at=answer(200),
+        at=whole(200),
         verdict="online",
         reason="served",
         up=True,
@@ -297,7 +320,7 @@ def _tls() -> Iterator[Row]:
     yield Row(
         what="the same; verification on, as it is by default",
         kind="verified",
-        at=answer(200),
+        at=whole(200),
         verdict="online",
         reason="served",
         up=False,
@@ -309,7 +332,7 @@ def _names() -> Iterator[Row]:
     yield Row(
         what="the name has an address",
         kind="dns",
-        at=answer(200),
+        at=whole(200),
         verdict="online",
         reason="served",
         up=True,

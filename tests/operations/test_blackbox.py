@@ -15,8 +15,8 @@ from services.probing.guard.guard import Guard
 from services.probing.look.looker import Looker, LookLimits, Target
 from services.simulation.certificate import careless_context
 from tests.blackbox import GET_MODULE, VERIFYING_MODULE, Blackbox, blackbox, dns_module
-from tests.integration.looksites import NameServer, Site, answer
-from tests.operations.blackbox_rows import PAGE, ROWS, Row, page
+from tests.integration.looksites import NameServer, Site
+from tests.operations.blackbox_rows import PAGE, ROWS, Row, page, whole
 
 LIMITS = LookLimits(total_seconds=2.0, exchange_seconds=1.0, connect_seconds=1.0)
 CASE = "0123456789abcdef0123456789abcdef"
@@ -62,7 +62,7 @@ async def ask_both(number: int, exporter: Blackbox, tls: ssl.SSLContext) -> Said
 
 @contextlib.asynccontextmanager
 async def _site(row: Row, tls: ssl.SSLContext) -> AsyncIterator[Site]:
-    site = Site({"/x": row.at or answer(200), **row.also}, row.missing)
+    site = Site({"/x": row.at or whole(200), **row.also}, row.missing)
     encrypted = row.kind in ("tls", "verified")
     await site.start("127.0.0.1", "127.0.0.2", tls=tls if encrypted else None)
     if row.kind == "refused":

@@ -69,6 +69,7 @@ class Reached(NamedTuple):
     """What an address gave for the URL: the reply, how it was sent elsewhere, if so, and where to (a digest).
 
     `neutral`: to the neutral agent. Siblings are asked as the same one.
+    `head`: what HEAD gave in the same look, where GET decides, and no sibling had the like of HEAD.
     """
 
     url: CanonicalUrl
@@ -77,6 +78,7 @@ class Reached(NamedTuple):
     redirect: Redirect | None = None
     sent_to: str | None = None
     neutral: bool = False
+    head: Reply | None = None
 
 
 class Comparison(NamedTuple):
@@ -140,6 +142,8 @@ class Siblings:
                 ask = partial(_ask_sibling, reached, number)
                 control, asked_now = yield from _anew(siblings, key, ask, since)
                 now = yield NOW
+            if handler.parts and _head_tells_nothing(reached, control):
+                return Comparison(answered=control.result.fingerprint is not None)
             like = _likeness(reached, control, was_served)
             if like == "alike" and (yield from self._is_other_page(reached, number, control)):
                 like = "differs"
@@ -289,6 +293,11 @@ def ask_beside(
         yield HonourBackoff(address, url.host, reply)
     yield Leave(address)
     return reply
+
+
+def _head_tells_nothing(reached: Reached, control: HostControl) -> bool:
+    """Tell whether GET has to decide, which has siblings of its own: HEAD was not told that this one is missing."""
+    return reached.reply.method == "HEAD" and not control.result.says_missing
 
 
 def _likeness(reached: Reached, control: HostControl, was_served: bool) -> Control:

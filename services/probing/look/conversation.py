@@ -63,6 +63,8 @@ class Conversation:
             reply = yield Ask("url", "HEAD", url, address)
             if _says_little(reply):
                 reply = yield from self._ask_by_get(url, address, reply)
+            elif reply.status in _PUSHED_BACK and not reply.challenge:
+                yield Explain("head_pushed_back")
         # Before the next in line is let in.
         yield HonourBackoff(address, url.host, reply)
         yield Leave(address)
@@ -116,7 +118,8 @@ class Conversation:
         neutral = yield from self._as_neutral(reached)
         if neutral is None or neutral.status in _GONE:
             measurement.remember_gone(agreed=neutral is not None)
-            yield Explain("agent_agrees")
+            if neutral is not None:
+                yield Explain("agent_agrees")
             return answer_of(reached)
         if measurement.was_served and not _gives(neutral):
             # It was seen under our agent: that another one is blocked takes nothing from its answer.
@@ -147,7 +150,8 @@ class Conversation:
         comparison = yield from self._measurement.compare(reached)
         if reached.reply.method == "HEAD" and not (comparison.alone or comparison.missing):
             reply = yield from self._get_instead(reached, comparison)
-            return (yield from self._answer(reached._replace(reply=reply), trail))
+            head = reached.reply if comparison.control == "differs" else None
+            return (yield from self._answer(reached._replace(reply=reply, head=head), trail))
         answer = yield from self._measurement.answer(reached, comparison, trail)
         if answer.change == "unknown" and self._measurement.baseline_method == "HEAD":
             answer = yield from self._beside_head(reached, answer)
@@ -170,21 +174,21 @@ class Conversation:
 
     def _beside_head(self, reached: Reached, answer: Answer) -> Protocol[Answer]:
         """Compare what HEAD gives with a baseline that HEAD gave: GET alone can't see another file in its place."""
-        if reached.neutral or judge_answer(answer).verdict != "online":
+        if judge_answer(answer).verdict != "online":
             return answer
-        head = yield from self._ask_head(reached)
-        if head is None or _says_little(head):
-            return answer
-        comparison = yield from self._measurement.compare(reached._replace(reply=head))
-        if not comparison.missing:
-            return answer
-        return self._measurement.against_baseline(answer, head)
+        head = reached.head
+        if head is None and (reached.neutral or self._measurement.confirming):
+            head = yield from self._ask_head(reached)
+        return answer if head is None else self._measurement.against_baseline(answer, head)
 
     def _ask_head(self, reached: Reached) -> Protocol[Reply | None]:
-        """Ask by HEAD, unless it is known to say little here."""
-        if self._head.age(handler_of(reached.url), (yield NOW)) is not None:
+        """Ask by HEAD; None where it says nothing of this URL."""
+        url, address = reached.url, reached.address
+        head = yield from ask_beside("url", "HEAD", url, address, neutral=reached.neutral)
+        if _says_little(head) or not is_served(head):
             return None
-        return (yield from ask_beside("url", "HEAD", reached.url, reached.address))
+        comparison = yield from self._measurement.compare(reached._replace(reply=head))
+        return head if comparison.control == "differs" else None
 
     def _decided(self, reached: Reached, answer: Answer, trail: Trail) -> Protocol[Answer]:
         """Have GET serve it too where a sighting may be a breach: a cache may have kept what HEAD says."""

@@ -260,7 +260,7 @@ class Driver:
         if purpose == "url":
             self.phases.update(reply.phases)
         if self._steps is not None:
-            self._steps.append(Step(purpose, address, reply))
+            self._steps.append(Step(purpose, address, reply, neutral=neutral))
         return reply
 
 

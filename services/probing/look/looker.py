@@ -21,6 +21,7 @@ from services.probing.limits.gate import DEADLINE, Gate, Priority
 from services.probing.limits.rates import Deferred, PolitenessLimits
 from services.probing.look.canary import Canary
 from services.probing.look.driver import Driver, SharedParts
+from services.probing.look.handlers import handler_of
 from services.probing.look.identity import NEUTRAL_AGENT, identified_agent
 from services.probing.look.look_event import LookWriter, Visited
 from services.probing.look.memory import LookLimits, Memory, Step, Target
@@ -35,13 +36,18 @@ _OF_ONE_PAGE = frozenset({"response_timeout", "disconnected"})
 
 
 class Explained(NamedTuple):
-    """A look and all that it rests on, for people; `resolution` is None where no name was asked."""
+    """A look and all that it rests on, for people; `resolution` is None where no name was asked.
+
+    `rules` names those of `services.core.rules` that were used. `head_age` tells for how many seconds HEAD is known to
+    say little of URLs of this shape; None: it is worth asking.
+    """
 
     look: LookMade
     evidence: Evidence
     resolution: Resolution | None
     steps: list[Step]
     rules: list[str]
+    head_age: float | None = None
 
 
 class Looker:
@@ -124,7 +130,11 @@ class Looker:
 
     async def explain(self, target: Target, tick: datetime) -> Explained:
         """Make one look and take down all that it did and saw; as `look`."""
-        return await self._look(target, tick, [])
+        explained = await self._look(target, tick, [])
+        if target.url.not_measurable is not None:
+            return explained
+        age = self._memory.head.age(handler_of(target.url), self._gate.now())
+        return explained._replace(head_age=age)
 
     async def _look(self, target: Target, tick: datetime, steps: list[Step] | None) -> Explained:
         self._ready()

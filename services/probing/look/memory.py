@@ -68,12 +68,16 @@ class Target:
 
 @dataclass(slots=True)
 class Step:
-    """One request of a look, for people who ask what it did: its purpose, the address, and the reply."""
+    """One request of a look, for people who ask what it did: its purpose, the address, and the reply.
+
+    `neutral`: under the agent that says nothing of us.
+    """
 
     purpose: str
     address: str
     reply: Reply
     redirect: Redirect | None = None
+    neutral: bool = False
 
 
 class HeadWorth:
