@@ -27,7 +27,7 @@ from services.cli.support import (
     print_rows,
     run_async,
 )
-from services.ledger.pool import DatabaseConnection
+from services.ledger.pool import DatabaseConnection, connect
 from services.ledger.shadow import schema
 from services.ledger.shadow.promotion import Promoted, Promotion
 from services.ledger.shadow.schema import NoReplay
@@ -203,7 +203,7 @@ def _print_result(database: DatabaseConnection, result: Result, as_json: bool) -
 
 
 async def _refused(database: DatabaseConnection, result: Result) -> list[dict[str, Any]]:
-    session = await asyncpg.connect(**database.options())
+    session = await connect(database)
     try:
         found = await schema.refused_of(session, result.schema, _REFUSED_SHOWN)
     finally:
@@ -324,7 +324,7 @@ def _print_promoted(done: Promoted, as_json: bool) -> None:
 
 async def _in_session(work: Any, settings: Settings | None = None) -> Any:
     database = database_connection(settings or client_settings(database=True))
-    session = await asyncpg.connect(**database.options())
+    session = await connect(database)
     try:
         return await work(session)
     finally:

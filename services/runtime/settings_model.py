@@ -49,7 +49,12 @@ class Database(Section, frozen=True, kw_only=True):
 
     url: Annotated[
         str | None,
-        _about("Address of a PostgreSQL of your own; without it `up` starts one.", secret=True),
+        _about(
+            "Address of a PostgreSQL of your own; without it `up` starts one. "
+            "`postgresql://a:5432,b:5432/db?target_session_attrs=read-write` names several servers, of which "
+            "the one that takes writes is used.",
+            secret=True,
+        ),
     ] = None
     pgbouncer: Annotated[
         bool, _about("A pooler in transaction mode lies between: prepared statements are not kept.")
