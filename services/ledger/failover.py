@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import asyncpg
 from msgspec import Struct
 
-from schemas.errors import TakedownError
+from schemas.errors import ConfigError, TakedownError
 from services.ledger.queries import query
 
 # Long enough for a login on a busy server; a failover waits for each server that swallows packets.
@@ -92,7 +92,10 @@ def _server(text: str, listed: str) -> Server:
         host, port = text, ""
     else:
         host, _, port = text.partition(":")
-    return Server(unquote(host), int(unquote(port) or listed or _PORT))
+    number = unquote(port) or listed or str(_PORT)
+    if not (number.isascii() and number.isdigit()):
+        raise ConfigError("TAKEDOWN_DATABASE_URL has a port that is no number")
+    return Server(unquote(host), int(number))
 
 
 async def connect(address: Address, *, writes: bool, **options: Any) -> asyncpg.Connection:

@@ -3,6 +3,7 @@
 import asyncpg
 import pytest
 
+from schemas.errors import ConfigError
 from services.ledger.failover import DatabaseReadOnly, Server, address_of, server_goes
 
 
@@ -66,6 +67,13 @@ def test_the_address_decides_who_is_wanted(dsn: str, needed: bool, wanted: bool)
 def test_errors_say_whether_a_server_is_left(error: Exception, goes: bool) -> None:
     """Refused writes, shutdowns and lost connections do; what a statement did wrong does not."""
     assert server_goes(error) is goes
+
+
+def test_a_port_is_a_number() -> None:
+    """An address that can't be read is a fault of the configuration, and is not repeated in the message."""
+    with pytest.raises(ConfigError) as caught:
+        address_of("postgresql://u:secret@a:x,b:1/db")
+    assert "secret" not in str(caught.value)
 
 
 def test_no_host_is_printed() -> None:
