@@ -1,12 +1,14 @@
 """A database that changes hands: a real standby is promoted, and the old primary answers again and refuses writes."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
 import asyncpg
 import pytest
 
@@ -22,7 +24,10 @@ from services.ledger.store import Advance, Claim, Fenced, LedgerStore
 from services.ledger.transient import TRANSIENT_DATABASE
 from services.runtime import ledger_roles
 from services.runtime.parts import Parts
-from services.runtime.settings_model import Database, Settings
+from services.runtime.settings_model import Database, Http, Settings, Topics
+from services.runtime.settings_model import Exporter as ExporterSettings
+from services.runtime.up import Installation
+from tests.commands import takedown
 from tests.conftest import OwnPostgres
 from tests.integration.ledger_kit import (
     METHOD,
@@ -357,3 +362,60 @@ async def test_behind_poolers_the_server_is_asked_as_well(
         await ledger.write(2)
         assert await ledger.equal()
         await pool.close()
+
+
+REPORT = {
+    "type": "takedown.report.filed.v1",
+    "time": "2025-01-31T12:00:00Z",
+    "data": {"reporter": "hotline", "url": "https://host.example/path", "provider": "giant"},
+}
+
+
+async def test_the_whole_program_follows(jars: Path, servers: Pair, tmp_path: Path) -> None:
+    """All roles in processes of their own: /readyz of those that write turns to no and back, commands wait it out."""
+    settings = Settings(
+        data_dir=str(tmp_path / "data"),
+        database=Database(url=servers.dsn()),
+        topics=Topics(partitions=3),
+        http=Http(port=0),
+        exporter=ExporterSettings(interval_seconds=0.5),
+        stop_seconds=10.0,
+    )
+    async with Installation(settings, durable=False, fetch=False) as running:
+        await running.ready()
+
+        async def submit(path: str) -> None:
+            data = REPORT["data"] | {"url": f"https://host.example/{path}"}  # type: ignore[operator]
+            line = json.dumps(REPORT | {"data": data}).encode()
+            done = await takedown(running.settings, "submit", "-", "--wait", stdin=line)
+            assert done.status == 0, done.out + done.err
+
+        async def all_ready() -> bool:
+            answers = [await fetch(running, role) for role in WRITERS]
+            return all(status == 200 for status, _ in answers)
+
+        await submit("before")
+        await servers.caught_up()
+        await servers.one.stop()
+        await demoted(servers.one)
+        for role in WRITERS:
+            status, body = await fetch(running, role)
+            assert (status, body["checks"]["postgres"]["said"]) == (503, "DatabaseReadOnly")
+        await promote(servers.other)
+        await eventually("every role that writes is ready again", all_ready)
+        await submit("after")
+        assert await ask(servers.other, "SELECT count(*) FROM cases") == 2
+
+        async def published() -> bool:
+            return await ask(servers.other, "SELECT count(*) FROM outbox") == 0
+
+        await eventually("the relay empties the outbox", published)
+
+
+WRITERS = ("ledger", "relay", "retention")
+
+
+async def fetch(running: Installation, role: str) -> tuple[int, Any]:
+    address = f"http://127.0.0.1:{running.ports[role]}/readyz"
+    async with aiohttp.ClientSession() as session, session.get(address) as answer:
+        return answer.status, await answer.json()
