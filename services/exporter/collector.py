@@ -116,7 +116,7 @@ class Exporter:
         try:
             async with asyncio.TaskGroup() as group:
                 for part in self._parts.values():
-                    group.create_task(self._keep(part, stop))
+                    group.create_task(self._refresh(part, stop))
         finally:
             self._registry.unregister(self._snapshot)
 
@@ -125,7 +125,7 @@ class Exporter:
         for part in self._parts.values():
             await self._read(part)
 
-    async def _keep(self, part: "_Part", stop: asyncio.Event) -> None:
+    async def _refresh(self, part: "_Part", stop: asyncio.Event) -> None:
         loop = f"exporter_{part.name}"
         self._health.register(loop, self._limit_seconds())
         while not stop.is_set():

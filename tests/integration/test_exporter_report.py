@@ -22,7 +22,7 @@ from services.core.case import Case, Spell
 from services.core.exposure import exposure_bounds
 from services.core.fold import fold
 from services.exporter.families import families
-from services.exporter.ledger_reading import LedgerReading, Reader
+from services.exporter.ledger_reading import LedgerReading, NoticeReading, Reader
 from services.ledger.store import Advance, LedgerStore
 from services.reports.table import Builder
 from tests import strategies
@@ -119,6 +119,17 @@ def histories() -> st.SearchStrategy[list[list[Event]]]:
             for number, history in enumerate(found)
         ]
     )
+
+
+@st.composite
+def notice_lives(draw: st.DrawFn) -> list[Event]:
+    """Notices, each sent once at most, and any words about them, early or late."""
+    history = [draw(strategies.reports)]
+    for name in draw(st.sets(strategies.notice_ids)):
+        sent = ev.NoticeSent(notice_id=name, provider=draw(strategies.providers))
+        history.append(strategies.event(draw(strategies.minutes), sent))
+    words = st.one_of(strategies.delivered, strategies.failed, strategies.acknowledged)
+    return history + draw(st.lists(words, max_size=6))
 
 
 def folded(told: list[list[Event]], methodology: Methodology) -> list[Case]:
@@ -229,6 +240,31 @@ def _core_figures(
         *exposure,
     )
     return dict(zip(_FIGURES, values, strict=True))
+
+
+@_on_a_server
+@given(told=st.lists(notice_lives(), min_size=1, max_size=4))
+def test_notices_stand_as_the_core_says(ledger: Ledger, told: list[list[Event]]) -> None:
+    """Each notice that was sent is counted once, in the state that the core gives it."""
+    named = [
+        [msgspec.structs.replace(one, case_id=f"{number:032x}") for one in history]
+        for number, history in enumerate(told)
+    ]
+
+    async def read() -> NoticeReading:
+        await ledger.hold(named, NL)
+        reader = Reader(ledger.pool, NL, 20, strategies.PROVIDERS, 20.0)
+        return await reader.read_notices(strategies.START)
+
+    rows = ledger.runner.run(read()).notices
+    found = {(row["provider"], row["state"]): row["notices"] for row in rows}
+    expected = Counter(
+        (notice.provider, stock.notice_state(notice))
+        for case in folded(named, NL)
+        for notice in case.notices.values()
+        if notice.sent_at is not None
+    )
+    assert found == expected
 
 
 def test_a_case_with_two_returns_is_exposed_from_the_last(ledger: Ledger) -> None:
