@@ -21,9 +21,9 @@ from prometheus_client.registry import Collector
 from schemas.errors import TakedownError
 from schemas.methodology import Methodology
 from services.exporter import metrics
-from services.exporter.families import empty_families, families, notice_families
 from services.exporter.health import Health
 from services.exporter.ledger_reading import Reader
+from services.exporter.metric_families import empty_families, families, notice_families
 
 log = structlog.get_logger(__name__)
 

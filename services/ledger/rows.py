@@ -10,7 +10,7 @@ from schemas.events import Event
 from services.core.bounds import exclusion
 from services.core.case import Case, Spell, Transition
 from services.core.state import decode_case, encode_case, unsealed
-from services.ledger.columns import BigInt, Columns, Json, Place
+from services.ledger.table_columns import BigInt, Columns, Json, Place
 
 
 class StoredOffset(NamedTuple):

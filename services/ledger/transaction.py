@@ -10,9 +10,9 @@ from schemas.events import Event
 from schemas.methodology import Methodology
 from services.ledger import changes, rows
 from services.ledger.changes import Change, LockedCase
-from services.ledger.columns import Place
 from services.ledger.ledger_digest import LedgerInconsistent
 from services.ledger.queries import query
+from services.ledger.table_columns import Place
 
 # A re-fold reads the whole log of a case: so many cases at a time bound the memory that takes.
 REFOLD_CASES = 100

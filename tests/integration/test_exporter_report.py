@@ -21,8 +21,8 @@ from services.core.bounds import standing
 from services.core.case import Case, Spell
 from services.core.exposure import exposure_bounds
 from services.core.fold import fold
-from services.exporter.families import families
 from services.exporter.ledger_reading import LedgerReading, NoticeReading, Reader
+from services.exporter.metric_families import families
 from services.ledger.store import Advance, LedgerStore
 from services.reports.table import Builder
 from tests import strategies
