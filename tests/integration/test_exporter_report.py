@@ -268,15 +268,16 @@ def test_notices_stand_as_the_core_says(ledger: Ledger, told: list[list[Event]])
 
 
 def test_a_case_with_two_returns_is_exposed_from_the_last(ledger: Ledger) -> None:
-    """Gone for hours and back, twice: what lies between removal and return counts in neither figure twice."""
-    story = ["online", "removed", "removed", "removed"] * 2 + ["online"]
+    """Gone and back, twice: at most it was online all the time, and no hour of that counts twice."""
+    # Long runs: what came back once is believed to be gone again only after many looks.
+    story = (["online"] + ["removed"] * 24) * 2 + ["online"]
     looks = [
         strategies.look(
-            strategies.START + timedelta(hours=5 * hour), verdict, provider="giant", took=0.0
+            strategies.START + timedelta(hours=hour), verdict, provider="giant", took=0.0
         )
         for hour, verdict in enumerate(story)
     ]
-    cutoff = strategies.START + timedelta(hours=48)
+    cutoff = strategies.START + timedelta(hours=60)
 
     async def read() -> LedgerReading:
         await ledger.hold([looks], NL)
@@ -285,8 +286,8 @@ def test_a_case_with_two_returns_is_exposed_from_the_last(ledger: Ledger) -> Non
     (row,) = ledger.runner.run(read()).spells
     (spell,) = fold(looks, NL)[0].spells
     assert len(spell.returned_at) == 2
-    # (0, 5], (5, 25] and (25, 48] with the last removal's R as the beginning of the third.
-    assert row["exposure_upper_seconds"] == (5 + (25 - 5) + (48 - 25)) * 3600.0
+    # To the first removal, from there to the second, and from there to the cut-off.
+    assert row["exposure_upper_seconds"] == (1 + (26 - 1) + (60 - 26)) * 3600.0
     assert row["exposure_upper_seconds"] == exposure_bounds(spell, cutoff)[1]
 
 
