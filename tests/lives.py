@@ -270,7 +270,6 @@ def _alike_walls(absent: str) -> tuple[str, ...]:
     """Name the walls that answer as a host does what it does not have."""
     return {
         "front": ("front",),
-        "403": ("403",),
         "empty": ("empty",),
         "unmeasured page": ("unmeasured page",),
     }.get(absent, ())

@@ -155,7 +155,7 @@ class Looker:
         """Remember what a look says of its case and its host; a removal wants a fresh canary."""
         verdict, evidence = visited.judgement.verdict, visited.evidence
         if verdict == "online":
-            self._memory.remember_served(target.case_number, target.url.host, self._gate.now())
+            self._memory.remember_served(target.case_number, target.url, self._gate.now())
             self._memory.darkness.alive(target.url.host)
         elif verdict == "removed":
             if evidence.answers and not evidence.dark:
