@@ -181,4 +181,6 @@ class Memory:
     ) -> CanonicalUrl | None:
         """Give another case of a host that was seen served within so many seconds."""
         known = self.served_hosts.get(host, ())
-        return next((one.url for one in known if one.case != case and now - one.at <= seconds), None)
+        return next(
+            (one.url for one in known if one.case != case and now - one.at <= seconds), None
+        )

@@ -141,7 +141,9 @@ def test_each_variable_part_has_its_sibling() -> None:
 
     look = Script(host).look("http://pics.example/g/1234/5678.jpg")
     assert look.reason == "never_seen_served"
-    assert len({r.target for r in look.requests if r.purpose == "sibling" and r.method == "GET"}) == 2
+    assert (
+        len({r.target for r in look.requests if r.purpose == "sibling" and r.method == "GET"}) == 2
+    )
 
 
 def test_a_stop_page_at_the_first_look_is_no_soft_404() -> None:

@@ -106,7 +106,9 @@ def test_what_a_head_is_worth_is_learnt_for_a_day() -> None:
 def test_a_baseline_by_head_is_compared_by_head() -> None:
     """A placeholder in the object's place is no sighting, though HEAD said little meanwhile (A, S)."""
     state = {"get": picture, "head": picture}
-    script = Script(serving(lambda r: state["head"](r) if r.url.href == URL else missing(r), picture))
+    script = Script(
+        serving(lambda r: state["head"](r) if r.url.href == URL else missing(r), picture)
+    )
     script.host = serving(
         lambda r: state["head"](r) if r.url.href == URL else missing(r),
         lambda r: state["get"](r),
@@ -132,9 +134,7 @@ def test_across_methods_class_and_length_count(length: int) -> None:
 
 def test_a_sighting_at_the_deadline_is_served_to_get() -> None:
     """A cache that keeps what HEAD says makes no breach."""
-    script = Script(
-        serving(lambda r: picture(r) if r.url.href == URL else missing(r), get=missing)
-    )
+    script = Script(serving(lambda r: picture(r) if r.url.href == URL else missing(r), get=missing))
     assert script.look(URL, priority=DEADLINE).verdict == "removed"
 
 

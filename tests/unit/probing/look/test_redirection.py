@@ -2,7 +2,16 @@
 
 import pytest
 
-from tests.unit.probing.look.script import Reply, Request, Script, missing, page, picture, reply, sent
+from tests.unit.probing.look.script import (
+    Reply,
+    Request,
+    Script,
+    missing,
+    page,
+    picture,
+    reply,
+    sent,
+)
 
 URL = "http://a.example/x"
 FILE = "http://pics.example/img/a7f3.jpg"
