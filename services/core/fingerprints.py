@@ -112,11 +112,13 @@ def changed(found: Fingerprint | None, baseline: Fingerprint | None) -> Change:
 def _changed_across_methods(found: Fingerprint, baseline: Fingerprint) -> Change:
     """Compare loosely what two methods gave: one file is of one class, and of one length where both say it."""
     before, now = kind_of_content(baseline.content_type), kind_of_content(found.content_type)
+    was, is_ = baseline.content_length, found.content_length
+    if before in MEDIA and was and (now is None or is_ is None):
+        return "absent"
     if before is None or now is None:
         return "unknown"
     if before != now:
         return "kind"
-    was, is_ = baseline.content_length, found.content_length
     if was is None or is_ is None:
         return "unknown"
     return "minor" if was == is_ else _resized(before, was, is_)

@@ -78,10 +78,9 @@ def test_a_soft_404_behind_a_redirect_is_no_sighting(redirect: str, soft: Host) 
 
 def test_a_soft_404_of_what_was_told_apart_is_gone() -> None:
     """Seen served while siblings were answered so, and answered so now: gone (B)."""
-    state: dict[str, Host] = {"url": picture}
-    script = Script(host_of(URL, lambda r: state["url"](r), page))
+    script = Script(host_of(URL, picture, page))
     baseline = script.look(URL).fingerprint
-    state["url"] = page
+    script.host = host_of(URL, page, page)
     look = script.look(URL, after=3_600.0, known_online=True, baseline=baseline)
     assert look.said == ("removed", "soft_404_control")
 
@@ -89,7 +88,7 @@ def test_a_soft_404_of_what_was_told_apart_is_gone() -> None:
 def test_a_prober_that_forgot_tells_it_by_the_baseline() -> None:
     """How siblings were answered stands in the baseline: a restart loses nothing."""
     baseline = Script(host_of(URL, picture, page)).look(URL).fingerprint
-    look = Script(lambda r: page(r)).look(URL, known_online=True, baseline=baseline)
+    look = Script(page).look(URL, known_online=True, baseline=baseline)
     assert look.said == ("removed", "soft_404_control")
 
 
@@ -112,7 +111,7 @@ def test_a_wall_is_no_removal(wall: Host, absent: Host, after: float) -> None:
 @pytest.mark.parametrize("after", [400.0, 3_600.0, 80_000.0])
 def test_a_first_sighting_rests_on_a_sibling_asked_now(after: float) -> None:
     """The naive mending keeps a sibling for a day: a wall that went up meanwhile is another page, and no sighting."""
-    script = Script(lambda r: page(r))
+    script = Script(page)
     assert script.look(FILE).reason == "never_seen_served"
     script.host = lambda r: page(r, 12_222)
     assert script.look(FILE, after=after).reason == "never_seen_served"
