@@ -169,7 +169,7 @@ class Looker:
             self._limits,
             self._guard,
             fresh=fresh,
-            provider_of=self._provider_of(self._clock()),
+            provider_of=self._provider_of,
         )
         driver = self._driver(target.priority, steps)
         evidence = await driver.run(visit.evidence())
@@ -203,14 +203,10 @@ class Looker:
 
     # -- parts -------------------------------------------------------------------------------------
 
-    def _provider_of(self, at: datetime) -> Callable[[str], str | None]:
-        """Name the provider of an address as of an instant."""
-
-        def provider_of(address: str) -> str | None:
-            attribution = self._providers.provider_at(address, at)
-            return None if attribution is None else attribution.provider
-
-        return provider_of
+    def _provider_of(self, address: str) -> str | None:
+        """Name the provider of an address as of now."""
+        attribution = self._providers.provider_at(address, self._clock())
+        return None if attribution is None else attribution.provider
 
     def _ready(self) -> Exchanger:
         if self._exchanger is None:

@@ -99,7 +99,7 @@ class Measurement:
             fresh=comparison.fresh,
             was_served=self.was_served,
             change=change,
-            is_content=is_content(fingerprint, self._baseline),
+            is_content=control in ("same", "alike") and is_content(fingerprint, self._baseline),
             named=trail.named,
             empty=is_empty(reply),
             fingerprint=_with_siblings(fingerprint, comparison),
@@ -111,8 +111,9 @@ class Measurement:
             return False
         if change in REPLACED or is_empty(reached.reply):
             return True
+        fingerprint = reached.reply.fingerprint(None)
         # Siblings of before vouch for what is plainly what was seen before; else a wall may have gone up since.
-        return not is_baseline(reached.reply.fingerprint(None), self._baseline)
+        return change not in ("none", "minor") or not is_baseline(fingerprint, self._baseline)
 
     def forbidden(self, reached: Reached) -> Protocol[Answer]:
         """Tell a store that forbids what it does not have from a block."""

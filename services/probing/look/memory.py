@@ -167,8 +167,11 @@ class Memory:
             self.served_hosts.clear()
         self.served_cases.add(case)
         self.gone_cases.discard(case)
-        others = [one for one in self.served_hosts.get(url.host, ()) if one.case != case]
-        self.served_hosts[url.host] = (Sighting(case, url, now), *others[:1])
+        known = self.served_hosts.get(url.host, ())
+        if known and known[0].case != case:
+            self.served_hosts[url.host] = (Sighting(case, url, now), known[0])
+        else:
+            self.served_hosts[url.host] = (Sighting(case, url, now), *known[1:])
 
     def remember_gone(self, case: int) -> None:
         """Remember that a case is gone for every agent."""
