@@ -31,6 +31,7 @@ _TEXTS = frozenset({"text", "other"})
 _TEXT_FACTOR = 2  # pages change with every visit; a placeholder or a wall is of another size
 MEDIA = frozenset({"image", "video", "audio"})
 _ENCODING_FACTOR = 4  # an optimiser saves less than three quarters
+_ECHO_BYTES = 512  # what a page may repeat of a path or of a title
 _LEAST_ENCODED = 4096  # a placeholder is a few hundred bytes to a few kilobytes
 
 
@@ -79,12 +80,13 @@ def is_of_one_status(one: int | None, other: int | None) -> bool:
 
 
 def _is_of_one_template(one: Fingerprint, other: Fingerprint) -> bool:
-    """Tell whether two texts may be one page that repeats what was asked for, or differs with every visit."""
+    """Tell whether two answers may be made for any path: texts that repeat it, a picture drawn for each id."""
     kinds = {kind_of_content(one.content_type), kind_of_content(other.content_type)}
-    lengths = (one.content_length, other.content_length)
-    if kinds != {"text"}:
-        return False
-    return None in lengths or max(lengths) <= _TEXT_FACTOR * min(lengths)  # type: ignore[type-var, operator]
+    if len(kinds) > 1 or None in (one.content_length, other.content_length):
+        return len(kinds) == 1
+    lengths = sorted((one.content_length or 0, other.content_length or 0))
+    far = lengths[1] > _TEXT_FACTOR * lengths[0] and lengths[1] - lengths[0] > _ECHO_BYTES
+    return kinds != {"text"} or not far
 
 
 def _identity(print_: Fingerprint) -> tuple[object, ...]:

@@ -61,6 +61,7 @@ _TRANSIENT = frozenset(
     {"blocked_challenge", "blocked_rate_limited", "blocked_unavailable", "server_error"}
 )
 _DARK = DARK_FAULTS | {"blocked_unavailable"}
+_LONGER = (5, 9)
 _RANK: dict[Control, int] = {"same": 0, "alike": 1, "doubted": 2, "unasked": 3, "differs": 4}
 
 
@@ -68,7 +69,7 @@ class Reached(NamedTuple):
     """What an address gave for the URL: the reply, how it was sent elsewhere, if so, and where to (a digest).
 
     `neutral`: to the neutral agent. Siblings are asked as the same one.
-    `head`: what HEAD gave in the same look, where it was plain and GET decides.
+    `head`: what HEAD gave in the same look, where GET decides, and no sibling had the like of HEAD.
     """
 
     url: CanonicalUrl
@@ -184,13 +185,21 @@ class Siblings:
             return False
         if control.steady is None:
             try:
-                again = yield from _ask_sibling(reached, number, longer=True)
+                control.steady = yield from self._is_steady(reached, number, control)
             except Deferred:
                 return False
-            first = control.result.fingerprint
-            telling = first is not None and first.content_length is not None
-            control.steady = telling and is_one_answer(first, again.fingerprint)
         return _is_page_apart(reached.reply, control)
+
+    def _is_steady(self, reached: Reached, number: int, control: HostControl) -> Protocol[bool]:
+        """Tell whether longer paths are answered by the very same page, to the byte."""
+        first = control.result.fingerprint
+        if first is None or first.content_length is None:
+            return False
+        for more in _LONGER:
+            again = yield from _ask_sibling(reached, number, more)
+            if not is_one_answer(first, again.fingerprint):
+                return False
+        return True
 
     def front(self, reached: Reached, since: float | None = None) -> Protocol[ControlProbe | None]:
         """Give what the front page said to GET lately, and not before `since`; None where politeness forbids to ask."""
@@ -249,12 +258,12 @@ def _settle(
     return controls.settle(key, at, result)
 
 
-def _ask_sibling(reached: Reached, number: int, *, longer: bool = False) -> Protocol[ControlProbe]:
+def _ask_sibling(reached: Reached, number: int, more: int = 0) -> Protocol[ControlProbe]:
     """Ask for a sibling by the method that the URL was asked by; beside the first, who the name servers are."""
-    url = sibling_of(reached.url, number, (yield Token()), longer=longer)
+    url = sibling_of(reached.url, number, (yield Token()), more)
     method, address, neutral = reached.reply.method, reached.address, reached.neutral
     ask = partial(_probe, "sibling", url, address, method, neutral=neutral)
-    if number or longer:
+    if number or more:
         return (yield from ask())
     result: ControlProbe
     result, names = yield AskSibling(ask, reached.url.host)

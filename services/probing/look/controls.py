@@ -108,8 +108,10 @@ class HostControl:
         self.seconds = patience.most
         self.novel = False
         self.steady: bool | None = None
-        if before is not None and is_one_answer(before.result.fingerprint, result.fingerprint):
-            self.steady = before.steady
+        if before is not None:
+            same = is_one_answer(before.result.fingerprint, result.fingerprint)
+            # What changed once may come to one length by chance.
+            self.steady = before.steady if same or before.steady is False else None
         self._patience = patience
         self._faults = 0.0
         self._kinds: frozenset[bool] = frozenset()

@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 from msgspec import structs
 
+from schemas.events import Fingerprint
 from schemas.urls import CanonicalUrl
+from services.core.fingerprints import is_still
 from services.core.verdict import Answer, Redirect, judge_answer
 from services.probing.http.exchange import Reply
 from services.probing.limits.gate import Deferred
@@ -148,33 +150,45 @@ class Conversation:
         comparison = yield from self._measurement.compare(reached)
         if reached.reply.method == "HEAD" and not (comparison.alone or comparison.missing):
             reply = yield from self._get_instead(reached, comparison)
-            reached = reached._replace(reply=reply, head=reached.reply)
-            return (yield from self._answer(reached, trail))
+            head = reached.reply if comparison.control == "differs" else None
+            return (yield from self._answer(reached._replace(reply=reply, head=head), trail))
         answer = yield from self._measurement.answer(reached, comparison, trail)
         if answer.change == "unknown" and self._measurement.baseline_method == "HEAD":
             answer = yield from self._beside_head(reached, answer)
         if self._measurement.deciding and reached.reply.method == "HEAD":
             return (yield from self._decided(reached, answer, trail))
-        if answer.empty and judge_answer(answer).reason == "emptied":
-            neutral = yield from self._as_neutral(reached)
-            if neutral is not None and is_served(neutral) and not is_empty(neutral):
-                return (yield from self._to_neutral(reached, neutral, trail))
-        return answer
+        return (yield from self._confirmed(reached, answer, trail))
+
+    def _confirmed(self, reached: Reached, answer: Answer, trail: Trail) -> Protocol[Answer]:
+        """Ask as the neutral agent what is gone though it is served: two nodes may take turns, or ours is kept out."""
+        if reached.neutral or judge_answer(answer).verdict != "removed":
+            return answer
+        neutral = yield from self._as_neutral(reached)
+        if (
+            neutral is None
+            or not _gives(neutral)
+            or is_still(_print(neutral), _print(reached.reply))
+        ):
+            return answer
+        return (yield from self._to_neutral(reached, neutral, trail))
 
     def _beside_head(self, reached: Reached, answer: Answer) -> Protocol[Answer]:
         """Compare what HEAD gives with a baseline that HEAD gave: GET alone can't see another file in its place."""
-        head = reached.head
-        if head is None and not reached.neutral and judge_answer(answer).verdict == "online":
-            head = yield from self._ask_head(reached)
-        if head is None or _says_little(head):
+        if judge_answer(answer).verdict != "online":
             return answer
-        return self._measurement.against_baseline(answer, head)
+        head = reached.head
+        if head is None and (reached.neutral or self._measurement.confirming):
+            head = yield from self._ask_head(reached)
+        return answer if head is None else self._measurement.against_baseline(answer, head)
 
     def _ask_head(self, reached: Reached) -> Protocol[Reply | None]:
-        """Ask by HEAD, unless it is known to say little here."""
-        if self._head.age(handler_of(reached.url), (yield NOW)) is not None:
+        """Ask by HEAD; None where it says nothing of this URL."""
+        url, address = reached.url, reached.address
+        head = yield from ask_beside("url", "HEAD", url, address, neutral=reached.neutral)
+        if _says_little(head) or not is_served(head):
             return None
-        return (yield from ask_beside("url", "HEAD", reached.url, reached.address))
+        comparison = yield from self._measurement.compare(reached._replace(reply=head))
+        return head if comparison.control == "differs" else None
 
     def _decided(self, reached: Reached, answer: Answer, trail: Trail) -> Protocol[Answer]:
         """Have GET serve it too where a sighting may be a breach: a cache may have kept what HEAD says."""
@@ -192,6 +206,10 @@ class Conversation:
         if comparison.answered:
             self._head.says_little(handler_of(reached.url), (yield NOW))
         return (yield from ask_beside("url", "GET", reached.url, reached.address))
+
+
+def _print(reply: Reply) -> Fingerprint | None:
+    return reply.fingerprint(None)
 
 
 def _gives(reply: Reply) -> bool:

@@ -105,18 +105,18 @@ def _handler_of(url: CanonicalUrl) -> Handler:
     return Handler(url.scheme, url.host, url.port, shape, tuple([part.label for part in parts]))
 
 
-def sibling_of(url: CanonicalUrl, number: int, token: str, *, longer: bool = False) -> CanonicalUrl:
+def sibling_of(url: CanonicalUrl, number: int, token: str, more: int = 0) -> CanonicalUrl:
     """Write a URL that can't exist beside a reported one: with another text in the part of that number.
 
     A front page has no parts: its sibling is a path beside it. `token` is at least 16 random hexadecimal digits.
-    `longer` makes the text longer by a few characters, so that a page that repeats it is longer too.
+    `more` makes the text longer by so many characters, so that a page that repeats it is longer too.
     """
     target = _Target.of(url)
     parts = target.parts()
     if not parts:
         return canonical(f"{target.origin}/{token}")
     part = parts[number]
-    return canonical(target.varied(part, _other(part.text, token, _MORE if longer else 0)))
+    return canonical(target.varied(part, _other(part.text, token, more)))
 
 
 def keeps_id(url: CanonicalUrl, target: CanonicalUrl) -> bool:
@@ -247,9 +247,6 @@ def _ending(segment: str) -> str:
 
 def _blank(segment: str) -> str:
     return "{}" + _ending(segment)
-
-
-_MORE = 5
 
 
 def _other(text: str, token: str, more: int = 0) -> str:

@@ -98,6 +98,7 @@ class Measurement:
             fresh=comparison.fresh,
             was_served=self.was_served,
             change=change,
+            plain=is_baseline(fingerprint, self._baseline),
             is_content=is_content(fingerprint, self._baseline),
             named=trail.named,
             empty=is_empty(reply),

@@ -253,8 +253,13 @@ def test_compare() -> None:
         == "same"
     )
     assert (
-        compare(page, Fingerprint(status=200, content_type="text/html", content_length=513))
+        compare(page, Fingerprint(status=200, content_type="text/html", content_length=1025))
         == "differs"
+    )
+    # A page that says that there is nothing may repeat the path.
+    assert (
+        compare(page, Fingerprint(status=200, content_type="text/html", content_length=513))
+        == "alike"
     )
     assert compare(page, Fingerprint(status=404)) == "differs"
     bare = Fingerprint(status=200, content_type="text/html")
@@ -382,7 +387,8 @@ def test_a_redirect_says_what_its_target_says() -> None:
     assert _judged(_answer(status=404, **sent)).reason == "not_found"
     assert _judged(_answer(status=200, **sent)).reason == "redirect_unproven"
     assert _judged(_answer(status=200, **sent, named=True)).reason == "served"
-    assert _judged(_answer(status=200, **sent, change="none", was_served=True)).reason == "served"
+    assert _judged(_answer(status=200, **sent, plain=True, was_served=True)).reason == "served"
+    assert _judged(_answer(status=200, **sent, change="minor")).reason == "redirect_unproven"
     assert _judged(_answer(status=200, **sent, change="file")).reason == "suspected_replaced"
 
 
