@@ -23,7 +23,7 @@ from schemas.errors import TakedownError
 from schemas.methodology import Methodology
 from schemas.sealing import Keyring
 from services.ledger import migrate
-from services.ledger.pool import DatabaseConnection
+from services.ledger.pool import DatabaseConnection, connect
 from services.ledger.shadow import schema
 from services.ledger.shadow.schema import BadReplay, Identity, Totals, Unit
 
@@ -103,7 +103,7 @@ async def replay(request: ReplayRequest, progress: ReplayProgress | None = None)
             "TAKEDOWN_DATABASE_URL to the server itself and TAKEDOWN_DATABASE_PGBOUNCER=0"
         )
     progress = progress or ReplayProgress()
-    session = await asyncpg.connect(**request.database.options())
+    session = await connect(request.database)
     try:
         await migrate.require_current(session)
         async with _lock(session, request.name):
@@ -245,7 +245,7 @@ async def _index(database: DatabaseConnection, shadow: str, wanted: Identity) ->
     """Make the indexes, two tables at a time."""
 
     async def of(tables: Iterable[str]) -> None:
-        session = await asyncpg.connect(**database.options(), command_timeout=None)
+        session = await connect(database, command_timeout=None)
         try:
             await session.execute(schema.statement("lift_limits_to_index"))
             for table in tables:

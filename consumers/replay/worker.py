@@ -21,7 +21,7 @@ from consumers.replay.unit import Rules, UnitFold, UnitRecords
 from schemas.errors import TakedownError
 from schemas.sealing import Keyring
 from services.attribution.providermap import ProviderMap
-from services.ledger.pool import DatabaseConnection
+from services.ledger.pool import DatabaseConnection, connect
 from services.ledger.shadow.schema import Identity, Unit, statement
 from services.ledger.shadow.writing import Folded, UnitWriter
 
@@ -85,7 +85,7 @@ def work(connection: Connection, job: ReplayJob) -> None:
 
 
 async def _serve(connection: Connection, job: ReplayJob) -> None:
-    session = await asyncpg.connect(**job.database.options(), timeout=30)
+    session = await connect(job.database, timeout=30)
     source = job.source()
     admission, rules = PlacedAdmission(job.keyring, source), job.rules()
     try:

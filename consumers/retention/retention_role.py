@@ -90,7 +90,15 @@ class RetentionRole:
             done = await self.round()
         except RetentionBusy:
             log.info("retention.busy")
-        except (TakedownError, KafkaError, OSError, TimeoutError, asyncpg.PostgresError) as error:
+        except (
+            TakedownError,
+            KafkaError,
+            OSError,
+            TimeoutError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+        ) as error:
             if outages.is_transient(error):
                 log.warning("retention.waits", error=type(error).__name__)
             else:

@@ -34,7 +34,7 @@ from services.cli.support import (
     print_rows,
     run_async,
 )
-from services.ledger.pool import DatabaseConnection
+from services.ledger.pool import DatabaseConnection, connect
 from services.ledger.shadow import schema
 from services.ledger.shadow.promotion import Promoted, Promotion
 from services.ledger.shadow.schema import NoReplay
@@ -224,7 +224,7 @@ def _print_result(database: DatabaseConnection, result: ReplayResult, as_json: b
 
 
 async def _refused(database: DatabaseConnection, result: ReplayResult) -> list[dict[str, Any]]:
-    session = await asyncpg.connect(**database.options())
+    session = await connect(database)
     try:
         rows = await schema.refused_of(session, result.schema, _REFUSED_SHOWN)
     finally:
@@ -351,7 +351,7 @@ def _print_promoted(done: Promoted, as_json: bool) -> None:
 
 async def _in_session(work: Any, settings: Settings | None = None) -> Any:
     database = database_connection(settings or client_settings(database=True))
-    session = await asyncpg.connect(**database.options())
+    session = await connect(database)
     try:
         return await work(session)
     finally:

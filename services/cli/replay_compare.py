@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 
-import asyncpg
 import click
 
 from consumers.replay.replay_run import ReplayResult
 from schemas.methodology import Methodology, shipped
 from services.cli.gauge import Gauge, gauge
 from services.cli.support import CHECK_FAILED, cell, print_json, run_async
-from services.ledger.pool import DatabaseConnection
+from services.ledger.pool import DatabaseConnection, connect
 from services.ledger.shadow import schema
 from services.ledger.shadow.comparison import CaseReport, Comparison, Summary, log_for, side_of
 from services.runtime.connections import database_connection
@@ -60,7 +59,7 @@ async def compare_with(
     shown: Gauge,
 ) -> Summary:
     """Compare two ledgers; `tell` hears of every case that differs."""
-    session = await asyncpg.connect(**database.options())
+    session = await connect(database)
     try:
         kept = [entry.identity.methodology for entry in await schema.entries(session)]
         here = await side_of(session, name, [*methods, *kept])

@@ -1,14 +1,16 @@
-"""What one spell adds to the stock at a cut-off: online, due soon, overdue, without a notice.
+"""What a spell adds to the stock at a cut-off (online, due, overdue, unnotified), and what became of notices.
 
 Reports ask here; the exporter's SQL says the same of rows, and a property test compares the two.
 """
 
 from datetime import datetime, timedelta
+from typing import Literal
 
 from services.core.bounds import exclusion
-from services.core.case import Case, Spell
+from services.core.case import Case, Notice, Spell
 from services.core.machines import Clock, Presence, Procedure
 
+NoticeState = Literal["sent", "delivered", "failed", "acknowledged"]
 # The share of the norm, at its end, in which a deadline is near: the last 2 of 24 hours.
 NEAR_DEADLINE = 12
 
@@ -41,3 +43,12 @@ def overdue_unverified(spell: Spell, cutoff: datetime) -> bool:
 def without_notice(case: Case, spell: Spell) -> bool:
     """Tell whether an open spell that may count waits for its notice."""
     return spell.procedure is Procedure.REPORTED and exclusion(case, spell) is None
+
+
+def notice_state(notice: Notice) -> NoticeState:
+    """Say what became of a notice. A failure outweighs an answer, as it does for the clock, which it never starts."""
+    if notice.failed_at is not None:
+        return "failed"
+    if notice.acknowledged_at is not None:
+        return "acknowledged"
+    return "sent" if notice.delivered_at is None else "delivered"

@@ -58,7 +58,8 @@ class Answer(Struct, frozen=True, kw_only=True):
     `doubted`: a sibling has just met a fault of a new kind, and this is not plainly what was served before.
     `told_apart`: the host answered missing paths as it does now while something was served. `fresh`: the siblings were
     asked just now. `was_served`: somebody saw this URL served before. `change` is how it differs from its baseline,
-    `plain` that it is of the baseline's class and length, and `is_content` that it is the baseline, validator and all. `shared`: a sibling is sent to the same place.
+    `plain` that it is of the baseline's class and length, and `is_content` that it is the baseline, validator and all.
+    `shared`: a sibling is sent to the same place.
     `named`: the target of its redirect still names the object. `empty`: it is served with nothing in it.
     `missing_forbidden`: 403 is how this host answers what it doesn't have. `put_off`: it named a time to come again.
     """

@@ -21,9 +21,9 @@ from prometheus_client.registry import Collector
 from schemas.errors import TakedownError
 from schemas.methodology import Methodology
 from services.exporter import metrics
-from services.exporter.families import empty_families, families, notice_families
 from services.exporter.health import Health
 from services.exporter.ledger_reading import Reader
+from services.exporter.metric_families import empty_families, families, notice_families
 
 log = structlog.get_logger(__name__)
 
@@ -116,7 +116,7 @@ class Exporter:
         try:
             async with asyncio.TaskGroup() as group:
                 for part in self._parts.values():
-                    group.create_task(self._keep(part, stop))
+                    group.create_task(self._refresh(part, stop))
         finally:
             self._registry.unregister(self._snapshot)
 
@@ -125,7 +125,7 @@ class Exporter:
         for part in self._parts.values():
             await self._read(part)
 
-    async def _keep(self, part: "_Part", stop: asyncio.Event) -> None:
+    async def _refresh(self, part: "_Part", stop: asyncio.Event) -> None:
         loop = f"exporter_{part.name}"
         self._health.register(loop, self._limit_seconds())
         while not stop.is_set():

@@ -114,19 +114,19 @@ class Reader:
 
         Raises what the driver raises.
         """
-        async with self._asking() as connection:
+        async with self._snapshot() as connection:
             await self._fill(connection)
             return await self._ask(connection, cutoff)
 
     async def read_notices(self, cutoff: datetime) -> NoticeReading:
         """Ask for the notices apart from the rest: they stand in the log, which is the larger part."""
         providers = self.providers.named
-        async with self._asking() as connection:
+        async with self._snapshot() as connection:
             rows = await connection.fetch(statement("notices"), providers)
         return NoticeReading(at=cutoff, providers=providers, notices=rows)
 
     @asynccontextmanager
-    async def _asking(self) -> AsyncIterator[Any]:
+    async def _snapshot(self) -> AsyncIterator[Any]:
         async with (
             self._pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),

@@ -136,7 +136,7 @@ FROM outcomes
 GROUP BY 1, 2, 3;
 
 -- name: notices
--- An answer proves more than a delivery report, a failure more than a sending.
+-- Same decision as services.core.stock.notice_state; a property test compares the two.
 SELECT
     CASE
         WHEN provider IS NULL THEN 'unknown'
@@ -144,8 +144,8 @@ SELECT
         ELSE 'other'
     END AS provider,
     CASE
-        WHEN acknowledged_at IS NOT NULL THEN 'acknowledged'
         WHEN failed_at IS NOT NULL THEN 'failed'
+        WHEN acknowledged_at IS NOT NULL THEN 'acknowledged'
         WHEN delivered_at IS NOT NULL THEN 'delivered'
         ELSE 'sent'
     END AS state,

@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 
 from schemas.errors import ConfigError
+from services.ledger import failover
 from services.ledger.queries import query
 
 # Milliseconds; ALTER ROLE says the same (0002), but its settings apply at login only, not at SET ROLE.
@@ -16,6 +17,8 @@ _LIMITS = {
     "takedown_exporter": {"statement_timeout": "15000", "lock_timeout": "5000"},
     "takedown_reader": {"statement_timeout": "30000", "lock_timeout": "5000"},
 }
+# asyncpg's own defaults, which its class of pools does not have.
+_MOST_QUERIES, _IDLE_SECONDS = 50_000, 300.0
 _IDLE = {"idle_in_transaction_session_timeout": "60000"}
 
 
@@ -26,13 +29,15 @@ class DatabaseConnection:
     `statement_cache` is False behind PgBouncer in transaction mode: prepared statements, start-up parameters
     and SET ROLE don't survive there. Limits and role then come from the login.
     `role` is taken with SET ROLE after login.
+    `writes`: a server that takes no writes is of no use; so it is too where the address asks for one that does, or
+    names several servers (`failover`).
     """
 
     dsn: str = field(repr=False)
     statement_cache: bool = True
-    min_size: int = 1
     max_size: int = 4
     role: str | None = None
+    writes: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a role that the migrations don't create."""
@@ -77,10 +82,18 @@ async def streamed(
         yield row
 
 
+async def connect(connection: DatabaseConnection, **options: Any) -> asyncpg.Connection:
+    """Open one connection, as its login; whoever opens it closes it. `options` are asyncpg's own."""
+    address = failover.address_of(connection.dsn)
+    return await failover.connect(
+        address, writes=connection.writes, **(connection.options() | options)
+    )
+
+
 @asynccontextmanager
 async def session_of(connection: DatabaseConnection) -> AsyncIterator[asyncpg.Connection]:
     """Open one connection, act in its role, close it."""
-    session = await asyncpg.connect(**connection.options())
+    session = await connect(connection)
     try:
         await take_role(session, connection.role)
         yield session
@@ -89,13 +102,26 @@ async def session_of(connection: DatabaseConnection) -> AsyncIterator[asyncpg.Co
 
 
 async def open_pool(connection: DatabaseConnection) -> asyncpg.Pool:
-    """Open a pool whose every connection acts in the configured role."""
-    pool = await asyncpg.create_pool(
-        min_size=connection.min_size,
+    """Open a pool whose every connection acts in the configured role, and follows the server that takes writes."""
+    address = failover.address_of(connection.dsn)
+    writing = address.wants_writes(connection.writes)
+
+    async def reach(*_: Any, **options: Any) -> asyncpg.Connection:
+        return await failover.connect(address, writes=connection.writes, **options)
+
+    return await failover.LedgerPool(
+        # Connections are made when they are wanted: asyncpg logs each failure to keep a number of them, with the
+        # traceback and the host in it.
+        min_size=0,
         max_size=connection.max_size,
+        max_queries=_MOST_QUERIES,
+        max_inactive_connection_lifetime=_IDLE_SECONDS,
+        connect=reach,
+        setup=failover.require_writable if writing else None,
         init=lambda session: take_role(session, connection.role),
+        loop=None,
+        connection_class=asyncpg.Connection,
+        record_class=asyncpg.Record,
         command_timeout=120,
         **connection.options(),
     )
-    assert pool is not None
-    return pool

@@ -3,8 +3,8 @@
 from functools import cache
 
 from schemas.sqlfiles import statements
-from services.ledger.columns import filled
 from services.ledger.rows import TABLES
+from services.ledger.table_columns import filled
 
 _PACKAGE = "services.ledger"
 

@@ -6,8 +6,9 @@
 -- SET ROLE, to the end of the session.
 SELECT set_config('role', $1, false);
 
--- name: answer
-SELECT 1;
+-- name: takes_writes
+-- Not so on a standby, nor where an operator has set the server, the database or the login to read only.
+SELECT current_setting('transaction_read_only') = 'off';
 
 -- name: server_clock
 SELECT clock_timestamp() AS now, current_setting('server_version') AS version;
@@ -23,13 +24,16 @@ ON CONFLICT (consumer_group, topic, partition)
 RETURNING topic, partition, next_offset, epoch;
 
 -- name: advance_offsets
--- First statement of a batch: as many rows as partitions, or somebody else owns one of them.
+-- First statement of a batch: as many rows as partitions, or somebody else owns one of them, or this database stands
+-- elsewhere than where the batch begins: after a failover it may lack what was committed last. Where the answer to a
+-- commit was lost, it may stand at the end already.
 UPDATE consumer_offsets AS o
 SET next_offset = x.next_offset,
     event_time = greatest(o.event_time, x.event_time),
     updated_at = now()
 FROM unnest({offsets.arrays}) AS x ({offsets.names})
-WHERE o.consumer_group = x.consumer_group AND o.topic = x.topic AND o.partition = x.partition AND o.epoch = x.epoch;
+WHERE o.consumer_group = x.consumer_group AND o.topic = x.topic AND o.partition = x.partition AND o.epoch = x.epoch
+    AND (x.reached IS NULL OR o.next_offset IN (x.reached, x.next_offset));
 
 -- name: note_methodology
 INSERT INTO ledger_methodology (id, version, digest) VALUES ($1, $2, $3) ON CONFLICT (singleton) DO NOTHING;

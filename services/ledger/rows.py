@@ -10,17 +10,18 @@ from schemas.events import Event
 from services.core.bounds import exclusion
 from services.core.case import Case, Spell, Transition
 from services.core.state import decode_case, encode_case, unsealed
-from services.ledger.columns import BigInt, Columns, Json, Place
+from services.ledger.table_columns import BigInt, Columns, Json, Place
 
 
 class StoredOffset(NamedTuple):
-    """How far a consumer group has read a partition; a row of `consumer_offsets`."""
+    """How far a batch moves a consumer group in a partition; `reached` is where the ledger must stand before."""
 
     consumer_group: str
     topic: str
     partition: int
     epoch: BigInt
     next_offset: BigInt
+    reached: BigInt | None
     event_time: datetime | None
 
 

@@ -15,7 +15,10 @@ from services.ledger.transaction import Batch
 
 
 class Fenced(TakedownError):
-    """Another consumer has taken a partition over; the batch was rolled back and nothing of it stays."""
+    """The ledger no longer stands where this consumer left it: the batch was rolled back, nothing of it stays.
+
+    Another consumer has taken a partition over, or the database was replaced by a standby that lacked a commit.
+    """
 
 
 class Claim(Struct, frozen=True):
@@ -81,6 +84,8 @@ class LedgerStore:
         self._clock = clock
         self._group = group
         self._filled = False
+        # Where this consumer left each partition, by what the database confirmed.
+        self._reached: dict[Partition, int] = {}
 
     def __repr__(self) -> str:
         return f"<LedgerStore group={self._group} methodology={self._methodology.id}>"
@@ -118,10 +123,12 @@ class LedgerStore:
             [topic for topic, _ in ordered],
             [partition for _, partition in ordered],
         )
-        return {
+        claims = {
             (row["topic"], row["partition"]): Claim(row["next_offset"], row["epoch"])
             for row in rows
         }
+        self._reached |= {place: claim.next_offset for place, claim in claims.items()}
+        return claims
 
     async def write(
         self, events: Sequence[Event], advances: Sequence[Advance], refuse: Refuse
@@ -137,22 +144,32 @@ class LedgerStore:
             conflicts = await batch.take(events)
             if conflicts:
                 await refuse(conflicts)
-            return BatchResult(
-                events=len(events) - len(conflicts),
-                duplicates=len(events) - len(conflicts) - batch.inserted,
-                conflicts=len(conflicts),
-                refolds=batch.refolds,
-                outcomes=batch.outcomes,
-            )
+        self._reached |= {(a.topic, a.partition): a.next_offset for a in advances}
+        return BatchResult(
+            events=len(events) - len(conflicts),
+            duplicates=len(events) - len(conflicts) - batch.inserted,
+            conflicts=len(conflicts),
+            refolds=batch.refolds,
+            outcomes=batch.outcomes,
+        )
 
     async def _advance(self, session: asyncpg.Connection, advances: Sequence[Advance]) -> None:
         ordered = sorted(advances, key=lambda a: (a.topic, a.partition))
         written = [
-            StoredOffset(self._group, a.topic, a.partition, a.epoch, a.next_offset, a.event_time)
+            StoredOffset(
+                self._group,
+                a.topic,
+                a.partition,
+                a.epoch,
+                a.next_offset,
+                self._reached.get((a.topic, a.partition)),
+                a.event_time,
+            )
             for a in ordered
         ]
         tag: str = await session.execute(query("advance_offsets"), *OFFSETS.arrays(written))
         if int(tag.rpartition(" ")[2]) != len(ordered):
             raise Fenced(
-                "another consumer of the group has taken a partition over; this one starts anew"
+                "another consumer of the group has taken a partition over, or the database lost what was "
+                "committed last in a failover; this consumer starts anew from what is stored"
             )

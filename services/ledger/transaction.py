@@ -10,9 +10,9 @@ from schemas.events import Event
 from schemas.methodology import Methodology
 from services.ledger import changes, rows
 from services.ledger.changes import Change, LockedCase
-from services.ledger.columns import Place
 from services.ledger.ledger_digest import LedgerInconsistent
 from services.ledger.queries import query
+from services.ledger.table_columns import Place
 
 # A re-fold reads the whole log of a case: so many cases at a time bound the memory that takes.
 REFOLD_CASES = 100
@@ -40,7 +40,7 @@ class Batch:
         first, conflicts = _first_of_each(events)
         if not first:
             return conflicts
-        stored, opened = await self._have_cases(changes.by_case(first.values()))
+        stored, opened = await self._lock_or_open_cases(changes.by_case(first.values()))
         new = await self._insert_events(list(first.values()))
         old = [key for key in first if key not in new]
         if old:
@@ -52,7 +52,7 @@ class Batch:
 
     # -- cases -------------------------------------------------------------------------------
 
-    async def _have_cases(
+    async def _lock_or_open_cases(
         self, groups: dict[str, list[Event]]
     ) -> tuple[dict[str, LockedCase], list[Change]]:
         """Lock the cases that exist and open the others; a case that another member opens meanwhile exists."""

@@ -14,6 +14,7 @@ from services.core.case import Case, Spell, Transition
 from services.core.digest import case_digest
 from services.core.fold import fold, in_effect, order
 from services.core.moves import serving
+from services.core.stock import notice_state
 from services.reports.evidence_attribution import Attributions
 from services.reports.evidence_looks import look_rows
 from services.reports.evidence_reasons import explain
@@ -201,17 +202,12 @@ def _notices(case: Case, wanted: set[int], scope: Scope, clean: Clean) -> list[N
         counted = notice.spell in wanted
         if notice.provider != scope.provider or not (counted or scope.spans(notice.sent_at)):
             continue
-        state = (
-            ("failed" if notice.failed_at else None)
-            or ("acknowledged" if notice.acknowledged_at else None)
-            or ("delivered" if notice.delivered_at else "sent")
-        )
         row = NoticeRow(
             case_id=case.case_id,
             spell=notice.spell,
             notice_id=clean(notice.notice_id),
             channel=clean(notice.channel),
-            state=state,
+            state=notice_state(notice),
             sent_at=_text(notice.sent_at),
             delivered_at=_text(notice.delivered_at),
             failed_at=_text(notice.failed_at),

@@ -52,6 +52,11 @@ _ADVICE: tuple[tuple[Kinds, str], ...] = (
         "login the role that it switches to",
     ),
     (
+        (asyncpg.ReadOnlySQLTransactionError,),
+        "this server of Postgres takes no writes; name the primary in TAKEDOWN_DATABASE_URL, or all servers "
+        "with target_session_attrs=read-write",
+    ),
+    (
         (ssl.SSLCertVerificationError,),
         "the server's certificate is not signed by a trusted CA, or not for this "
         "name; set TAKEDOWN_KAFKA_SSL_CAFILE, or sslrootcert in TAKEDOWN_DATABASE_URL",

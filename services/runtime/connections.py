@@ -8,6 +8,9 @@ from services.runtime.settings import Settings
 __all__ = ["database_connection", "kafka_connection"]
 
 
+_WRITING_ROLES = ("takedown_ledger",)
+
+
 def database_connection(
     settings: Settings, role: str | None = None, max_size: int | None = None
 ) -> DatabaseConnection:
@@ -20,4 +23,5 @@ def database_connection(
         statement_cache=not database.pgbouncer,
         max_size=max_size or database.pool_max_size,
         role=role if database.set_roles and not database.pgbouncer else None,
+        writes=role in _WRITING_ROLES,
     )

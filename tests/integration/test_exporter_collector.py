@@ -20,9 +20,9 @@ from services.core.case import Case, Spell
 from services.core.fold import fold
 from services.exporter import metrics
 from services.exporter.collector import Exporter
-from services.exporter.families import JUDGED, families
 from services.exporter.health import Health
 from services.exporter.ledger_reading import LedgerReading, Reader, buckets
+from services.exporter.metric_families import JUDGED, families
 from services.ledger.pool import DatabaseConnection, open_pool
 from tests import strategies
 from tests.integration import exporter_ledger as ledger

@@ -21,8 +21,8 @@ from services.core.bounds import standing
 from services.core.case import Case, Spell
 from services.core.exposure import exposure_bounds
 from services.core.fold import fold
-from services.exporter.families import families
-from services.exporter.ledger_reading import LedgerReading, Reader
+from services.exporter.ledger_reading import LedgerReading, NoticeReading, Reader
+from services.exporter.metric_families import families
 from services.ledger.store import Advance, LedgerStore
 from services.reports.table import Builder
 from tests import strategies
@@ -119,6 +119,17 @@ def histories() -> st.SearchStrategy[list[list[Event]]]:
             for number, history in enumerate(found)
         ]
     )
+
+
+@st.composite
+def notice_lives(draw: st.DrawFn) -> list[Event]:
+    """Notices, each sent once at most, and any words about them, early or late."""
+    history = [draw(strategies.reports)]
+    for name in draw(st.sets(strategies.notice_ids)):
+        sent = ev.NoticeSent(notice_id=name, provider=draw(strategies.providers))
+        history.append(strategies.event(draw(strategies.minutes), sent))
+    words = st.one_of(strategies.delivered, strategies.failed, strategies.acknowledged)
+    return history + draw(st.lists(words, max_size=6))
 
 
 def folded(told: list[list[Event]], methodology: Methodology) -> list[Case]:
@@ -231,16 +242,42 @@ def _core_figures(
     return dict(zip(_FIGURES, values, strict=True))
 
 
+@_on_a_server
+@given(told=st.lists(notice_lives(), min_size=1, max_size=4))
+def test_notices_stand_as_the_core_says(ledger: Ledger, told: list[list[Event]]) -> None:
+    """Each notice that was sent is counted once, in the state that the core gives it."""
+    named = [
+        [msgspec.structs.replace(one, case_id=f"{number:032x}") for one in history]
+        for number, history in enumerate(told)
+    ]
+
+    async def read() -> NoticeReading:
+        await ledger.hold(named, NL)
+        reader = Reader(ledger.pool, NL, 20, strategies.PROVIDERS, 20.0)
+        return await reader.read_notices(strategies.START)
+
+    rows = ledger.runner.run(read()).notices
+    found = {(row["provider"], row["state"]): row["notices"] for row in rows}
+    expected = Counter(
+        (notice.provider, stock.notice_state(notice))
+        for case in folded(named, NL)
+        for notice in case.notices.values()
+        if notice.sent_at is not None
+    )
+    assert found == expected
+
+
 def test_a_case_with_two_returns_is_exposed_from_the_last(ledger: Ledger) -> None:
-    """Gone for hours and back, twice: what lies between removal and return counts in neither figure twice."""
-    story = ["online", "removed", "removed", "removed"] * 2 + ["online"]
+    """Gone and back, twice: at most it was online all the time, and no hour of that counts twice."""
+    # Long runs: what came back once is believed to be gone again only after many looks.
+    story = (["online"] + ["removed"] * 24) * 2 + ["online"]
     looks = [
         strategies.look(
-            strategies.START + timedelta(hours=5 * hour), verdict, provider="giant", took=0.0
+            strategies.START + timedelta(hours=hour), verdict, provider="giant", took=0.0
         )
         for hour, verdict in enumerate(story)
     ]
-    cutoff = strategies.START + timedelta(hours=48)
+    cutoff = strategies.START + timedelta(hours=60)
 
     async def read() -> LedgerReading:
         await ledger.hold([looks], NL)
@@ -249,8 +286,8 @@ def test_a_case_with_two_returns_is_exposed_from_the_last(ledger: Ledger) -> Non
     (row,) = ledger.runner.run(read()).spells
     (spell,) = fold(looks, NL)[0].spells
     assert len(spell.returned_at) == 2
-    # (0, 5], (5, 25] and (25, 48] with the last removal's R as the beginning of the third.
-    assert row["exposure_upper_seconds"] == (5 + (25 - 5) + (48 - 25)) * 3600.0
+    # To the first removal, from there to the second, and from there to the cut-off.
+    assert row["exposure_upper_seconds"] == (1 + (26 - 1) + (60 - 26)) * 3600.0
     assert row["exposure_upper_seconds"] == exposure_bounds(spell, cutoff)[1]
 
 

@@ -109,7 +109,10 @@ async def test_rows_are_those_of_the_tables(postgres_dsn: str) -> None:
             " FROM information_schema.columns WHERE table_name = $1",
             tables.get(name, name),
         )
-        types = {row["column_name"]: row["data_type"] for row in found} | {"place": "tid"}
+        types = {row["column_name"]: row["data_type"] for row in found} | {
+            "place": "tid",
+            "reached": "bigint",
+        }
         spelled = {"timestamp with time zone": "timestamptz"}
         expected = {column: spelled.get(types[column], types[column]) for column in columns.names}
         assert columns.types == expected, name

@@ -14,10 +14,10 @@ from deploy.grafana.queries import dashboard_queries
 from schemas.methodology import shipped
 from services.exporter import metrics
 from services.exporter.collector import Snapshot
-from services.exporter.families import families, notice_families
 from services.exporter.health import Health
 from services.exporter.http import serve
 from services.exporter.ledger_reading import LedgerReading, NoticeReading
+from services.exporter.metric_families import families, notice_families
 from services.runtime.embedded.server_process import free_port
 from tests.acceptance.dashboard import unanswered
 from tests.servers import REPOSITORY, eventually

@@ -13,8 +13,8 @@ from schemas.errors import TakedownError
 from schemas.methodology import Methodology
 from schemas.sqlfiles import statements
 from services.core.digest import Combining
-from services.ledger.columns import filled
 from services.ledger.rows import TABLES
+from services.ledger.table_columns import filled
 
 COPIED = ("cases", "spells", "transitions", "outcomes", "ledger_methodology")
 REPLAY, BEFORE = "replay_", "before_"

@@ -12,9 +12,9 @@ from schemas.events import Event, unsealed
 from services.core.case import Case, Transition
 from services.core.digest import case_digest
 from services.ledger import changes, rows
-from services.ledger.columns import BigInt, Columns, Json, Row
 from services.ledger.rows import StoredCase, StoredEvent, StoredOutcome
 from services.ledger.shadow.schema import Unit, statement
+from services.ledger.table_columns import BigInt, Columns, Json, Row
 
 
 class StoredDigest(NamedTuple):

@@ -59,7 +59,7 @@ class Resolver:
 
     Args:
         servers: (address, port) pairs; under a simulated guard they have to be on loopback.
-        operators: who runs each of them, by name; empty where that is not known.
+        operators: who runs each of them, by name; None or empty where that is not known.
 
     """
 
@@ -68,7 +68,7 @@ class Resolver:
         servers: Sequence[tuple[str, int]],
         guard: Guard,
         limits: ResolverLimits | None = None,
-        operators: Sequence[str] = (),
+        operators: Sequence[str] | None = None,
     ) -> None:
         if not servers:
             raise ConfigError(
@@ -82,7 +82,7 @@ class Resolver:
         self._limits = limits or ResolverLimits()
         self._servers = Upstreams(
             servers,
-            operators,
+            operators or (),
             try_seconds=self._limits.try_seconds,
             tries=self._limits.tries,
         )

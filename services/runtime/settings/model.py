@@ -52,7 +52,9 @@ class Database(Section, frozen=True, kw_only=True):
     url: Annotated[
         str | None,
         _about(
-            "Connection URL of your own PostgreSQL; without it `takedown up` starts one.",
+            "Connection URL of your own PostgreSQL; without it `takedown up` starts one. "
+            "`postgresql://a:5432,b:5432/db?target_session_attrs=read-write` names several servers, of which "
+            "the one that takes writes is used.",
             secret=True,
         ),
     ] = None

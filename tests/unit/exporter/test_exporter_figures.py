@@ -8,7 +8,6 @@ from prometheus_client.core import Metric
 
 from schemas.methodology import shipped
 from services.exporter.collector import Snapshot
-from services.exporter.families import families, notice_families
 from services.exporter.ledger_reading import (
     CATEGORY_WORDS,
     PROVIDER_WORDS,
@@ -17,6 +16,7 @@ from services.exporter.ledger_reading import (
     NoticeReading,
     buckets,
 )
+from services.exporter.metric_families import families, notice_families
 
 NL = shipped()["nl-24h"]
 AT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ from schemas.errors import DEAD_LETTER_REASONS
 from schemas.topics import EVIDENCE
 from services.exporter import metrics
 from services.exporter.collector import Snapshot
-from services.exporter.families import empty_families
+from services.exporter.metric_families import empty_families
 
 LABELS = {
     "provider", "category", "clock", "standing", "state", "verdict", "reason", "vantage", "phase",

@@ -10,7 +10,7 @@ import pytest
 from schemas import topics
 from schemas.events import TYPE_OF, TYPES, Layer, Verdict
 from services.core.machines import Clock, Presence, Procedure
-from services.exporter.figures import STANDINGS
+from services.exporter.metric_families import STANDINGS
 from services.exporter.metrics import catalogue
 
 ROOT = Path(__file__).parents[3]

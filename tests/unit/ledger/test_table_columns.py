@@ -10,9 +10,9 @@ from schemas.methodology import shipped
 from schemas.sqlfiles import UnknownQuery
 from services.core.fold import fold
 from services.ledger import rows
-from services.ledger.columns import BigInt, Columns, Json, filled
 from services.ledger.queries import names, query
 from services.ledger.shadow.schema import statement
+from services.ledger.table_columns import BigInt, Columns, Json, filled
 from tests.strategies import START, look
 
 
