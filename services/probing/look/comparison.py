@@ -142,7 +142,7 @@ class Siblings:
                 ask = partial(_ask_sibling, reached, number)
                 control, asked_now = yield from _anew(siblings, key, ask, since)
                 now = yield NOW
-            if handler.parts and _head_tells_nothing(reached, control):
+            if handler.parts and not was_served and _head_tells_nothing(reached, control):
                 return Comparison(answered=control.result.fingerprint is not None)
             like = _likeness(reached, control, was_served)
             if like == "alike" and (yield from self._is_other_page(reached, number, control)):
@@ -296,7 +296,10 @@ def ask_beside(
 
 
 def _head_tells_nothing(reached: Reached, control: HostControl) -> bool:
-    """Tell whether GET has to decide, which has siblings of its own: HEAD was not told that this one is missing."""
+    """Tell whether GET has to decide, which has siblings of its own: HEAD was not told that this one is missing.
+
+    Where it was seen served, what HEAD gives may still be compared with a baseline that HEAD gave.
+    """
     return reached.reply.method == "HEAD" and not control.result.says_missing
 
 

@@ -121,6 +121,18 @@ def test_a_baseline_by_head_is_compared_by_head() -> None:
     assert look.reason == "suspected_replaced"
 
 
+def test_a_baseline_by_head_is_compared_where_head_serves_siblings_too() -> None:
+    """That siblings are served to HEAD by now takes nothing from what it says of a placeholder (A, S)."""
+    state = {"head": picture, "siblings": missing}
+    script = Script(
+        serving(lambda r: state["head" if r.url.href == URL else "siblings"](r), picture)
+    )
+    baseline = script.look(URL).fingerprint
+    state |= {"siblings": page, "head": lambda r: picture(r, 1_777, content_type="image/png")}
+    look = script.look(URL, after=90_000.0, known_online=True, baseline=baseline)
+    assert (look.reason, "HEAD" in look.methods(URL)) == ("suspected_replaced", True)
+
+
 @pytest.mark.parametrize("length", [0, 48_211, 900])
 def test_what_head_said_of_the_length_is_not_held_against_get(length: int) -> None:
     """A host that refuses HEAD one day goes on serving: another method's length is not compared with (A)."""
