@@ -22,7 +22,7 @@ from schemas.sealing import Keyring
 from schemas.urls import canonical
 from services.core.machines import IllegalTransition
 from services.ledger.shadow.schema import Unit
-from services.ledger.store import Claim, Written
+from services.ledger.store import BatchResult, Claim
 from tests.strategies import START, look
 
 KEYS = Keyring(naming=b"n" * 32, sealing={"k1": b"s" * 32}, active="k1")
@@ -61,10 +61,10 @@ class Store:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    async def write(self, events: Any, advances: Any, refuse: Any) -> Written:
+    async def write(self, events: Any, advances: Any, refuse: Any) -> BatchResult:
         if any(event.id == BROKEN.id for event in events):
             raise self._error
-        return Written()
+        return BatchResult()
 
 
 async def live(error: Exception) -> list[tuple[int, str, str]]:
