@@ -107,15 +107,15 @@ def decode_data(type_: str, body: bytes) -> Payload:
 
 def decode(value: bytes | None, headers: Headers, topic: Topic | None = None) -> Incoming:
     """Read a Kafka record in either mode; raises `UnusableEvent`, never anything else."""
-    found = dict(headers)
+    by_name = dict(headers)
     if value is None:
         raise UnusableEvent(
             "not_cloudevent", "an empty record (a tombstone) means nothing on this topic"
         )
-    if (found.get("content-type") or b"").startswith(STRUCTURED):
+    if (by_name.get("content-type") or b"").startswith(STRUCTURED):
         incoming = decode_structured(value)
     else:
-        incoming = _binary(value, found)
+        incoming = _binary(value, by_name)
     if topic is not None and type(incoming.data) not in topic.carries:
         raise UnusableEvent("wrong_topic", "this event type belongs on another topic")
     return incoming
@@ -155,16 +155,16 @@ def decode_structured(line: bytes) -> Incoming:
             "bad_time", "`time` is missing; give the event's own instant, with its zone"
         )
     time = _time(outer.time)
-    made = None if outer.id is None else _uuid(outer.id, outer.source)
-    return Incoming(id=made, time=time, source=outer.source, subject=outer.subject, data=data)
+    event_id = None if outer.id is None else _uuid(outer.id, outer.source)
+    return Incoming(id=event_id, time=time, source=outer.source, subject=outer.subject, data=data)
 
 
-def _binary(value: bytes, found: dict[str, bytes]) -> Incoming:
+def _binary(value: bytes, headers: dict[str, bytes]) -> Incoming:
     try:
         type_, id_, time, source = (
-            found[name].decode() for name in ("ce_type", "ce_id", "ce_time", "ce_source")
+            headers[name].decode() for name in ("ce_type", "ce_id", "ce_time", "ce_source")
         )
-        subject = found["ce_subject"].decode() if "ce_subject" in found else None
+        subject = headers["ce_subject"].decode() if "ce_subject" in headers else None
     except KeyError as error:
         raise UnusableEvent("not_cloudevent", f"header {error.args[0]} is missing") from None
     except AttributeError:

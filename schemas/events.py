@@ -21,11 +21,11 @@ Name = Annotated[str, Meta(min_length=1, max_length=200)]
 _SLUG = r"^[a-z0-9][a-z0-9_.:/-]{0,119}$(?!\n)"
 Slug = Annotated[str, Meta(pattern=_SLUG)]
 # A `Slug` in what comes by the million: a pattern takes msgspec longer than all the rest of a text, and there
-# are few different ones, so that the struct holds it by `_held`.
+# are few different ones, so that the struct holds it by `_slugs`.
 _Common = Annotated[str, Meta(extra_json_schema={"pattern": _SLUG})]
 _slug = re.compile(_SLUG).search
 _MANY = 10_000
-_held: set[str] = set()
+_slugs: set[str] = set()
 
 
 def is_slug(text: str) -> bool:
@@ -39,8 +39,8 @@ def _hold(text: str) -> None:
         raise ValueError(
             "Expected a name of 1 to 120 characters: a to z, 0 to 9 and _.:/-, a letter or digit first"
         )
-    if len(_held) < _MANY:
-        _held.add(text)
+    if len(_slugs) < _MANY:
+        _slugs.add(text)
 
 
 Verdict = Literal["online", "removed", "undetermined"]
@@ -168,9 +168,9 @@ class Served(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def __post_init__(self) -> None:
         """Hold what the annotations say."""
-        if self.method not in _held:
+        if self.method not in _slugs:
             _hold(self.method)
-        if self.provider not in _held and self.provider is not None:
+        if self.provider not in _slugs and self.provider is not None:
             _hold(self.provider)
 
 
@@ -221,12 +221,12 @@ class LookMade(Payload, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Hold what the annotations say."""
-        if self.vantage not in _held:
+        if self.vantage not in _slugs:
             _hold(self.vantage)
-        if self.reason not in _held:
+        if self.reason not in _slugs:
             _hold(self.reason)
         for provider in self.providers_left_out or ():
-            if provider not in _held:
+            if provider not in _slugs:
                 _hold(provider)
 
 
@@ -266,9 +266,9 @@ class WatchEntry(Payload, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Hold what the annotations say."""
-        if self.category not in _held:
+        if self.category not in _slugs:
             _hold(self.category)
-        if self.methodology not in _held:
+        if self.methodology not in _slugs:
             _hold(self.methodology)
 
 

@@ -43,12 +43,12 @@ def missed_id(case: str, vantage: str, tick: datetime, reason: str) -> UUID:
     return uuid5(NAMESPACE, f"missed|{case}|{vantage}|{instant(tick)}|{reason}")
 
 
-def outcome_id(case: str, spell: int, kind: str, cause: UUID, *said: str | None) -> UUID:
+def outcome_id(case: str, spell: int, kind: str, cause: UUID, *statement: str | None) -> UUID:
     """Name an outcome by the event that caused it and by what it says of whom.
 
     A late event may leave an outcome and change who is charged with it: that is another outcome.
     """
-    words = "|".join(word or "" for word in said)
+    words = "|".join(word or "" for word in statement)
     return uuid5(NAMESPACE, f"outcome|{case}|{spell}|{kind}|{cause}|{words}")
 
 

@@ -69,7 +69,7 @@ class Confirmation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     alternation_window: Duration = "30d"
 
 
-class Step(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class CadenceStep(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Look `every` so often until `until` after the start of the watch; the last step may have no end."""
 
     every: Duration
@@ -82,7 +82,7 @@ class Cadence(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     While a longer run is wanted, looks follow the last of `confirm` every `confirm_further`.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[CadenceStep, ...]
     deadline: tuple[Duration, ...] = ()
     confirm: tuple[Duration, ...] = ()
     confirm_every: Duration = "1h"

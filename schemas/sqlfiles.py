@@ -20,34 +20,34 @@ class Statements(Mapping[str, str]):
 
     def __init__(self, file: str, text: str) -> None:
         self._file = file
-        self._found = MappingProxyType(parse(text))
+        self._statements = MappingProxyType(parse(text))
 
     def __repr__(self) -> str:
-        return f"<Statements {self._file}: {len(self._found)}>"
+        return f"<Statements {self._file}: {len(self._statements)}>"
 
     def __getitem__(self, name: str) -> str:
         try:
-            return self._found[name]
+            return self._statements[name]
         except KeyError:
             raise UnknownQuery(f"there is no query {name!r} in {self._file}") from None
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._found)
+        return iter(self._statements)
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._statements)
 
 
 def parse(text: str) -> dict[str, str]:
     """Split a file into its statements by `-- name:`; raises `UnknownQuery` for a name used twice."""
     parts = _HEAD.split(text)[1:]
-    found: dict[str, str] = {}
+    statements: dict[str, str] = {}
     for name, body in zip(parts[::2], parts[1::2], strict=True):
-        if name in found or not re.fullmatch(r"[a-z][a-z_]*", name):
+        if name in statements or not re.fullmatch(r"[a-z][a-z_]*", name):
             raise UnknownQuery(f"query {name!r} is named twice or badly")
         lines = (line for line in body.strip().splitlines() if not line.startswith("--"))
-        found[name] = "\n".join(lines).rstrip(";")
-    return found
+        statements[name] = "\n".join(lines).rstrip(";")
+    return statements
 
 
 @cache

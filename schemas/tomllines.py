@@ -15,12 +15,12 @@ _PART = re.compile(r"[^.\[\]]+|\[\d+\]")
 
 def line_of(text: str, path: str) -> int | None:
     """Give the line (from 1) of a path such as `cadence.steps[2].every`, or of the nearest parent that has one."""
-    known = _lines(text)
+    numbers = _lines(text)
     parts = _PART.findall(path)
     while parts:
-        found = known.get(_join(parts))
-        if found is not None:
-            return found
+        number = numbers.get(_join(parts))
+        if number is not None:
+            return number
         parts.pop()
     return None
 
@@ -30,7 +30,7 @@ def _join(parts: list[str]) -> str:
 
 
 def _lines(text: str) -> dict[str, int]:
-    found: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     counts: dict[str, int] = {}
     prefix, array, element = "", "", 0
     for number, line in enumerate(text.splitlines(), start=1):
@@ -38,21 +38,21 @@ def _lines(text: str) -> dict[str, int]:
             if line.strip().startswith("]"):
                 array = ""
             elif line.split("#")[0].strip():
-                found.setdefault(f"{array}[{element}]", number)
+                numbers.setdefault(f"{array}[{element}]", number)
                 element += 1
         elif header := _HEADER.match(line):
             prefix = _bare(header[2])
             if header[1] == "[[":
                 counts[prefix] = counts.get(prefix, -1) + 1
                 prefix = f"{prefix}[{counts[prefix]}]"
-            found.setdefault(prefix, number)
+            numbers.setdefault(prefix, number)
         elif key := _KEY.match(line):
             name = _bare(key[1])
             path = f"{prefix}.{name}" if prefix else name
-            found.setdefault(path, number)
+            numbers.setdefault(path, number)
             if key[2].split("#")[0].strip() == "[":
                 array, element = path, 0
-    return found
+    return numbers
 
 
 def _bare(name: str) -> str:

@@ -39,10 +39,10 @@ async def create_topics(
     *,
     partitions: int,
     replication: int,
-    wanted: Mapping[str, Mapping[str, str]] | None = None,
+    contracts: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[str]:
     """Create the topics that are missing; return their names. Another process may create them meanwhile."""
-    names = topics.all_names() if wanted is None else wanted
+    names = topics.all_names() if contracts is None else contracts
     admin = AIOKafkaAdminClient(**kafka.client_options())
     try:
         await admin.start()
@@ -89,20 +89,20 @@ async def require_partitions(kafka: KafkaConnection, names: Iterable[str]) -> di
 
     A broker hears of a topic that was made a moment ago a little later than its controller.
     """
-    wanted = set(names)
+    unique = set(names)
     admin = AIOKafkaAdminClient(**kafka.client_options())
     try:
         await admin.start()
-        missing = await _wait_until_right(lambda: _missing(admin, wanted))
+        missing = await _wait_until_right(lambda: _missing(admin, unique))
         if missing:
             raise TopicsWrong(f"{', '.join(missing)}: missing; run `takedown topics create`")
-        return await _counts(admin, sorted(wanted))
+        return await _counts(admin, sorted(unique))
     finally:
         await admin.close()
 
 
-async def _missing(admin: AIOKafkaAdminClient, wanted: set[str]) -> list[str]:
-    return sorted(wanted - set(await admin.list_topics()))
+async def _missing(admin: AIOKafkaAdminClient, names: set[str]) -> list[str]:
+    return sorted(names - set(await admin.list_topics()))
 
 
 async def _counts(admin: AIOKafkaAdminClient, existing: list[str]) -> dict[str, int]:
@@ -136,10 +136,10 @@ async def _wait_until_right(problems: Callable[[], Awaitable[list[str]]]) -> lis
 
 
 async def describe_topics(
-    kafka: KafkaConnection, wanted: Mapping[str, Mapping[str, str]] | None = None
+    kafka: KafkaConnection, contracts: Mapping[str, Mapping[str, str]] | None = None
 ) -> list[TopicState]:
     """Compare every topic on the broker with the contracts; all must have one number of partitions."""
-    names = topics.all_names() if wanted is None else wanted
+    names = topics.all_names() if contracts is None else contracts
     admin = AIOKafkaAdminClient(**kafka.client_options())
     try:
         await admin.start()
@@ -160,10 +160,10 @@ async def describe_topics(
 
 
 async def verify_topics(
-    kafka: KafkaConnection, wanted: Mapping[str, Mapping[str, str]] | None = None
+    kafka: KafkaConnection, contracts: Mapping[str, Mapping[str, str]] | None = None
 ) -> int:
     """Give the number of partitions; raises `TopicsWrong` with everything that is wrong."""
-    states = await describe_topics(kafka, wanted)
+    states = await describe_topics(kafka, contracts)
     wrong = [f"{state.name}: {problem}" for state in states for problem in state.problems]
     if wrong:
         raise TopicsWrong(
@@ -173,7 +173,10 @@ async def verify_topics(
 
 
 def _problems(
-    wanted: Mapping[str, str], partitions: int | None, actual: Mapping[str, str] | None, common: int
+    contract: Mapping[str, str],
+    partitions: int | None,
+    actual: Mapping[str, str] | None,
+    common: int,
 ) -> tuple[str, ...]:
     if partitions is None or actual is None:
         return ("is missing",)
@@ -185,7 +188,7 @@ def _problems(
         )
     problems += [
         f"{name} is {actual.get(name)!r} and must be {value!r}"
-        for name, value in wanted.items()
+        for name, value in contract.items()
         if name in ("cleanup.policy", "retention.ms", "retention.bytes")
         and actual.get(name) != value
     ]
@@ -193,9 +196,9 @@ def _problems(
 
 
 async def _settings(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
-    wanted = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     settings: dict[str, dict[str, str]] = {}
-    for answer in await admin.describe_configs(wanted):
+    for answer in await admin.describe_configs(resources):
         for _, _, _, name, entries in answer.resources:
             settings[name] = {entry[0]: entry[1] for entry in entries}
     return settings

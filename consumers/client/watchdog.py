@@ -82,9 +82,9 @@ class OpenTransactions:
         self, stable: Mapping[TopicPartition, int], high: Mapping[TopicPartition, int], now: float
     ) -> dict[TopicPartition, float]:
         """Give by partition how long the last stable offset has stood below the high watermark."""
-        held = {tp: offset for tp, offset in stable.items() if offset < high[tp]}
+        behind = {tp: offset for tp, offset in stable.items() if offset < high[tp]}
         since = {}
-        for tp, offset in held.items():
+        for tp, offset in behind.items():
             before, at = self._since.get(tp, (offset, now))
             since[tp] = (offset, at if before == offset else now)
         self._since = since

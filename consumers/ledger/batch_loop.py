@@ -16,7 +16,7 @@ from consumers.client.connection import KafkaConnection
 from consumers.client.loop_health import LoopHealth
 from consumers.client.shell import ClientShell, group_consumer
 from consumers.client.watchdog import Stuck, Watchdog
-from consumers.ledger.session import Handler, LoopSettings, Rebalances, Session
+from consumers.ledger.session import BatchHandler, LoopSettings, Rebalances, Session
 from services.exporter.metrics import CONSUMER_REBUILDS
 from services.ledger.store import Fenced
 
@@ -32,7 +32,7 @@ class BatchLoop(Generic[B]):
         self,
         name: str,
         kafka: KafkaConnection,
-        handler: Handler[B],
+        handler: BatchHandler[B],
         health: LoopHealth,
         *,
         topics: Sequence[str],

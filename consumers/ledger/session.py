@@ -58,7 +58,7 @@ Claims = dict[TopicPartition, Claim]
 Offsets = dict[TopicPartition, int]
 
 
-class Handler(Protocol[B]):
+class BatchHandler(Protocol[B]):
     """What is done with records; `prepare` waits for nothing, the others may."""
 
     async def claim(self, partitions: Sequence[TopicPartition]) -> Claims:
@@ -124,7 +124,7 @@ class Session(Generic[B]):
         self,
         name: str,
         consumer: AIOKafkaConsumer,
-        handler: Handler[B],
+        handler: BatchHandler[B],
         health: LoopHealth,
         *,
         rebalances: Rebalances,

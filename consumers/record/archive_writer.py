@@ -109,24 +109,24 @@ class _Writer:
         done = [f for f in self._files if (f.topic, f.partition) == place]
         begins = done[-1].last_offset + 1 if done else span.begins
         count(begins - span.begins)
-        held: list[Any] = []
+        batch: list[Any] = []
         size = 0
         async for records in source.read(place, begins, span.until):
             for record in records:
-                held.append(record)
+                batch.append(record)
                 size += len(record.value or b"")
-                if len(held) >= FILE_RECORDS or size >= FILE_BYTES:
-                    self._write_file(span, held)
-                    count(held[-1].offset + 1 - begins)
-                    begins, held, size = held[-1].offset + 1, [], 0
-        if held:
-            self._write_file(span, held)
+                if len(batch) >= FILE_RECORDS or size >= FILE_BYTES:
+                    self._write_file(span, batch)
+                    count(batch[-1].offset + 1 - begins)
+                    begins, batch, size = batch[-1].offset + 1, [], 0
+        if batch:
+            self._write_file(span, batch)
         count(span.until - begins)
 
     def _write_file(self, span: Span, records: Sequence[Any]) -> None:
         name = f"{span.topic}/{span.partition:03d}/{records[0].offset:020d}.msgpack.zst"
-        kept = records if self._redact is None else [self._redact(record) for record in records]
-        packed = _pack([_packed(record) for record in kept])
+        copies = records if self._redact is None else [self._redact(record) for record in records]
+        packed = _pack([_packed(record) for record in copies])
         content = bytes(cramjam.zstd.compress(packed, level=_LEVEL))
         path = self._folder / name
         _make_folder(path.parent)

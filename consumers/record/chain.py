@@ -71,12 +71,12 @@ class Chain:
 
     async def extents(self, names: Sequence[str]) -> Ranges:
         """Give the first offset and the one after the last of all together; raises `BadArchive` for a gap."""
-        held = [await archive.extents(names) for archive in self._archives]
+        by_archive = [await archive.extents(names) for archive in self._archives]
         there = {} if self.broker is None else await self.broker.extents(names)
-        places = dict.fromkeys(place for extents in (*held, there) for place in extents)
+        places = dict.fromkeys(place for extents in (*by_archive, there) for place in extents)
         whole, gaps = {}, []
         for place in places:
-            spans = [extents[place] for extents in held if place in extents]
+            spans = [extents[place] for extents in by_archive if place in extents]
             whole[place], missing = _join(place, spans, there.get(place))
             gaps += missing
         if gaps:

@@ -70,9 +70,9 @@ def _begin_words(place: str, topic: str, begins: int, *, alone: bool) -> str:
     records = "the broker's records of" if alone else "the records given of"
     moved = topic == topics.REPORTS.name
     gone = "were moved to archives by `takedown retention`" if moved else "are gone from the broker"
-    given = "--archive ... --and-kafka" if alone else "--archive too"
+    options = "--archive ... --and-kafka" if alone else "--archive too"
     return (
-        f"{records} {place} begin at offset {begins}: the earlier ones {gone}; give them with {given}, "
+        f"{records} {place} begin at offset {begins}: the earlier ones {gone}; give them with {options}, "
         "or ask for a part with --from-offsets or --recorded-from"
     )
 

@@ -129,33 +129,33 @@ async def _replay(
 ) -> ReplayResult:
     source = request.source()
     try:
-        wanted = structs.replace(request.identity, source=source.name)
-        shadow, resumed = await _open_shadow(session, request, wanted, source)
+        identity = structs.replace(request.identity, source=source.name)
+        shadow, resumed = await _open_shadow(session, request, identity, source)
     finally:
         await source.close()
     entry = await schema.find(session, shadow)
     assert entry is not None
     digest = entry.digest
     if entry.state != "complete" or digest is None:
-        digest = await _fill(session, request, wanted, shadow, progress)
+        digest = await _fill(session, request, identity, shadow, progress)
     return ReplayResult(
         name=request.name,
         schema=shadow,
         digest=digest,
-        methodology=wanted.methodology.id,
+        methodology=identity.methodology.id,
         totals=await schema.totals_of(session, shadow),
         resumed=resumed,
     )
 
 
 async def _open_shadow(
-    session: asyncpg.Connection, request: ReplayRequest, wanted: Identity, source: Chain
+    session: asyncpg.Connection, request: ReplayRequest, identity: Identity, source: Chain
 ) -> tuple[str, bool]:
     """Make the shadow, or find the one that a run before this began."""
     shadow = schema.schema_of(request.name)
     entry = await schema.find(session, shadow)
     if entry is not None and entry.state != "emptied":
-        await _check_same(session, request, wanted, entry, source)
+        await _check_same(session, request, identity, entry, source)
         return shadow, True
     ranges = await resolve(source, request.bounds)
     if source.broker is not None:
@@ -165,20 +165,20 @@ async def _open_shadow(
         ranges = await schema.ranges_of(session, shadow)
         await schema.drop(session, shadow)
     units = plan_units(ranges, request.unit_records)
-    return await schema.create(session, request.name, wanted, ranges, units), False
+    return await schema.create(session, request.name, identity, ranges, units), False
 
 
 async def _check_same(
     session: asyncpg.Connection,
     request: ReplayRequest,
-    wanted: Identity,
+    identity: Identity,
     entry: schema.Entry,
     source: Chain,
 ) -> None:
-    if entry.identity != wanted:
+    if entry.identity != identity:
         raise BadReplay(
             f"replay {request.name} exists and is a fold of something else: "
-            f"{_differences(entry.identity, wanted)}; give another --name, or drop it "
+            f"{_differences(entry.identity, identity)}; give another --name, or drop it "
             f"(`takedown replay drop {request.name}`)"
         )
     if request.bounds == Bounds():
@@ -190,16 +190,16 @@ async def _check_same(
         )
 
 
-def _differences(stored: Identity, wanted: Identity) -> str:
+def _differences(stored: Identity, identity: Identity) -> str:
     pairs = {
-        "methodology": (stored.methodology.digest[:12], wanted.methodology.digest[:12]),
-        "source": (stored.source, wanted.source),
-        "provider map": (stored.map_digest, wanted.map_digest),
+        "methodology": (stored.methodology.digest[:12], identity.methodology.digest[:12]),
+        "source": (stored.source, identity.source),
+        "provider map": (stored.map_digest, identity.map_digest),
         "event times": (
             (stored.event_from, stored.event_to),
-            (wanted.event_from, wanted.event_to),
+            (identity.event_from, identity.event_to),
         ),
-        "events kept": (stored.with_events, wanted.with_events),
+        "events kept": (stored.with_events, identity.with_events),
     }
     return ", ".join(name for name, (old, new) in pairs.items() if old != new)
 
@@ -207,7 +207,7 @@ def _differences(stored: Identity, wanted: Identity) -> str:
 async def _fill(
     session: asyncpg.Connection,
     request: ReplayRequest,
-    wanted: Identity,
+    identity: Identity,
     shadow: str,
     progress: ReplayProgress,
 ) -> str:
@@ -218,7 +218,7 @@ async def _fill(
         archive=request.archive,
         keyring=request.keyring,
         shadow=shadow,
-        identity=wanted,
+        identity=identity,
         ranges=ranges,
         partitions=partitions_of(ranges),
     )
@@ -229,7 +229,7 @@ async def _fill(
     try:
         await pool.run([u for u in units if not u.done and not u.strays], progress.read)
         progress.stage("indexes")
-        await _index(request.database, shadow, wanted)
+        await _index(request.database, shadow, identity)
         strays = await _plan_strays(session, shadow, ranges, units, request.unit_records)
         if strays:
             progress.stage("strays")
@@ -241,7 +241,7 @@ async def _fill(
     return await schema.finish(session, shadow)
 
 
-async def _index(database: DatabaseConnection, shadow: str, wanted: Identity) -> None:
+async def _index(database: DatabaseConnection, shadow: str, identity: Identity) -> None:
     """Make the indexes, two tables at a time."""
 
     async def of(tables: Iterable[str]) -> None:
@@ -255,7 +255,7 @@ async def _index(database: DatabaseConnection, shadow: str, wanted: Identity) ->
             await session.close()
 
     await of(("ledger_methodology",))
-    events = ("events",) if wanted.with_events else ()
+    events = ("events",) if identity.with_events else ()
     await asyncio.gather(of(("transitions", *events)), of(("cases", "spells", "outcomes")))
 
 

@@ -136,21 +136,21 @@ class UnitRecords:
                 continue
             where = (record.topic, record.partition, record.offset)
             text = _join_text(name, time, value) if type_ == _LOOK_HEADER else None
-            kept = sources.get(source) or self._keep(source)
-            if text is None or kept is None:
+            source_text = sources.get(source) or self._keep(source)
+            if text is None or source_text is None:
                 item: Item = (*where, type_, name, time, source, value)
             else:
-                item = (*where, _LOOK, kept, text)
+                item = (*where, _LOOK, source_text, text)
             self._put(place, case_id, item)
 
     def _keep(self, source: bytes) -> str | None:
         """Keep one copy of each usual source; None where it is out of the ordinary."""
         if not 0 < len(source) <= MAX_SOURCE_LENGTH or not source.isascii() or b"\x00" in source:
             return None
-        kept = source.decode()
+        text = source.decode()
         if len(self._sources) < _MANY_SOURCES:
-            self._sources[source] = kept
-        return kept
+            self._sources[source] = text
+        return text
 
     def _unusual(self, record: Any) -> None:
         place = record.topic, record.partition, record.offset
@@ -298,7 +298,7 @@ class UnitFold:
 
     def fold(self, case_id: str, items: Sequence[Item]) -> Folded | None:
         """Fold one case; None where none of its records can be used, or none is within the asked times."""
-        unique, kept, duplicates = self._unique(case_id, items)
+        unique, sources, duplicates = self._unique(case_id, items)
         events = list(unique.values())
         if self._bounded:
             events = [event for event in events if not self._rules.outside(event.time)]
@@ -312,7 +312,7 @@ class UnitFold:
         except Exception as error:
             if not is_fault_of_event(error):
                 raise
-            item_of = dict(zip(unique, kept, strict=True))
+            item_of = dict(zip(unique, sources, strict=True))
             events, case, moved = self._isolate(events, lambda event: item_of[event.id.int])
         concluded = outcomes(case, moved, self._rules.methodology)
         return Folded(case, moved, concluded, events, duplicates)
@@ -325,7 +325,7 @@ class UnitFold:
         Gives events by id, the record of each, and how many duplicates there were.
         """
         unique: dict[int, Event] = {}
-        kept: list[Item] = []
+        sources: list[Item] = []
         duplicates, usual = 0, ids.is_case_id(case_id)
         for item in items:
             try:
@@ -338,25 +338,25 @@ class UnitFold:
                 continue
             first = unique.setdefault(event.id.int, event)
             if first is event:
-                kept.append(item)
+                sources.append(item)
             elif changes.same_fact(first, event):
                 duplicates += 1
             else:
                 self.refused.append(refusal(item, id_conflict()))
-        return unique, kept, duplicates
+        return unique, sources, duplicates
 
     def _isolate(
         self, events: Sequence[Event], item_of: Callable[[Event], Item]
     ) -> tuple[list[Event], Case, list[Transition]]:
         """Leave out the events that nothing can be made of, as the live ledger does."""
-        kept: list[Event] = []
+        usable: list[Event] = []
         for event in events:
             try:
-                fold_unique([*kept, event], self._rules.methodology)
+                fold_unique([*usable, event], self._rules.methodology)
             except Exception as error:
                 if not is_fault_of_event(error):
                     raise
                 self.refused.append(refusal(item_of(event), unfoldable(error)))
             else:
-                kept.append(event)
-        return kept, *fold_unique(kept, self._rules.methodology)
+                usable.append(event)
+        return usable, *fold_unique(usable, self._rules.methodology)

@@ -22,12 +22,12 @@ _AFTER = timedelta(microseconds=1)
 
 
 async def erasures(
-    pool: asyncpg.Pool, methodology: Methodology, now: datetime, kept: timedelta
+    pool: asyncpg.Pool, methodology: Methodology, now: datetime, period: timedelta
 ) -> AsyncIterator[Event]:
-    """Give the erasure of every case whose watch ended at least `kept` ago and whose URL is still there."""
-    reason = f"{kept.days} days after the end of the watch"
-    async for case in retained.quiet_cases(pool, now - kept):
+    """Give the erasure of every case whose watch ended at least `period` ago and whose URL is still there."""
+    reason = f"{period.days} days after the end of the watch"
+    async for case in retained.quiet_cases(pool, now - period):
         ended = ended_at(case, methodology)
-        if ended is not None and ended + kept <= now:
+        if ended is not None and ended + period <= now:
             erasure = CaseErased(actor=ACTOR, reason=reason)
             yield stated(case.case_id, erasure, ended + _AFTER, SOURCE)

@@ -79,18 +79,18 @@ class Proof:
         place, at = (span.topic, span.partition), max(begins, span.begins)
         for file in manifest.files:
             if (file.topic, file.partition) == place and file.last_offset >= at:
-                kept = await asyncio.to_thread(read_file, folder, file)
-                await self._compare(folder, place, (at, file.last_offset + 1), kept)
+                copies = await asyncio.to_thread(read_file, folder, file)
+                await self._compare(folder, place, (at, file.last_offset + 1), copies)
                 at = file.last_offset + 1
         await self._compare(folder, place, (at, span.until), [])
 
     async def _compare(
         self, folder: Path, place: Partition, offsets: tuple[int, int], records: Sequence[Any]
     ) -> None:
-        kept = {record.offset: record for record in records}
+        copies = {record.offset: record for record in records}
         async for batch in self._source.read(place, *offsets):
             read = [self._redact.read(record) for record in batch]
-            if any(kept.get(cut.offset) != cut for cut, _ in read):
+            if any(copies.get(cut.offset) != cut for cut, _ in read):
                 raise RetentionRefused(_other(folder, place))
             await self._check_taken(place, read)
             self._alive()

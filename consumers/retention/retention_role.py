@@ -58,7 +58,7 @@ class RetentionRole:
         health: LoopHealth,
         clock: Callable[[], datetime],
         *,
-        kept: timedelta,
+        period: timedelta,
         interval_seconds: float,
         first_seconds: float = _FIRST_SECONDS,
     ) -> None:
@@ -68,13 +68,13 @@ class RetentionRole:
         self._methodology = methodology
         self._health = health
         self._clock = clock
-        self._kept = kept
+        self._period = period
         self._interval_seconds = interval_seconds
         self._first_seconds = first_seconds
         self._announced: Offsets = {}
 
     def __repr__(self) -> str:
-        return f"<Retention {self._kept.days} days>"
+        return f"<Retention {self._period.days} days>"
 
     async def run(self, stop: asyncio.Event) -> None:
         """Make rounds until `stop`. Raises what waiting can't mend."""
@@ -125,7 +125,7 @@ class RetentionRole:
         now = self._clock()
         await self._agrees()
         erased = await self._erase(now)
-        before = now - self._kept
+        before = now - self._period
         moved = await self._mover.move(now, before, await self._stored_offsets())
         # Not before: they prove what was refused.
         forgotten = await self._mover.delete_dead_letters(before)
@@ -138,8 +138,8 @@ class RetentionRole:
         """Tell what a round would do now."""
         now = self._clock()
         await self._agrees()
-        due = erasures(self._pool, self._methodology, now, self._kept)
-        before = now - self._kept
+        due = erasures(self._pool, self._methodology, now, self._period)
+        before = now - self._period
         return RoundCounts(
             erased=sum([1 async for _ in due]),
             moved=await self._mover.due(before, await self._stored_offsets()),
@@ -157,7 +157,7 @@ class RetentionRole:
             return 0
         batch: list[Event] = []
         erased = 0
-        async for event in erasures(self._pool, self._methodology, now, self._kept):
+        async for event in erasures(self._pool, self._methodology, now, self._period):
             batch.append(event)
             if len(batch) >= _BATCH:
                 erased += await self._announce(batch)
@@ -168,7 +168,7 @@ class RetentionRole:
     async def _announce(self, batch: list[Event]) -> int:
         """Write to the audit log what is to be destroyed, then send it."""
         if batch:
-            purpose = f"{len(batch)} cases, {self._kept.days} days after the end of their watch"
+            purpose = f"{len(batch)} cases, {self._period.days} days after the end of their watch"
             async with self._pool.acquire() as session:
                 await audit.record(session, ACTOR, "erase", None, purpose)
             options = self._kafka.producer_options()

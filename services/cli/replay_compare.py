@@ -10,7 +10,13 @@ from services.cli.gauge import Gauge, gauge
 from services.cli.support import CHECK_FAILED, cell, print_json, run_async
 from services.ledger.pool import DatabaseConnection, connect
 from services.ledger.shadow import schema
-from services.ledger.shadow.comparison import CaseReport, Comparison, Summary, log_for, side_of
+from services.ledger.shadow.ledger_comparison import (
+    CaseReport,
+    LedgerComparison,
+    Summary,
+    log_for,
+    side_of,
+)
 from services.runtime.connections import database_connection
 from services.runtime.methods import methodology
 from services.runtime.settings import Settings
@@ -65,7 +71,7 @@ async def compare_with(
         here = await side_of(session, name, [*methods, *kept])
         there = await side_of(session, other, [*methods, *kept])
         log = await log_for(session, here, there)
-        comparison = Comparison(session, here, there, log)
+        comparison = LedgerComparison(session, here, there, log)
         async for report in comparison.run(shown.read):
             tell(report)
     finally:

@@ -118,7 +118,7 @@ async def retention(parts: Parts) -> AsyncIterator[RetentionRole]:
             methodology(settings.methodology),
             parts.health,
             parts.clock,
-            kept=timedelta(days=settings.retention.url_days),
+            period=timedelta(days=settings.retention.url_days),
             interval_seconds=settings.retention.interval_seconds,
         )
 

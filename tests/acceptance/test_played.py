@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.grafana.queries import dashboard_queries
 from schemas.topics import EVIDENCE, OUTCOMES, REPORTS, WATCHLIST
-from services.simulation import driver
+from services.simulation import event_player
 from tests.acceptance.conftest import Played, fetch
 from tests.acceptance.dashboard import unanswered
 from tests.operations.test_kills import agree
@@ -59,8 +59,10 @@ async def test_the_ledger_is_a_fold_of_the_record(played: Played) -> None:
 async def test_what_can_not_be_used_is_a_dead_letter(played: Played) -> None:
     """The poison record stands on the dead-letter topic with its bytes untouched and its reason."""
     letters = await read_all(played.installation.bootstrap_servers, [REPORTS.dlq])
-    assert driver.POISON in [letter.value for letter in letters]
-    headers = dict(next(letter for letter in letters if letter.value == driver.POISON).headers)
+    assert event_player.POISON in [letter.value for letter in letters]
+    headers = dict(
+        next(letter for letter in letters if letter.value == event_player.POISON).headers
+    )
     assert headers["dlq_topic"] == REPORTS.name.encode()
     assert headers["dlq_reason"]
 

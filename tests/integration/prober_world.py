@@ -195,7 +195,7 @@ async def world(bootstrap: str) -> AsyncIterator[World]:
     watchlist = replace(WATCHLIST, name=f"{WATCHLIST.name}.{tag}")
     observations = replace(OBSERVATIONS, name=f"{OBSERVATIONS.name}.{tag}")
     wanted = {topic.name: topic.config for topic in (watchlist, observations)}
-    await create_topics(kafka, partitions=3, replication=1, wanted=wanted)
+    await create_topics(kafka, partitions=3, replication=1, contracts=wanted)
     producer = AIOKafkaProducer(**kafka.producer_options())
     await producer.start()
     try:

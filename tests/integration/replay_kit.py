@@ -18,7 +18,13 @@ from schemas.methodology import Methodology
 from schemas.topics import EVIDENCE
 from services.ledger.ledger_digest import ledger_digest
 from services.ledger.pool import DatabaseConnection
-from services.ledger.shadow.comparison import CaseReport, Comparison, Summary, log_for, side_of
+from services.ledger.shadow.ledger_comparison import (
+    CaseReport,
+    LedgerComparison,
+    Summary,
+    log_for,
+    side_of,
+)
 from tests.integration.ledger_kit import KEYRING, METHOD, Lab
 
 
@@ -89,7 +95,7 @@ async def compared(
     session = await asyncpg.connect(dsn)
     try:
         sides = [await side_of(session, name, list(methods)) for name in (here, there)]
-        comparison = Comparison(session, *sides, await log_for(session, *sides))
+        comparison = LedgerComparison(session, *sides, await log_for(session, *sides))
         found = {report.case_id: report async for report in comparison.run(lambda count: None)}
     finally:
         await session.close()

@@ -45,7 +45,7 @@ def retention(
         METHOD,
         Health(),
         lambda: now,
-        kept=KEPT,
+        period=KEPT,
         interval_seconds=0.05,
         first_seconds=0.0,
     )

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 import aiohttp
 import asyncpg
 import pytest
-from services.runtime.up import Installation
 
 from consumers.ledger.relay import Relay
 from schemas import topics
@@ -24,6 +23,7 @@ from services.ledger.pool import DatabaseConnection, open_pool, session_of
 from services.ledger.store import Advance, Claim, Fenced, LedgerStore
 from services.ledger.transient import TRANSIENT_DATABASE
 from services.runtime import ledger_roles
+from services.runtime.installation import Installation
 from services.runtime.parts import Parts
 from services.runtime.settings import Database, Http, Settings, Topics
 from services.runtime.settings import ExporterSection as ExporterSettings

@@ -68,7 +68,7 @@ async def test_topics_made_a_moment_ago_are_whole(kafka_bootstrap: str) -> None:
     kafka = KafkaConnection(kafka_bootstrap)
     for _ in range(5):
         names = {f"test.{uuid.uuid4().hex}.{n}": {"retention.ms": "-1"} for n in range(5)}
-        await create_topics(kafka, partitions=7, replication=1, wanted=names)
+        await create_topics(kafka, partitions=7, replication=1, contracts=names)
         assert await require_partitions(kafka, names) == dict.fromkeys(names, 7)
 
 

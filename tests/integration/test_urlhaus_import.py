@@ -10,7 +10,7 @@ import pytest
 
 from consumers.record.deadletter import read_dead_letters
 from services.reports import urlhaus
-from services.runtime import keys
+from services.runtime import keyfile
 from services.runtime.settings import Settings
 from tests.commands import takedown
 from tests.integration.ledger_kit import KEYRING, Lab, pure_digest
@@ -49,8 +49,8 @@ def dumps(tmp_path: Path) -> dict[str, Path]:
 def run(kafka_bootstrap: str, postgres_dsn: str, tmp_path: Path) -> Import:
     """Import a dump as another terminal would, and wait for the ledger."""
     sealing = {name: key.hex() for name, key in KEYRING.sealing.items()}
-    made = keys.KeyFile(naming=KEYRING.naming.hex(), active=KEYRING.active, sealing=sealing)
-    keys.write_keys(tmp_path / "data" / "keys.toml", made)
+    made = keyfile.KeyFile(naming=KEYRING.naming.hex(), active=KEYRING.active, sealing=sealing)
+    keyfile.write_keys(tmp_path / "data" / "keys.toml", made)
     known = {
         "TAKEDOWN_DATA_DIR": str(tmp_path / "data"),
         "TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,

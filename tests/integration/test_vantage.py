@@ -27,7 +27,7 @@ from tests.servers import REPOSITORY, eventually
 async def broker(own_kafka: OwnKafka) -> KafkaConnection:
     server = await own_kafka()
     connection = KafkaConnection(server.bootstrap_servers)
-    await create_topics(connection, partitions=3, replication=1, wanted=all_names())
+    await create_topics(connection, partitions=3, replication=1, contracts=all_names())
     return connection
 
 

@@ -21,7 +21,7 @@ from services.core.watch_entry import entry_of
 from services.ledger import changes, rows
 from services.ledger.changes import Change
 from services.ledger.shadow import schema
-from services.ledger.shadow.comparison import Side, reading_of, side_of
+from services.ledger.shadow.ledger_comparison import Side, reading_of, side_of
 from services.ledger.shadow.schema import (
     BadReplay,
     Entry,

@@ -29,7 +29,7 @@ from services.runtime.connections import database_connection, kafka_connection
 from services.runtime.demo.stage import Stage, serving, settings_for
 from services.runtime.installation import Installation
 from services.runtime.methods import methodology
-from services.simulation import driver, truth
+from services.simulation import event_player, truth
 from services.simulation.facts import Failure, Verification
 
 _LEAD = timedelta(seconds=4)
@@ -110,7 +110,7 @@ class Show:
     async def play(self, watcher: Watcher) -> None:
         """Play reporters and hotline to the end of the watch."""
         async with self._sending() as (send, send_raw), self._pool() as pool:
-            playing = driver.play(
+            playing = event_player.play(
                 self.world, send=send, send_raw=send_raw, clock=_now, sleep=asyncio.sleep
             )
             async with asyncio.TaskGroup() as group:
@@ -172,7 +172,7 @@ class Show:
     @contextlib.asynccontextmanager
     async def _sending(
         self,
-    ) -> AsyncIterator[tuple[driver.Send, driver.SendRaw]]:
+    ) -> AsyncIterator[tuple[event_player.Send, event_player.SendRaw]]:
         connection = kafka_connection(self.installation.settings, "takedown-demo")
         producer = AIOKafkaProducer(**connection.producer_options())
 

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from schemas import events as ev
 from schemas.events import Event, WatchEntry
-from schemas.methodology import Methodology, Step, seconds
+from schemas.methodology import CadenceStep, Methodology, seconds
 from services.core.cadence import last_look, next_look, ticks_between
 from services.core.case import Case
 from services.core.fold import fold
@@ -296,7 +296,8 @@ FINITE: Methodology = structs.replace(
     NL,
     id="finite",
     cadence=structs.replace(
-        NL.cadence, steps=(Step(every="1h", until="4h"), Step(every="6h", until="30h"))
+        NL.cadence,
+        steps=(CadenceStep(every="1h", until="4h"), CadenceStep(every="6h", until="30h")),
     ),
 )
 NO_TAIL: Methodology = structs.replace(FINITE, cadence=structs.replace(FINITE.cadence, tail=()))

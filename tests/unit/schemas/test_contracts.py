@@ -274,7 +274,7 @@ def test_structs_and_json_schemas_refuse_the_same_names(path: Path, text: str) -
 def test_few_names_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Names that a stream invents fill no memory, and a name past the limit is held all the same."""
     held: set[str] = set()
-    monkeypatch.setattr(events, "_held", held)
+    monkeypatch.setattr(events, "_slugs", held)
     monkeypatch.setattr(events, "_MANY", 3)
     for number in range(9):
         Served(address="192.0.2.1", method=f"m{number}")

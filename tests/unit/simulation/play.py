@@ -15,7 +15,7 @@ from services.core.fold import fold
 from services.core.watch_entry import entry_of
 from services.probing.look.darkness import DarknessLimits
 from services.simulation.behaviours import ABROAD_TOO, AT_HOME, DARK, NATURE, WALLS, Shows
-from services.simulation.driver import timeline
+from services.simulation.event_player import timeline
 from services.simulation.plan import Phase
 from services.simulation.world import SimulatedCase, World
 

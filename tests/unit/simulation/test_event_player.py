@@ -10,7 +10,7 @@ from schemas import events as ev
 from schemas.errors import ConfigError, UnusableEvent
 from schemas.topics import REPORTS
 from services.simulation.builder import build
-from services.simulation.driver import play, timeline
+from services.simulation.event_player import play, timeline
 from services.simulation.scenarios import demo
 from tests.unit.simulation.test_simulation_world import KEYS, START
 

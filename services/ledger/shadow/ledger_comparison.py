@@ -92,7 +92,7 @@ class _DigestStream:
         return self._total.digest
 
 
-class Comparison:
+class LedgerComparison:
     """Compares two sides in one snapshot of the database; `log` is a schema that holds the evidence."""
 
     def __init__(
@@ -302,5 +302,6 @@ class NotEqual(TakedownError):
 
 
 __all__ = [
-    "EVIDENCE", "LIVE", "CaseReport", "Comparison", "NotEqual", "Side", "Summary", "log_for", "reading_of", "side_of",
+    "EVIDENCE", "LIVE", "CaseReport", "LedgerComparison", "NotEqual", "Side", "Summary", "log_for",
+    "reading_of", "side_of",
 ]  # fmt: skip
