@@ -30,7 +30,7 @@ from services.runtime.keyfile import load_keyring
 from services.runtime.settings import Settings
 
 _SHOWN = 20
-_KEPT = 1_000
+_MOST_REFUSALS = 1_000
 # Events looked for in the ledger at once: what bounds the memory of a large dump.
 _LOOKED_FOR = 20_000
 
@@ -69,31 +69,31 @@ def urlhaus(file: Path, wait: bool, wait_seconds: float, dry_run: bool, as_json:
     settings = client_settings(kafka=not dry_run, database=wait and not dry_run)
     keyring, at = load_keyring(settings), now()
     cutoff = dump.dated(file, at)
-    found = count_rows(dump.rows(file, keyring, now=at, dumped=cutoff))
+    readable = count_rows(dump.rows(file, keyring, now=at, dumped=cutoff))
     if not dry_run:
-        with progress("sending", found.events) as count:
+        with progress("sending", readable.events) as count:
             again = partial(dump.events, file, keyring, now=at, dumped=cutoff)
             run_async(lambda: _send(settings, again, count, wait_seconds if wait else None))
     sent, in_ledger = not dry_run, wait and not dry_run
     if as_json:
-        print_json({**_told(found), "cutoff": cutoff, "sent": sent, "in_ledger": in_ledger})
+        print_json({**_summary(readable), "cutoff": cutoff, "sent": sent, "in_ledger": in_ledger})
     else:
-        _print(found, cutoff, "checked" if dry_run else "in the ledger" if wait else "sent")
-    return REFUSED if found.refused else 0
+        _print(readable, cutoff, "checked" if dry_run else "in the ledger" if wait else "sent")
+    return REFUSED if readable.refused else 0
 
 
 def count_rows(rows: Iterable[list[Event] | dump.RefusedRow]) -> Readable:
     """Count what can be used, and keep the first refusals."""
-    found = Readable()
+    readable = Readable()
     for row in rows:
-        found.rows += 1
+        readable.rows += 1
         if not isinstance(row, dump.RefusedRow):
-            found.events += len(row)
+            readable.events += len(row)
             continue
-        found.refused += 1
-        if len(found.refusals) < _KEPT:
-            found.refusals.append(row)
-    return found
+        readable.refused += 1
+        if len(readable.refusals) < _MOST_REFUSALS:
+            readable.refusals.append(row)
+    return readable
 
 
 async def _send(
@@ -108,30 +108,32 @@ async def _send(
     await wait_for_ledger(database, LEDGER_GROUP, places, wait_seconds)
     missing = 0
     names = ((event.case_id, event.id) for event in events())
-    while asked := list(islice(names, _LOOKED_FOR)):
-        missing += len(await absent(database, asked))
+    while batch := list(islice(names, _LOOKED_FOR)):
+        missing += len(await absent(database, batch))
     if missing:
         raise Refused(
             f"the ledger refused {counted(missing, 'event')}; `takedown dead-letters list` says why"
         )
 
 
-def _told(found: Readable) -> dict[str, object]:
+def _summary(readable: Readable) -> dict[str, object]:
     return {
-        "rows": found.rows,
-        "events": found.events,
-        "refused": found.refused,
-        "refusals": found.refusals,
+        "rows": readable.rows,
+        "events": readable.events,
+        "refused": readable.refused,
+        "refusals": readable.refusals,
     }
 
 
-def _print(found: Readable, cutoff: datetime | None, did: str) -> None:
-    click.echo(f"{found.events} events {did}")
+def _print(readable: Readable, cutoff: datetime | None, did: str) -> None:
+    click.echo(f"{readable.events} events {did}")
     if cutoff is not None:
         click.echo(f"cut-off of the dump: {cutoff.isoformat()}")
-    for row in found.refusals[:_SHOWN]:
+    for row in readable.refusals[:_SHOWN]:
         click.echo(f"line {row.line}: {row.message} ({row.reason})", err=True)
-    if found.refused:
-        hidden = f" ({found.refused - _SHOWN} more not shown)" if found.refused > _SHOWN else ""
-        rows = counted(found.rows, "row")
-        click.echo(f"{found.refused} of {rows} refused{hidden}; the others were {did}", err=True)
+    if readable.refused:
+        hidden = (
+            f" ({readable.refused - _SHOWN} more not shown)" if readable.refused > _SHOWN else ""
+        )
+        rows = counted(readable.rows, "row")
+        click.echo(f"{readable.refused} of {rows} refused{hidden}; the others were {did}", err=True)

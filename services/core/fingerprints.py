@@ -39,9 +39,9 @@ def reason_of_status(status: int | None) -> str:
     """Name what a final status code says by itself."""
     if status is None:
         return "bad_response"
-    known = _STATUS.get(status)
-    if known is not None:
-        return known
+    reason = _STATUS.get(status)
+    if reason is not None:
+        return reason
     if 400 <= status < 500:
         return "client_error"
     return "server_error" if 500 <= status < 600 else "odd_status"
