@@ -47,7 +47,7 @@ _SOON = 2 * HOUR
 class Layout(NamedTuple):
     """Which code of a host answers a URL: `key` takes from a path and a query what chooses the object, or None.
 
-    `names` are the keys of the URL under watch, the outer one first.
+    `keys` are those of one URL, the outer one first.
     """
 
     name: str
@@ -128,7 +128,10 @@ class Wall(NamedTuple):
 
 
 class Life(NamedTuple):
-    """One URL at one host. `served` are the stretches of seconds in which it is; the notice goes out at `notice`."""
+    """One URL at one host. `served` are the stretches of seconds in which it is; the notice goes out at `notice`.
+
+    A neighbour that is always served is looked at so many seconds before each look.
+    """
 
     seed: int
     layout: Layout
@@ -148,6 +151,8 @@ class Life(NamedTuple):
     restart_at: float | None
     served: tuple[tuple[float, float], ...]
     notice: float
+    neighbour: Layout | None
+    neighbour_before: float
 
     def is_served(self, at: float) -> bool:
         """Tell the truth."""
@@ -200,7 +205,9 @@ def draw(seed: int) -> Life:
     random = Random(seed)
     media = random.choice(("image/jpeg", "image/jpeg", "image/png", "video/mp4", "text/html"))
     extension = {"image/png": "png", "video/mp4": "mp4", "text/html": "html"}.get(media, "jpg")
-    layout = random.choice(_layouts(random, extension))
+    layouts = _layouts(random, extension)
+    number = random.randrange(len(layouts))
+    layout = layouts[number]
     absent = random.choice(_MISSING)
     served = _stretches(random)
     redirect = random.choice(("", "", "", "", "https", "mirror", "canonical", "opaque"))
@@ -225,6 +232,8 @@ def draw(seed: int) -> Life:
         restart_at=random.uniform(0, 60) * HOUR if random.random() < 0.2 else None,
         served=served,
         notice=random.choice((0.0, 0.2, 1.5)) * HOUR,
+        neighbour=_layouts(random, extension)[number] if random.random() < 0.4 else None,
+        neighbour_before=random.choice((2.0, 60.0, 290.0, 1_000.0)),
     )
 
 
@@ -271,7 +280,6 @@ def _alike_walls(absent: str) -> tuple[str, ...]:
     """Name the walls that answer as a host does what it does not have."""
     return {
         "front": ("front",),
-        "403": ("403",),
         "empty": ("empty",),
         "unmeasured page": ("unmeasured page",),
     }.get(absent, ())
@@ -285,6 +293,7 @@ class Site:
 
     def __init__(self, life: Life) -> None:
         self._life = life
+        self._outer = {one.keys[0] for one in (life.layout, life.neighbour) if one is not None}
 
     def __call__(self, request: Request) -> Reply:
         """Answer."""
@@ -344,8 +353,10 @@ class Site:
             return onward
         if keys is None:
             return self._absent(life.foreign, request)
+        if life.neighbour is not None and keys == life.neighbour.keys != life.layout.keys:
+            return script.picture(request, 77_777, content_type=life.media)
         if keys != life.layout.keys:
-            outer = len(keys) > 1 and keys[0] != life.layout.keys[0]
+            outer = len(keys) > 1 and keys[0] not in self._outer
             return self._absent(life.outer if outer else life.absent, request)
         return self._object(request) if served else self._absent(life.gone, request)
 
@@ -452,6 +463,7 @@ class Site:
 # -- playing it ------------------------------------------------------------------------------------
 
 CASE = "0123456789abcdef" * 2
+NEIGHBOUR = "fedcba9876543210" * 2
 _LONG = timedelta(hours=WATCHED_HOURS)
 
 
@@ -505,6 +517,7 @@ class _Game:
         self.life = life
         self.url = canonical(life.url)
         self.script = Script(Site(life), seed=life.seed)
+        self.beside: ev.Fingerprint | None = None
         self.looks: list[tuple[float, Played]] = []
         self.events: list[Event] = [
             self._event(0.0, ev.ReportFiled(reporter="hotline", sealed_url="sealed"))
@@ -542,6 +555,7 @@ class _Game:
         at = _seconds(tick) + 1.0
         if self.life.restart_at is not None and self.script.now < self.life.restart_at <= at:
             self.script = Script(Site(self.life), seed=self.life.seed + 1)
+        self._look_at_neighbour(at)
         self.script.now = max(self.script.now, at)
         begun = self.script.now
         base = entry.baseline
@@ -558,6 +572,16 @@ class _Game:
         event = self._event(self.script.now, self._record(tick, begun, played))
         self.events.append(event)
         extend(self.case, event, METHODOLOGY)
+
+    def _look_at_neighbour(self, at: float) -> None:
+        neighbour = self.life.neighbour
+        if neighbour is None or neighbour.target == self.life.layout.target:
+            return
+        self.script.now = max(self.script.now, at - self.life.neighbour_before)
+        host = self.url.href[: -len(self.life.layout.target)]
+        look = self.script.look(host + neighbour.target, case=NEIGHBOUR, baseline=self.beside)
+        if self.beside is None and look.verdict == "online":
+            self.beside = look.fingerprint
 
     def _record(self, tick: datetime, begun: float, played: Played) -> LookMade:
         served = tuple(

@@ -95,8 +95,10 @@ def _identity(print_: Fingerprint) -> tuple[object, ...]:
 
 def changed(found: Fingerprint | None, baseline: Fingerprint | None) -> Change:
     """Say how what is served now differs from what the first looks saw, by the heaviest kind of difference."""
-    if found is None or baseline is None or not _of_one_method(found, baseline):
+    if found is None or baseline is None:
         return "unknown"
+    if not _of_one_method(found, baseline):
+        return _changed_across_methods(found, baseline)
     before, now = kind_of_content(baseline.content_type), kind_of_content(found.content_type)
     if before is not None and now is not None and before != now:
         return "kind"
@@ -106,6 +108,19 @@ def changed(found: Fingerprint | None, baseline: Fingerprint | None) -> Change:
     if was is None or is_ is None or was == is_:
         return "none" if _validators(found) == _validators(baseline) else "minor"
     return _resized(before, was, is_)
+
+
+def _changed_across_methods(found: Fingerprint, baseline: Fingerprint) -> Change:
+    """Say what no method may say of one file: an image, video or sound is of no other class, and has a length.
+
+    Lengths are not compared, nor what HEAD said of a text: many programs answer HEAD with a default.
+    """
+    before, now = kind_of_content(baseline.content_type), kind_of_content(found.content_type)
+    if before not in MEDIA or not baseline.content_length:
+        return "unknown"
+    if now is None or found.content_length is None:
+        return "absent"
+    return "unknown" if before == now else "kind"
 
 
 def _resized(kind: str | None, was: int, is_: int) -> Change:

@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import uvloop
 
+from schemas.events import Fingerprint
 from schemas.urls import canonical
 from services.attribution.providermap import ProviderMap
 from services.probing.dns.resolver import Resolver
@@ -86,8 +87,15 @@ def _looker(names: NameServer) -> Looker:
 
 async def _measure(port: int) -> tuple[list[float], list[float]]:
     names = await NameServer({"bench.example": ["127.0.0.1"]}, ttl=3600).start()
+    # Of nearly every look earlier ones saw the URL served, as the watch list says.
+    seen = Fingerprint(content_type="image/*", content_length=48_213, method="HEAD", sibling="404")
     targets = [
-        Target(f"{n:032x}", canonical(f"http://bench.example:{port}/case/known-{n}.jpg"))
+        Target(
+            f"{n:032x}",
+            canonical(f"http://bench.example:{port}/case/known-{n}.jpg"),
+            known_online=True,
+            baseline=seen,
+        )
         for n in range(500)
     ]
     bare_urls = [f"http://127.0.0.1:{port}/case/known-{n}.jpg" for n in range(500)]

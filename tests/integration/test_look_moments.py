@@ -235,7 +235,7 @@ async def test_a_soft_404_is_told_apart_for_longer_than_a_day(
 
 @pytest.mark.parametrize(
     ("missing", "most"),
-    [(SOFT, 6), (WALL, 5), (answer(404), 2)],
+    [(SOFT, 7), (WALL, 5), (answer(404), 2)],
     ids=["page of about that length", "page", "404"],
 )
 async def test_what_it_costs_to_tell_apart(lab: Lab, missing: Script, most: int) -> None:

@@ -37,6 +37,7 @@ _CHALLENGES = {
     "x-vercel-mitigated": ("challenge", "deny"),
 }
 _PROTECTORS = ("x-datadome", "x-sucuri-block")
+_MARKS = frozenset({*_CHALLENGES, *_PROTECTORS})
 _CHALLENGING = frozenset({202, 403, 405, 429, 503})
 
 
@@ -208,19 +209,20 @@ def target_of(url: CanonicalUrl) -> str:
 
 
 def _reply(method: Method, head: HeaderBlock, phases: dict[str, float]) -> Reply:
-    etag, status = head.get("etag"), head.status
+    field = head.fields.get
+    etag = field("etag")
     return Reply(
         method=method,
-        status=status,
-        location=_location(head.get("location")),
-        retry_after=head.get("retry-after"),
+        status=head.status,
+        location=_location(field("location")),
+        retry_after=field("retry-after"),
         challenge=_is_challenge(head),
-        content_type=_content_type(head.get("content-type")),
+        content_type=_content_type(field("content-type")),
         content_length=head.length,
         etag_digest=None if etag is None else _digest(etag),
-        last_modified=_short(head.get("last-modified")),
-        server_class=_server_class(head.get("server")),
-        cache_age=number_in(head.get("age")),
+        last_modified=_short(field("last-modified")),
+        server_class=_server_class(field("server")),
+        cache_age=number_in(field("age")),
         phases=phases,
     )
 
@@ -242,6 +244,8 @@ def _location(text: str | None) -> str | None:
 
 def _is_challenge(head: HeaderBlock) -> bool:
     """Recognise what guards a site against machines, where it kept us out."""
+    if _MARKS.isdisjoint(head.fields):
+        return False
     if any((head.get(name) or "").lower() in values for name, values in _CHALLENGES.items()):
         return True
     return head.status in _CHALLENGING and any(name in head.fields for name in _PROTECTORS)
@@ -256,11 +260,16 @@ def _content_type(text: str | None) -> str | None:
 
 
 def _short(text: str | None) -> str | None:
-    return None if text is None else _UNPRINTABLE.sub("?", text[:_HEADER_CHARACTERS])
+    return None if text is None else _plain(text[:_HEADER_CHARACTERS])
 
 
 def _server_class(text: str | None) -> str | None:
     """Keep the product's name, without version: `nginx`, `cloudflare`."""
     if not text:
         return None
-    return _UNPRINTABLE.sub("?", text.split("/", 1)[0].split(" ", 1)[0].lower()[:40])
+    return _plain(text.split("/", 1)[0].split(" ", 1)[0].lower()[:40])
+
+
+def _plain(text: str) -> str:
+    # Nearly every text is plain, which costs less to tell than to search.
+    return text if text.isascii() and text.isprintable() else _UNPRINTABLE.sub("?", text)

@@ -121,8 +121,8 @@ class Siblings:
     def refresh(
         self, reached: Reached, was_served: bool, baseline_kind: str | None
     ) -> Protocol[Comparison]:
-        """Compare with siblings that were asked just now."""
-        since = (yield NOW) - self._memory.siblings.retry_seconds
+        """Compare with siblings that are asked now: after the URL, so that no wall can have gone up in between."""
+        since = yield NOW
         return (yield from self._compare(reached, was_served, baseline_kind, since))
 
     def _compare(
@@ -134,7 +134,7 @@ class Siblings:
     ) -> Protocol[Comparison]:
         handler, siblings = handler_of(reached.url), self._memory.siblings
         controls = []
-        now = yield NOW
+        begun = now = yield NOW
         for number in range(len(handler.parts) or 1):
             key = (handler, number, reached.reply.method, reached.neutral)
             control, asked_now = siblings.get(key, now, since), False
@@ -142,7 +142,7 @@ class Siblings:
                 ask = partial(_ask_sibling, reached, number)
                 control, asked_now = yield from _anew(siblings, key, ask, since)
                 now = yield NOW
-            if handler.parts and _head_tells_nothing(reached, control):
+            if handler.parts and not was_served and _head_tells_nothing(reached, control):
                 return Comparison(answered=control.result.fingerprint is not None)
             like = _likeness(reached, control, was_served)
             if like == "alike" and (yield from self._is_other_page(reached, number, control)):
@@ -154,7 +154,7 @@ class Siblings:
             controls.append((like, control))
         if not handler.parts:
             return Comparison(alone=True, parked=controls[0][1].result.parked)
-        return _joined(controls, now - siblings.retry_seconds, baseline_kind)
+        return _joined(controls, begun, baseline_kind)
 
     def _tell_apart(self, reached: Reached, control: HostControl) -> Protocol[None]:
         """Ask for the URL once more: only what it gives before and after its sibling is told apart from it."""
@@ -296,7 +296,10 @@ def ask_beside(
 
 
 def _head_tells_nothing(reached: Reached, control: HostControl) -> bool:
-    """Tell whether GET has to decide, which has siblings of its own: HEAD was not told that this one is missing."""
+    """Tell whether GET has to decide, which has siblings of its own: HEAD was not told that this one is missing.
+
+    Where it was seen served, what HEAD gives may still be compared with a baseline that HEAD gave.
+    """
     return reached.reply.method == "HEAD" and not control.result.says_missing
 
 

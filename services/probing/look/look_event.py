@@ -1,6 +1,5 @@
 """The event that records a look: what was seen, and who answers for each address, as of the look."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -29,14 +28,10 @@ class LookWriter:
         self._providers = providers
         self._agent_kind = agent_kind
 
-    def provider_of(self, at: datetime) -> Callable[[str], str | None]:
-        """Give what names the provider of an address as of an instant."""
-
-        def provider_of(address: str) -> str | None:
-            attribution = self._providers.provider_at(address, at)
-            return None if attribution is None else attribution.provider
-
-        return provider_of
+    def provider_at(self, address: str, at: datetime) -> str | None:
+        """Name the provider of an address as of an instant."""
+        attribution = self._providers.provider_at(address, at)
+        return None if attribution is None else attribution.provider
 
     def write(
         self,
@@ -99,9 +94,11 @@ class LookWriter:
         resolution, verdicts = visited.visit.resolution, visited.visit.verdicts
         if resolution is None or resolution.status != "addresses" or _is_partial(resolution):
             return None
-        provider_of = self.provider_of(visited.driver.started_at)
-        unasked = {provider_of(a) for a in resolution.addresses if a not in verdicts}
-        served = {provider_of(a) for a, verdict in verdicts.items() if verdict == "online"}
+        if len(verdicts) == len(resolution.addresses):
+            return ()
+        at = visited.driver.started_at
+        unasked = {self.provider_at(a, at) for a in resolution.addresses if a not in verdicts}
+        served = {self.provider_at(a, at) for a, found in verdicts.items() if found == "online"}
         return tuple(sorted(name for name in unasked - served if name is not None))
 
 

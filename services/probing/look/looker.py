@@ -155,7 +155,7 @@ class Looker:
         """Remember what a look says of its case and its host; a removal wants a fresh canary."""
         verdict, evidence = visited.judgement.verdict, visited.evidence
         if verdict == "online":
-            self._memory.remember_served(target.case_number, target.url.host, self._gate.now())
+            self._memory.remember_served(target.case_number, target.url, self._gate.now())
             self._memory.darkness.alive(target.url.host)
         elif verdict == "removed":
             if evidence.answers and not evidence.dark:
@@ -169,7 +169,7 @@ class Looker:
             self._limits,
             self._guard,
             fresh=fresh or target.deciding,
-            provider_of=self._writer.provider_of(self._clock()),
+            provider_of=self._provider_of,
         )
         driver = self._driver(target.priority, steps)
         evidence = await driver.run(visit.evidence())
@@ -202,6 +202,10 @@ class Looker:
         return long or target.host_dark
 
     # -- parts -------------------------------------------------------------------------------------
+
+    def _provider_of(self, address: str) -> str | None:
+        """Name the provider of an address as of now."""
+        return self._writer.provider_at(address, self._clock())
 
     def _ready(self) -> Exchanger:
         if self._exchanger is None:

@@ -14,9 +14,10 @@ from services.core.fingerprints import (
 from services.core.reasons import BLOCKS
 from services.core.verdict import Answer
 from services.probing.http.exchange import Method, Reply
-from services.probing.look.comparison import Comparison, Reached, Siblings
+from services.probing.limits.gate import Deferred
+from services.probing.look.comparison import Comparison, Reached, Siblings, ask_beside
 from services.probing.look.memory import LookLimits, Memory, Target
-from services.probing.look.operations import Explain, Now, Protocol
+from services.probing.look.operations import NOW, Explain, Protocol
 from services.probing.look.redirects import Trail
 
 
@@ -98,8 +99,8 @@ class Measurement:
             fresh=comparison.fresh,
             was_served=self.was_served,
             change=change,
-            plain=is_baseline(fingerprint, self._baseline),
-            is_content=is_content(fingerprint, self._baseline),
+            plain=reached.redirect is not None and is_baseline(fingerprint, self._baseline),
+            is_content=control in ("same", "alike") and is_content(fingerprint, self._baseline),
             named=trail.named,
             empty=is_empty(reply),
             fingerprint=_with_siblings(fingerprint, comparison),
@@ -124,8 +125,9 @@ class Measurement:
             return False
         if change in REPLACED or is_empty(reached.reply):
             return True
+        fingerprint = reached.reply.fingerprint(None)
         # Siblings of before vouch for what is plainly what was seen before; else a wall may have gone up since.
-        return not is_baseline(reached.reply.fingerprint(None), self._baseline)
+        return change not in ("none", "minor") or not is_baseline(fingerprint, self._baseline)
 
     def forbidden(self, reached: Reached) -> Protocol[Answer]:
         """Tell a store that forbids what it does not have from a block."""
@@ -139,15 +141,23 @@ class Measurement:
         return structs.replace(answer, missing_forbidden=True)
 
     def _serves_else(self, reached: Reached) -> Protocol[bool]:
-        """Tell whether the host lets us have anything: another case lately, or its front page."""
-        now = yield Now()
-        lately = self._limits.front_interval_seconds
-        if self._memory.serves_another(self._case, reached.url.host, now, lately):
-            return True
-        front = yield from self._siblings.front(reached)
-        if front is None or front.fingerprint is None or front.fault is not None:
+        """Tell whether the host lets us have anything now: its front page, or another case that it served lately.
+
+        What it let us have before says nothing: a wall around the host may have gone up since.
+        """
+        now = yield NOW
+        front = yield from self._siblings.front(reached, now)
+        if front is not None and front.fingerprint is not None and front.fault is None:
+            return reason_of_status(front.fingerprint.status) not in BLOCKS
+        host, lately = reached.url.host, self._limits.front_interval_seconds
+        other = self._memory.another_served(self._case, host, now, lately)
+        if other is None:
             return False
-        return reason_of_status(front.fingerprint.status) not in BLOCKS
+        try:
+            reply = yield from ask_beside("sibling", "GET", other, reached.address)
+        except Deferred:
+            return False
+        return is_served(reply) and not is_empty(reply)
 
     def shares_target(self, sent: Reached) -> bool:
         """Note where the URL is sent; tell whether other cases are sent there too."""

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from schemas.events import Fingerprint
 from schemas.urls import CanonicalUrl
@@ -133,6 +134,14 @@ class SharedAnswers:
         return len(cases) >= self._cases
 
 
+class Sighting(NamedTuple):
+    """A case that was seen served, and when."""
+
+    case: int
+    url: CanonicalUrl
+    at: float
+
+
 @dataclass(slots=True)
 class Memory:
     """What looks learned of hosts, handlers and cases; lost at a restart."""
@@ -145,7 +154,7 @@ class Memory:
     replacements: SharedAnswers = field(default_factory=SharedAnswers)
     served_cases: set[int] = field(default_factory=set)
     gone_cases: set[int] = field(default_factory=set)
-    served_hosts: dict[str, tuple[int, float]] = field(default_factory=dict)
+    served_hosts: dict[str, tuple[Sighting, ...]] = field(default_factory=dict)
 
     @classmethod
     def within(cls, limits: LookLimits) -> "Memory":
@@ -158,15 +167,19 @@ class Memory:
             head=HeadWorth(limits.control_interval_seconds),
         )
 
-    def remember_served(self, case: int, host: str, now: float) -> None:
-        """Remember that a case was seen served, and that its host serves something."""
+    def remember_served(self, case: int, url: CanonicalUrl, now: float) -> None:
+        """Remember that a case was seen served, and what else its host served last."""
         if len(self.served_cases) >= _SERVED_CASES:
             self.served_cases.clear()
         if len(self.served_hosts) >= _SERVED_HOSTS:
             self.served_hosts.clear()
         self.served_cases.add(case)
         self.gone_cases.discard(case)
-        self.served_hosts[host] = (case, now)
+        known = self.served_hosts.get(url.host, ())
+        if known and known[0].case != case:
+            self.served_hosts[url.host] = (Sighting(case, url, now), known[0])
+        else:
+            self.served_hosts[url.host] = (Sighting(case, url, now), *known[1:])
 
     def remember_gone(self, case: int) -> None:
         """Remember that a case is gone for every agent."""
@@ -174,7 +187,11 @@ class Memory:
             self.gone_cases.clear()
         self.gone_cases.add(case)
 
-    def serves_another(self, case: int, host: str, now: float, seconds: float) -> bool:
-        """Tell whether another case of a host was seen served within so many seconds."""
-        other, at = self.served_hosts.get(host, (case, now))
-        return other != case and now - at <= seconds
+    def another_served(
+        self, case: int, host: str, now: float, seconds: float
+    ) -> CanonicalUrl | None:
+        """Give another case of a host that was seen served within so many seconds."""
+        known = self.served_hosts.get(host, ())
+        return next(
+            (one.url for one in known if one.case != case and now - one.at <= seconds), None
+        )

@@ -170,7 +170,7 @@ class Script:
     def _learn(self, target: Target, played: Played) -> Played:
         host = target.url.host
         if played.verdict == "online":
-            self.memory.remember_served(target.case_number, host, self.now)
+            self.memory.remember_served(target.case_number, target.url, self.now)
         if played.verdict == "online" or (
             played.verdict == "removed" and played.evidence.answers and not played.evidence.dark
         ):

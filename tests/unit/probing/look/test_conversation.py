@@ -105,20 +105,32 @@ def test_what_a_head_is_worth_is_learnt_for_a_day() -> None:
 
 def test_a_baseline_by_head_is_compared_by_head() -> None:
     """A placeholder in the object's place is no sighting, though HEAD said little meanwhile (A, S)."""
-    state = {"get": picture, "head": picture}
-    script = Script(
-        serving(lambda r: state["head"](r) if r.url.href == URL else missing(r), picture)
-    )
-    script.host = serving(
-        lambda r: state["head"](r) if r.url.href == URL else missing(r),
-        lambda r: (state["get"])(r),  # noqa: PLW0108 - it changes later
-    )
+
+    def host(head: Host, get: Host = picture) -> Host:
+        return serving(lambda r: head(r) if r.url.href == URL else missing(r), get)
+
+    def placeholder(request: Request) -> Reply:
+        return picture(request, 1_777, content_type="image/png")
+
+    script = Script(host(picture))
     baseline = script.look(URL).fingerprint
-    state["head"] = lambda r: reply(r, 200, content_length=0)
+    script.host = host(lambda r: reply(r, 200, content_length=0))
     assert script.look(URL, after=3_600.0, known_online=True, baseline=baseline).verdict == "online"
-    state["head"] = state["get"] = lambda r: picture(r, 1_777, content_type="image/png")
+    script.host = host(placeholder, placeholder)
     look = script.look(URL, after=3_600.0, known_online=True, baseline=baseline)
     assert look.reason == "suspected_replaced"
+
+
+def test_a_baseline_by_head_is_compared_where_head_serves_siblings_too() -> None:
+    """That siblings are served to HEAD by now takes nothing from what it says of a placeholder (A, S)."""
+    state = {"head": picture, "siblings": missing}
+    script = Script(
+        serving(lambda r: state["head" if r.url.href == URL else "siblings"](r), picture)
+    )
+    baseline = script.look(URL).fingerprint
+    state |= {"siblings": page, "head": lambda r: picture(r, 1_777, content_type="image/png")}
+    look = script.look(URL, after=90_000.0, known_online=True, baseline=baseline)
+    assert (look.reason, "HEAD" in look.methods(URL)) == ("suspected_replaced", True)
 
 
 @pytest.mark.parametrize("length", [0, 48_211, 900])

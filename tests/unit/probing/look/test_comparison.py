@@ -1,0 +1,177 @@
+"""Siblings: what is answered as a path that can't exist (kinds B, E, O, P, S)."""
+
+import pytest
+
+from tests.unit.probing.look.script import (
+    Host,
+    Reply,
+    Request,
+    Script,
+    missing,
+    page,
+    picture,
+    reply,
+    sent,
+)
+
+URL = "http://pics.example/view.php?id=4711"
+FILE = "http://pics.example/img/a7f3.jpg"
+
+
+def host_of(url: str, served: Host, absent: Host, foreign: Host = missing) -> Host:
+    """Make a host whose program answers all values of a query, or all files of a folder, and nothing else."""
+    place = url.partition("?")[0] if "?" in url else url.rpartition("/")[0] + "/"
+
+    def host(request: Request) -> Reply:
+        if request.url.href == url:
+            return served(request)
+        return absent(request) if request.url.href.startswith(place) else foreign(request)
+
+    return host
+
+
+def repeats(request: Request) -> Reply:
+    """Say that there is nothing on a page that repeats what was asked for."""
+    return page(request, 5_000 + 7 * len(request.target))
+
+
+SOFT: list[Host] = [page, lambda r: page(r, None), repeats]
+
+
+@pytest.mark.parametrize("soft", SOFT, ids=["fixed", "without a length", "repeats the path"])
+@pytest.mark.parametrize("url", [URL, FILE, "http://pics.example/photo/4711/full"])
+def test_never_seen_and_answered_as_a_sibling_says_nothing(url: str, soft: Host) -> None:
+    """A soft 404 of a program is neither online nor removed, though the web server has a 404 (B, O)."""
+    place = "http://pics.example/photo/"
+
+    def host(request: Request) -> Reply:
+        program = request.target.startswith(("/view.php", "/img/")) or (
+            request.url.href.startswith(place) and request.target.endswith("/full")
+        )
+        return soft(request) if program else missing(request)
+
+    look = Script(host).look(url)
+    assert look.verdict == "undetermined"
+    assert look.reason == "never_seen_served"
+
+
+@pytest.mark.parametrize("soft", SOFT, ids=["fixed", "without a length", "repeats the path"])
+def test_a_picture_beside_soft_404s_is_online(soft: Host) -> None:
+    """What is of another kind than what is missing is served (B)."""
+    assert Script(host_of(URL, picture, soft)).look(URL).said == ("online", "served")
+
+
+@pytest.mark.parametrize("redirect", ["https", "mirror"])
+@pytest.mark.parametrize("soft", SOFT, ids=["fixed", "without a length", "repeats the path"])
+def test_a_soft_404_behind_a_redirect_is_no_sighting(redirect: str, soft: Host) -> None:
+    """How a URL was led to a page says nothing of the page: it is compared where it is (B, C)."""
+
+    def host(request: Request) -> Reply:
+        if redirect == "https" and request.url.scheme == "http":
+            return sent(request, "https" + request.url.href[4:])
+        if redirect == "mirror" and request.url.host == "pics.example":
+            return sent(request, f"http://img3.pics.example{request.target}")
+        return soft(request)
+
+    assert Script(host).look(FILE).said == ("undetermined", "never_seen_served")
+
+
+def test_a_soft_404_of_what_was_told_apart_is_gone() -> None:
+    """Seen served while siblings were answered so, and answered so now: gone (B)."""
+    script = Script(host_of(URL, picture, page))
+    baseline = script.look(URL).fingerprint
+    script.host = host_of(URL, page, page)
+    look = script.look(URL, after=3_600.0, known_online=True, baseline=baseline)
+    assert look.said == ("removed", "soft_404_control")
+
+
+def test_a_prober_that_forgot_tells_it_by_the_baseline() -> None:
+    """How siblings were answered stands in the baseline: a restart loses nothing."""
+    baseline = Script(host_of(URL, picture, page)).look(URL).fingerprint
+    look = Script(page).look(URL, known_online=True, baseline=baseline)
+    assert look.said == ("removed", "soft_404_control")
+
+
+@pytest.mark.parametrize(
+    "wall",
+    [lambda r: page(r, 2_222), lambda r: page(r, None), lambda r: reply(r, 200, content_length=0)],
+    ids=["page", "without a length", "empty"],
+)
+@pytest.mark.parametrize("absent", [missing, page], ids=["404", "soft 404"])
+@pytest.mark.parametrize("after", [60.0, 3_600.0, 90_000.0])
+def test_a_wall_is_no_removal(wall: Host, absent: Host, after: float) -> None:
+    """What everything is answered by from one day on takes nothing away (O, P)."""
+    script = Script(host_of(FILE, picture, absent))
+    baseline = script.look(FILE).fingerprint
+    script.host = wall
+    look = script.look(FILE, after=after, known_online=True, baseline=baseline)
+    assert look.verdict == "undetermined"
+
+
+@pytest.mark.parametrize("after", [400.0, 3_600.0, 80_000.0])
+def test_a_first_sighting_rests_on_a_sibling_asked_now(after: float) -> None:
+    """The naive mending keeps a sibling for a day: a wall that went up meanwhile is another page, and no sighting."""
+    script = Script(page)
+    assert script.look(FILE).reason == "never_seen_served"
+    script.host = lambda r: page(r, 12_222)
+    assert script.look(FILE, after=after).reason == "never_seen_served"
+
+
+@pytest.mark.parametrize("length", [2_222, None])
+def test_a_page_is_no_sighting_where_a_wall_is_of_its_length(length: int | None) -> None:
+    """A page changes a little at each visit; what is not plainly the page that was seen is asked of siblings anew."""
+    url = "http://pics.example/p/4711.html"
+    script = Script(host_of(url, lambda r: page(r, 1_417), missing))
+    baseline = script.look(url).fingerprint
+    assert script.look(url, after=60.0, known_online=True, baseline=baseline).verdict == "online"
+    script.host = lambda r: page(r, length)
+    look = script.look(url, after=3_600.0, known_online=True, baseline=baseline)
+    assert look.verdict == "undetermined"
+
+
+def test_each_variable_part_has_its_sibling() -> None:
+    """A gallery that is not there, and a picture that is not in it, are answered by other code: both are asked (B)."""
+
+    def host(request: Request) -> Reply:
+        gallery, _, name = request.target.removeprefix("/g/").partition("/")
+        if gallery != "1234":
+            return missing(request)
+        return page(request) if name else missing(request)
+
+    look = Script(host).look("http://pics.example/g/1234/5678.jpg")
+    assert look.reason == "never_seen_served"
+    assert (
+        len({r.target for r in look.requests if r.purpose == "sibling" and r.method == "GET"}) == 2
+    )
+
+
+def test_a_stop_page_at_the_first_look_is_no_soft_404() -> None:
+    """A filter's page for a whole name says nothing of the URL, and as little later (E, O)."""
+    script = Script(lambda r: page(r, 1_900))
+    assert script.look(FILE).reason == "never_seen_served"
+    assert script.look(FILE, after=90_000.0).reason == "never_seen_served"
+
+
+def test_a_hotlink_picture_is_no_removal() -> None:
+    """A rule that gives every picture another one earns nobody a removal (P)."""
+    script = Script(host_of(FILE, picture, missing))
+    baseline = script.look(FILE).fingerprint
+    script.host = lambda r: picture(r, 4_321, content_type="image/png")
+    for after in (60.0, 3_600.0, 90_000.0):
+        look = script.look(FILE, after=after, known_online=True, baseline=baseline)
+        assert look.verdict == "undetermined"
+
+
+def test_siblings_are_asked_once_for_all_urls_of_a_handler() -> None:
+    """What is plainly what was seen before needs no sibling for a day."""
+    script = Script(host_of(FILE, picture, missing))
+    baseline = script.look(FILE).fingerprint
+    for _ in range(20):
+        look = script.look(FILE, after=3_600.0, known_online=True, baseline=baseline)
+        assert [r.method for r in look.requests] == ["HEAD"]
+
+
+def test_a_parked_name_is_not_online() -> None:
+    """What a parking service serves is not the material."""
+    script = Script(host_of(FILE, picture, missing), name_servers=("ns1.sedoparking.com",))
+    assert script.look(FILE).reason == "parked"

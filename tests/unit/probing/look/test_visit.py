@@ -1,0 +1,128 @@
+"""Names, addresses and providers of one visit (kinds G and P10), and hosts that give nothing."""
+
+import pytest
+
+from services.probing.limits.gate import Deferred
+from services.probing.look.memory import LookLimits
+from tests.unit.probing.look.script import Host, Reply, Request, Script, fault, missing, picture
+
+URL = "http://pics.example/img/a7f3.jpg"
+TWO = {"pics.example": ("127.0.0.1", "127.0.0.3")}
+
+
+def nodes(**by_address: Host) -> Host:
+    """Make a name whose addresses answer differently; `a1` is 127.0.0.1. Siblings are missing."""
+
+    def host(request: Request) -> Reply:
+        own = by_address["a" + request.address.rpartition(".")[2]]
+        return own(request) if request.url.href == URL else missing(request)
+
+    return host
+
+
+def refused(request: Request) -> Reply:
+    """Refuse the connection."""
+    return fault(request, "connect_refused")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        (refused, picture, ("online", "served")),
+        (missing, picture, ("online", "served")),
+        (missing, missing, ("removed", "not_found")),
+        (missing, refused, ("undetermined", "connect_refused")),
+        (refused, refused, ("undetermined", "connect_refused")),
+    ],
+)
+def test_all_addresses_together(first: Host, second: Host, said: tuple[str, str]) -> None:
+    """Online if any serves it, gone only if gone on all."""
+    script = Script(nodes(a1=first, a3=second), names=TWO)
+    assert script.look(URL).said == said
+
+
+def test_one_address_of_each_provider_is_asked() -> None:
+    """That one provider serves it says nothing of the other one."""
+    script = Script(
+        nodes(a1=picture, a3=missing),
+        names=TWO,
+        provider_of={"127.0.0.1": "a", "127.0.0.3": "b"}.get,
+    )
+    look = script.look(URL)
+    assert look.verdicts == {"127.0.0.1": "online", "127.0.0.3": "removed"}
+    assert look.verdict == "online"
+
+
+def test_a_second_address_of_one_provider_is_not_asked() -> None:
+    """What serves once need not be asked again."""
+    script = Script(nodes(a1=picture, a3=missing), names=TWO, provider_of=lambda _: "a")
+    assert set(script.look(URL).verdicts) == {"127.0.0.1"}
+
+
+def test_addresses_beyond_the_cap_keep_it_undetermined() -> None:
+    """Gone on the addresses that were asked is not gone while others were left out."""
+    names = {"pics.example": tuple(f"127.0.1.{n}" for n in range(1, 7))}
+    script = Script(missing, names=names, limits=LookLimits(addresses_per_family=4))
+    look = script.look(URL)
+    assert (look.reason, len(look.verdicts)) == ("gone_on_some", 4)
+
+
+def test_a_family_without_a_route_is_not_asked() -> None:
+    """A vantage without IPv6 can tell that a URL is gone."""
+    names = {"pics.example": ("127.0.0.1", "::1")}
+    script = Script(missing, names=names, limits=LookLimits(families=frozenset({4})))
+    look = script.look(URL)
+    assert (look.verdict, set(look.verdicts)) == ("removed", {"127.0.0.1"})
+
+
+def test_refused_addresses_keep_nothing_online() -> None:
+    """What the guard refuses is not asked; the good ones are."""
+    script = Script(missing, names={"pics.example": ("10.0.0.1", "127.0.0.1")})
+    assert script.look(URL).verdict == "removed"
+    script.names["pics.example"] = ("10.0.0.1", "169.254.169.254")
+    assert script.look(URL).said == ("undetermined", "address_refused")
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict", "reason"),
+    [
+        ("nxdomain", "removed", "nxdomain"),
+        ("servfail", "undetermined", "dns_servfail"),
+        ("refused", "undetermined", "dns_refused"),
+        ("timeout", "undetermined", "dns_timeout"),
+        ("nodata", "undetermined", "dns_nodata"),
+        ("broken", "undetermined", "dns_broken"),
+        ("disagree", "undetermined", "dns_disagree"),
+    ],
+)
+def test_each_outcome_of_a_name_keeps_its_name(status: str, verdict: str, reason: str) -> None:
+    """A name that leads nowhere says why."""
+    look = Script(picture, names={"pics.example": status}).look(URL)
+    assert (look.said, look.requests) == ((verdict, reason), ())
+
+
+@pytest.mark.parametrize("url", ["http://x.onion/", "ftp://a.example/x", "http://u:p@a.example/x"])
+def test_what_is_not_measurable_is_never_asked(url: str) -> None:
+    """Onion services, other schemes and credentials are counted only (G17)."""
+    look = Script(picture).look(url)
+    assert (look.reason, look.requests) == ("not_measurable", ())
+
+
+def test_a_dark_host_counts_after_hours() -> None:
+    """An outage of minutes is no removal; that of a whole host, front page and all, is removal-class in the end."""
+    script = Script(lambda r: fault(r, "connect_refused"))
+    looks = [script.look(URL, after=3 * 3_600.0).said for _ in range(4)]
+    assert looks[0] == ("undetermined", "connect_refused")
+    assert looks[-1] == ("removed", "host_dark")
+
+
+def test_politeness_ends_a_look() -> None:
+    """Without siblings nothing can be said of an answer: the look is put off."""
+
+    def host(request: Request) -> Reply:
+        if request.purpose == "sibling":
+            raise Deferred(60.0)
+        return picture(request)
+
+    with pytest.raises(Deferred):
+        Script(host).look(URL)
