@@ -27,9 +27,11 @@ def _again(served: Served, look: LookMade, providers: ProviderMap) -> Served:
     if not served.address:
         return served
     # As of the start of the look, as the prober itself asks.
-    known = providers.provider_at(served.address, look.started_at)
-    if known is not None:
-        return structs.replace(served, provider=known.provider, role=known.role, method=_OF_A_MAP)
+    attribution = providers.provider_at(served.address, look.started_at)
+    if attribution is not None:
+        return structs.replace(
+            served, provider=attribution.provider, role=attribution.role, method=_OF_A_MAP
+        )
     if served.method != _OF_A_MAP:
         return served
     return structs.replace(served, provider=None, role="hosting")

@@ -250,7 +250,7 @@ def _exchange_text(exchange: ExchangeSummary) -> str:
     if exchange.challenge:
         parts.append("a challenge")
     if exchange.headers is not None:
-        kept = msgspec.to_builtins(exchange.headers)
-        parts += [f"{n} {v}" for n, v in kept.items() if n not in ("status", "redirect")]
+        headers = msgspec.to_builtins(exchange.headers)
+        parts += [f"{n} {v}" for n, v in headers.items() if n not in ("status", "redirect")]
     parts += [f"{phase} {seconds * 1000:.1f} ms" for phase, seconds in exchange.seconds.items()]
     return ", ".join(parts)

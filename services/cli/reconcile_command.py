@@ -170,13 +170,13 @@ def _print(result: Reconciliation, show_all: bool) -> None:
     )
     click.echo(f"differing dates: {result.differing} rows, beyond {result.tolerance_seconds:g} s")
     agreeing = ("matched", "repeated")
-    wanted = [d for d in result.details if show_all or d.status not in agreeing]
-    shown = wanted if show_all else wanted[:_SHOWN]
+    details = [d for d in result.details if show_all or d.status not in agreeing]
+    shown = details if show_all else details[:_SHOWN]
     if shown:
         click.echo()
         print_rows([_row(detail) for detail in shown], _COLUMNS, as_json=False)
-    if len(shown) < len(wanted):
-        click.echo(f"{len(wanted) - len(shown)} more; --all or --csv shows them", err=True)
+    if len(shown) < len(details):
+        click.echo(f"{len(details) - len(shown)} more; --all or --csv shows them", err=True)
 
 
 def _row(detail: Detail) -> dict[str, object]:

@@ -330,8 +330,10 @@ def _exchange(act: Any) -> Promoted:
     settings = client_settings(database=True)
 
     async def work(session: asyncpg.Connection) -> Promoted:
-        kept = [entry.identity.methodology for entry in await schema.entries(session)]
-        done: Promoted = await act(Promotion(session, [*methods_here(settings), *kept], now()))
+        of_replays = [entry.identity.methodology for entry in await schema.entries(session)]
+        done: Promoted = await act(
+            Promotion(session, [*methods_here(settings), *of_replays], now())
+        )
         return done
 
     promoted: Promoted = run_async(lambda: _in_session(work, settings))
@@ -345,7 +347,7 @@ def _print_promoted(done: Promoted, as_json: bool) -> None:
     click.echo(f"{done.name} and the live ledger were exchanged")
     click.echo(f"the previous ledger is in {done.before}")
     click.echo(
-        f"{done.followed:,} cases were brought up to date, {done.told:,} records publish the changes"
+        f"{done.followed:,} cases were brought up to date, {done.announcements:,} records publish the changes"
     )
 
 

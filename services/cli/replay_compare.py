@@ -67,9 +67,9 @@ async def compare_with(
     """Compare two ledgers; `tell` hears of every case that differs."""
     session = await connect(database)
     try:
-        kept = [entry.identity.methodology for entry in await schema.entries(session)]
-        here = await side_of(session, name, [*methods, *kept])
-        there = await side_of(session, other, [*methods, *kept])
+        of_replays = [entry.identity.methodology for entry in await schema.entries(session)]
+        here = await side_of(session, name, [*methods, *of_replays])
+        there = await side_of(session, other, [*methods, *of_replays])
         log = await log_for(session, here, there)
         comparison = LedgerComparison(session, here, there, log)
         async for report in comparison.run(shown.read):

@@ -27,7 +27,7 @@ from services.runtime.keyfile import load_keyring
 from services.runtime.settings import Settings
 
 _SHOWN = 20
-_KEPT = 1_000
+_MOST_REFUSALS = 1_000
 
 Names = list[tuple[str, UUID]]
 """Case id and event id of each event: what to look for in the ledger."""
@@ -79,8 +79,8 @@ def command(file: BinaryIO, wait: bool, wait_seconds: float, dry_run: bool, as_j
 def passes(file: BinaryIO) -> Callable[[], Iterable[bytes]]:
     """Return a function that reads the lines from the start; input that can't be rewound is kept in memory alone."""
     if not file.seekable():
-        kept = file.readlines()
-        return lambda: kept
+        lines = file.readlines()
+        return lambda: lines
 
     def again() -> Iterable[bytes]:
         file.seek(0)
@@ -97,7 +97,7 @@ def check(lines: Iterable[Event | Refusal]) -> Checked:
             checked.names.append((item.case_id, item.id))
             continue
         checked.refused += 1
-        if len(checked.refusals) < _KEPT:
+        if len(checked.refusals) < _MOST_REFUSALS:
             checked.refusals.append(item)
     return checked
 

@@ -24,8 +24,8 @@ def layout(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int | Non
     """
     widths = _widths(heads, rows)
     if width is not None and _total(widths) > width and rows:
-        kept = [n for n in range(len(heads)) if n == 0 or any(row[n] != _EMPTY for row in rows)]
-        heads, rows = [heads[n] for n in kept], [[row[n] for n in kept] for row in rows]
+        numbers = [n for n in range(len(heads)) if n == 0 or any(row[n] != _EMPTY for row in rows)]
+        heads, rows = [heads[n] for n in numbers], [[row[n] for n in numbers] for row in rows]
         folded = _folded(heads, rows, width)
         if folded is None:
             yield from _blocks(heads, rows, width)

@@ -150,10 +150,10 @@ class Reading(Struct, frozen=True, kw_only=True):
 
     def fold(self, events: Iterable[Event]) -> Fold | None:
         """Fold as this side does; None where nothing is left to fold."""
-        kept = list(events)
+        evidence = list(events)
         for prepare in self.prepared.values():
-            kept = prepare(kept)
-        return Fold(*fold(kept, self.methodology), self.methodology) if kept else None
+            evidence = prepare(evidence)
+        return Fold(*fold(evidence, self.methodology), self.methodology) if evidence else None
 
     def factors(self, other: "Reading") -> list[str]:
         """Name everything in which another reading differs."""

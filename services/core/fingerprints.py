@@ -39,29 +39,29 @@ def reason_of_status(status: int | None) -> str:
     """Name what a final status code says by itself."""
     if status is None:
         return "bad_response"
-    known = _STATUS.get(status)
-    if known is not None:
-        return known
+    reason = _STATUS.get(status)
+    if reason is not None:
+        return reason
     if 400 <= status < 500:
         return "client_error"
     return "server_error" if 500 <= status < 600 else "odd_status"
 
 
-def compare(found: Fingerprint | None, control: Fingerprint | None) -> Control:
+def compare(current: Fingerprint | None, control: Fingerprint | None) -> Control:
     """Compare an answer with that for a random sibling path of the same host.
 
     `same` needs a header that tells contents apart (length or ETag) to agree; without one, or where two texts are of
     about one length, it is `alike`: many pages that say that there is nothing repeat what was asked for.
     """
-    if found is None or control is None:
+    if current is None or control is None:
         return "unasked"
-    if not is_of_one_status(found.status, control.status) or found.redirect != control.redirect:
+    if not is_of_one_status(current.status, control.status) or current.redirect != control.redirect:
         return "differs"
-    if found.redirect is not None:
+    if current.redirect is not None:
         return "same"
-    if _identity(found) != _identity(control):
-        return "alike" if _is_of_one_template(found, control) else "differs"
-    telling = found.content_length is not None or found.etag_digest is not None
+    if _identity(current) != _identity(control):
+        return "alike" if _is_of_one_template(current, control) else "differs"
+    telling = current.content_length is not None or current.etag_digest is not None
     return "same" if telling else "alike"
 
 
@@ -93,32 +93,32 @@ def _identity(print_: Fingerprint) -> tuple[object, ...]:
     return (print_.content_type, print_.content_length, print_.etag_digest)
 
 
-def changed(found: Fingerprint | None, baseline: Fingerprint | None) -> Change:
+def changed(current: Fingerprint | None, baseline: Fingerprint | None) -> Change:
     """Say how what is served now differs from what the first looks saw, by the heaviest kind of difference."""
-    if found is None or baseline is None:
+    if current is None or baseline is None:
         return "unknown"
-    if not _of_one_method(found, baseline):
-        return _changed_across_methods(found, baseline)
-    before, now = kind_of_content(baseline.content_type), kind_of_content(found.content_type)
+    if not _of_one_method(current, baseline):
+        return _changed_across_methods(current, baseline)
+    before, now = kind_of_content(baseline.content_type), kind_of_content(current.content_type)
     if before is not None and now is not None and before != now:
         return "kind"
-    was, is_ = baseline.content_length, found.content_length
+    was, is_ = baseline.content_length, current.content_length
     if was and before in MEDIA and (is_ is None or now is None):
         return "absent"
     if was is None or is_ is None or was == is_:
-        return "none" if _validators(found) == _validators(baseline) else "minor"
+        return "none" if _validators(current) == _validators(baseline) else "minor"
     return _resized(before, was, is_)
 
 
-def _changed_across_methods(found: Fingerprint, baseline: Fingerprint) -> Change:
+def _changed_across_methods(current: Fingerprint, baseline: Fingerprint) -> Change:
     """Say what no method may say of one file: an image, video or sound is of no other class, and has a length.
 
     Lengths are not compared, nor what HEAD said of a text: many programs answer HEAD with a default.
     """
-    before, now = kind_of_content(baseline.content_type), kind_of_content(found.content_type)
+    before, now = kind_of_content(baseline.content_type), kind_of_content(current.content_type)
     if before not in MEDIA or not baseline.content_length:
         return "unknown"
-    if now is None or found.content_length is None:
+    if now is None or current.content_length is None:
         return "absent"
     return "unknown" if before == now else "kind"
 
@@ -132,16 +132,16 @@ def _resized(kind: str | None, was: int, is_: int) -> Change:
     return "reencoded" if encoded else "file"
 
 
-def _of_one_method(found: Fingerprint, baseline: Fingerprint) -> bool:
+def _of_one_method(current: Fingerprint, baseline: Fingerprint) -> bool:
     """Tell whether two may be compared; a baseline of before methods were kept may with any."""
-    return baseline.method is None or found.method == baseline.method
+    return baseline.method is None or current.method == baseline.method
 
 
-def is_content(found: Fingerprint | None, baseline: Fingerprint | None) -> bool:
+def is_content(current: Fingerprint | None, baseline: Fingerprint | None) -> bool:
     """Tell whether this is the very file that the first looks saw: class, length, and a validator that both have."""
-    if found is None or baseline is None or not is_baseline(found, baseline):
+    if current is None or baseline is None or not is_baseline(current, baseline):
         return False
-    pairs = list(zip(_validators(found), _validators(baseline), strict=True))
+    pairs = list(zip(_validators(current), _validators(baseline), strict=True))
     both = [(one, other) for one, other in pairs if one is not None and other is not None]
     return bool(both) and all(one == other for one, other in both)
 
@@ -156,20 +156,20 @@ def sibling_class(print_: Fingerprint | None, sent_to: str | None = None) -> str
     return f"{print_.status}:{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()[:3]}"
 
 
-def is_baseline(found: Fingerprint | None, baseline: Fingerprint | None) -> bool:
+def is_baseline(current: Fingerprint | None, baseline: Fingerprint | None) -> bool:
     """Tell whether this is plainly what the first looks saw: the same class of content, the same known length."""
-    if found is None or baseline is None or not _of_one_method(found, baseline):
+    if current is None or baseline is None or not _of_one_method(current, baseline):
         return False
-    kind, length = kind_of_content(found.content_type), found.content_length
+    kind, length = kind_of_content(current.content_type), current.content_length
     same = (kind_of_content(baseline.content_type), baseline.content_length) == (kind, length)
     return same and kind is not None and length is not None
 
 
-def is_still(found: Fingerprint | None, before: Fingerprint | None) -> bool:
+def is_still(current: Fingerprint | None, before: Fingerprint | None) -> bool:
     """Tell whether a URL gives at a second request what it gave at the first; pages change a little each time."""
-    if found is None or before is None or found.status != before.status:
+    if current is None or before is None or current.status != before.status:
         return False
-    return changed(found, before) not in REPLACED
+    return changed(current, before) not in REPLACED
 
 
 def _validators(print_: Fingerprint) -> tuple[object, ...]:

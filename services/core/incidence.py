@@ -79,8 +79,8 @@ def ending_of(case: Case, spell: Spell, methodology: Methodology) -> Ending | No
         return None
     removal = lasting_removal(spell, methodology)
     if spell.held_at is not None and (removal is None or removal.upper > spell.held_at):
-        held = passed(spell, methodology, norm, spell.held_at)
-        return Ending("held", held, held)
+        hours = passed(spell, methodology, norm, spell.held_at)
+        return Ending("held", hours, hours)
     left, right = interval
     if right is not None:
         return Ending("removed", left, right)

@@ -82,11 +82,11 @@ def _minorant_step(seen: _Observed, curve: list[float]) -> list[float]:
         bends[end] += bend
         bends[start] += bend
     inner = range(1, seen.size)
-    wanted = _isotonic(
+    optimum = _isotonic(
         [curve[j] + (slopes[j] / bends[j] if bends[j] else 0.0) for j in inner],
         [bends[j] or 1.0 for j in inner],
     )
-    target = [0.0, *(min(max(value, 0.0), 1.0) for value in wanted), 1.0]
+    target = [0.0, *(min(max(value, 0.0), 1.0) for value in optimum), 1.0]
     return _climb(seen, curve, target)
 
 

@@ -106,22 +106,22 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
 def judge(evidence: Evidence) -> Judgement:
     """Give the verdict on a look's evidence."""
-    found = _unblinded(evidence)
-    if evidence.blind and (found.verdict == "removed" or found.reason in NETWORK_FAULTS):
+    judgement = _unblinded(evidence)
+    if evidence.blind and (judgement.verdict == "removed" or judgement.reason in NETWORK_FAULTS):
         return REASONS["vantage_blind"]
-    return found
+    return judgement
 
 
 def _unblinded(evidence: Evidence) -> Judgement:
     reason = _unasked(evidence)
     if reason is not None:
         return REASONS[reason]
-    found = _of_all(evidence.answers)
+    judgement = _of_all(evidence.answers)
     if evidence.dark and is_dark(evidence):
         return REASONS["host_dark"]
-    if found.verdict == "removed" and evidence.left_out:
+    if judgement.verdict == "removed" and evidence.left_out:
         return REASONS["gone_on_some"]
-    return REASONS["parked"] if found.verdict == "online" and evidence.parked else found
+    return REASONS["parked"] if judgement.verdict == "online" and evidence.parked else judgement
 
 
 def _unasked(evidence: Evidence) -> str | None:
@@ -153,11 +153,11 @@ def _of_all(answers: Sequence[Answer]) -> Judgement:
     """Put the answers of all addresses together: online before undetermined before removed."""
     first: Judgement | None = None
     for answer in answers:
-        found = judge_answer(answer)
-        if found.verdict == "online":
-            return found
-        if first is None or (first.verdict == "removed" and found.verdict == "undetermined"):
-            first = found
+        judgement = judge_answer(answer)
+        if judgement.verdict == "online":
+            return judgement
+        if first is None or (first.verdict == "removed" and judgement.verdict == "undetermined"):
+            first = judgement
     assert first is not None
     return first
 
@@ -229,8 +229,8 @@ def _served(answer: Answer) -> str:
         return _replaced(answer)
     if answer.control == "doubted":
         return "suspected_unproven"
-    known = answer.named or answer.plain
-    return "served" if answer.redirect is None or known else "redirect_unproven"
+    is_object = answer.named or answer.plain
+    return "served" if answer.redirect is None or is_object else "redirect_unproven"
 
 
 def _replaced(answer: Answer) -> str:

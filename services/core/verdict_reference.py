@@ -184,7 +184,7 @@ Faults between them end no row; a look that sees it online or gone does, and the
 
 
 def _dark() -> str:
-    asked = Confirmation()
+    defaults = Confirmation()
     return f"""## A dark host
 
 Each of these is undetermined: {_listed(DARK_FAULTS)}, and a 503 that names no time.
@@ -192,8 +192,8 @@ Where nothing else came from the whole host for an eighth of `host_dark_span`, a
 `host_dark`; of a status, of a page that hangs (`response_timeout`) and of one that is closed upon (`disconnected`) only
 if the front page gives nothing either.
 A run of such looks is no suspicion and changes no cadence.
-It confirms a removal once it spans `host_dark_span` ({asked.host_dark_span} unless the methodology says otherwise) and
-{asked.host_dark_vantages} vantages (`host_dark_vantages`); the second one is asked at the end alone.
+It confirms a removal once it spans `host_dark_span` ({defaults.host_dark_span} unless the methodology says otherwise) and
+{defaults.host_dark_vantages} vantages (`host_dark_vantages`); the second one is asked at the end alone.
 Any look that finds it online, or gone in another way, ends the run; so does any other answer of the host, at any
 vantage: a status, a wall, a reset, a handshake that fails.
 Trouble with its name, faults of ours and what a blind vantage meets do not.

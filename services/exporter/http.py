@@ -66,16 +66,16 @@ async def serve(
 
 def _cached(handler: Handler, monotonic: Callable[[], float]) -> Handler:
     """Keep each form of the exposition for a moment: two Prometheus servers cost what one does."""
-    kept: dict[tuple[str, ...], tuple[float, web.Response]] = {}
+    copies: dict[tuple[str, ...], tuple[float, web.Response]] = {}
 
     async def cached(request: web.Request) -> web.Response:
         form = (request.headers.get("Accept", ""), *request.query.getall("name[]", ()))
         now = monotonic()
-        for old in [f for f, (at, _) in kept.items() if now - at >= CACHE_SECONDS]:
-            del kept[old]
-        if form not in kept:
-            kept[form] = (now, _plain(await handler(request)))
-        return _copy(kept[form][1])
+        for old in [f for f, (at, _) in copies.items() if now - at >= CACHE_SECONDS]:
+            del copies[old]
+        if form not in copies:
+            copies[form] = (now, _plain(await handler(request)))
+        return _copy(copies[form][1])
 
     return cached
 

@@ -40,7 +40,7 @@ ERRORS = (
     "process.failed",
     "retention.failed",
 )
-KNOWN = {"warning": frozenset(WARNINGS), "error": frozenset(ERRORS)}
+EVENT_LABELS = {"warning": frozenset(WARNINGS), "error": frozenset(ERRORS)}
 
 
 def label_of(level: str, event: object, *, from_library: bool) -> tuple[str, str]:
@@ -48,4 +48,4 @@ def label_of(level: str, event: object, *, from_library: bool) -> tuple[str, str
     severity = "warning" if level == "warning" else "error"
     if from_library:
         return severity, LIBRARY
-    return severity, str(event) if event in KNOWN[severity] else OTHER
+    return severity, str(event) if event in EVENT_LABELS[severity] else OTHER

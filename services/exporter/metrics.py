@@ -22,7 +22,7 @@ from services.exporter.declaring import (
     histogram,
     info_of,
 )
-from services.exporter.logevents import KNOWN, LIBRARY, OTHER
+from services.exporter.logevents import EVENT_LABELS, LIBRARY, OTHER
 
 __all__ = ["REGISTRY", "MetricInfo", "catalogue", "info_of"]
 
@@ -362,7 +362,7 @@ def prepare_vantage(vantage: str) -> None:
 
 def _prepare() -> None:
     BUILD_INFO.labels(_version()).set(1)
-    for level, events in KNOWN.items():
+    for level, events in EVENT_LABELS.items():
         for event in (*events, LIBRARY, OTHER):
             LOG_EVENTS.labels(level, event)
     for topic in EVIDENCE:

@@ -95,10 +95,10 @@ def _next(head: Head, row: Mapping[str, Any], anchor: Head | None) -> Head:
 
 def link(previous: str, row: Mapping[str, Any]) -> str:
     """Compute the hash of an entry as the database does (`audit_hash`, 0003)."""
-    fields = (previous, str(row["seq"]), instant(row["at"]), *_said(row))
+    fields = (previous, str(row["seq"]), instant(row["at"]), *_fields(row))
     written = (f"{len(f.encode())}:{f}" if f is not None else "-" for f in fields)
     return hashlib.sha256("|".join(written).encode()).hexdigest()
 
 
-def _said(row: Mapping[str, Any]) -> tuple[str | None, ...]:
+def _fields(row: Mapping[str, Any]) -> tuple[str | None, ...]:
     return row["actor"], row["action"], row["case_id"], row["purpose"]

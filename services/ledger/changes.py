@@ -35,7 +35,7 @@ class Change(Struct):
     case: Case
     refolded: bool
     first_spell: int
-    kept: int
+    transitions_before: int
     moved: list[Transition]
     entry_changed: bool
     entry: WatchEntry | None
@@ -44,7 +44,7 @@ class Change(Struct):
     @property
     def transitions(self) -> int:
         """How many transitions the case has now."""
-        return self.kept + len(self.moved)
+        return self.transitions_before + len(self.moved)
 
 
 def extendable(case: Case, ordered: Sequence[Event]) -> bool:
@@ -65,7 +65,7 @@ def extended(stored: LockedCase, new: Iterable[Event], methodology: Methodology)
         case=case,
         refolded=False,
         first_spell=first_spell,
-        kept=stored.transitions,
+        transitions_before=stored.transitions,
         moved=moved,
         entry_changed=entry != before,
         entry=entry,
@@ -89,7 +89,7 @@ def refolded(
         case=case,
         refolded=True,
         first_spell=1,
-        kept=0,
+        transitions_before=0,
         moved=moved,
         entry_changed=told_otherwise,
         entry=entry,

@@ -67,8 +67,8 @@ class Columns:
         alias = part.removeprefix(_SET_FROM)
         if alias == part:
             raise UnknownQuery(f"a statement asks for {part!r} of the columns {self!r}")
-        wanted = (name for name in self._types if name not in self._key)
-        return ",\n    ".join(f"{name} = {alias}.{name}" for name in wanted)
+        names = (name for name in self._types if name not in self._key)
+        return ",\n    ".join(f"{name} = {alias}.{name}" for name in names)
 
 
 def filled(text: str, tables: Mapping[str, Columns]) -> str:

@@ -90,8 +90,8 @@ class Batch:
         if len(inserted) == len(events):
             return {(event.case_id, event.id): event for event in events}
         keys = {(row["case_id"], row["event_id"]) for row in inserted}
-        wanted = ((event.case_id, event.id) for event in events)
-        return {key: event for key, event in zip(wanted, events, strict=True) if key in keys}
+        all_keys = ((event.case_id, event.id) for event in events)
+        return {key: event for key, event in zip(all_keys, events, strict=True) if key in keys}
 
     async def _contradictions(
         self, events: Sequence[Event], first: dict[Key, Event], old: list[Key]
@@ -171,7 +171,9 @@ class Batch:
         moved = [
             row
             for change in written
-            for row in rows.transition_rows(change.case.case_id, change.kept, change.moved)
+            for row in rows.transition_rows(
+                change.case.case_id, change.transitions_before, change.moved
+            )
         ]
         if moved:
             await self._session.execute(

@@ -21,7 +21,7 @@ class Attributions:
     def __init__(self, provider: str, clean: Callable[[str], str]) -> None:
         self.clean = clean
         self._provider = provider
-        self._found: list[AttributionRow] = []
+        self._rows: list[AttributionRow] = []
         self._open: dict[tuple[int, Served], AttributionRow] = {}
 
     def add(self, event: Event, spell: int, *, leaving: bool) -> None:
@@ -72,14 +72,14 @@ class Attributions:
             first_event=name,
             last_event=name,
         )
-        self._found.append(row)
+        self._rows.append(row)
         return row
 
     def source_of(self, spell: int) -> AttributionRow | None:
         """Give the strongest and, of these, first attribution of a spell to the pack's provider."""
         mine = [
             row
-            for row in self._found
+            for row in self._rows
             if row.spell == spell and row.provider == self._provider and row.online is not False
         ]
         if not mine:
@@ -88,7 +88,7 @@ class Attributions:
 
     def rows(self) -> list[AttributionRow]:
         """Give all rows in the order in which they were first said."""
-        return list(self._found)
+        return list(self._rows)
 
 
 def _address(text: str) -> str | None:

@@ -88,24 +88,24 @@ def dossier(events: Iterable[Event], scope: Scope, clean: Clean) -> Dossier | No
     if not ordered:
         return None
     case, moved = fold(ordered, scope.methodology)
-    wanted = {spell.number for spell in case.spells if scope.takes(spell)}
-    notices = _notices(case, wanted, scope, clean)
-    if not wanted and not notices:
+    in_scope = {spell.number for spell in case.spells if scope.takes(spell)}
+    notices = _notices(case, in_scope, scope, clean)
+    if not in_scope and not notices:
         return None
     placed = _placed(ordered, case, moved)
     named = Attributions(scope.provider, clean)
     for event, numbers in placed:
-        if found := [number for number in numbers if number in wanted]:
-            named.add(event, found[0], leaving=found[0] != numbers[-1])
-    spells = [_spell(case, s, scope, named) for s in case.spells if s.number in wanted]
+        if own := [number for number in numbers if number in in_scope]:
+            named.add(event, own[0], leaving=own[0] != numbers[-1])
+    spells = [_spell(case, s, scope, named) for s in case.spells if s.number in in_scope]
     return Dossier(
         case_id=case.case_id,
         digest=case_digest(case, moved),
         retracted=case.retracted,
         spells=spells,
         notices=notices,
-        looks=look_rows(placed, case, wanted, scope.methodology, clean),
-        transitions=_transitions(case, moved, wanted, clean),
+        looks=look_rows(placed, case, in_scope, scope.methodology, clean),
+        transitions=_transitions(case, moved, in_scope, clean),
         attribution=named.rows(),
         corrections=[_correction(e, clean) for e in ordered if isinstance(e.data, _CORRECTIONS)],
         holds=_holds(ordered, scope.cutoff, clean),
@@ -196,10 +196,10 @@ def _spell(case: Case, spell: Spell, scope: Scope, named: Attributions) -> Spell
 # -- notices -------------------------------------------------------------------------------------
 
 
-def _notices(case: Case, wanted: set[int], scope: Scope, clean: Clean) -> list[NoticeRow]:
-    found = []
+def _notices(case: Case, in_scope: set[int], scope: Scope, clean: Clean) -> list[NoticeRow]:
+    rows = []
     for notice in case.notices.values():
-        counted = notice.spell in wanted
+        counted = notice.spell in in_scope
         if notice.provider != scope.provider or not (counted or scope.spans(notice.sent_at)):
             continue
         row = NoticeRow(
@@ -214,15 +214,15 @@ def _notices(case: Case, wanted: set[int], scope: Scope, clean: Clean) -> list[N
             failure=notice.failure,
             acknowledged_at=_text(notice.acknowledged_at),
         )
-        found.append(row)
-    return sorted(found, key=lambda row: (row.sent_at or "", row.notice_id))
+        rows.append(row)
+    return sorted(rows, key=lambda row: (row.sent_at or "", row.notice_id))
 
 
 # -- transitions, corrections, holds -------------------------------------------------------------
 
 
 def _transitions(
-    case: Case, moved: list[Transition], wanted: set[int], clean: Clean
+    case: Case, moved: list[Transition], in_scope: set[int], clean: Clean
 ) -> list[TransitionRow]:
     return [
         TransitionRow(
@@ -237,7 +237,7 @@ def _transitions(
             detail=_cleaned(t.detail, clean),
         )
         for seq, t in enumerate(moved)
-        if t.spell in wanted
+        if t.spell in in_scope
     ]
 
 
@@ -264,13 +264,13 @@ def _correction(event: Event, clean: Clean) -> CorrectionRow:
 
 def _holds(ordered: list[Event], cutoff: datetime, clean: Clean) -> list[HoldRow]:
     """Pair each hold with what ended it: lifted, replaced by the next one, or expired."""
-    found: list[HoldRow] = []
+    rows: list[HoldRow] = []
     events = [e for e in ordered if isinstance(e.data, ev.HoldPlaced | ev.HoldLifted)]
     for place, event in enumerate(events):
         if isinstance(event.data, ev.HoldPlaced):
             after = events[place + 1] if place + 1 < len(events) else None
-            found.append(_hold(event, event.data, after, cutoff, clean))
-    return found
+            rows.append(_hold(event, event.data, after, cutoff, clean))
+    return rows
 
 
 def _hold(

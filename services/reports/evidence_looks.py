@@ -17,7 +17,7 @@ Clean = Callable[[str], str]
 def look_rows(
     placed: list[tuple[Event, list[int]]],
     case: Case,
-    wanted: set[int],
+    in_scope: set[int],
     methodology: Methodology,
     clean: Clean,
 ) -> list[LookRow]:
@@ -26,10 +26,10 @@ def look_rows(
     for event, numbers in placed:
         seen = seen or _says_online(event, methodology)
         data = event.data
-        mine = next((number for number in numbers if number in wanted), None)
+        mine = next((number for number in numbers if number in in_scope), None)
         if mine is not None and isinstance(data, ev.LookMade):
             counted = _counted_as(data, case, mine, methodology, seen)
-            rows.append(_made(event, data, mine, counted, clean))
+            rows.append(_row(event, data, mine, counted, clean))
         elif mine is not None and isinstance(data, ev.LookMissed):
             rows.append(_missed(event, data, mine, clean))
     return rows
@@ -57,7 +57,7 @@ def _counted_as(
     return verdict if place_of(look, serving(look), provider) == "here" else "elsewhere"
 
 
-def _made(event: Event, look: ev.LookMade, spell: int, counted_as: str, clean: Clean) -> LookRow:
+def _row(event: Event, look: ev.LookMade, spell: int, counted_as: str, clean: Clean) -> LookRow:
     seen = look.fingerprint or ev.Fingerprint()
     return LookRow(
         case_id=event.case_id,

@@ -69,12 +69,12 @@ def _last_seen(spell: Spell, removal: Removal) -> str:
 
 
 def _not_started(case: Case, spell: Spell, methodology: Methodology) -> tuple[str, str]:
-    told = [n for n in case.notices.values() if n.provider == spell.provider]
+    notices = [n for n in case.notices.values() if n.provider == spell.provider]
     if methodology.clock_start == "report":
         return "no_report", "nothing was reported for this spell"
-    if not told:
+    if not notices:
         return "no_notice", "no notice went to the provider"
-    if all(_failed(case, notice) for notice in told):
+    if all(_failed(case, notice) for notice in notices):
         return "no_notice_arrived", "every notice to the provider failed: no clock runs (P12)"
     return (
         "no_delivery",

@@ -62,7 +62,7 @@ def _dot(row: Row, x: Scale, y: float) -> list[str]:
 _PANEL_WIDTH, _PANEL_HEIGHT = 300.0, 200.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 14.0, 42.0, 28.0
 _NORMS_SHOWN = 7
-_TOLD = (0, 1, 3, 5, 7)
+_LABELLED_NORMS = (0, 1, 3, 5, 7)
 
 
 def survival(row: Row, table: Table) -> str:
@@ -74,7 +74,8 @@ def survival(row: Row, table: Table) -> str:
     x = linear(0, end, _LEFT, _PANEL_WIDTH - _RIGHT)
     y = linear(1, 0, _TOP, _PANEL_HEIGHT - _BOTTOM)
     ticks = [
-        (norm * k, _time(norm * k, unit) if k in _TOLD else "") for k in range(_NORMS_SHOWN + 1)
+        (norm * k, _time(norm * k, unit) if k in _LABELLED_NORMS else "")
+        for k in range(_NORMS_SHOWN + 1)
     ]
     share_ticks = [(share / 4, f"{share * 25} %") for share in range(5)]
     parts = [

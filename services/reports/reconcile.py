@@ -197,8 +197,8 @@ class _Index:
 
     def find(self, claim: ProviderClaim) -> tuple[set[int], str | None]:
         """Give the notices that fit every name of a row, and a note where a name was of no use."""
-        given = {name: getattr(claim, name) for name in self._by if getattr(claim, name)}
-        sets = {name: self._by[name].get(text, set()) for name, text in given.items()}
+        texts = {name: getattr(claim, name) for name in self._by if getattr(claim, name)}
+        sets = {name: self._by[name].get(text, set()) for name, text in texts.items()}
         note = None
         if len(sets) > 1 and not sets.get("reference", {0}):
             del sets["reference"]

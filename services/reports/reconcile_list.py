@@ -132,23 +132,23 @@ def _named(columns: list[str], cells: list[str] | str) -> dict[str, str]:
 
 
 def _claim(line: int, cells: dict[str, str], zone: tzinfo | None) -> ProviderClaim:
-    wanted = {name: cells.get(name, "") for name in (*NAMES, *TIMES)}
-    if any(len(cell) > _MOST_CELL for cell in wanted.values()):
+    values = {name: cells.get(name, "") for name in (*NAMES, *TIMES)}
+    if any(len(cell) > _MOST_CELL for cell in values.values()):
         raise _BadCell("a cell is far too long; a quote before it may never close")
-    if any("\udc80" <= sign <= "\udcff" for cell in wanted.values() for sign in cell):
+    if any("\udc80" <= sign <= "\udcff" for cell in values.values() for sign in cell):
         raise _BadCell("not UTF-8; save the list as UTF-8")
-    if not any(wanted[name] for name in NAMES):
+    if not any(values[name] for name in NAMES):
         raise _BadCell("names no notice: " + ", ".join(NAMES) + " are all empty")
-    case_id = wanted["case_id"].lower()
+    case_id = values["case_id"].lower()
     if case_id and not is_case_id(case_id):
         raise _BadCell("case_id is not 32 hexadecimal digits")
     return ProviderClaim(
         line=line,
-        notice_id=wanted["notice_id"] or None,
-        reference=wanted["reference"] or None,
+        notice_id=values["notice_id"] or None,
+        reference=values["reference"] or None,
         case_id=case_id or None,
-        received_at=_when("received_at", wanted["received_at"], zone),
-        removed_at=_when("removed_at", wanted["removed_at"], zone),
+        received_at=_when("received_at", values["received_at"], zone),
+        removed_at=_when("removed_at", values["removed_at"], zone),
     )
 
 

@@ -185,15 +185,15 @@ def quantile(estimate: Estimate, share: float) -> Quantile:
 
 def curve(estimate: Estimate) -> Curve:
     """Give the intervals that hold mass, in hours."""
-    held = [
+    intervals = [
         (left, right, mass)
         for left, right, mass in zip(estimate.lefts, estimate.rights, estimate.masses, strict=True)
         if mass > _NO_MASS
     ]
     return Curve(
-        lefts=[left / _HOUR for left, _, _ in held],
-        rights=[None if right == INFINITE else right / _HOUR for _, right, _ in held],
-        masses=[mass for _, _, mass in held],
+        lefts=[left / _HOUR for left, _, _ in intervals],
+        rights=[None if right == INFINITE else right / _HOUR for _, right, _ in intervals],
+        masses=[mass for _, _, mass in intervals],
     )
 
 

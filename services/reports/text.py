@@ -48,8 +48,8 @@ def render(table: Table, most: int | None = None, width: int | None = None) -> G
     What is on the watch list is shown whatever its place. Where `width` is too narrow for all columns of a
     table, those that don't fit stand in another one below, each with the groups' names.
     """
-    kept = table.providers if most is None else table.providers[:most]
-    shown = [*kept, *(row for row in table.providers[len(kept) :] if row.watched)]
+    first = table.providers if most is None else table.providers[:most]
+    shown = [*first, *(row for row in table.providers[len(first) :] if row.watched)]
     rows = [*shown, *_totals(table)]
     parts: list[Text | Grid] = [Text(title(table))]
     for sheet in (_bounds(table, rows), _stock(table, rows)):

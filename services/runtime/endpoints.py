@@ -77,9 +77,9 @@ def connected(settings: Settings, *, database: bool = True, kafka: bool = True) 
 
     Raises `NotRunning` where one is neither set nor to be found.
     """
-    wanted = [(database, "database", settings.database.url)]
-    wanted.append((kafka, "kafka", settings.kafka.bootstrap_servers))
-    missing = [name for is_needed, name, value in wanted if is_needed and value is None]
+    needs = [(database, "database", settings.database.url)]
+    needs.append((kafka, "kafka", settings.kafka.bootstrap_servers))
+    missing = [name for is_needed, name, value in needs if is_needed and value is None]
     if not missing:
         return settings
     endpoints = read_endpoints(settings.data_path)

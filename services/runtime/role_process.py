@@ -41,9 +41,9 @@ def run_process(work: Work, *, stop_seconds: float, with_parent: bool = False) -
 def raise_open_files() -> None:
     """Allow thousands of kept-alive connections, as far as the system does: a shell gives 1,024 files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    limit = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 async def _guarded(work: Work, stop_seconds: float, with_parent: bool) -> int:

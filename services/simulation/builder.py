@@ -318,7 +318,7 @@ class _Turns:
     """Gives single cases a retraction, a hold, a late notice or a second report."""
 
     scenario: Scenario
-    made: list[SimulatedCase]
+    cases: list[SimulatedCase]
     used: set[int] = field(default_factory=set)
 
     def taken(self) -> list[SimulatedCase]:
@@ -331,20 +331,20 @@ class _Turns:
             self._turn(case, late_notice=self._after_clock(case, 5))
         for case in self._pick(Story.PROMPT, self.scenario.second_reports):
             self._turn(case, second_report=rounded(case.reported + self.scenario.seconds(0.4)))
-        return self.made
+        return self.cases
 
     def _pick(self, story: Story, count: int) -> list[SimulatedCase]:
         """Take the first unused cases of a story whose first notice arrives."""
         fit = [
             case
-            for case in self.made
+            for case in self.cases
             if case.story is story and case.index not in self.used and case.notices[0].arrives
         ][:count]
         self.used.update(case.index for case in fit)
         return fit
 
     def _turn(self, case: SimulatedCase, **changes: object) -> None:
-        self.made[case.index] = replace(case, **changes)  # type: ignore[arg-type]
+        self.cases[case.index] = replace(case, **changes)  # type: ignore[arg-type]
 
     def _after_clock(self, case: SimulatedCase, hours: float) -> float:
         return rounded(case.notices[0].sent + self.scenario.seconds(hours))

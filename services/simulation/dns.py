@@ -78,33 +78,33 @@ class NameServer:
         if len(query.question) != 1 or query.flags & dns.flags.QR or self._weather.dark(offset):
             return None
         name = query.question[0].name.to_text(omit_final_dot=True).lower()
-        found = self._world.resolve(name, offset)
-        return None if found.outcome == "silent" else self._message(query, found).to_wire()
+        result = self._world.resolve(name, offset)
+        return None if result.outcome == "silent" else self._message(query, result).to_wire()
 
     def lost(self) -> bool:
         """Tell whether a datagram gets lost now."""
         return self._weather.loses(self._now())
 
-    def _message(self, query: dns.message.Message, found: NameAnswer) -> dns.message.Message:
+    def _message(self, query: dns.message.Message, result: NameAnswer) -> dns.message.Message:
         answer = dns.message.make_response(query, recursion_available=True)
         answer.flags |= dns.flags.AA
-        answer.set_rcode(_RCODES.get(found.outcome, dns.rcode.NOERROR))
-        if found.outcome == "found":
-            self._fill(answer, found)
-        if not answer.answer and found.outcome != "servfail":
+        answer.set_rcode(_RCODES.get(result.outcome, dns.rcode.NOERROR))
+        if result.outcome == "found":
+            self._fill(answer, result)
+        if not answer.answer and result.outcome != "servfail":
             answer.authority.append(dns.rrset.from_text("example.", 1, "IN", "SOA", _SOA))
         return answer
 
-    def _fill(self, answer: dns.message.Message, found: NameAnswer) -> None:
+    def _fill(self, answer: dns.message.Message, result: NameAnswer) -> None:
         question, ttl = answer.question[0], self._world.scenario.ttl_seconds
         owner = question.name
-        for alias in found.chain:
+        for alias in result.chain:
             link = dns.rrset.from_text(owner, ttl, "IN", "CNAME", alias + ".")
             answer.answer.append(link)
             owner = link[0].target
         if question.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA):
             kind = dns.rdatatype.to_text(question.rdtype)
-            fit = [a for a in found.addresses if (":" in a) is (kind == "AAAA")]
+            fit = [a for a in result.addresses if (":" in a) is (kind == "AAAA")]
             if fit:
                 answer.answer.append(dns.rrset.from_text(owner, ttl, "IN", kind, *fit))
 

@@ -101,7 +101,7 @@ def _duplicates(world: World, cues: list[Cue]) -> Iterator[Cue]:
 
 
 def _case_cues(world: World, case: SimulatedCase) -> Iterator[Cue]:
-    for offset, data in _said(world, case):
+    for offset, data in _statements(world, case):
         at = world.instant(offset)
         late = case.late_notice if isinstance(data, ev.NoticeSent) else None
         yield Cue(at if late is None else world.instant(late), _event(case, at, data))
@@ -112,7 +112,7 @@ def _event(case: SimulatedCase, at: datetime, data: Payload) -> Event:
     return Event(id=name, time=at, source=SOURCE, case_id=case.case_id, data=data)
 
 
-def _said(world: World, case: SimulatedCase) -> Iterator[tuple[float, Payload]]:
+def _statements(world: World, case: SimulatedCase) -> Iterator[tuple[float, Payload]]:
     yield case.reported, _report(case, case.reporter)
     if case.second_report is not None:
         yield case.second_report, _report(case, SECOND_REPORTER)

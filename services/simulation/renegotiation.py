@@ -32,11 +32,11 @@ Pair = tuple[ec.EllipticCurvePrivateKey, x509.Certificate]
 
 def _prf(secret: bytes, label: bytes, seed: bytes, size: int) -> bytes:
     """Expand a secret (RFC 5246, 5)."""
-    made, link = b"", label + seed
-    while len(made) < size:
+    output, link = b"", label + seed
+    while len(output) < size:
         link = hmac.digest(secret, link, "sha256")
-        made += hmac.digest(secret, link + label + seed, "sha256")
-    return made[:size]
+        output += hmac.digest(secret, link + label + seed, "sha256")
+    return output[:size]
 
 
 def _sized(body: bytes, width: int) -> bytes:
@@ -54,9 +54,9 @@ class _Sealer:
         self._box, self._salt, self._count = AESGCM(key), salt, 0
 
     def _about(self, kind: int, size: int) -> bytes:
-        said = self._count.to_bytes(8, "big") + bytes([kind]) + _TLS12 + size.to_bytes(2, "big")
+        header = self._count.to_bytes(8, "big") + bytes([kind]) + _TLS12 + size.to_bytes(2, "big")
         self._count += 1
-        return said
+        return header
 
     def seal(self, kind: int, plain: bytes) -> bytes:
         nonce = self._count.to_bytes(8, "big")
@@ -189,8 +189,8 @@ class Asking(asyncio.Protocol):
     def _hello(self, hello: bytes) -> None:
         self._client = hello[6:38]
         session = b"\x00"
-        said = _TLS12 + self._server + session + _SUITE + b"\x00"
-        said += _KNOWS_RENEGOTIATION if self._safe else b""
+        parameters = _TLS12 + self._server + session + _SUITE + b"\x00"
+        parameters += _KNOWS_RENEGOTIATION if self._safe else b""
         key, certificate = self._pair
         chain = _sized(certificate.public_bytes(Encoding.DER), 3)
         point = self._ephemeral.public_key().public_bytes(
@@ -199,7 +199,7 @@ class Asking(asyncio.Protocol):
         offered = _P256 + _sized(point, 1)
         signed = key.sign(self._client + self._server + offered, ec.ECDSA(hashes.SHA256()))
         for kind, body in (
-            (2, said),
+            (2, parameters),
             (11, _sized(chain, 3)),
             (12, offered + _ECDSA_SHA256 + _sized(signed, 2)),
             (14, b""),

@@ -139,11 +139,11 @@ _AFTER_IMAGE = {Behaviour.OK_CLOSE: Then.CLOSE, Behaviour.OK_SLOW: Then.LATER}
 
 
 def _image(page: Page, request: Request) -> bytes:
-    kept = (f'ETag: "{page.etag}"', f"Last-Modified: {_MODIFIED}", "Accept-Ranges: bytes")
+    validators = (f'ETag: "{page.etag}"', f"Last-Modified: {_MODIFIED}", "Accept-Ranges: bytes")
     if request.ranged and request.method == "GET":
-        ranged = (f"Content-Range: bytes 0-0/{page.length}", *kept)
+        ranged = (f"Content-Range: bytes 0-0/{page.length}", *validators)
         return _head(206, request, "image/jpeg", 1, ranged)
-    return _head(200, request, "image/jpeg", page.length, kept)
+    return _head(200, request, "image/jpeg", page.length, validators)
 
 
 def _head(status: int, request: Request, kind: str, length: int, headers: tuple[str, ...]) -> bytes:

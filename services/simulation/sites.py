@@ -182,37 +182,37 @@ class _Visitor(asyncio.Protocol):
 
     def _answer_all(self) -> None:
         while not self._busy and self._transport is not None and not self._transport.is_closing():
-            head, found, rest = self._buffer.partition(b"\r\n\r\n")
-            if not found:
+            head, end, rest = self._buffer.partition(b"\r\n\r\n")
+            if not end:
                 return
             self._buffer = rest
             request = _parse(head, self._sites.world.port)
             if request is None:
                 self._transport.close()
                 return
-            made = self._sites.respond(request, self._address)
+            script = self._sites.respond(request, self._address)
             stall = self._sites.weather.stall(self._sites.now(), fresh=self._fresh)
             self._fresh = False
             if stall:
-                self._later(stall, self._act_late, made)
+                self._later(stall, self._act_late, script)
             else:
-                self._act(made)
+                self._act(script)
 
-    def _act_late(self, made: ScriptedReply) -> None:
+    def _act_late(self, script: ScriptedReply) -> None:
         if self._transport is not None:
             self._busy = False
-            self._act(made)
+            self._act(script)
             self._answer_all()
 
-    def _act(self, made: ScriptedReply) -> None:
+    def _act(self, script: ScriptedReply) -> None:
         assert self._transport is not None
-        if made.then is Then.RESET:
+        if script.then is Then.RESET:
             self.abort()
-        elif made.then is Then.LATER:
-            self._later(SLOW_SECONDS, self._finish_slow, made.data)
+        elif script.then is Then.LATER:
+            self._later(SLOW_SECONDS, self._finish_slow, script.data)
         else:
-            self._transport.write(made.data)
-            self._after(made.then)
+            self._transport.write(script.data)
+            self._after(script.then)
 
     def _after(self, then: Then) -> None:
         assert self._transport is not None

@@ -63,7 +63,7 @@ class _Examiner:
         self.until, self.settle, self.look = until, settle, look
         self.failures: list[Failure] = []
         self.figures: dict[str, ProviderFigures] = defaultdict(ProviderFigures)
-        self.cases = self.spells = self.expected = self.found = self.missed_returns = 0
+        self.cases = self.spells = self.expected = self.removals_seen = self.missed_returns = 0
         self.unseen = 0
         self._story = ""
 
@@ -82,7 +82,7 @@ class _Examiner:
             cases=self.cases,
             spells=self.spells,
             expected_removals=self.expected,
-            found_removals=self.found,
+            found_removals=self.removals_seen,
             missed_returns=self.missed_returns,
             unseen=self.unseen,
             providers=dict(sorted(self.figures.items())),
@@ -166,7 +166,7 @@ class _Examiner:
                 continue
             self.expected += 1
             if any(_holds(interval, removed) for interval in spell.removals):
-                self.found += 1
+                self.removals_seen += 1
             else:
                 self._contradict(spell, "missed_removal", f"removed at {removed}, in no interval")
 

@@ -156,10 +156,10 @@ class World:
     @property
     def addresses(self) -> tuple[str, ...]:
         """Every address that a server of this world listens on, all inside `NETWORK` or `IPV6_NETWORK`."""
-        found: set[str] = set()
+        addresses: set[str] = set()
         for host in self.hosts.values():
-            found.update(host.addresses if host.own is None else host.own.plan.addresses())
-        return tuple(sorted(found))
+            addresses.update(host.addresses if host.own is None else host.own.plan.addresses())
+        return tuple(sorted(addresses))
 
     @property
     def tls_port(self) -> int:

@@ -118,7 +118,7 @@ async def test_what_changes_is_told_and_nothing_is_deleted(ledger: Lab, postgres
         row["outcome_id"] for row in after if row["voided_at"] is None
     }
     told = await ledger.pool.fetch("SELECT topic, count(*) AS n FROM outbox GROUP BY topic")
-    assert sum(row["n"] for row in told) == done.told
+    assert sum(row["n"] for row in told) == done.announcements
     assert {row["topic"] for row in told} == {topics.WATCHLIST.name, topics.OUTCOMES.name}
 
 

@@ -261,7 +261,7 @@ async def test_a_promoted_chain_keeps_every_url(
     assert bare == dict.fromkeys(before) | {case_of(4): before[case_of(4)]}
     assert None not in before.values()
     done = await exchange(postgres_dsn, "promote", "c")
-    assert done.told == 0
+    assert done.announcements == 0
     assert await urls(postgres_dsn) == before
     assert await event_urls(postgres_dsn) == logged
     assert await ledger.digest() == found.digest == pure_digest(told)

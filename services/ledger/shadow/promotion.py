@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from msgspec import Struct
+from msgspec import Struct, field
 
 from schemas.methodology import Methodology
 from schemas.topics import EVIDENCE
@@ -44,12 +44,15 @@ class BehindLive(BadReplay):
 
 
 class Promoted(Struct, frozen=True, kw_only=True):
-    """What changed hands; `before` is the schema that holds what was live, `told` how many records say so."""
+    """What changed hands; `before` is the schema that holds what was live.
+
+    `announcements` counts the records that say so; JSON has it as `told`.
+    """
 
     name: str
     before: str
     followed: int
-    told: int
+    announcements: int = field(name="told")
 
 
 class Promotion:
@@ -142,7 +145,7 @@ class Promotion:
         await schema.drop(self._session, entry.schema)
         text = f"{entry.name}: {entry.identity.methodology.id}, what was live is in {goes_to}"
         await self._session.execute(statement("audit", live=live.schema), act[1], act[0], text)
-        return Promoted(name=entry.name, before=goes_to, followed=followed, told=published)
+        return Promoted(name=entry.name, before=goes_to, followed=followed, announcements=published)
 
     def _check_whole(self, entry: Entry, ranges: Spans) -> None:
         if entry.state not in ("complete", "before"):
@@ -307,7 +310,7 @@ class Promotion:
                     case=case,
                     refolded=True,
                     first_spell=1,
-                    kept=0,
+                    transitions_before=0,
                     moved=transitions,
                     entry_changed=now != before.get(case.case_id),
                     entry=now,

@@ -15,7 +15,7 @@ _STATUS_LINE = re.compile(
     re.IGNORECASE,
 )
 _BEGINNINGS = (b"http/", b"icy ")
-_KEPT = frozenset(
+_ALLOW_LIST = frozenset(
     {
         *("age", "connection", "content-length", "content-range", "content-type", "etag"),
         *("last-modified", "location", "retry-after", "server", "transfer-encoding"),
@@ -108,7 +108,7 @@ def _read_fields(lines: list[str]) -> tuple[dict[str, str], bool]:
             continue
         last = name.rstrip(_BLANKS).lower()
         is_plain &= bool(colon) and len(last) == len(name)
-        if colon and last in _KEPT:
+        if colon and last in _ALLOW_LIST:
             _add(fields, last, value.strip(_BLANKS))
     return fields, is_plain
 

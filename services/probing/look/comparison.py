@@ -113,10 +113,10 @@ class Siblings:
         Whatever would speak against a URL that was seen served is asked of the siblings once more, unless they were
         asked just now. `Deferred` where politeness forbids: without siblings nothing can be said of the answer.
         """
-        found = yield from self._compare(reached, was_served, baseline_kind)
-        if was_served and not found.fresh and found.control in ("same", "alike"):
-            found = yield from self.refresh(reached, was_served, baseline_kind)
-        return found
+        comparison = yield from self._compare(reached, was_served, baseline_kind)
+        if was_served and not comparison.fresh and comparison.control in ("same", "alike"):
+            comparison = yield from self.refresh(reached, was_served, baseline_kind)
+        return comparison
 
     def refresh(
         self, reached: Reached, was_served: bool, baseline_kind: str | None

@@ -140,12 +140,12 @@ class HostControl:
         if self.seconds >= self._patience.most and not self.told_apart:
             self._unproven = self.seconds = self._patience.after(self._unproven)
 
-    def _note_fault(self, known: frozenset[bool]) -> None:
+    def _note_fault(self, kinds: frozenset[bool]) -> None:
         """Note the kind of a fault: whoever changes its kinds is believed at the third control at the latest."""
         if self.result.fault is not None:
             kind = self.result.fingerprint is None
-            self.novel = kind not in known
-            self._kinds = known | {kind}
+            self.novel = kind not in kinds
+            self._kinds = kinds | {kind}
 
 
 def _alike(one: ControlProbe, other: ControlProbe) -> bool:

@@ -52,17 +52,17 @@ class Darkness:
 
     def unclear(self, host: str) -> None:
         """Note a look that says neither: it ends no dark, unless too much time goes by before the next dark look."""
-        known = self._dark.get(host)
-        if known is not None:
-            self._dark[host] = known._replace(unclear=True)
+        darkness = self._dark.get(host)
+        if darkness is not None:
+            self._dark[host] = darkness._replace(unclear=True)
 
     def dark(self, host: str, now: float) -> bool:
         """Note a look at which nothing answered; tell whether that has gone on for long enough."""
-        limits, known = self._limits, self._dark.pop(host, None)
+        limits, darkness = self._limits, self._dark.pop(host, None)
         # Looks that are days apart may be all that there are; what they say in between is not the same dark.
-        if known is None or (known.unclear and now - known.last > limits.seconds):
-            known = _Dark(now, 0, now)
-        self._dark[host] = _Dark(known.since, known.looks + 1, now)
+        if darkness is None or (darkness.unclear and now - darkness.last > limits.seconds):
+            darkness = _Dark(now, 0, now)
+        self._dark[host] = _Dark(darkness.since, darkness.looks + 1, now)
         while len(self._dark) > self._most:
             self._dark.popitem(last=False)
-        return known.looks + 1 >= limits.looks and now - known.since >= limits.seconds
+        return darkness.looks + 1 >= limits.looks and now - darkness.since >= limits.seconds

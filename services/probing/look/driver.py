@@ -98,7 +98,7 @@ class Driver:
         self._waited = 0.0
         self._place: str | None = None
         self._charged = False
-        self._asked = False
+        self._has_begun = False
         self.started_at = clock()
         self.phases: dict[str, float] = {}
         self.rules: list[str] = []
@@ -217,7 +217,7 @@ class Driver:
         if (seconds := self._forbidden(address, host)) > 0:
             self._leave()
             raise Deferred(seconds)
-        if not self._asked:
+        if not self._has_begun:
             self.started_at = self._clock()
 
     def _leave(self, _: Leave | None = None) -> None:
@@ -251,7 +251,7 @@ class Driver:
             self._charged = False
         else:
             self._gate.core.charge(address, self._gate.now())
-        self._asked = True
+        self._has_begun = True
         left = min(self._time_left(), self._limits.exchange_seconds)
         if left <= 0:
             reply = Reply(method=method, fault="response_timeout")

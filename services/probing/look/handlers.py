@@ -78,12 +78,12 @@ def handler_of(url: CanonicalUrl) -> Handler:
     # Of the name of a file only the ending counts: all files of a folder have one handler.
     folder, slash, name = url.href.rpartition("/")
     key = (folder, slash + _ending(name)) if name and "?" not in url.href else (url.href, "")
-    found = _handlers.get(key)
-    if found is None:
+    handler = _handlers.get(key)
+    if handler is None:
         if len(_handlers) >= _REMEMBERED:
             _handlers.clear()
-        found = _handlers[key] = _handler_of(url)
-    return found
+        handler = _handlers[key] = _handler_of(url)
+    return handler
 
 
 _REMEMBERED = 4096
@@ -128,11 +128,11 @@ def keeps_id(url: CanonicalUrl, target: CanonicalUrl) -> bool:
     parts = before.parts()
     path = "/".join(unquote(segment) for segment in after.segments)
     values = dict(after.pairs)
-    kept = [_kept(part, before, path, values) for part in parts]
-    return bool(kept) and all(kept)
+    stands = [_is_kept(part, before, path, values) for part in parts]
+    return bool(stands) and all(stands)
 
 
-def _kept(part: Part, before: "_Target", path: str, values: dict[str, str]) -> bool:
+def _is_kept(part: Part, before: "_Target", path: str, values: dict[str, str]) -> bool:
     text = unquote(_stem(part.text))
     if not text:
         return False
@@ -163,15 +163,15 @@ class _Target(NamedTuple):
 
     def parts(self) -> tuple[Part, ...]:
         """Give the parts that choose the object, the most telling first."""
-        found = self._query_parts() if self.pairs else []
+        parts = self._query_parts() if self.pairs else []
         last = self._last()
-        if last is not None and not (found and _is_program(last.text)):
-            found.append(last)
+        if last is not None and not (parts and _is_program(last.text)):
+            parts.append(last)
         for n in range(min(len(self.segments), _MOST_SEGMENTS) - 1, -1, -1):
             text = self.segments[n]
             if is_variable(text) and (last is None or n != last.position):
-                found.append(Part("path", n, text))
-        return tuple(found[:MOST_PARTS])
+                parts.append(Part("path", n, text))
+        return tuple(parts[:MOST_PARTS])
 
     def _last(self) -> Part | None:
         """Give the last segment that is not empty."""

@@ -12,8 +12,8 @@ def require_identity(operator: str | None, contact: str | None, legal_basis: str
 
     Raises `ConfigError` that names every setting that is missing.
     """
-    given = {"operator": operator, "contact": contact, "legal_basis": legal_basis}
-    missing = [name for name, value in given.items() if value is None or not value.strip()]
+    texts = {"operator": operator, "contact": contact, "legal_basis": legal_basis}
+    missing = [name for name, value in texts.items() if value is None or not value.strip()]
     if missing:
         raise ConfigError(
             f"looking at public addresses needs {', '.join(missing)}; "

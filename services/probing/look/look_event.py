@@ -98,7 +98,7 @@ class LookWriter:
             return ()
         at = visited.driver.started_at
         unasked = {self.provider_at(a, at) for a in resolution.addresses if a not in verdicts}
-        served = {self.provider_at(a, at) for a, found in verdicts.items() if found == "online"}
+        served = {self.provider_at(a, at) for a, verdict in verdicts.items() if verdict == "online"}
         return tuple(sorted(name for name in unasked - served if name is not None))
 
 

@@ -255,11 +255,11 @@ class Looker:
             return True
         return (now.status, set(now.addresses)) != (before.status, set(before.addresses))
 
-    def _sighted(self, url: CanonicalUrl, evidence: Evidence, found: Judgement) -> Evidence:
+    def _sighted(self, url: CanonicalUrl, evidence: Evidence, judgement: Judgement) -> Evidence:
         """Say of the evidence whether the vantage was blind, and let what it met count for the next ones."""
         now = self._gate.now()
         if evidence.not_measurable is None:
-            failed = found.reason in NETWORK_FAULTS or found.reason == "host_dark"
+            failed = judgement.reason in NETWORK_FAULTS or judgement.reason == "host_dark"
             self._selfcheck.note(registrable_domain(url.host), now, failed=failed)
         return msgspec.structs.replace(evidence, blind=True) if self._blind() else evidence
 

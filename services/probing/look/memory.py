@@ -175,11 +175,11 @@ class Memory:
             self.served_hosts.clear()
         self.served_cases.add(case)
         self.gone_cases.discard(case)
-        known = self.served_hosts.get(url.host, ())
-        if known and known[0].case != case:
-            self.served_hosts[url.host] = (Sighting(case, url, now), known[0])
+        sightings = self.served_hosts.get(url.host, ())
+        if sightings and sightings[0].case != case:
+            self.served_hosts[url.host] = (Sighting(case, url, now), sightings[0])
         else:
-            self.served_hosts[url.host] = (Sighting(case, url, now), *known[1:])
+            self.served_hosts[url.host] = (Sighting(case, url, now), *sightings[1:])
 
     def remember_gone(self, case: int) -> None:
         """Remember that a case is gone for every agent."""
@@ -191,7 +191,7 @@ class Memory:
         self, case: int, host: str, now: float, seconds: float
     ) -> CanonicalUrl | None:
         """Give another case of a host that was seen served within so many seconds."""
-        known = self.served_hosts.get(host, ())
+        sightings = self.served_hosts.get(host, ())
         return next(
-            (one.url for one in known if one.case != case and now - one.at <= seconds), None
+            (one.url for one in sightings if one.case != case and now - one.at <= seconds), None
         )

@@ -46,8 +46,8 @@ def registrable_domain(host: str) -> str:
     if host.startswith("[") or host.replace(".", "").isdigit():
         return host
     name = host.rstrip(".").lower()
-    found: str | None = _SUFFIXES.privatesuffix(name)
-    return found or name
+    domain: str | None = _SUFFIXES.privatesuffix(name)
+    return domain or name
 
 
 def hop_of(url: CanonicalUrl, location: str | None) -> Hop:
@@ -68,7 +68,7 @@ def joined(url: CanonicalUrl, location: str) -> str:
     location = location.strip()
     if _SCHEME.match(location):
         return location
-    location = _BACKSLASHES.sub(lambda found: "/" * len(found[0]), location)
+    location = _BACKSLASHES.sub(lambda match: "/" * len(match[0]), location)
     if location.startswith("//"):
         return f"{url.scheme}:{location}"
     target = target_of(url)
@@ -113,9 +113,9 @@ def target_digest(url: CanonicalUrl, target: CanonicalUrl) -> str:
     What a query repeats of the URL that was asked for (`/sorry?from=/a.jpg`) is left out.
     """
     place, mark, query = target.href.partition("?")
-    asked = target_of(url)
-    path = asked.partition("?")[0]
-    for text in (asked, path, path.rpartition("/")[2]):
+    own = target_of(url)
+    path = own.partition("?")[0]
+    for text in (own, path, path.rpartition("/")[2]):
         if len(text) > 1:
             query = query.replace(quote(text, safe=""), "*").replace(text, "*")
     return hashlib.blake2b((place + mark + query).encode(), digest_size=8).hexdigest()

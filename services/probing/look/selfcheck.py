@@ -30,9 +30,9 @@ class SelfCheck:
 
     def note(self, domain: str, now: float, *, failed: bool) -> None:
         """Take in one look; hosts of one registrable domain are related and count once."""
-        known = self._last.pop(domain, None)
-        if known is not None:
-            self._failed -= known[1]
+        previous = self._last.pop(domain, None)
+        if previous is not None:
+            self._failed -= previous[1]
         self._last[domain] = (now, failed)
         self._failed += failed
         self._prune(now)

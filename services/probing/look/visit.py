@@ -138,17 +138,17 @@ class Visit:
         Gives the answers, and how many addresses there was no time for.
         """
         answers: list[Answer] = []
-        served, asked = False, set[str | None]()
+        served, providers = False, set[str | None]()
         for place, address in enumerate(addresses):
             provider = self._provider_of(address) if len(addresses) > 1 else None
-            if served and (provider is None or provider in asked):
+            if served and (provider is None or provider in providers):
                 continue
             if answers and (yield TimeLeft()) <= 0:
                 return tuple(answers), len(addresses) - place
             if served:
                 yield Explain("other_provider_asked")
             answers.append((yield from self._ask_one(url, address, trail, via)))
-            asked.add(provider)
+            providers.add(provider)
             served = served or self.verdicts[address] == "online"
         return tuple(answers), 0
 

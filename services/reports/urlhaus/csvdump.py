@@ -30,9 +30,9 @@ Line = tuple[int, str]
 def last_updated(text: TextIO) -> datetime | None:
     """Read the dump's own date from its banner; None where it names none."""
     for _, line in _lines(text):
-        found = _UPDATED.search(line) if line.startswith("#") else None
-        if found is not None:
-            return instant(found[1])
+        match = _UPDATED.search(line) if line.startswith("#") else None
+        if match is not None:
+            return instant(match[1])
         if line.strip() and not line.startswith("#"):
             break
     return None
@@ -96,21 +96,21 @@ def _names(line: str) -> list[str]:
     """Read the names of the columns, where a line has them: as a comment, boxed or not, or as a row."""
     if "url" not in line.lower():
         return []
-    found = [column(name) for name in _split(line.strip().strip("#").strip()) or []]
-    return found if set(NEEDED) <= set(found) else []
+    names = [column(name) for name in _split(line.strip().strip("#").strip()) or []]
+    return names if set(NEEDED) <= set(names) else []
 
 
 def _row(number: int, line: str, names: list[str], lines: _Ahead) -> Cells | RefusedRow:
-    found = _split(line)
-    if found is None:
-        found = _continued(line, len(names), lines)
-    if found is None:
+    texts = _split(line)
+    if texts is None:
+        texts = _continued(line, len(names), lines)
+    if texts is None:
         return RefusedRow(number, "quoting", "its quotes don't pair")
-    if len(found) != len(names):
+    if len(texts) != len(names):
         return RefusedRow(
-            number, "columns", f"it has {len(found)} columns, the header names {len(names)}"
+            number, "columns", f"it has {len(texts)} columns, the header names {len(names)}"
         )
-    return Cells(number, dict(zip(names, found, strict=True)))
+    return Cells(number, dict(zip(names, texts, strict=True)))
 
 
 def _continued(line: str, width: int, lines: _Ahead) -> list[str] | None:
@@ -122,9 +122,9 @@ def _continued(line: str, width: int, lines: _Ahead) -> list[str] | None:
         if len(taken) == _MOST_LINES or (alone is not None and len(alone) == width):
             break
         line += more[1]
-        found = _split(line)
-        if found is not None:
-            return found
+        texts = _split(line)
+        if texts is not None:
+            return texts
     lines.put_back(taken)
     return None
 

@@ -25,8 +25,8 @@ def events(
     path: Path, keyring: Keyring, *, now: datetime | None = None, dumped: datetime | None = None
 ) -> Iterator[Event]:
     """Give the events of a dump in the order of the file; passes over rows that can't be used."""
-    found = rows(path, keyring, now=now, dumped=dumped)
-    return chain.from_iterable(row for row in found if not isinstance(row, RefusedRow))
+    results = rows(path, keyring, now=now, dumped=dumped)
+    return chain.from_iterable(row for row in results if not isinstance(row, RefusedRow))
 
 
 def rows(
@@ -89,21 +89,21 @@ def _entries(path: Path, now: datetime | None) -> Iterator[DumpRow | RefusedRow]
     with opened(path) as text:
         try:
             form = jsondump if _is_json(text) else csvdump
-            for found in form.cells(text):
-                yield _checked(found, now) if isinstance(found, Cells) else found
+            for row in form.cells(text):
+                yield _checked(row, now) if isinstance(row, Cells) else row
         except BadDump as error:
             raise BadDump(f"{path.name}: {error}") from None
         except DAMAGE:
             raise BadDump(f"{path.name} is damaged from its start; download it again") from None
 
 
-def _checked(found: Cells, now: datetime | None) -> DumpRow | RefusedRow:
+def _checked(cells: Cells, now: datetime | None) -> DumpRow | RefusedRow:
     try:
-        entry = checked(found)
+        entry = checked(cells)
         if now is not None and _latest(entry) > now + _MOST_AHEAD:
             raise BadRow("time", "it is dated more than a day in the future")
     except BadRow as error:
-        return RefusedRow(found.line, error.reason, str(error))
+        return RefusedRow(cells.line, error.reason, str(error))
     return entry
 
 

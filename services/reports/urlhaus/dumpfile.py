@@ -60,12 +60,12 @@ def _member(raw: BinaryIO, name: str) -> Iterator[BinaryIO]:
     with ExitStack() as stack:
         try:
             packed = stack.enter_context(zipfile.ZipFile(raw))
-            found = [one for one in packed.infolist() if not one.is_dir()]
-            if len(found) != 1:
+            members = [one for one in packed.infolist() if not one.is_dir()]
+            if len(members) != 1:
                 raise BadDump(
-                    f"{name} holds {len(found)} files; give a zip with one dump in it, as published"
+                    f"{name} holds {len(members)} files; give a zip with one dump in it, as published"
                 )
-            inside = stack.enter_context(packed.open(found[0]))
+            inside = stack.enter_context(packed.open(members[0]))
         except (*DAMAGE, NotImplementedError, ValueError, struct.error):
             raise BadDump(f"{name} is a damaged or unusual zip; download it again") from None
         except RuntimeError:

@@ -84,11 +84,11 @@ def checked(cells: Cells) -> DumpRow:
 
 def instant(text: str) -> datetime | None:
     """Read an instant in UTC as dumps write it; None for anything else."""
-    found = _INSTANT.fullmatch(text)
-    if found is None:
+    match = _INSTANT.fullmatch(text)
+    if match is None:
         return None
     try:
-        return datetime.fromisoformat(found[1]).replace(tzinfo=UTC)
+        return datetime.fromisoformat(match[1]).replace(tzinfo=UTC)
     except ValueError:
         return None
 
@@ -111,10 +111,10 @@ def _instant(values: Mapping[str, object], name: str) -> datetime | None:
     text = _text(values, name)
     if text is None:
         return None
-    found = instant(text)
-    if found is None:
+    at = instant(text)
+    if at is None:
         raise BadRow("time", f"{name} is no instant such as 2026-03-09 09:28:18")
-    return found
+    return at
 
 
 def _status(values: Mapping[str, object]) -> str:
@@ -129,5 +129,5 @@ def _reference(values: Mapping[str, object]) -> str | None:
     number = _text(values, "id")
     if number is not None:
         return number
-    found = _ROW_OF_LINK.search(_text(values, "urlhaus_link") or "")
-    return None if found is None else found[1]
+    match = _ROW_OF_LINK.search(_text(values, "urlhaus_link") or "")
+    return None if match is None else match[1]

@@ -29,9 +29,9 @@ def cells(text: TextIO) -> Iterator[Cells | RefusedRow]:
     scan, records = _Scan(text), False
     try:
         for line, name, value in _members(scan):
-            for found in _records(line, name, value):
-                records = records or isinstance(found, Cells)
-                yield found
+            for row in _records(line, name, value):
+                records = records or isinstance(row, Cells)
+                yield row
     except (_Broken, *DAMAGE):
         if records:
             yield RefusedRow(
@@ -90,9 +90,9 @@ class _Scan:
     def sign(self) -> str:
         """Give the next sign that is no space."""
         while True:
-            found = _SPACE.match(self._part, self._at)
-            assert found is not None
-            self._pass(found.end())
+            space = _SPACE.match(self._part, self._at)
+            assert space is not None
+            self._pass(space.end())
             if self._at < len(self._part):
                 return self._part[self._at]
             self._more()
@@ -126,9 +126,9 @@ class _Scan:
         self._at = end
 
     def _more(self) -> None:
-        held = self._part[self._at :]
+        rest = self._part[self._at :]
         # Ever longer parts, so that a long value is not tried at every step.
-        more = self._text.read(max(_CHUNK, len(held)))
-        if not more or len(held) > _MOST_CHARACTERS:
+        more = self._text.read(max(_CHUNK, len(rest)))
+        if not more or len(rest) > _MOST_CHARACTERS:
             raise _Broken
-        self._part, self._at = held + more, 0
+        self._part, self._at = rest + more, 0

@@ -68,12 +68,12 @@ def statements(entry: DumpRow, keyring: Keyring, dumped: datetime) -> list[Event
     )
     notice = NoticeSent(notice_id=reference, provider=provider, channel="feed")
     looks = _looks(entry, provider, dumped)
-    said = [
+    payloads = [
         (entry.added, report),
         (entry.added, notice),
         *((one.finished_at, one) for one in looks),
     ]
-    return [_event(case, at, data) for at, data in said]
+    return [_event(case, at, data) for at, data in payloads]
 
 
 def _event(case: str, at: datetime, data: Payload) -> Event:

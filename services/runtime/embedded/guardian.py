@@ -78,7 +78,7 @@ def _prepare_child(user: int, guardian: int) -> None:
 def _become(user: int) -> None:
     """Leave root for good, but keep the right to walk into folders that only root may enter."""
     libc = _libc()
-    kept = _first_permitted((_CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE))
+    capability = _first_permitted((_CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE))
     # Without this bit access(2), by which PostgreSQL's programs look for each other, ignores
     # capabilities of an ordinary user.
     libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
@@ -86,7 +86,7 @@ def _become(user: int) -> None:
     os.setgroups([])
     os.setgid(user)
     os.setuid(user)
-    _keep_only(libc, kept)
+    _keep_only(libc, capability)
 
 
 def _first_permitted(candidates: tuple[int, ...]) -> int | None:

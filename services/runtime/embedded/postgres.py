@@ -170,15 +170,15 @@ class EmbeddedPostgres:
     def _keep_address(self) -> None:
         """Choose password and port at the first start, and read them back at every later one."""
         path = self.data_dir / "address.json"
-        kept = json.loads(path.read_text()) if path.exists() else {}
-        kept.setdefault("password", secrets.token_urlsafe(24))
+        address = json.loads(path.read_text()) if path.exists() else {}
+        address.setdefault("password", secrets.token_urlsafe(24))
         if self._tcp:
-            kept.setdefault("port", free_port())
+            address.setdefault("port", free_port())
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(descriptor, "w", encoding="ascii") as file:
-            json.dump(kept, file)
-        self._password = kept["password"]
-        self._port = kept["port"] if self._tcp else None
+            json.dump(address, file)
+        self._password = address["password"]
+        self._port = address["port"] if self._tcp else None
         if self._port is not None and not port_is_free(self._port):
             raise ServerError(
                 f"Port {self._port}, which the PostgreSQL in {self.data_dir} uses, is taken by "

@@ -202,8 +202,8 @@ class ServerProcess:
 
 def _bare_environment() -> dict[str, str]:
     """Keep what a server needs, and none of the variables that would configure it behind our back."""
-    kept = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
-    return {name: os.environ[name] for name in kept if name in os.environ} | {"TZ": "UTC"}
+    names = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
+    return {name: os.environ[name] for name in names if name in os.environ} | {"TZ": "UTC"}
 
 
 def free_port(taken: frozenset[int] = frozenset()) -> int:

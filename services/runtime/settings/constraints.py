@@ -88,12 +88,12 @@ def tls_has_a_use(settings: Settings) -> Iterator[str]:
 def public_probing_is_answered_for(settings: Settings) -> Iterator[str]:
     """Refuse to look at public addresses until it is known who does it and by what right (G6)."""
     probe = settings.probe
-    wanted = {
+    texts = {
         "TAKEDOWN_PROBE_OPERATOR": probe.operator,
         "TAKEDOWN_PROBE_CONTACT": probe.contact,
         "TAKEDOWN_PROBE_LEGAL_BASIS": probe.legal_basis,
     }
-    missing = [variable for variable, value in wanted.items() if not (value or "").strip()]
+    missing = [variable for variable, value in texts.items() if not (value or "").strip()]
     if probe.mode == "public" and missing:
         yield (
             f"TAKEDOWN_PROBE_MODE=public refuses to start without {', '.join(missing)}: "

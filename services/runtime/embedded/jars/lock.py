@@ -34,10 +34,10 @@ def read_lock(path: Path = LOCK_FILE) -> tuple[Jar, ...]:
 
 def verify(folder: Path, jars: tuple[Jar, ...]) -> None:
     """Hash every jar of `folder`; raise JarsTampered if one is missing, different or not locked."""
-    wanted = {jar.filename: jar.sha256 for jar in jars}
+    digests = {jar.filename: jar.sha256 for jar in jars}
     present = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
-    wrong = sorted(name for name, path in present.items() if wanted.get(name) != sha256_of(path))
-    missing = sorted(wanted.keys() - present.keys())
+    wrong = sorted(name for name, path in present.items() if digests.get(name) != sha256_of(path))
+    missing = sorted(digests.keys() - present.keys())
     if wrong:
         raise JarsTampered(
             f"{folder} doesn't hold exactly Kafka's jars as {LOCK_FILE.name} names them: wrong or "
@@ -46,7 +46,7 @@ def verify(folder: Path, jars: tuple[Jar, ...]) -> None:
         )
     if missing:
         raise JarsMissing(
-            f"{folder} lacks {len(missing)} of Kafka's {len(wanted)} jars: {_first(missing)}. "
+            f"{folder} lacks {len(missing)} of Kafka's {len(digests)} jars: {_first(missing)}. "
             "Remove it and start with a network, or copy the whole folder that `python -m "
             "services.runtime.embedded.jars fetch` prints on a machine with one."
         )
