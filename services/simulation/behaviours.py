@@ -29,6 +29,15 @@ class Behaviour(StrEnum):
     OK_NO_HEAD = "ok_no_head"
     OK_HEAD_501 = "ok_head_501"
     OK_HEAD_404 = "ok_head_404"
+    OK_HEAD_401 = "ok_head_401"
+    OK_HEAD_429 = "ok_head_429"
+    OK_HEAD_451 = "ok_head_451"
+    OK_HEAD_503 = "ok_head_503"
+    OK_HEAD_REDIRECT = "ok_head_redirect"
+    OK_HEAD_EMPTY = "ok_head_empty"
+    OK_HEAD_BARE = "ok_head_bare"
+    OK_HEAD_CLOSED = "ok_head_closed"
+    OK_AGENT_404 = "ok_agent_404"
     OK_HINTS = "ok_hints"
     OK_REDIRECT = "ok_redirect"
     OK_ONE_GONE = "ok_one_gone"
@@ -37,6 +46,7 @@ class Behaviour(StrEnum):
     OK_TLS_ASKS = "ok_tls_asks"
     GONE_404 = "gone_404"
     GONE_410 = "gone_410"
+    GONE_EMPTY = "gone_empty"
     SOFT_ROOT = "soft_root"
     SOFT_PATH = "soft_path"
     SOFT_SAME = "soft_same"
@@ -47,6 +57,9 @@ class Behaviour(StrEnum):
     GEO_403 = "geo_403"
     GEO_451 = "geo_451"
     WALLED_404 = "walled_404"
+    WALL_200 = "wall_200"
+    WALL_ROOT = "wall_root"
+    WALL_EMPTY = "wall_empty"
     LOGIN_302 = "login_302"
     LOGIN_401 = "login_401"
     BLOCK_403 = "block_403"
@@ -129,6 +142,15 @@ ODD = (
     Behaviour.OK_NO_HEAD,
     Behaviour.OK_HEAD_501,
     Behaviour.OK_HEAD_404,
+    Behaviour.OK_HEAD_401,
+    Behaviour.OK_HEAD_429,
+    Behaviour.OK_HEAD_451,
+    Behaviour.OK_HEAD_503,
+    Behaviour.OK_HEAD_REDIRECT,
+    Behaviour.OK_HEAD_EMPTY,
+    Behaviour.OK_HEAD_BARE,
+    Behaviour.OK_HEAD_CLOSED,
+    Behaviour.OK_AGENT_404,
     Behaviour.OK_HINTS,
     Behaviour.OK_REDIRECT,
     Behaviour.OK_ONE_GONE,
@@ -150,8 +172,11 @@ HOSTILE = (
 )
 """Every fault there is, to no end but to be taken for a removal or to hold up other looks."""
 
-WALLS = (*BLOCKS, Behaviour.PROXY_407, Behaviour.LOGIN_302)
-"""Every way to keep us out."""
+WALLS = (
+    *(*BLOCKS, Behaviour.PROXY_407, Behaviour.LOGIN_302),
+    *(Behaviour.WALL_200, Behaviour.WALL_ROOT, Behaviour.WALL_EMPTY),
+)
+"""Every way to keep us out: by a status, and by one page, the front page or nothing in the place of everything."""
 
 GEO = {
     Behaviour.GEO_404: Behaviour.GONE_404,

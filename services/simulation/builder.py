@@ -37,6 +37,8 @@ from services.simulation.world import (
 K = TypeVar("K")
 IPV6 = str(IPv6Network(IPV6_NETWORK)[0])
 _ALONE_IN_A_NETWORK = 200
+# Where the id of a URL stands: in the name of a file, in the query, in a segment of the path.
+_SHAPES = ("/i/{}.jpg", "/i/{}.jpg", "/i/{}.jpg", "/view.php?id={}", "/g/{}/photo.jpg")
 REPORTERS = ("Meldpunt Voorbeeld", "Hotline Exempel", "Trusted Flagger Muster")
 
 
@@ -225,7 +227,7 @@ class _Builder:
         clock = next((n.sent for n in notices if n.arrives), notices[-1].sent)
         host, setting = self._setting(draft, clock)
         plan = tell(draft.story, setting, draft.rng)
-        target = f"/i/{draft.rng.getrandbits(40):010x}.jpg"
+        target = _SHAPES[draft.index % len(_SHAPES)].format(f"{draft.rng.getrandbits(40):010x}")
         url = canonical(f"{self._origin(draft.story, host)}{target}")
         return SimulatedCase(
             index=draft.index,

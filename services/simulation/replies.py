@@ -43,7 +43,7 @@ class Then(Enum):
 
 
 class Request(NamedTuple):
-    """What a reply depends on; `ranged` for `Range: bytes=0-0`, `abroad` by who asks."""
+    """What a reply depends on; `ranged` for `Range: bytes=0-0`, `abroad` and `identified` by who asks."""
 
     method: str
     host: str
@@ -51,6 +51,7 @@ class Request(NamedTuple):
     target: str
     ranged: bool
     abroad: bool = False
+    identified: bool = True
 
 
 class ScriptedReply(NamedTuple):
@@ -105,6 +106,8 @@ def _location(behaviour: Behaviour, request: Request) -> str | None:
     origin = f"http://{request.host}:{request.port}"
     return {
         Behaviour.SOFT_ROOT: f"{origin}/",
+        Behaviour.WALL_ROOT: None if request.target == "/" else f"{origin}/",
+        Behaviour.OK_HEAD_REDIRECT: f"{origin}/error/missing" if request.method == "HEAD" else None,
         Behaviour.SOFT_PATH: f"{origin}/404.html",
         Behaviour.PARKED_302: f"http://{PARKING_HOST}:{request.port}/",
         Behaviour.LOGIN_302: f"{origin}/login?next={request.target}",
@@ -115,9 +118,11 @@ def _location(behaviour: Behaviour, request: Request) -> str | None:
 
 def _present(behaviour: Behaviour, page: Page, request: Request) -> ScriptedReply:
     """Render what answers 200: the material, a front page, or a page that says no in 200."""
-    refused = _NO_HEAD.get(behaviour)
-    if refused is not None and request.method == "HEAD":
-        return ScriptedReply(_head(refused, request, "text/html", 0, ("Allow: GET",)))
+    if request.method == "HEAD" and (answer := _to_head(behaviour, request)) is not None:
+        return answer
+    if behaviour in _IN_PLACE:
+        kind, length = _IN_PLACE[behaviour]
+        return ScriptedReply(_head(200, request, kind, length, ()))
     if behaviour is Behaviour.SOFT_SAME:
         return ScriptedReply(_head(200, request, "text/html", _SORRY_BYTES, ()))
     if behaviour is Behaviour.PARKED_CNAME or page.kind == "front":
@@ -128,12 +133,35 @@ def _present(behaviour: Behaviour, page: Page, request: Request) -> ScriptedRepl
     return ScriptedReply(hints + _image(page, request), _AFTER_IMAGE.get(behaviour, Then.KEEP))
 
 
+def _to_head(behaviour: Behaviour, request: Request) -> ScriptedReply | None:
+    """Render what HEAD is answered where that says little of the material."""
+    refused = _NO_HEAD.get(behaviour)
+    if refused is not None:
+        return ScriptedReply(_head(refused, request, "text/html", 0, ("Allow: GET",)))
+    if behaviour is Behaviour.OK_HEAD_EMPTY:
+        return ScriptedReply(_head(200, request, "text/html", 0, ()))
+    if behaviour is Behaviour.OK_HEAD_BARE:
+        return ScriptedReply(b"HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Type: text/html\r\n\r\n")
+    return ScriptedReply(b"", Then.CLOSE) if behaviour is Behaviour.OK_HEAD_CLOSED else None
+
+
+_IN_PLACE = {
+    Behaviour.GONE_EMPTY: ("image/jpeg", 0),
+    Behaviour.WALL_200: ("text/html", 2200),
+    Behaviour.WALL_ROOT: ("text/html", 2200),
+    Behaviour.WALL_EMPTY: ("text/html", 0),
+}
+"""What answers 200 in the place of the material: nothing, or one page for everything."""
 _PLACEHOLDER_BYTES, _SORRY_BYTES = 807, 731
 _HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
 _NO_HEAD = {
     Behaviour.OK_NO_HEAD: 405,
     Behaviour.OK_HEAD_501: 501,
     Behaviour.OK_HEAD_404: 404,
+    Behaviour.OK_HEAD_401: 401,
+    Behaviour.OK_HEAD_429: 429,
+    Behaviour.OK_HEAD_451: 451,
+    Behaviour.OK_HEAD_503: 503,
 }
 _AFTER_IMAGE = {Behaviour.OK_CLOSE: Then.CLOSE, Behaviour.OK_SLOW: Then.LATER}
 

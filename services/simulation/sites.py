@@ -14,7 +14,7 @@ from services.simulation.behaviours import ABROAD_TOO, AT_HOME, BLOCKS, Behaviou
 from services.simulation.certificate import careless_context, careless_pair
 from services.simulation.renegotiation import Asking
 from services.simulation.replies import Request, ScriptedReply, Then, reply
-from services.simulation.weather import ABROAD, HOME, Weather
+from services.simulation.weather import ABROAD, HOME, PROGRAM, Weather
 from services.simulation.world import CANARY_HOST, FRONT, World
 
 MAX_HEAD_BYTES = 65536
@@ -145,6 +145,8 @@ class Sites:
         vantage = ABROAD if request.abroad else HOME
         if request.host != CANARY_HOST and self.weather.blocked(offset, vantage):
             return BLOCKS[sum(request.host.encode()) % len(BLOCKS)]
+        if behaviour is Behaviour.OK_AGENT_404 and request.identified:
+            return Behaviour.GONE_404
         return (ABROAD_TOO if request.abroad else AT_HOME).get(behaviour, behaviour)
 
 
@@ -254,7 +256,7 @@ def _parse(head: bytes, port: int) -> Request | None:
     words = first.split(" ")
     if len(words) != 3 or words[0] not in ("HEAD", "GET"):
         return None
-    host, ranged, abroad = "", False, False
+    host, ranged, abroad, identified = "", False, False, False
     for line in rest.split("\r\n"):
         name, _, value = line.partition(":")
         lowered = name.lower()
@@ -263,5 +265,5 @@ def _parse(head: bytes, port: int) -> Request | None:
         elif lowered == "range":
             ranged = value.strip() == "bytes=0-0"
         elif lowered == "user-agent":
-            abroad = ABROAD in value
-    return Request(words[0], host, port, words[1], ranged, abroad)
+            abroad, identified = ABROAD in value, PROGRAM in value
+    return Request(words[0], host, port, words[1], ranged, abroad, identified)

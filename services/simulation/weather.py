@@ -13,6 +13,7 @@ Loss = tuple[float, float, float]
 Block = tuple[float, float, str]
 
 HOME, ABROAD = "home", "abroad"
+PROGRAM = "takedown-monitor/"  # what the identified agent begins with
 SYN_SECONDS, SEGMENT_SECONDS = 1.0, 0.2
 MOST_RETRANSMISSIONS = 6
 
