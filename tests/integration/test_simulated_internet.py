@@ -16,6 +16,7 @@ import pytest
 
 from schemas.urls import canonical
 from services.attribution.providermap import ProviderMap
+from services.probing.look.identity import identified_agent
 from services.simulation.behaviours import BLOCKS, NATURE, Behaviour, Shows
 from services.simulation.builder import build
 from services.simulation.internet import SimulatedInternet, free_port
@@ -209,6 +210,18 @@ STATUSES = {
     Behaviour.SOFT_PATH: 302,
     Behaviour.SOFT_SAME: 200,
     Behaviour.OK_HEAD_404: 404,
+    Behaviour.OK_HEAD_401: 401,
+    Behaviour.OK_HEAD_429: 429,
+    Behaviour.OK_HEAD_451: 451,
+    Behaviour.OK_HEAD_503: 503,
+    Behaviour.OK_HEAD_REDIRECT: 302,
+    Behaviour.OK_HEAD_EMPTY: 200,
+    Behaviour.OK_HEAD_BARE: 200,
+    Behaviour.OK_AGENT_404: 200,
+    Behaviour.GONE_EMPTY: 200,
+    Behaviour.WALL_200: 200,
+    Behaviour.WALL_ROOT: 302,
+    Behaviour.WALL_EMPTY: 200,
     Behaviour.OK_HINTS: 200,
     Behaviour.OK_REDIRECT: 302,
     Behaviour.OK_ONE_GONE: 404,
@@ -239,6 +252,7 @@ FAILURES = {
     Behaviour.GARBAGE: aiohttp.ClientError,
     Behaviour.TRUNCATED: aiohttp.ServerDisconnectedError,
     Behaviour.EMPTY: aiohttp.ServerDisconnectedError,
+    Behaviour.OK_HEAD_CLOSED: aiohttp.ServerDisconnectedError,
     Behaviour.RESET: aiohttp.ClientOSError,
     Behaviour.OK_ONE_RESET: aiohttp.ClientOSError,
     Behaviour.TARPIT: TimeoutError,
@@ -287,9 +301,39 @@ async def test_material_is_synthetic(net):
 async def test_head_not_allowed_and_get_served(net):
     """A server without HEAD serves GET: 405 and 501 say nothing about the material."""
     net.offset = CHANGE
-    for behaviour in (Behaviour.OK_NO_HEAD, Behaviour.OK_HEAD_501):
+    for behaviour in (b for b in Behaviour if b.value.startswith(("ok_head", "ok_no_head"))):
         async with await net.ask(name_of(behaviour), method="GET") as answer:
-            assert answer.status == 200
+            assert (answer.status, answer.headers["Content-Type"]) == (200, "image/jpeg")
+
+
+async def test_a_404_for_our_agent_alone(net):
+    """The identified agent is told that there is nothing; every other one is served."""
+    net.offset = CHANGE
+    name = name_of(Behaviour.OK_AGENT_404)
+    ours = {"User-Agent": identified_agent("Desk", None)}
+    async with await net.ask(name, method="GET", headers=ours) as answer:
+        assert answer.status == 404
+    assert await net.status(name) == 200
+
+
+@pytest.mark.parametrize("wall", ["wall_200", "wall_root", "wall_empty"])
+async def test_a_wall_is_in_the_place_of_everything(net, wall):
+    """The material, a path that never was and the front page get one page, the front page, or nothing."""
+    net.offset = CHANGE
+    seen = []
+    for target in ("/i/1.jpg", "/i/never-was.jpg", "/"):
+        async with await net.ask(name_of(wall), target, method="GET") as answer:
+            seen.append((answer.status, answer.headers["Content-Length"]))
+    assert seen[0] == seen[1]
+    assert (seen[2] == seen[0]) is (wall != "wall_root")
+
+
+async def test_a_file_that_is_emptied(net):
+    """A removal may leave a file of no bytes, while other paths are missing."""
+    net.offset = CHANGE
+    async with await net.ask(name_of(Behaviour.GONE_EMPTY), method="GET") as answer:
+        assert (answer.status, answer.headers["Content-Length"]) == (200, "0")
+    assert await net.status(name_of(Behaviour.GONE_EMPTY), "/i/never-was.jpg") == 404
 
 
 @pytest.mark.parametrize(("behaviour", "where"), [("soft_root", "/"), ("soft_path", "/404.html")])
