@@ -20,8 +20,8 @@ class KafkaConnection:
     """The broker's address and credentials; `repr` keeps the password to itself."""
 
     bootstrap_servers: str
-    security_protocol: str = "PLAINTEXT"
-    sasl_mechanism: str = "PLAIN"
+    security_protocol: str
+    sasl_mechanism: str | None = None
     sasl_username: str | None = None
     sasl_password: str | None = field(default=None, repr=False)
     ssl_cafile: str | None = None
@@ -46,7 +46,7 @@ class KafkaConnection:
         }
         if self.security_protocol.startswith("SASL"):
             options |= {
-                "sasl_mechanism": self.sasl_mechanism,
+                "sasl_mechanism": self.sasl_mechanism or "PLAIN",
                 "sasl_plain_username": self.sasl_username,
                 "sasl_plain_password": self.sasl_password,
             }

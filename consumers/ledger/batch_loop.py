@@ -37,7 +37,7 @@ class BatchLoop(Generic[B]):
         *,
         topics: Sequence[str],
         group: str,
-        settings: LoopSettings | None = None,
+        settings: LoopSettings,
     ) -> None:
         self._name = name
         self._kafka = kafka
@@ -45,7 +45,7 @@ class BatchLoop(Generic[B]):
         self._group = group
         self._handler = handler
         self._health = health
-        self._settings = settings or LoopSettings()
+        self._settings = settings
         self._retry = outages.OutageRetry(name)
 
     def __repr__(self) -> str:

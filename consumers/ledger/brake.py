@@ -25,10 +25,10 @@ class FloodBrake:
     def __init__(
         self,
         *,
-        ratio: float = 0.5,
-        window: int = 200,
-        consecutive: int = 100,
-        enabled: bool = True,
+        ratio: float,
+        window: int,
+        consecutive: int,
+        enabled: bool,
     ) -> None:
         self._ratio = ratio
         self._consecutive = consecutive

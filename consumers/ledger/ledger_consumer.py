@@ -156,7 +156,6 @@ class LedgerConsumer:
 
     Args:
         clock: dates dead letters and voided outcomes; event times come from the events.
-        brake: what a flood is; by default half of 200, or 100 in a row.
 
     """
 
@@ -170,15 +169,15 @@ class LedgerConsumer:
         clock: Callable[[], datetime],
         *,
         group: str = LEDGER_GROUP,
-        settings: LoopSettings | None = None,
-        brake: FloodBrake | None = None,
+        settings: LoopSettings,
+        brake: FloodBrake,
     ) -> None:
         self._letters = DeadLetterSender(kafka, clock)
         handler = LedgerHandler(
             LedgerStore(pool, methodology, clock, group),
             Admission(keyring),
             self._letters,
-            brake or FloodBrake(),
+            brake,
         )
         names = [topic.name for topic in topics.EVIDENCE]
         self._loop = BatchLoop(

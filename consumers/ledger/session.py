@@ -81,18 +81,18 @@ class LoopSettings(Struct, frozen=True, kw_only=True):
     `group_instance_id` is Kafka's static membership: a quick restart moves no partitions.
     """
 
-    batch_records: int = 2000
+    batch_records: int
     poll_seconds: float = 0.25
-    fetch_bytes: int = 8 * 1024 * 1024
-    partition_fetch_bytes: int = 1024 * 1024
+    fetch_bytes: int
+    partition_fetch_bytes: int
     session_seconds: float = 10.0
     pause_after_seconds: float = 5.0
-    stall_seconds: float = 120.0
+    stall_seconds: float
     watch_seconds: float = 5.0
-    drain_seconds: float = 20.0
+    drain_seconds: float
     stop_seconds: float = 10.0
     group_instance_id: str | None = None
-    accept_gaps: bool = False
+    accept_gaps: bool
 
 
 class Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -9,6 +9,8 @@ from schemas.methodology import Methodology
 from schemas.topics import Topic
 from services.probing.schedule.works import VantageRole
 
+DRAIN_SECONDS = 10.0
+
 
 class ProberSettings(Struct, frozen=True, kw_only=True):
     """How a prober works; seconds unless named otherwise.
@@ -18,15 +20,15 @@ class ProberSettings(Struct, frozen=True, kw_only=True):
     at a shutdown `drain_seconds`; then it is recorded as missed, for which there are `record_seconds`.
     """
 
-    concurrency: int = 200
-    looks_per_second: float = 1000.0
-    resolution: float = 1.0
+    concurrency: int
+    looks_per_second: float
+    resolution: float
     poll_seconds: float = 0.1
     batch_records: int = 500
     commit_seconds: float = 1.0
     look_limit_seconds: float = 120.0
     hand_over_seconds: float = 3.0
-    drain_seconds: float = 10.0
+    drain_seconds: float = DRAIN_SECONDS
     record_seconds: float = 5.0
     session_seconds: float = 10.0
     stall_seconds: float = 120.0

@@ -55,8 +55,8 @@ class Prober:
         vantage: str,
         health: LoopRegister,
         clock: Callable[[], datetime],
-        role: VantageRole = "first",
-        settings: ProberSettings | None = None,
+        role: VantageRole,
+        settings: ProberSettings,
         watchlist: Topic = WATCHLIST,
         observations: Topic = OBSERVATIONS,
     ) -> None:
@@ -66,7 +66,7 @@ class Prober:
         )
         self._health = health
         self._clock = clock
-        self._settings = settings or ProberSettings()
+        self._settings = settings
         self._recorder = Recorder(kafka, observations)
         self._assignment: Assignment | None = None
         self._in_flight = InFlightLooks(

@@ -34,8 +34,8 @@ class DatabaseConnection:
     """
 
     dsn: str = field(repr=False)
-    statement_cache: bool = True
-    max_size: int = 4
+    statement_cache: bool
+    max_size: int
     role: str | None = None
     writes: bool = False
 

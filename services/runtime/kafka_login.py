@@ -13,7 +13,7 @@ def kafka_connection(settings: Settings, client_id: str = "takedown-monitor") ->
     return KafkaConnection(
         bootstrap_servers=kafka.bootstrap_servers,
         security_protocol=kafka.security_protocol,
-        sasl_mechanism=kafka.sasl_mechanism or "PLAIN",
+        sasl_mechanism=kafka.sasl_mechanism,
         sasl_username=kafka.sasl_username,
         sasl_password=kafka.sasl_password,
         ssl_cafile=kafka.ssl_cafile,

@@ -9,7 +9,7 @@ from pathlib import Path
 import dns.exception
 import dns.resolver
 
-from consumers.prober.options import ProberSettings
+from consumers.prober.options import DRAIN_SECONDS, ProberSettings
 from consumers.prober.prober_consumer import Prober
 from schemas.errors import ConfigError
 from schemas.methodology import Methodology, seconds, shipped
@@ -21,10 +21,11 @@ from services.probing.dns.resolver import Resolver, ResolverLimits
 from services.probing.guard.families import BOTH, Families, routed_families
 from services.probing.guard.guard import WEB_PORTS, Guard
 from services.probing.http.egress import Egress, proxy_of
-from services.probing.limits.rates import PolitenessLimits
+from services.probing.limits.rates import TOTAL_BURST, PolitenessLimits
 from services.probing.look.darkness import DarknessLimits
 from services.probing.look.identity import NEUTRAL_AGENT, identified_agent, require_identity
-from services.probing.look.looker import Looker, LookLimits
+from services.probing.look.looker import Looker
+from services.probing.look.memory import CONTROL_RETRY_SECONDS, EXCHANGE_SECONDS, LookLimits
 from services.runtime.endpoints import read_endpoints
 from services.runtime.kafka_login import kafka_connection
 from services.runtime.keyfile import load_keyring
@@ -154,7 +155,7 @@ def _resolving(probe: Probe, method: Methodology) -> ResolverLimits:
 def _limits(probe: Probe, method: Methodology) -> LookLimits:
     return LookLimits(
         total_seconds=probe.timeout_seconds,
-        exchange_seconds=min(LookLimits().exchange_seconds, probe.timeout_seconds),
+        exchange_seconds=min(EXCHANGE_SECONDS, probe.timeout_seconds),
         connect_seconds=min(probe.connect_seconds, probe.timeout_seconds),
         # A request that the rate limits admit must not wait again for a connection, and time out there.
         connections_per_host=_share(probe, probe.address_concurrency),
@@ -167,7 +168,7 @@ def _limits(probe: Probe, method: Methodology) -> LookLimits:
 def _retry(method: Methodology) -> float:
     """Let the first look that confirms ask again for what got lost at the look that it confirms."""
     first = [seconds(text) for text in method.cadence.confirm[:1]]
-    return min(first, default=LookLimits().control_retry_seconds)
+    return min(first, default=CONTROL_RETRY_SECONDS)
 
 
 def families_of(probe: Probe, routed: Callable[[], Families] = routed_families) -> Families:
@@ -200,7 +201,7 @@ def _politeness(probe: Probe) -> PolitenessLimits:
         max_wait_seconds=probe.max_wait_seconds,
         backoff_ceiling_seconds=probe.backoff_ceiling_seconds,
         total_per_second=probe.requests_per_second / processes,
-        total_burst=_share(probe, PolitenessLimits().total_burst),
+        total_burst=_share(probe, TOTAL_BURST),
         # A simulation may pack weeks into a day.
         looks_per_day=probe.looks_per_day if probe.mode == "public" else None,
     )
@@ -222,5 +223,5 @@ def _prober_settings(settings: Settings) -> ProberSettings:
         concurrency=settings.probe.concurrency,
         looks_per_second=settings.probe.looks_per_second / settings.probe.processes,
         resolution=settings.probe.resolution_seconds,
-        drain_seconds=min(ProberSettings().drain_seconds, settings.stop_seconds / 2),
+        drain_seconds=min(DRAIN_SECONDS, settings.stop_seconds / 2),
     )

@@ -24,6 +24,7 @@ from schemas import events as ev
 from schemas.events import Event, Payload
 from schemas.sealing import Keyring
 from schemas.urls import canonical
+from tests.as_configured import kafka_at
 
 CASES = 185_000
 SEED = 2024
@@ -162,4 +163,4 @@ async def fill(
 
 if __name__ == "__main__":
     asked = int(sys.argv[2]) if len(sys.argv) > 2 else CASES
-    print(asyncio.run(fill(KafkaConnection(sys.argv[1]), asked)), "events")
+    print(asyncio.run(fill(kafka_at(sys.argv[1]), asked)), "events")

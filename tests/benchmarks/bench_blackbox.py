@@ -24,8 +24,8 @@ from schemas.urls import canonical
 from services.attribution.providermap import ProviderMap
 from services.probing.dns.resolver import Resolver
 from services.probing.guard.guard import Guard
-from services.probing.limits.rates import PolitenessLimits
-from services.probing.look.looker import Looker, LookLimits, Target
+from services.probing.look.looker import Looker, Target
+from tests.as_configured import look_limits, looker_options, politeness_limits
 from tests.benchmarks.figures import Figure, figure
 from tests.benchmarks.websites import CLOSING, KEEPING, TLS, websites
 from tests.blackbox import HEAD_MODULE, Blackbox, blackbox
@@ -55,12 +55,14 @@ def looker(names: NameServer) -> Looker:
         vantage="bench",
         clock=lambda: datetime.now(UTC),
         providers=ProviderMap.parse(MAP),
-        limits=LookLimits(connections_per_host=CONCURRENCY),
-        politeness=PolitenessLimits(
-            address_per_second=1e9,
-            network_per_second=1e9,
-            address_concurrency=CONCURRENCY,
-            network_concurrency=CONCURRENCY,
+        **looker_options(
+            limits=look_limits(connections_per_host=CONCURRENCY),
+            politeness=politeness_limits(
+                address_per_second=1e9,
+                network_per_second=1e9,
+                address_concurrency=CONCURRENCY,
+                network_concurrency=CONCURRENCY,
+            ),
         ),
     )
 

@@ -33,8 +33,9 @@ from schemas.urls import canonical
 from services.exporter import metrics
 from services.exporter.health import Health
 from services.ledger import migrate
-from services.ledger.pool import DatabaseConnection, open_pool
+from services.ledger.pool import open_pool
 from services.runtime.embedded import EmbeddedKafka, EmbeddedPostgres
+from tests.as_configured import database_at, kafka_at, ledger_options
 from tests.benchmarks.figures import Figure, figure
 
 CASES = int(os.environ.get("TAKEDOWN_BENCH_CASES", "5000"))
@@ -118,9 +119,9 @@ async def _measure(folder: Path, cases: int) -> dict[str, Any]:
     await kafka_server.start()
     await postgres.start()
     try:
-        kafka = KafkaConnection(kafka_server.bootstrap_servers)
+        kafka = kafka_at(kafka_server.bootstrap_servers)
         await create_topics(kafka, partitions=topics.DEFAULT_PARTITIONS, replication=1)
-        pool = await open_pool(DatabaseConnection(postgres.dsn, max_size=1))
+        pool = await open_pool(database_at(postgres.dsn, max_size=1))
         async with pool.acquire() as session:
             await migrate.up(session)
         await pool.close()
@@ -148,9 +149,15 @@ def _consume_apart(bootstrap: str, dsn: str, total: int) -> dict[str, Any]:
 
 
 async def _consume(bootstrap: str, dsn: str, total: int) -> dict[str, Any]:
-    pool = await open_pool(DatabaseConnection(dsn, role="takedown_ledger"))
+    pool = await open_pool(database_at(dsn, role="takedown_ledger"))
     consumer = LedgerConsumer(
-        KafkaConnection(bootstrap), pool, KEYRING, METHOD, Health(), lambda: datetime.now(UTC)
+        kafka_at(bootstrap),
+        pool,
+        KEYRING,
+        METHOD,
+        Health(),
+        lambda: datetime.now(UTC),
+        **ledger_options(),
     )
     stop = asyncio.Event()
     role = asyncio.create_task(consumer.run(stop))

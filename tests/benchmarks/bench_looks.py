@@ -20,8 +20,8 @@ from schemas.urls import canonical
 from services.attribution.providermap import ProviderMap
 from services.probing.dns.resolver import Resolver
 from services.probing.guard.guard import Guard
-from services.probing.limits.rates import PolitenessLimits
-from services.probing.look.looker import Looker, LookLimits, Target
+from services.probing.look.looker import Looker, Target
+from tests.as_configured import look_limits, looker_options, politeness_limits
 from tests.benchmarks.apart import apart
 from tests.benchmarks.figures import Figure, figure
 from tests.integration.looksites import NameServer
@@ -68,7 +68,7 @@ async def _round(ask: Callable[[int], Awaitable[None]]) -> float:
 
 def _looker(names: NameServer) -> Looker:
     guard = Guard("simulated", None)
-    endless = PolitenessLimits(
+    endless = politeness_limits(
         address_per_second=1e9,
         network_per_second=1e9,
         address_concurrency=CONCURRENCY,
@@ -80,8 +80,7 @@ def _looker(names: NameServer) -> Looker:
         vantage="bench",
         clock=lambda: datetime.now(UTC),
         providers=ProviderMap.parse(MAP),
-        limits=LookLimits(connections_per_host=CONCURRENCY),
-        politeness=endless,
+        **looker_options(limits=look_limits(connections_per_host=CONCURRENCY), politeness=endless),
     )
 
 

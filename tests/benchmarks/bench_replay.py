@@ -35,8 +35,9 @@ from schemas.methodology import shipped
 from services.exporter.health import Health
 from services.ledger import migrate
 from services.ledger.ledger_digest import ledger_digest
-from services.ledger.pool import DatabaseConnection, open_pool
+from services.ledger.pool import open_pool
 from services.runtime.embedded import EmbeddedKafka, EmbeddedPostgres
+from tests.as_configured import database_at, kafka_at, ledger_options
 from tests.benchmarks import article_year as year
 from tests.benchmarks.figures import Figure, figure
 
@@ -61,7 +62,7 @@ async def servers(folder: Path) -> AsyncIterator[tuple[KafkaConnection, str]]:
         session = await asyncpg.connect(postgres.dsn)
         await migrate.up(session)
         await session.close()
-        yield KafkaConnection(kafka.bootstrap_servers), postgres.dsn
+        yield kafka_at(kafka.bootstrap_servers), postgres.dsn
     finally:
         await postgres.stop()
         await kafka.stop()
@@ -131,8 +132,8 @@ async def _replay(bootstrap: str, dsn: str, name: str) -> dict[str, Any]:
     asked = ReplayRequest(
         name=name,
         identity=identity(METHOD),
-        database=DatabaseConnection(dsn),
-        kafka=KafkaConnection(bootstrap),
+        database=database_at(dsn),
+        kafka=kafka_at(bootstrap),
         keyring=year.KEYRING,
         workers=workers_here(),
     )
@@ -160,7 +161,7 @@ async def the_year(folder: Path, cases: int) -> list[Figure]:
         found = await asyncio.to_thread(replay_apart, kafka, dsn, "year")
         if found["events"] != events:
             raise RuntimeError(f"{found['events']} events were folded, {events} were sent")
-        pool = await open_pool(DatabaseConnection(dsn, role="takedown_ledger"))
+        pool = await open_pool(database_at(dsn, role="takedown_ledger"))
         begun = time.perf_counter()
         await _live(kafka, pool, events)
         seconds = time.perf_counter() - begun
@@ -180,7 +181,7 @@ async def the_year(folder: Path, cases: int) -> list[Figure]:
 
 async def _live(kafka: KafkaConnection, pool: asyncpg.Pool, events: int) -> None:
     consumer = LedgerConsumer(
-        kafka, pool, year.KEYRING, METHOD, Health(), lambda: datetime.now(UTC)
+        kafka, pool, year.KEYRING, METHOD, Health(), lambda: datetime.now(UTC), **ledger_options()
     )
     stop = asyncio.Event()
     role = asyncio.create_task(consumer.run(stop))

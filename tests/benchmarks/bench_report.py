@@ -23,11 +23,11 @@ from services.core.estimate import outward, turnbull
 from services.core.fold import fold
 from services.core.removal import removal_time
 from services.ledger import migrate, rows
-from services.ledger.pool import DatabaseConnection
 from services.reports import urlhaus
 from services.reports.reading import folded_cases, stored_cases
 from services.reports.table import Builder
 from services.runtime.embedded import EmbeddedPostgres
+from tests.as_configured import database_at
 from tests.benchmarks.bench_fold import LOOKS, history
 from tests.benchmarks.figures import Figure, figure
 from tests.strategies import START
@@ -70,7 +70,7 @@ async def fill(dsn: str) -> None:
 
 async def measure(dsn: str) -> tuple[float, float]:
     """Give events a second folded anew, and cases a second as they are stored, tables included."""
-    connection = DatabaseConnection(dsn=dsn)
+    connection = database_at(dsn=dsn)
     started, anew = time.perf_counter(), Builder(METHOD, CUTOFF)
     async for cases in folded_cases(connection, [METHOD], CUTOFF):
         anew.add(cases[0])

@@ -29,9 +29,10 @@ from schemas.methodology import shipped
 from schemas.sqlfiles import statements
 from services.ledger import migrate
 from services.ledger.ledger_digest import ledger_digest
-from services.ledger.pool import DatabaseConnection, open_pool
+from services.ledger.pool import open_pool
 from services.ledger.store import Advance, Claim, LedgerStore
 from services.runtime.embedded import EmbeddedPostgres
+from tests.as_configured import database_at
 from tests.benchmarks import article_year as year
 from tests.benchmarks.figures import Figure, figure
 
@@ -81,7 +82,7 @@ class Filled:
         """Let the ledger write one case, and multiply it."""
         self._session = await asyncpg.connect(self._dsn)
         await migrate.up(self._session)
-        one = DatabaseConnection(self._dsn, role="takedown_ledger", max_size=1)
+        one = database_at(self._dsn, role="takedown_ledger", max_size=1)
         self._pool = await open_pool(one)
         self._store = LedgerStore(self._pool, METHOD, lambda: _START, "bench")
         await self._store.check_methodology()

@@ -34,6 +34,7 @@ from services.probing.schedule.works import Progress
 from services.runtime.embedded import EmbeddedKafka
 from services.runtime.embedded.server_process import free_port
 from services.runtime.keyfile import new_keys, read_keys, write_keys
+from tests.as_configured import kafka_at
 
 ROOT = Path(__file__).parents[2]
 ADDRESSES = [f"127.0.1.{number}" for number in range(1, 33)]
@@ -59,7 +60,7 @@ class World:
     @property
     def kafka(self) -> KafkaConnection:
         """How to reach the broker."""
-        return KafkaConnection(self.bootstrap)
+        return kafka_at(self.bootstrap)
 
     def methodology(self, rate: float) -> Path:
         """Write a cadence under which the cases make this many looks a second, with the Dutch jitter."""
@@ -129,7 +130,7 @@ async def put_share(
 ) -> None:
     """Seal and produce a share of the entries, in batches."""
     keys, end = read_keys(Path(keys_file)).keyring(), datetime.fromisoformat(begun)
-    options = KafkaConnection(bootstrap).client_options()
+    options = kafka_at(bootstrap).client_options()
     producer = AIOKafkaProducer(**options, max_batch_size=_BATCH_BYTES, max_request_size=2_000_000)
     await producer.start()
     batches: dict[int, Any] = {}

@@ -11,14 +11,14 @@ from schemas.urls import canonical
 from services.core.reasons import REASONS
 from services.probing.dns.resolver import Resolver, ResolverLimits
 from services.probing.guard.guard import Guard
-from services.probing.limits.rates import PolitenessLimits
-from services.probing.look.looker import Looker, LookLimits, Target
+from services.probing.look.looker import Looker, Target
+from tests.as_configured import look_limits, looker_options, politeness_limits
 from tests.integration.looksites import NameServer, Site
 
 CASE = "0123456789abcdef0123456789abcdef"
 SLACK = 1.5
-FAST = LookLimits(total_seconds=2.0, exchange_seconds=0.6, connect_seconds=0.4)
-RUDE = PolitenessLimits(
+FAST = look_limits(total_seconds=2.0, exchange_seconds=0.6, connect_seconds=0.4)
+RUDE = politeness_limits(
     address_per_second=1e6,
     network_per_second=1e6,
     address_concurrency=100,
@@ -51,7 +51,7 @@ class Lab:
         return made
 
     def looker(self, **options: Any) -> Looker:
-        given = {
+        given = looker_options() | {
             "guard": self.guard,
             "resolver": self.resolver(),
             "vantage": "lab",

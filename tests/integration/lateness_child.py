@@ -14,7 +14,8 @@ from typing import Any
 import uvloop
 
 from schemas.urls import canonical
-from services.probing.look.memory import LookLimits, Target
+from services.probing.look.memory import Target
+from tests.as_configured import look_limits
 from tests.integration.lab import CASE, Lab
 from tests.integration.looksites import NameServer
 from tests.integration.test_hostile import peak_kb
@@ -23,7 +24,7 @@ RATE = 40.0
 CALM_SECONDS = 3.0
 ATTACK_SECONDS = 8.0
 PAUSE_SECONDS = 0.25
-LIMITS = LookLimits(total_seconds=12.0, exchange_seconds=10.0, connect_seconds=5.0)
+LIMITS = look_limits(total_seconds=12.0, exchange_seconds=10.0, connect_seconds=5.0)
 
 
 class Everywhere(dict[str, object]):

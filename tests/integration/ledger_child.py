@@ -7,18 +7,24 @@ import asyncio
 import json
 import sys
 
-from consumers.client.connection import KafkaConnection
 from consumers.ledger.ledger_consumer import LedgerConsumer
 from services.exporter.health import Health
-from services.ledger.pool import DatabaseConnection, open_pool
+from services.ledger.pool import open_pool
+from tests.as_configured import database_at, kafka_at, ledger_options
 from tests.integration.ledger_kit import KEYRING, METHOD, QUICK, clock
 
 
 async def run(bootstrap: str, dsn: str) -> None:
-    pool = await open_pool(DatabaseConnection(dsn, role="takedown_ledger"))
+    pool = await open_pool(database_at(dsn, role="takedown_ledger"))
     stop = asyncio.Event()
     consumer = LedgerConsumer(
-        KafkaConnection(bootstrap), pool, KEYRING, METHOD, Health(), clock, settings=QUICK
+        kafka_at(bootstrap),
+        pool,
+        KEYRING,
+        METHOD,
+        Health(),
+        clock,
+        **ledger_options(settings=QUICK),
     )
     role = asyncio.create_task(consumer.run(stop))
     await asyncio.to_thread(sys.stdin.read)

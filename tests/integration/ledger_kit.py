@@ -27,20 +27,22 @@ from services.core.digest import fold_digest
 from services.exporter.health import Health
 from services.ledger import migrate
 from services.ledger.ledger_digest import ledger_digest
-from services.ledger.pool import DatabaseConnection, open_pool
+from services.ledger.pool import open_pool
+from tests.as_configured import database_at, flood_brake, kafka_at, loop_settings
 from tests.servers import eventually
 
 METHOD: Methodology = shipped()["nl-24h"]
 KEYRING = Keyring(naming=b"n" * 32, sealing={"k1": b"s" * 32}, active="k1")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PARTITIONS = 4
-QUICK = LoopSettings(
+QUICK = loop_settings(
     batch_records=100,
     poll_seconds=0.05,
     session_seconds=6.0,
     watch_seconds=0.5,
     pause_after_seconds=1.0,
 )
+BRAKE = flood_brake()
 TOPIC_OF = {struct: topic for topic in topics.EVIDENCE for struct in topic.carries}
 
 
@@ -144,12 +146,12 @@ async def migrated_pool(dsn: str, *, role: str | None = "takedown_ledger") -> as
         await migrate.up(session)
     finally:
         await session.close()
-    return await open_pool(DatabaseConnection(dsn, role=role, max_size=6))
+    return await open_pool(database_at(dsn, role=role, max_size=6))
 
 
 async def fresh_topics(bootstrap: str) -> KafkaConnection:
     """Make all topics anew, empty."""
-    kafka = KafkaConnection(bootstrap)
+    kafka = kafka_at(bootstrap)
     admin = AIOKafkaAdminClient(**kafka.client_options())
     await admin.start()
     try:
@@ -202,7 +204,7 @@ class Lab:
         self.sent += len(records)
 
     def start(
-        self, settings: LoopSettings = QUICK, brake: FloodBrake | None = None
+        self, settings: LoopSettings = QUICK, brake: FloodBrake = BRAKE
     ) -> "asyncio.Task[None]":
         """Start a member of the group."""
         consumer = LedgerConsumer(

@@ -27,6 +27,7 @@ from schemas.urls import canonical
 from services.exporter.health import Health
 from services.probing.look.looker import Target
 from services.probing.schedule.works import Progress
+from tests.as_configured import kafka_at, prober_settings
 
 KEYS = Keyring(naming=b"n" * 32, sealing={"k1": b"s" * 32}, active="k1")
 OTHER_KEYS = Keyring(naming=b"n" * 32, sealing={"k2": b"t" * 32}, active="k2")
@@ -45,7 +46,7 @@ METHOD = methodology.parse(
     """,
     "quick",
 )
-SETTINGS = ProberSettings(
+SETTINGS = prober_settings(
     resolution=0.05,
     poll_seconds=0.05,
     commit_seconds=0.2,
@@ -139,6 +140,7 @@ class World:
             health=Health(),
             clock=options.pop("clock", clock),
             settings=settings,
+            role=options.pop("role", "first"),
             watchlist=self.watchlist,
             observations=self.observations,
             **options,
@@ -191,7 +193,7 @@ class World:
 async def world(bootstrap: str) -> AsyncIterator[World]:
     """Make topics of three partitions for one test."""
     tag = uuid4().hex[:8]
-    kafka = KafkaConnection(bootstrap)
+    kafka = kafka_at(bootstrap)
     watchlist = replace(WATCHLIST, name=f"{WATCHLIST.name}.{tag}")
     observations = replace(OBSERVATIONS, name=f"{OBSERVATIONS.name}.{tag}")
     wanted = {topic.name: topic.config for topic in (watchlist, observations)}
@@ -227,7 +229,7 @@ async def child(
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     here = World(
-        KafkaConnection(bootstrap),
+        kafka_at(bootstrap),
         None,  # type: ignore[arg-type]
         vantage,
         replace(WATCHLIST, name=watchlist),

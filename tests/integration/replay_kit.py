@@ -17,7 +17,6 @@ from schemas import topics
 from schemas.methodology import Methodology
 from schemas.topics import EVIDENCE
 from services.ledger.ledger_digest import ledger_digest
-from services.ledger.pool import DatabaseConnection
 from services.ledger.shadow.ledger_comparison import (
     CaseReport,
     LedgerComparison,
@@ -25,6 +24,7 @@ from services.ledger.shadow.ledger_comparison import (
     log_for,
     side_of,
 )
+from tests.as_configured import database_at, kafka_at
 from tests.integration.ledger_kit import KEYRING, METHOD, Lab
 
 
@@ -45,7 +45,7 @@ def asked(
         name=name,
         identity=identity(method, **identified),
         bounds=bounds or Bounds(),
-        database=DatabaseConnection(dsn),
+        database=database_at(dsn),
         kafka=kafka,
         archive=archive,
         keyring=KEYRING,
@@ -119,7 +119,7 @@ def spawn(bootstrap: str, dsn: str, name: str, unit_records: int) -> "subprocess
 def main() -> None:
     """Be that process."""
     wanted = json.loads(sys.stdin.read())
-    kafka = KafkaConnection(wanted.pop("bootstrap"))
+    kafka = kafka_at(wanted.pop("bootstrap"))
     dsn = wanted.pop("dsn")
     asyncio.run(replay(asked(kafka, dsn, wanted.pop("name"), **wanted)))
 

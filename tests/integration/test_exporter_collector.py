@@ -23,8 +23,9 @@ from services.exporter.collector import Exporter
 from services.exporter.health import Health
 from services.exporter.ledger_reading import LedgerReading, Reader, buckets
 from services.exporter.metric_families import JUDGED, families
-from services.ledger.pool import DatabaseConnection, open_pool
+from services.ledger.pool import open_pool
 from tests import strategies
+from tests.as_configured import database_at
 from tests.integration import exporter_ledger as ledger
 
 NL = shipped()["nl-24h"]
@@ -37,7 +38,7 @@ async def pool(postgres_dsn: str) -> AsyncIterator[asyncpg.Pool]:
     """A migrated, empty ledger, seen with the rights of the exporter."""
     await ledger.make(postgres_dsn)
 
-    pool = await open_pool(DatabaseConnection(postgres_dsn, max_size=2, role="takedown_exporter"))
+    pool = await open_pool(database_at(postgres_dsn, max_size=2, role="takedown_exporter"))
     yield pool
     await pool.close()
 

@@ -19,7 +19,7 @@ from services.exporter.ledger_reading import Reader
 from services.ledger import migrate
 from services.ledger.failover import DatabaseReadOnly
 from services.ledger.ledger_digest import ledger_digest
-from services.ledger.pool import DatabaseConnection, open_pool, session_of
+from services.ledger.pool import open_pool, session_of
 from services.ledger.store import Advance, Claim, Fenced, LedgerStore
 from services.ledger.transient import TRANSIENT_DATABASE
 from services.runtime import ledger_roles
@@ -27,6 +27,7 @@ from services.runtime.installation import Installation
 from services.runtime.parts import Parts
 from services.runtime.settings import Database, Http, Settings, Topics
 from services.runtime.settings import ExporterSection as ExporterSettings
+from tests.as_configured import database_at
 from tests.commands import takedown
 from tests.conftest import OwnPostgres
 from tests.integration.ledger_kit import (
@@ -248,7 +249,7 @@ async def test_a_server_that_swallows_connections_is_left_in_time(
     async with silent_server() as port:
         live = servers.one.tcp_dsn_of().partition("@")
         dsn = f"{live[0]}@127.0.0.1:{port},{live[2]}"
-        pool = await open_pool(DatabaseConnection(dsn, writes=True))
+        pool = await open_pool(database_at(dsn, writes=True))
         assert await pool.fetchval("SELECT 1") == 1
         await pool.close()
 
@@ -271,7 +272,7 @@ async def test_the_exporter_leaves_a_primary_of_before(servers: Pair) -> None:
     async with writing(servers.dsn()) as ledger:
         await ledger.write(0)
         await servers.caught_up()
-        connection = DatabaseConnection(servers.dsn(), role="takedown_exporter")
+        connection = database_at(servers.dsn(), role="takedown_exporter")
         pool = await open_pool(connection)
         reader = Reader(pool, METHOD, 20, (), 15.0)
         assert sum(row["spells"] for row in (await reader.read(clock())).spells) >= 1
@@ -330,7 +331,7 @@ async def test_a_reader_may_ask_for_a_standby(servers: Pair) -> None:
     """An address that asks for a standby gets one; one that asks for nothing gets the primary of several."""
     await servers.caught_up()
     for attributes, standby in (("?target_session_attrs=standby", True), ("", False)):
-        async with session_of(DatabaseConnection(servers.dsn(attributes))) as session:
+        async with session_of(database_at(servers.dsn(attributes))) as session:
             assert await session.fetchval("SELECT pg_is_in_recovery()") is standby
 
 
@@ -353,7 +354,7 @@ async def test_behind_poolers_the_server_is_asked_as_well(
         dsn = through(first, servers.one.tcp_dsn_of()).replace(
             f":{first}/", f":{first},127.0.0.1:{second}/"
         )
-        pool = await open_pool(DatabaseConnection(dsn, statement_cache=False, writes=True))
+        pool = await open_pool(database_at(dsn, statement_cache=False, writes=True))
         ledger = Writer(pool)
         await ledger.write(0)
         await servers.caught_up()

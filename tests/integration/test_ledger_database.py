@@ -7,9 +7,10 @@ import pytest
 
 from services.ledger import migrate
 from services.ledger.migrate import Migration, MigrationError
-from services.ledger.pool import DatabaseConnection, open_pool
+from services.ledger.pool import open_pool
 from services.ledger.queries import names, query
 from services.ledger.rows import TABLES
+from tests.as_configured import database_at
 from tests.conftest import OwnPostgres
 
 
@@ -174,7 +175,7 @@ async def test_a_role_may_do_its_work_and_nothing_else(postgres_dsn: str, role: 
     session = await connect(postgres_dsn)
     await migrate.up(session)
     await session.close()
-    pool = await open_pool(DatabaseConnection(postgres_dsn, role=role, max_size=1))
+    pool = await open_pool(database_at(postgres_dsn, role=role, max_size=1))
     for statement in ALLOWED[role]:
         await pool.execute(statement)
     for statement in FORBIDDEN[role]:

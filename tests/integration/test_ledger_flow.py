@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from consumers.ledger.brake import FloodBrake, FloodOfUnusable
+from consumers.ledger.brake import FloodOfUnusable
 from consumers.ledger.relay import Relay
 from consumers.record.deadletter import read_dead_letters, retry_dead_letters
 from schemas import codec, topics
@@ -18,6 +18,7 @@ from services.core.fold import fold
 from services.core.outcomes import outcomes
 from services.core.watch_entry import entry_of
 from services.exporter.health import Health
+from tests.as_configured import flood_brake
 from tests.integration.ledger_kit import (
     KEYRING,
     METHOD,
@@ -198,7 +199,7 @@ async def test_a_flood_of_poison_stops_the_line(ledger: Lab) -> None:
         await asyncio.wait_for(task, 30)
     ledger.running.clear()
     assert await ledger.stored() == 0
-    ledger.start(brake=FloodBrake(enabled=False))
+    ledger.start(brake=flood_brake(enabled=False))
     await ledger.drained()
     await ledger.stop()
     assert len(await read_dead_letters(ledger.kafka)) == 150

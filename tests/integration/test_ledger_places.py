@@ -11,9 +11,10 @@ from schemas.events import Event
 from services.core.digest import fold_digest
 from services.ledger import migrate, rows
 from services.ledger.ledger_digest import LedgerInconsistent, ledger_digest
-from services.ledger.pool import DatabaseConnection, open_pool
+from services.ledger.pool import open_pool
 from services.ledger.queries import query
 from services.ledger.store import Advance, LedgerStore
+from tests.as_configured import database_at
 from tests.integration.ledger_kit import METHOD, case_of, clock, look, report
 from tests.strategies import START
 
@@ -52,7 +53,7 @@ async def writer(postgres_dsn: str) -> AsyncIterator[Writer]:
     session = await asyncpg.connect(postgres_dsn)
     await migrate.up(session)
     await session.close()
-    pool = await open_pool(DatabaseConnection(postgres_dsn, role="takedown_ledger"))
+    pool = await open_pool(database_at(postgres_dsn, role="takedown_ledger"))
     yield Writer(pool)
     await pool.close()
 

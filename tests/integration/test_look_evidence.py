@@ -10,7 +10,8 @@ from schemas.events import Fingerprint
 from schemas.urls import canonical
 from services.core.rules import RULES
 from services.probing.look.darkness import DarknessLimits
-from services.probing.look.looker import Deferred, LookLimits, Target
+from services.probing.look.looker import Deferred, Target
+from tests.as_configured import look_limits
 from tests.integration.lab import FAST, RUDE, Lab
 from tests.integration.looksites import Script, answer, raw, reset, silent
 
@@ -18,7 +19,7 @@ IMAGE = {"content_type": "image/jpeg", "content_length": "48213", "etag": '"5e"'
 PAGE = {"content_type": "text/html", "content_length": "512"}
 FRONT = answer(200, content_type="text/html", content_length="40000")
 BASELINE = Fingerprint(status=200, content_type="image/jpeg", content_length=48_213)
-DARK_AT_ONCE = LookLimits(
+DARK_AT_ONCE = look_limits(
     total_seconds=2.0,
     exchange_seconds=0.6,
     connect_seconds=0.4,
@@ -102,7 +103,7 @@ async def test_a_front_page_that_said_nothing_is_asked_again(lab: Lab, silence: 
     known = {"known_online": True, "baseline": structs.replace(BASELINE, sibling="403")}
     assert (await lab.look(url, looker, **known)).reason == "blocked_forbidden"
     begun = looker._gate.now
-    looker._gate.now = lambda: begun() + LookLimits().control_retry_seconds
+    looker._gate.now = lambda: begun() + look_limits().control_retry_seconds
     site.scripts["/"] = FRONT
     assert (await lab.look(url, looker, **known)).reason == "forbidden_as_missing"
 

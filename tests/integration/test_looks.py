@@ -18,10 +18,10 @@ from services.probing.guard.guard import Guard
 from services.probing.http import header_handler
 from services.probing.http.exchange import Exchanger
 from services.probing.http.head import HeaderBlock
-from services.probing.limits.rates import PolitenessLimits
 from services.probing.look.identity import NEUTRAL_AGENT
-from services.probing.look.looker import Deferred, LookLimits
+from services.probing.look.looker import Deferred
 from services.probing.look.selfcheck import SelfCheck
+from tests.as_configured import look_limits, politeness_limits
 from tests.integration.certificates import self_signed
 from tests.integration.lab import FAST, Lab
 from tests.integration.looksites import (
@@ -567,7 +567,7 @@ async def test_too_many_addresses(lab: Lab) -> None:
     addresses = [f"127.0.1.{n}" for n in range(1, 7)]
     lab.names.names["many.example"] = addresses
     site = await lab.site(*addresses, x=answer(404))
-    looker = lab.looker(limits=LookLimits(addresses_per_family=4))
+    looker = lab.looker(limits=look_limits(addresses_per_family=4))
     made = await lab.look(f"http://many.example:{site.port}/x", looker)
     assert (made.reason, len(made.served)) == ("gone_on_some", 4)
 
@@ -576,7 +576,7 @@ async def test_family_without_a_route_is_not_asked(lab: Lab) -> None:
     """A vantage without IPv6 can tell that a URL is gone; it asks IPv6 only where there is nothing else."""
     lab.names.names |= {"dual.example": ["127.0.0.1", "::1"], "six.example": ["::1"]}
     site = await lab.site("127.0.0.1", x=answer(404))
-    looker = lab.looker(limits=LookLimits(families=frozenset({4})))
+    looker = lab.looker(limits=look_limits(families=frozenset({4})))
     made = await lab.look(f"http://dual.example:{site.port}/x", looker)
     assert made.verdict == "removed"
     assert [s.address for s in made.served] == ["127.0.0.1"]
@@ -764,7 +764,7 @@ async def test_mass_failure_blinds(lab: Lab) -> None:
 async def test_politeness_defers(lab: Lab) -> None:
     """A look that would have to wait too long is not made, and says so."""
     site = await lab.site(x=answer(429, retry_after="3600"))
-    looker = lab.looker(politeness=PolitenessLimits(max_wait_seconds=0.05))
+    looker = lab.looker(politeness=politeness_limits(max_wait_seconds=0.05))
     assert (
         await lab.look(f"http://a.example:{site.port}/x", looker)
     ).reason == "blocked_rate_limited"
@@ -778,7 +778,7 @@ async def test_who_waits_in_line_hears_the_push_back_too(lab: Lab) -> None:
     """Of many looks at one host, none is sent any more once it has asked to be left alone; a neighbour's are."""
     lab.names.names["b.example"] = ["127.0.0.1"]
     site = await lab.site(x=answer(429, retry_after="3600"), y=answer(200))
-    polite = PolitenessLimits(
+    polite = politeness_limits(
         address_concurrency=2, address_per_second=50.0, network_per_second=50.0
     )
     looker = lab.looker(politeness=polite)

@@ -10,8 +10,9 @@ from schemas import codec, ids
 from schemas.events import Event, LookMade
 from schemas.urls import canonical
 from services.probing.look.darkness import DarknessLimits
-from services.probing.look.memory import LookLimits, Target
+from services.probing.look.memory import Target
 from services.probing.look.selfcheck import SelfCheck, SelfCheckLimits
+from tests.as_configured import look_limits
 from tests.integration.lab import CASE, FAST, RUDE, Lab
 from tests.integration.looksites import answer, raw
 
@@ -68,7 +69,7 @@ async def test_what_politeness_takes_is_none_of_a_sites_time(lab: Lab) -> None:
     """A look that waited for its turn longer than a look may take still asks, and says what it saw."""
     site = await lab.site(x=answer(200), y=answer(200))
     slow = replace(RUDE, address_per_second=4.0, address_burst=1)
-    limits = LookLimits(total_seconds=0.6, exchange_seconds=0.4, connect_seconds=0.4)
+    limits = look_limits(total_seconds=0.6, exchange_seconds=0.4, connect_seconds=0.4)
     looker = lab.looker(politeness=slow, limits=limits)
 
     async def look(number: int) -> LookMade:

@@ -18,6 +18,7 @@ from services.ledger.shadow.schema import BadReplay
 from services.runtime.connections import database_connection
 from services.runtime.installation import Installation
 from services.runtime.settings import Database, ExporterSection, Http, Settings, Topics
+from tests.as_configured import database_at
 from tests.commands import takedown
 from tests.integration.ledger_kit import KEYRING, METHOD
 from tests.pgbouncer import pooling, through
@@ -43,7 +44,7 @@ def pooled(pgbouncer_binary: Path, postgres_tcp_dsn: str, tmp_path: Path) -> Ite
 
 
 def pooled_connection(dsn: str, **more: int) -> DatabaseConnection:
-    return DatabaseConnection(dsn, statement_cache=False, **more)
+    return database_at(dsn, statement_cache=False, **more)
 
 
 async def test_the_whole_program_works_behind_it(

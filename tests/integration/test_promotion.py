@@ -17,6 +17,7 @@ from services.exporter.health import Health
 from services.ledger.shadow import schema
 from services.ledger.shadow.promotion import BehindLive, Promoted, Promotion
 from services.ledger.shadow.schema import BadReplay
+from tests.as_configured import ledger_options
 from tests.integration.ledger_kit import (
     KEYRING,
     METHOD,
@@ -51,7 +52,13 @@ async def exchange(dsn: str, act: str, name: str, follow: bool = False) -> Promo
 def start_under(ledger: Lab, method: Methodology) -> Any:
     """Start a consumer under another methodology."""
     consumer = LedgerConsumer(
-        ledger.kafka, ledger.pool, KEYRING, method, Health(), clock, settings=QUICK
+        ledger.kafka,
+        ledger.pool,
+        KEYRING,
+        method,
+        Health(),
+        clock,
+        **ledger_options(settings=QUICK),
     )
     stop = asyncio.Event()
     task = asyncio.create_task(consumer.run(stop))

@@ -9,7 +9,6 @@ import asyncpg
 import pytest
 
 from consumers.ledger.ledger_consumer import LedgerConsumer
-from consumers.ledger.session import LoopSettings
 from schemas.events import Event
 from schemas.methodology import shipped
 from services.core.case import Case
@@ -17,6 +16,7 @@ from services.exporter.health import Health
 from services.ledger import rows
 from services.reports import table, urlhaus
 from services.reports.table import Row
+from tests.as_configured import ledger_options
 from tests.integration.ledger_kit import KEYRING, Lab, clock, pure_digest
 from tests.integration.replay_kit import compared, replayed
 
@@ -99,7 +99,7 @@ async def test_the_reference_holds_live_and_after_every_replay(
 async def live_under(ledger: Lab) -> None:
     """Fold live under the reference's methodology."""
     consumer = LedgerConsumer(
-        ledger.kafka, ledger.pool, KEYRING, METHOD, Health(), clock, settings=LoopSettings()
+        ledger.kafka, ledger.pool, KEYRING, METHOD, Health(), clock, **ledger_options()
     )
     stop = asyncio.Event()
     ledger.running.append((stop, asyncio.create_task(consumer.run(stop))))

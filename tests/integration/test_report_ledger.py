@@ -22,6 +22,7 @@ from services.ledger.pool import DatabaseConnection
 from services.ledger.store import Advance, LedgerStore
 from services.reports.figures import Table
 from services.reports.table import Builder, Choice, build
+from tests.as_configured import database_at
 from tests.integration.ledger_kit import METHOD, START, clock, migrated_pool, stories
 from tests.servers import run_apart
 
@@ -63,7 +64,7 @@ async def fill(dsn: str, events: list[Event]) -> None:
 @pytest.fixture
 async def ledger(postgres_dsn: str) -> DatabaseConnection:
     await fill(postgres_dsn, TOLD)
-    return DatabaseConnection(dsn=postgres_dsn)
+    return database_at(dsn=postgres_dsn)
 
 
 def expected(method: Methodology, cutoff: datetime, choice: Choice | None = None) -> Table:

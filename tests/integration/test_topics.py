@@ -6,7 +6,6 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from consumers.client.connection import KafkaConnection
 from consumers.client.topic_admin import (
     TopicsWrong,
     create_topics,
@@ -16,6 +15,7 @@ from consumers.client.topic_admin import (
 )
 from consumers.record.deadletter import read_dead_letters
 from schemas import topics
+from tests.as_configured import kafka_at
 from tests.conftest import OwnKafka
 from tests.integration.ledger_kit import PARTITIONS, fresh_topics
 from tests.servers import eventually
@@ -65,7 +65,7 @@ async def test_a_missing_topic_is_said(kafka_bootstrap: str) -> None:
 
 async def test_topics_made_a_moment_ago_are_whole(kafka_bootstrap: str) -> None:
     """Who asks right after the topics were made gets every topic with every partition, never some."""
-    kafka = KafkaConnection(kafka_bootstrap)
+    kafka = kafka_at(kafka_bootstrap)
     for _ in range(5):
         names = {f"test.{uuid.uuid4().hex}.{n}": {"retention.ms": "-1"} for n in range(5)}
         await create_topics(kafka, partitions=7, replication=1, contracts=names)
@@ -74,7 +74,7 @@ async def test_topics_made_a_moment_ago_are_whole(kafka_bootstrap: str) -> None:
 
 async def test_dead_letters_without_topics_are_an_error(own_kafka: OwnKafka) -> None:
     """Topics that are missing are said to be, and not taken for topics without dead letters."""
-    kafka = KafkaConnection((await own_kafka()).bootstrap_servers)
+    kafka = kafka_at((await own_kafka()).bootstrap_servers)
     with pytest.raises(TopicsWrong, match="takedown topics create"):
         await read_dead_letters(kafka)
     await create_topics(kafka, partitions=PARTITIONS, replication=1)

@@ -17,6 +17,7 @@ from schemas.events import Event, Fingerprint, LookMade, WatchEntry
 from schemas.topics import OBSERVATIONS, WATCHLIST, all_names
 from schemas.urls import canonical
 from services.runtime import keyfile
+from tests.as_configured import kafka_at
 from tests.conftest import OwnKafka
 from tests.integration.lab import Lab
 from tests.integration.looksites import answer
@@ -26,7 +27,7 @@ from tests.servers import REPOSITORY, eventually
 @pytest.fixture
 async def broker(own_kafka: OwnKafka) -> KafkaConnection:
     server = await own_kafka()
-    connection = KafkaConnection(server.bootstrap_servers)
+    connection = kafka_at(server.bootstrap_servers)
     await create_topics(connection, partitions=3, replication=1, contracts=all_names())
     return connection
 

@@ -12,13 +12,14 @@ from msgspec import Struct
 from schemas.urls import canonical
 from services.probing.dns.resolver import Resolver, ResolverLimits
 from services.probing.guard.guard import Guard
-from services.probing.look.looker import Looker, LookLimits, Target
+from services.probing.look.looker import Looker, Target
 from services.simulation.certificate import careless_context
+from tests.as_configured import look_limits, looker_options
 from tests.blackbox import GET_MODULE, VERIFYING_MODULE, Blackbox, blackbox, dns_module
 from tests.integration.looksites import NameServer, Site
 from tests.operations.blackbox_rows import PAGE, ROWS, Row, page, whole
 
-LIMITS = LookLimits(total_seconds=2.0, exchange_seconds=1.0, connect_seconds=1.0)
+LIMITS = look_limits(total_seconds=2.0, exchange_seconds=1.0, connect_seconds=1.0)
 CASE = "0123456789abcdef0123456789abcdef"
 
 
@@ -82,7 +83,7 @@ def _looker(names: NameServer) -> Looker:
         resolver=Resolver([("127.0.0.1", names.port)], guard, limits),
         vantage="beside",
         clock=lambda: datetime.now(UTC),
-        limits=LIMITS,
+        **looker_options(limits=LIMITS),
     )
 
 

@@ -22,8 +22,9 @@ from services.core.watch_entry import entry_of
 from services.probing.dns.resolver import Resolver, ResolverLimits
 from services.probing.guard.guard import Guard
 from services.probing.limits.gate import DEADLINE, REST
-from services.probing.limits.rates import Deferred, PolitenessLimits
-from services.probing.look.looker import Looker, LookLimits, Target
+from services.probing.limits.rates import Deferred
+from services.probing.look.looker import Looker, Target
+from tests.as_configured import look_limits, looker_options, politeness_limits
 from tests.strategies import event
 
 CASE = "5a5a5a5a" + "0" * 24
@@ -81,14 +82,18 @@ class Eyes:
             resolver=self.resolver,
             vantage=vantage,
             clock=clock.now,
-            limits=LookLimits(exchange_seconds=5.0, connect_seconds=2.0, keepalive_seconds=0.05),
-            politeness=PolitenessLimits(
-                address_per_second=1e6,
-                network_per_second=1e6,
-                address_burst=1000,
-                network_burst=1000,
-                address_concurrency=100,
-                network_concurrency=100,
+            **looker_options(
+                limits=look_limits(
+                    exchange_seconds=5.0, connect_seconds=2.0, keepalive_seconds=0.05
+                ),
+                politeness=politeness_limits(
+                    address_per_second=1e6,
+                    network_per_second=1e6,
+                    address_burst=1000,
+                    network_burst=1000,
+                    address_concurrency=100,
+                    network_concurrency=100,
+                ),
             ),
         )
         self.looker._gate.now = clock.monotonic

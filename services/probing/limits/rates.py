@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from schemas.errors import TakedownError
 
+TOTAL_BURST = 100
 _REMEMBERED = 65_536
 
 
@@ -28,19 +29,19 @@ class PolitenessLimits:
     What hosts ask for themselves is honoured up to the ceilings (`BackOff`).
     """
 
-    address_per_second: float = 2.0
-    address_burst: int = 4
-    address_concurrency: int = 2
-    network_per_second: float = 8.0
-    network_burst: int = 16
-    network_concurrency: int = 8
+    address_per_second: float
+    address_burst: int
+    address_concurrency: int
+    network_per_second: float
+    network_burst: int
+    network_concurrency: int
     total_per_second: float | None = None
-    total_burst: int = 100
+    total_burst: int = TOTAL_BURST
     looks_per_day: int | None = None
-    max_wait_seconds: float = 30.0
+    max_wait_seconds: float
     retry_after_ceiling_seconds: float = 3600.0
     backoff_seconds: float = 5.0
-    backoff_ceiling_seconds: float = 900.0
+    backoff_ceiling_seconds: float
 
 
 class Account:

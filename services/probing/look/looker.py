@@ -66,11 +66,11 @@ class Looker:
         clock: Callable[[], datetime],
         providers: ProviderMap | None = None,
         canary: CanonicalUrl | None = None,
-        canary_interval_seconds: float = 60.0,
+        canary_interval_seconds: float,
         agent: str | None = None,
-        agent_kind: Agent = "identified",
-        limits: LookLimits | None = None,
-        politeness: PolitenessLimits | None = None,
+        agent_kind: Agent,
+        limits: LookLimits,
+        politeness: PolitenessLimits,
         selfcheck: SelfCheck | None = None,
         egress: Egress | None = None,
     ) -> None:
@@ -80,9 +80,8 @@ class Looker:
         self._writer = LookWriter(vantage, providers or ProviderMap(), agent_kind)
         self._clock = clock
         self._agent = agent or identified_agent(None, None)
-        self._limits = limits or LookLimits()
+        self._limits = limits
         self._egress = egress
-        politeness = politeness or PolitenessLimits()
         self._gate = Gate(politeness)
         self._cap = DailyCap(politeness.looks_per_day)
         self._selfcheck = selfcheck or SelfCheck()

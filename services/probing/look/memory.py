@@ -17,6 +17,8 @@ from services.probing.look.handlers import Handler
 # Only until the watch entry says so itself.
 _SERVED_CASES = 20_000
 _SERVED_HOSTS = 20_000
+EXCHANGE_SECONDS = 10.0
+CONTROL_RETRY_SECONDS = 300.0
 _DARKNESS = DarknessLimits()
 
 
@@ -30,16 +32,16 @@ class LookLimits:
     some of these, so that a place without IPv6 can tell that something is gone.
     """
 
-    total_seconds: float = 20.0
-    exchange_seconds: float = 10.0
+    total_seconds: float
+    exchange_seconds: float = EXCHANGE_SECONDS
     connect_seconds: float = 5.0
     addresses_per_family: int = 8
     redirects: int = 3
-    connections_per_host: int = 2
+    connections_per_host: int
     keepalive_seconds: float = 30.0
     control_interval_seconds: float = 86_400.0
     front_interval_seconds: float = 3_600.0
-    control_retry_seconds: float = 300.0
+    control_retry_seconds: float = CONTROL_RETRY_SECONDS
     darkness: DarknessLimits = _DARKNESS
     families: Families = BOTH
 

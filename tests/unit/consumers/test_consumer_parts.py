@@ -11,15 +11,14 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 
 from consumers.client import outages, retry
-from consumers.client.connection import KafkaConnection
 from consumers.client.watchdog import StallDetector
-from consumers.ledger.brake import FloodBrake, FloodOfUnusable
+from consumers.ledger.brake import FloodOfUnusable
 from schemas import sqlfiles
 from schemas.errors import ConfigError
 from schemas.sqlfiles import UnknownQuery
 from services.ledger import migrate, queries
 from services.ledger.migrate import MigrationError
-from services.ledger.pool import DatabaseConnection
+from tests.as_configured import database_at, flood_brake, kafka_at
 
 PLACE = TopicPartition("t", 0)
 PACKAGES = ("services", "consumers")
@@ -30,7 +29,7 @@ PACKAGES = ("services", "consumers")
 
 def test_single_poison_records_pass() -> None:
     """One in three is a nuisance, not a flood."""
-    brake = FloodBrake(ratio=0.5, window=20, consecutive=10)
+    brake = flood_brake(ratio=0.5, window=20, consecutive=10)
     for _ in range(200):
         brake.unusable("bad_json")
         brake.usable(2)
@@ -38,7 +37,7 @@ def test_single_poison_records_pass() -> None:
 
 def test_a_run_trips_the_brake() -> None:
     """The hundredth unusable record in a row stops the line, not the one before."""
-    brake = FloodBrake(consecutive=100)
+    brake = flood_brake(consecutive=100)
     for _ in range(99):
         brake.unusable("bad_json")
     with pytest.raises(FloodOfUnusable, match="100 of them in a row, the last one: bad_json"):
@@ -47,7 +46,7 @@ def test_a_run_trips_the_brake() -> None:
 
 def test_a_flood_names_the_first_record_and_what_to_do() -> None:
     """The batch is in no dead letter: the error itself says where the first record stands, and why."""
-    brake = FloodBrake(consecutive=1)
+    brake = flood_brake(consecutive=1)
     with pytest.raises(FloodOfUnusable) as told:
         brake.unusable("bad_json", "topic t, partition 3, offset 7: bad_json, not JSON")
     assert "Its first is topic t, partition 3, offset 7: bad_json, not JSON." in str(told.value)
@@ -56,7 +55,7 @@ def test_a_flood_names_the_first_record_and_what_to_do() -> None:
 
 def test_a_ratio_trips_the_brake_once_the_window_is_full() -> None:
     """More than half of a full window stops the line; a short history says nothing yet."""
-    brake = FloodBrake(ratio=0.5, window=20, consecutive=10)
+    brake = flood_brake(ratio=0.5, window=20, consecutive=10)
     for _ in range(9):
         brake.unusable("bad_json")
         brake.usable()
@@ -67,7 +66,7 @@ def test_a_ratio_trips_the_brake_once_the_window_is_full() -> None:
 
 def test_an_operator_can_let_a_flood_pass() -> None:
     """Switched off, nothing trips."""
-    brake = FloodBrake(enabled=False, consecutive=2)
+    brake = flood_brake(enabled=False, consecutive=2)
     for _ in range(1000):
         brake.unusable("bad_json")
     assert "run=1000" in repr(brake)
@@ -201,11 +200,9 @@ def test_migrations_are_in_order_and_named() -> None:
 
 def test_no_secret_is_in_a_repr() -> None:
     """Neither the password nor the database's address can get into a log through `repr`."""
-    kafka = KafkaConnection(
-        "127.0.0.1:9092", "SASL_PLAINTEXT", sasl_username="u", sasl_password="hush"
-    )
+    kafka = kafka_at("127.0.0.1:9092", "SASL_PLAINTEXT", sasl_username="u", sasl_password="hush")
     assert "hush" not in repr(kafka)
-    assert "hush" not in repr(DatabaseConnection("postgresql://u:hush@127.0.0.1/x"))
+    assert "hush" not in repr(database_at("postgresql://u:hush@127.0.0.1/x"))
 
 
 @pytest.mark.parametrize(
@@ -219,13 +216,13 @@ def test_no_secret_is_in_a_repr() -> None:
 def test_contradictory_connections_are_refused(options: dict[str, str]) -> None:
     """A protocol without its credentials, or credentials without their protocol, are errors."""
     with pytest.raises(ConfigError):
-        KafkaConnection("127.0.0.1:9092", **options)
+        kafka_at("127.0.0.1:9092", **options)
 
 
 def test_an_unreadable_ca_file_is_a_clear_error(tmp_path: Path) -> None:
     """The message says what to give, and not where it looked."""
     (tmp_path / "ca.pem").write_text("no certificate")
-    kafka = KafkaConnection("127.0.0.1:9092", "SSL", ssl_cafile=str(tmp_path / "ca.pem"))
+    kafka = kafka_at("127.0.0.1:9092", "SSL", ssl_cafile=str(tmp_path / "ca.pem"))
     with pytest.raises(ConfigError, match="PEM"):
         kafka.consumer_options()
 
@@ -233,16 +230,16 @@ def test_an_unreadable_ca_file_is_a_clear_error(tmp_path: Path) -> None:
 def test_a_database_role_must_be_one_of_ours() -> None:
     """SET ROLE takes no free text."""
     with pytest.raises(ConfigError):
-        DatabaseConnection("postgresql:///x", role="postgres; DROP TABLE cases")
+        database_at("postgresql:///x", role="postgres; DROP TABLE cases")
 
 
 def test_a_pgbouncer_gets_neither_prepared_statements_nor_start_up_settings() -> None:
     """What does not survive a transaction pooler is left out."""
-    options = DatabaseConnection("postgresql:///x", statement_cache=False).options()
+    options = database_at("postgresql:///x", statement_cache=False).options()
     assert options == {"dsn": "postgresql:///x", "statement_cache_size": 0}
 
 
 def test_no_role_is_taken_on_a_poolers_connection() -> None:
     """SET ROLE would stay there for whoever is given that connection next: the login has to decide."""
     with pytest.raises(ConfigError, match="log in as a user that is a member"):
-        DatabaseConnection("postgresql:///x", statement_cache=False, role="takedown_exporter")
+        database_at("postgresql:///x", statement_cache=False, role="takedown_exporter")

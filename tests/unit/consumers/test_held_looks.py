@@ -6,9 +6,10 @@ from typing import Any
 
 from consumers.prober.assignment import Assignment
 from consumers.prober.in_flight import InFlightLooks
-from consumers.prober.options import ProberSettings, ProberVantage
+from consumers.prober.options import ProberVantage
 from schemas.topics import WATCHLIST
 from services.exporter import metrics
+from tests.as_configured import prober_settings
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -50,7 +51,7 @@ def watching(flights: Any) -> Assignment:
         None,  # type: ignore[arg-type]
         ProberVantage(name="held-test", role="first", methodologies={}, watchlist=WATCHLIST),
         flights,
-        settings=ProberSettings(concurrency=4, looks_per_second=1e6),
+        settings=prober_settings(concurrency=4, looks_per_second=1e6),
         clock=lambda: NOW,
         turned=lambda: None,
     )

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 
-from consumers.client.connection import KafkaConnection
 from consumers.client.outages import OutageRetry
 from consumers.client.watchdog import OpenTransactions
-from consumers.ledger.session import LoopSettings, Rebalances, Session
+from consumers.ledger.session import Rebalances, Session
 from consumers.record import source
 from consumers.record.source import EvidenceGone, KafkaSource, SourceSilent
 from services.ledger.store import Claim
+from tests.as_configured import kafka_at, loop_settings
 
 PLACE, OTHER = TopicPartition("t", 0), TopicPartition("t", 1)
 
@@ -87,7 +87,7 @@ async def turned(client: Client, **settings: Any) -> tuple[Session[Any], Batches
         handler,  # type: ignore[arg-type]
         Turns(),
         rebalances=rebalances,
-        settings=LoopSettings(poll_seconds=0.0, **settings),
+        settings=loop_settings(poll_seconds=0.0, **settings),
         retry=OutageRetry("ledger"),
     )
     session._claims, session._fetched = {PLACE: Claim(4, 1)}, {PLACE: 4}
@@ -143,7 +143,7 @@ class Silent(Client):
 
 async def read(end: int, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     monkeypatch.setattr(source, "_SILENT_POLLS", 3)
-    reader = KafkaSource(KafkaConnection("192.0.2.1:9092"))
+    reader = KafkaSource(kafka_at("192.0.2.1:9092"))
     reader._consumer = Silent(end)
     return [batch async for batch in reader.read((PLACE.topic, PLACE.partition), 0, 20)]
 

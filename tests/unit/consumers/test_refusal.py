@@ -8,7 +8,6 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
-from consumers.ledger.brake import FloodBrake
 from consumers.ledger.ledger_consumer import LedgerHandler
 from consumers.record.admission import Admission
 from consumers.record.refusal import is_fault_of_event
@@ -23,6 +22,7 @@ from schemas.urls import canonical
 from services.core.machines import IllegalTransition
 from services.ledger.shadow.schema import Unit
 from services.ledger.store import BatchResult, Claim
+from tests.as_configured import flood_brake
 from tests.strategies import START, look
 
 KEYS = Keyring(naming=b"n" * 32, sealing={"k1": b"s" * 32}, active="k1")
@@ -70,7 +70,7 @@ class Store:
 async def live(error: Exception) -> list[tuple[int, str, str]]:
     """Give what the ledger sends to the dead letters."""
     letters, tp = Letters(), TopicPartition(TOPIC, HOME)
-    handler = LedgerHandler(Store(error), Admission(KEYS), letters, FloodBrake())  # type: ignore[arg-type]
+    handler = LedgerHandler(Store(error), Admission(KEYS), letters, flood_brake())  # type: ignore[arg-type]
     await handler.write(handler.prepare(RECORDS, {tp: Claim(0, 1)}, {tp: len(RECORDS)}))  # type: ignore[arg-type]
     return letters.reasons
 

@@ -5,7 +5,8 @@ import asyncio
 from aiokafka.structs import TopicPartition
 
 from consumers.client.outages import OutageRetry
-from consumers.ledger.session import LoopSettings, Rebalances, Session
+from consumers.ledger.session import Rebalances, Session
+from tests.as_configured import loop_settings
 
 PLACES = {TopicPartition("t", 0), TopicPartition("t", 1)}
 
@@ -42,7 +43,7 @@ def session(client: Client, rebalances: Rebalances) -> Session[object]:
         None,
         Turns(),
         rebalances=rebalances,
-        settings=LoopSettings(),
+        settings=loop_settings(),
         retry=OutageRetry("ledger"),
     )
 

@@ -10,19 +10,6 @@ ROOT = Path(__file__).parents[3]
 FIELDS = {setting.field for setting in catalogue()}
 ASSEMBLY = ("services/runtime", "services/cli")
 RECEIVERS = ("services", "consumers")
-# Callables that still state a default of their own; to be emptied, never to be added to.
-REMAINING = {
-    "DatabaseConnection",
-    "FloodBrake",
-    "Guard",
-    "KafkaConnection",
-    "LookLimits",
-    "Looker",
-    "LoopSettings",
-    "PolitenessLimits",
-    "Prober",
-    "ProberSettings",
-}
 
 
 def trees(*folders: str) -> Iterator[tuple[str, ast.Module]]:
@@ -68,10 +55,14 @@ def defaults(tree: ast.Module) -> Iterator[tuple[str, str, ast.expr]]:
 
 
 def is_stated(default: ast.expr) -> bool:
-    """Tell a default from `None` and from a `field` that has none."""
+    """Tell a default from `None`, from an empty list and from a `field` that has none: they set nothing."""
     if isinstance(default, ast.Call) and ast.unparse(default.func) == "field":
-        return any(keyword.arg in ("default", "default_factory") for keyword in default.keywords)
-    return not (isinstance(default, ast.Constant) and default.value is None)
+        return any(
+            keyword.arg == "default_factory"
+            or (keyword.arg == "default" and is_stated(keyword.value))
+            for keyword in default.keywords
+        )
+    return ast.unparse(default) not in ("None", "()")
 
 
 def parameters(
@@ -85,40 +76,18 @@ def parameters(
             yield place.arg, default
 
 
-def number(value: ast.expr) -> float | None:
-    """The value of a number or of a product of numbers; None for everything else."""
-    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult):
-        left, right = number(value.left), number(value.right)
-        return None if left is None or right is None else left * right
-    plain = isinstance(value, ast.Constant) and type(value.value) in (int, float)
-    return value.value if plain else None
-
-
-def second_defaults() -> Iterator[tuple[str, str, str, ast.expr]]:
-    """(callable, parameter, field, default) for every default beside that of a setting."""
+def second_defaults() -> Iterator[tuple[str, str]]:
+    """(callable, parameter) for every default beside that of a setting."""
     pairs = configured()
     assert ("Exporter", "interval_seconds") in pairs
     for path, tree in trees(*RECEIVERS):
         if not path.startswith("services/runtime/settings/"):
             for name, parameter, value in defaults(tree):
                 if (name, parameter) in pairs and is_stated(value):
-                    yield name, parameter, pairs[name, parameter], value
+                    yield name, parameter
 
 
 def test_defaults_of_settings_are_stated_once() -> None:
     """What the program passes on from a setting has no second default where it is received."""
-    repeated = {f"{name}({parameter})" for name, parameter, _, _ in second_defaults()}
-    assert {text for text in repeated if text.partition("(")[0] not in REMAINING} == set()
-
-
-def test_defaults_that_are_stated_twice_are_equal() -> None:
-    """As long as a number is the default of a setting in a second place, both are equal."""
-    stated: dict[str, set[object]] = {}
-    for setting in catalogue():
-        stated.setdefault(setting.field, set()).add(setting.default)
-    different = [
-        f"{name}({parameter}={ast.unparse(value)})"
-        for name, parameter, field, value in second_defaults()
-        if number(value) is not None and number(value) not in stated[field]
-    ]
-    assert different == []
+    repeated = {f"{name}({parameter})" for name, parameter in second_defaults()}
+    assert repeated == set()

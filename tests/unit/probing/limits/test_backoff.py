@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from services.probing.limits import backoff
 from services.probing.limits.backoff import BackOff, retry_after_seconds
-from services.probing.limits.rates import PolitenessLimits
+from tests.as_configured import politeness_limits
 
-LIMITS = PolitenessLimits()
+LIMITS = politeness_limits()
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -6,9 +6,9 @@ import dataclasses
 import pytest
 
 from services.probing.limits.gate import CONFIRMING, DEADLINE, REST, Deferred, Gate
-from services.probing.limits.rates import PolitenessLimits
+from tests.as_configured import politeness_limits
 
-LIMITS = PolitenessLimits(
+LIMITS = politeness_limits(
     address_per_second=1.0,
     address_burst=2,
     network_per_second=2.0,
@@ -20,7 +20,7 @@ LIMITS = PolitenessLimits(
 async def test_places_are_first_come_first_served() -> None:
     """No more than the places of an address are taken at once, in order of arrival."""
     gate = Gate(
-        PolitenessLimits(address_per_second=1e6, address_burst=100, address_concurrency=2),
+        politeness_limits(address_per_second=1e6, address_burst=100, address_concurrency=2),
         monotonic=lambda: 0.0,
     )
     order: list[int] = []
@@ -40,7 +40,7 @@ async def test_places_are_first_come_first_served() -> None:
 async def test_a_cancelled_look_gives_its_place_back() -> None:
     """Cancelling looks that wait or hold leaves no place taken and nobody in line."""
     gate = Gate(
-        PolitenessLimits(address_per_second=1e6, address_burst=100, address_concurrency=1),
+        politeness_limits(address_per_second=1e6, address_burst=100, address_concurrency=1),
         monotonic=lambda: 0.0,
     )
     await gate.acquire("192.0.2.1")
@@ -61,7 +61,7 @@ async def test_a_cancelled_look_gives_its_place_back() -> None:
 async def test_a_look_that_is_cancelled_as_its_turn_comes_gives_it_back() -> None:
     """A place that was granted in the same turn of the loop as the cancellation is not lost."""
     gate = Gate(
-        PolitenessLimits(address_per_second=1e6, address_burst=100, address_concurrency=1),
+        politeness_limits(address_per_second=1e6, address_burst=100, address_concurrency=1),
         monotonic=lambda: 0.0,
     )
     await gate.acquire("192.0.2.1")
@@ -77,7 +77,7 @@ async def test_a_look_that_is_cancelled_as_its_turn_comes_gives_it_back() -> Non
 async def test_the_most_urgent_goes_first() -> None:
     """A near deadline passes a confirmation, that passes the rest; equals go in order of arrival."""
     gate = Gate(
-        PolitenessLimits(address_per_second=1e6, address_burst=100, address_concurrency=1),
+        politeness_limits(address_per_second=1e6, address_burst=100, address_concurrency=1),
         monotonic=lambda: 0.0,
     )
     order: list[str] = []
@@ -99,7 +99,7 @@ async def test_the_most_urgent_goes_first() -> None:
 async def test_a_slow_address_holds_up_no_other_of_its_network() -> None:
     """Who waits for one address of a network lets those for its other addresses pass."""
     gate = Gate(
-        PolitenessLimits(address_per_second=1e6, address_burst=100, address_concurrency=1),
+        politeness_limits(address_per_second=1e6, address_burst=100, address_concurrency=1),
         monotonic=lambda: 0.0,
     )
     await gate.acquire("192.0.2.1")
@@ -114,7 +114,7 @@ async def test_a_slow_address_holds_up_no_other_of_its_network() -> None:
 async def test_the_line_moves_with_the_rate() -> None:
     """Whoever waits for a rate alone goes on by itself once it allows it."""
     gate = Gate(
-        PolitenessLimits(
+        politeness_limits(
             address_per_second=200.0,
             address_burst=1,
             address_concurrency=9,
@@ -129,7 +129,7 @@ async def test_the_line_moves_with_the_rate() -> None:
 
 async def test_those_behind_a_long_line_are_deferred_at_once() -> None:
     """What the rate can't serve in time is refused before it waits; a higher priority looks past the line."""
-    limits = PolitenessLimits(address_per_second=1.0, address_burst=1, max_wait_seconds=3.0)
+    limits = politeness_limits(address_per_second=1.0, address_burst=1, max_wait_seconds=3.0)
     gate = Gate(limits, monotonic=lambda: 0.0)
     await gate.acquire("192.0.2.1")
     tasks = [asyncio.create_task(gate.acquire("192.0.2.1")) for _ in range(3)]

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.probing.limits.rates import Politeness, PolitenessLimits, network_of
+from services.probing.limits.rates import Politeness, network_of
+from tests.as_configured import politeness_limits
 
-LIMITS = PolitenessLimits(
+LIMITS = politeness_limits(
     address_per_second=1.0,
     address_burst=2,
     network_per_second=2.0,
@@ -44,12 +45,12 @@ def test_a_network_is_asked_at_its_rate() -> None:
 
 def test_all_together_are_asked_at_the_global_rate() -> None:
     """The global cap counts every address, wherever it is; without one there is none."""
-    core = Politeness(PolitenessLimits(total_per_second=10.0, total_burst=2))
+    core = Politeness(politeness_limits(total_per_second=10.0, total_burst=2))
     assert core.enter("192.0.2.1", 0.0)
     assert core.enter("198.51.100.1", 0.0)
     assert not core.enter("203.0.113.1", 0.0)
     assert core.wait("203.0.113.1", 0.0) == pytest.approx(0.1)
-    free = Politeness(PolitenessLimits())
+    free = Politeness(politeness_limits())
     assert all(free.enter(f"192.0.{n}.1", 0.0) for n in range(255))
 
 
@@ -60,7 +61,7 @@ def test_all_together_are_asked_at_the_global_rate() -> None:
 def test_no_window_holds_more_than_the_rate_and_a_burst(steps, burst: int) -> None:
     """Whatever the arrivals, an address gets at most rate x window + burst in any window."""
     core = Politeness(
-        PolitenessLimits(address_per_second=1.0, address_burst=burst, network_per_second=1e9)
+        politeness_limits(address_per_second=1.0, address_burst=burst, network_per_second=1e9)
     )
     now, sent = 0.0, {n: [] for n in range(4)}
     for pause, number in steps:

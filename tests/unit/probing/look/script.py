@@ -19,6 +19,7 @@ from services.probing.limits.gate import REST, Deferred, Priority
 from services.probing.look import operations as op
 from services.probing.look.memory import LookLimits, Memory, Target
 from services.probing.look.visit import Provider, Visit, no_provider
+from tests.as_configured import look_limits
 
 ADDRESS = "127.0.0.1"
 CASE = "0123456789abcdef" * 2
@@ -100,7 +101,7 @@ class Script:
         self.names = dict(names or {})
         self.name_servers = name_servers
         self.now = 0.0
-        self.limits = limits or LookLimits()
+        self.limits = limits or look_limits()
         self.memory = Memory.within(self.limits)
         self.requests: list[Request] = []
         self.rules: list[str] = []

@@ -3,7 +3,7 @@
 import pytest
 
 from services.probing.limits.gate import Deferred
-from services.probing.look.memory import LookLimits
+from tests.as_configured import look_limits
 from tests.unit.probing.look.script import Host, Reply, Request, Script, fault, missing, picture
 
 URL = "http://pics.example/img/a7f3.jpg"
@@ -62,7 +62,7 @@ def test_a_second_address_of_one_provider_is_not_asked() -> None:
 def test_addresses_beyond_the_cap_keep_it_undetermined() -> None:
     """Gone on the addresses that were asked is not gone while others were left out."""
     names = {"pics.example": tuple(f"127.0.1.{n}" for n in range(1, 7))}
-    script = Script(missing, names=names, limits=LookLimits(addresses_per_family=4))
+    script = Script(missing, names=names, limits=look_limits(addresses_per_family=4))
     look = script.look(URL)
     assert (look.reason, len(look.verdicts)) == ("gone_on_some", 4)
 
@@ -70,7 +70,7 @@ def test_addresses_beyond_the_cap_keep_it_undetermined() -> None:
 def test_a_family_without_a_route_is_not_asked() -> None:
     """A vantage without IPv6 can tell that a URL is gone."""
     names = {"pics.example": ("127.0.0.1", "::1")}
-    script = Script(missing, names=names, limits=LookLimits(families=frozenset({4})))
+    script = Script(missing, names=names, limits=look_limits(families=frozenset({4})))
     look = script.look(URL)
     assert (look.verdict, set(look.verdicts)) == ("removed", {"127.0.0.1"})
 
