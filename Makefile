@@ -47,7 +47,7 @@ types: $(VENV)/.ready
 	@$(BIN)/mypy
 
 unit: $(VENV)/.ready
-	@$(BIN)/python -m pytest -q tests/unit
+	@$(BIN)/python -m pytest -q -n 2 tests/unit
 
 bench: servers tools ## Run the benchmarks, print their figures, write build/bench.json
 	@$(BIN)/python -m tests.benchmarks
