@@ -67,7 +67,15 @@ _OF_CASE: Mapping[str, Callable[[Case], Any]] = {
     "not_measurable": lambda case: case.not_measurable,
     "erased": lambda case: case.erased,
     "notices": lambda case: [
-        (n.notice_id, n.provider, n.sent_at, n.delivered_at, n.failed_at, n.acknowledged_at)
+        (
+            n.notice_id,
+            n.provider,
+            n.spell,
+            n.sent_at,
+            n.delivered_at,
+            n.failed_at,
+            n.acknowledged_at,
+        )
         for n in case.notices.values()
     ],
     "last_event": lambda case: (case.last_time, case.last_id),
