@@ -30,7 +30,7 @@ from services.runtime.keyfile import load_keyring
 from services.runtime.settings import Settings
 
 _SHOWN = 20
-_KEPT = 1_000
+_MOST_REFUSALS = 1_000
 # Events looked for in the ledger at once: what bounds the memory of a large dump.
 _LOOKED_FOR = 20_000
 
@@ -91,7 +91,7 @@ def count_rows(rows: Iterable[list[Event] | dump.RefusedRow]) -> Readable:
             readable.events += len(row)
             continue
         readable.refused += 1
-        if len(readable.refusals) < _KEPT:
+        if len(readable.refusals) < _MOST_REFUSALS:
             readable.refusals.append(row)
     return readable
 
