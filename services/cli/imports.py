@@ -76,7 +76,7 @@ def urlhaus(file: Path, wait: bool, wait_seconds: float, dry_run: bool, as_json:
             run_async(lambda: _send(settings, again, count, wait_seconds if wait else None))
     sent, in_ledger = not dry_run, wait and not dry_run
     if as_json:
-        print_json({**_summary(readable), "cutoff": cutoff, "sent": sent, "in_ledger": in_ledger})
+        print_json({**_as_json(readable), "cutoff": cutoff, "sent": sent, "in_ledger": in_ledger})
     else:
         _print(readable, cutoff, "checked" if dry_run else "in the ledger" if wait else "sent")
     return REFUSED if readable.refused else 0
@@ -116,7 +116,7 @@ async def _send(
         )
 
 
-def _summary(readable: Readable) -> dict[str, object]:
+def _as_json(readable: Readable) -> dict[str, object]:
     return {
         "rows": readable.rows,
         "events": readable.events,
