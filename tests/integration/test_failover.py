@@ -129,7 +129,9 @@ async def test_events_flow_again_after_a_promotion(kafka_bootstrap: str, servers
         health, stop, begun = Health(), asyncio.Event(), asyncio.Event()
         roles = [
             asyncio.create_task(ready(servers.dsn(), health, stop, begun)),
-            asyncio.create_task(Relay(ledger.kafka, ledger.pool, Health()).run(stop)),
+            asyncio.create_task(
+                Relay(ledger.kafka, ledger.pool, Health(), batch_records=20).run(stop)
+            ),
         ]
         await begun.wait()
         assert await said(health) == (True, "takes writes")

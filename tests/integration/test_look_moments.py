@@ -177,9 +177,10 @@ async def test_content_between_two_walls_tells_nothing_apart(lab: Lab) -> None:
     site.missing = WALL
     looker, url = lab.looker(), f"http://a.example:{site.port}"
     assert (await lab.look(f"{url}/x", looker)).reason == "never_seen_served"
-    # Served while the sibling of a moment ago is still believed.
+    # Served while there is no wall: its sibling is asked anew, and is missing.
+    site.missing = answer(404)
     assert (await lab.look(f"{url}/y", looker, case_id="d" * 32)).verdict == "online"
-    site.scripts["/y"] = WALL
+    site.scripts["/y"] = site.missing = WALL
     made = await lab.look(f"{url}/y", looker, case_id="d" * 32, **KNOWN)
     assert (made.verdict, made.reason) == ("undetermined", "suspected_wall")
 
@@ -206,10 +207,11 @@ async def test_a_wall_by_redirect_with_content_between(lab: Lab) -> None:
     site.missing = to("/welcome")
     looker, url = lab.looker(), f"http://a.example:{site.port}"
     assert (await lab.look(f"{url}/x", looker, known_online=True)).reason == "redirect_shared"
+    site.missing = answer(404)
     assert (await lab.look(f"{url}/y", looker, case_id="d" * 32)).verdict == "online"
-    site.scripts["/y"] = to("/welcome")
+    site.scripts["/y"] = site.missing = to("/welcome")
     made = await lab.look(f"{url}/y", looker, case_id="d" * 32, **KNOWN)
-    assert (made.verdict, made.reason) == ("undetermined", "redirect_shared")
+    assert (made.verdict, made.reason) == ("undetermined", "suspected_replaced")
 
 
 @pytest.mark.parametrize("renewal", [None, answer(503)], ids=["plain", "503"])
@@ -239,7 +241,7 @@ async def test_a_soft_404_is_told_apart_for_longer_than_a_day(
     ids=["page of about that length", "page", "404"],
 )
 async def test_what_it_costs_to_tell_apart(lab: Lab, missing: Script, most: int) -> None:
-    """The first look asks by GET, and once more, where siblings are served; no later look asks more than once."""
+    """The first look asks by GET, and once more, where siblings are served; later ones without a baseline ask one."""
     site = await lab.site(x=REAL, y=REAL)
     site.missing = missing
     url = f"http://a.example:{site.port}"
@@ -247,7 +249,7 @@ async def test_what_it_costs_to_tell_apart(lab: Lab, missing: Script, most: int)
     assert len(site.asked) == most
     await lab.look(f"{url}/x")
     await lab.look(f"{url}/y", case_id="d" * 32)
-    assert len(site.asked) == most + 2
+    assert len(site.asked) == most + 4
 
 
 async def test_what_get_says_is_compared_with_what_get_said(lab: Lab) -> None:

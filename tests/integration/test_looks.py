@@ -288,7 +288,7 @@ async def test_redirect_to_root_by_everything(lab: Lab) -> None:
 
 
 async def test_soft_404_host(lab: Lab) -> None:
-    """What is answered as everything is was never seen; a random sibling is asked for once by each method."""
+    """What is answered as everything is was never seen: each look asks a sibling, by HEAD the first one alone."""
     site = await lab.site()
     site.missing = answer(200, content_type="text/html", content_length="512")
     url = f"http://a.example:{site.port}/folder/x.jpg"
@@ -296,7 +296,7 @@ async def test_soft_404_host(lab: Lab) -> None:
         made = await lab.look(url)
         assert (made.verdict, made.reason) == ("undetermined", "never_seen_served")
     others = [asked for asked in site.asked if asked.target != "/folder/x.jpg"]
-    assert [asked.method for asked in others] == ["HEAD", "GET"]
+    assert [asked.method for asked in others] == ["HEAD", "GET", "GET", "GET"]
     for asked in others:
         assert re.fullmatch(r"/folder/[0-9a-f]{16}\.jpg", asked.target)
 
@@ -310,12 +310,12 @@ async def test_soft_404_host_without_telling_headers(lab: Lab) -> None:
 
 
 async def test_many_looks_share_one_control(lab: Lab) -> None:
-    """Concurrent first looks at one host ask for one sibling."""
+    """Concurrent first looks at one host share siblings: those that were asked after their URL."""
     site = await lab.site(**{f"x{n}": answer(200) for n in range(10)})
     looks = [lab.look(f"http://a.example:{site.port}/x{n}") for n in range(10)]
     made = await asyncio.gather(*looks)
     assert {"online"} == {look.verdict for look in made}
-    assert len(site.asked) == 11
+    assert 11 <= len(site.asked) < 20
 
 
 async def test_parked_name(lab: Lab) -> None:
