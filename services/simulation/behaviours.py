@@ -46,7 +46,6 @@ class Behaviour(StrEnum):
     OK_TLS_ASKS = "ok_tls_asks"
     GONE_404 = "gone_404"
     GONE_410 = "gone_410"
-    GONE_EMPTY = "gone_empty"
     SOFT_ROOT = "soft_root"
     SOFT_PATH = "soft_path"
     SOFT_SAME = "soft_same"

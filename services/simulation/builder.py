@@ -37,8 +37,8 @@ from services.simulation.world import (
 K = TypeVar("K")
 IPV6 = str(IPv6Network(IPV6_NETWORK)[0])
 _ALONE_IN_A_NETWORK = 200
-# Where the id of a URL stands: in the name of a file, in the query, in a segment of the path.
-_SHAPES = ("/i/{}.jpg", "/i/{}.jpg", "/i/{}.jpg", "/view.php?id={}", "/g/{}/photo.jpg")
+# Where the id of a URL stands: in the name of a file, or in the query.
+_SHAPES = ("/i/{}.jpg", "/i/{}.jpg", "/i/{}.jpg", "/view.php?id={}")
 REPORTERS = ("Meldpunt Voorbeeld", "Hotline Exempel", "Trusted Flagger Muster")
 
 

@@ -146,7 +146,6 @@ def _to_head(behaviour: Behaviour, request: Request) -> ScriptedReply | None:
 
 
 _IN_PLACE = {
-    Behaviour.GONE_EMPTY: ("image/jpeg", 0),
     Behaviour.WALL_200: ("text/html", 2200),
     Behaviour.WALL_ROOT: ("text/html", 2200),
     Behaviour.WALL_EMPTY: ("text/html", 0),

@@ -116,7 +116,7 @@ def _soft_redirect(t: _Teller) -> None:
 
 
 def _soft_same(t: _Teller) -> None:
-    t.remove(_prompt_at(t), t.rng.choice((Behaviour.SOFT_SAME, Behaviour.GONE_EMPTY)))
+    t.remove(_prompt_at(t), Behaviour.SOFT_SAME)
 
 
 def _domain(t: _Teller) -> None:

@@ -218,7 +218,6 @@ STATUSES = {
     Behaviour.OK_HEAD_EMPTY: 200,
     Behaviour.OK_HEAD_BARE: 200,
     Behaviour.OK_AGENT_404: 200,
-    Behaviour.GONE_EMPTY: 200,
     Behaviour.WALL_200: 200,
     Behaviour.WALL_ROOT: 302,
     Behaviour.WALL_EMPTY: 200,
@@ -326,14 +325,6 @@ async def test_a_wall_is_in_the_place_of_everything(net, wall):
             seen.append((answer.status, answer.headers["Content-Length"]))
     assert seen[0] == seen[1]
     assert (seen[2] == seen[0]) is (wall != "wall_root")
-
-
-async def test_a_file_that_is_emptied(net):
-    """A removal may leave a file of no bytes, while other paths are missing."""
-    net.offset = CHANGE
-    async with await net.ask(name_of(Behaviour.GONE_EMPTY), method="GET") as answer:
-        assert (answer.status, answer.headers["Content-Length"]) == (200, "0")
-    assert await net.status(name_of(Behaviour.GONE_EMPTY), "/i/never-was.jpg") == 404
 
 
 @pytest.mark.parametrize(("behaviour", "where"), [("soft_root", "/"), ("soft_path", "/404.html")])
