@@ -33,8 +33,11 @@ gauntlet: servers ## The demo's worst day, under each of five conditions: about 
 	@$(BIN)/python -m tests.acceptance.gauntlet
 
 test: servers tools ## Run every test on real Kafka, Postgres and Prometheus
+	@# The gauntlet by itself: its hours last two seconds, so that other tests beside it would be its delays.
+	@$(BIN)/python -m pytest -q tests/acceptance/test_gauntlet.py
 	@# The long tests first: they would make the end wait for them.
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=12 \
+	    --ignore tests/acceptance/test_gauntlet.py \
 	    tests/acceptance tests/operations tests/integration tests/realservers tests/contract tests/unit
 
 check: $(VENV)/.ready ## Lint, types, imports and unit tests: under a minute, no server
