@@ -65,7 +65,7 @@ _REMOVED: _Rows = {
     ),
     "host_dark": (
         "host",
-        "For hours the host served nothing: refused, timed out, closed without an answer, 5xx, 421, or a TLS server "
+        "For hours the host served nothing: refused, timed out, 5xx, 421, or a TLS server "
         "that does not know the name, its front page too. "
         "Confirms only from several vantages over a longer span (`host_dark_span`).",
     ),
@@ -232,7 +232,7 @@ NETWORK_FAULTS = frozenset(
 DARK_FAULTS = frozenset(
     {
         *("connect_refused", "connect_timeout", "unreachable", "response_timeout"),
-        *("tls_timeout", "server_error", "disconnected", "misdirected", "tls_unrecognized_name"),
+        *("tls_timeout", "server_error", "misdirected", "tls_unrecognized_name"),
     }
 )
 """Reasons of which a host is dark if it gives nothing else, as 503 without a time;

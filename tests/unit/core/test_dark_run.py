@@ -21,7 +21,7 @@ NOT_THE_HOST = frozenset(
         *("dns_timeout", "dns_refused", "dns_broken", "dns_disagree", "egress_failed"),
         *("dns_filtered", "dns_unproven"),
         *("address_refused", "not_measurable", "vantage_blind"),
-        *("disconnected", "misdirected", "tls_unrecognized_name"),
+        *("misdirected", "tls_unrecognized_name"),
     }
 )
 
