@@ -298,13 +298,13 @@ async def test_what_may_be_meant_for_us_alone_is_no_dark(lab: Lab, script: Scrip
 
 @pytest.mark.parametrize(
     "script",
-    [answer(503), answer(530), answer(421), raw(b"")],
-    ids=["503", "530", "421", "closed"],
+    [answer(503), answer(530), answer(421)],
+    ids=["503", "530", "421"],
 )
 async def test_a_balancer_without_a_server_is_dark_where_its_front_page_is(
     lab: Lab, script: Script
 ) -> None:
-    """No server for the name: 503 that names no time, 530, 421, or closed without an answer, by the front page too."""
+    """No server for the name: 503 that names no time, 530 or 421, by the front page too."""
     site = await lab.site()
     site.missing, site.scripts["/"] = script, FRONT
     url = f"http://a.example:{site.port}/x"
