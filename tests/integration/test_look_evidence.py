@@ -13,7 +13,7 @@ from services.probing.look.darkness import DarknessLimits
 from services.probing.look.looker import Deferred, Target
 from tests.as_configured import look_limits
 from tests.integration.lab import FAST, RUDE, Lab
-from tests.integration.looksites import Script, answer, raw, reset, silent
+from tests.integration.looksites import Script, answer, reset, silent
 
 IMAGE = {"content_type": "image/jpeg", "content_length": "48213", "etag": '"5e"'}
 PAGE = {"content_type": "text/html", "content_length": "512"}
