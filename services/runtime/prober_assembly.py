@@ -25,12 +25,19 @@ from services.probing.limits.rates import TOTAL_BURST, PolitenessLimits
 from services.probing.look.darkness import DarknessLimits
 from services.probing.look.identity import NEUTRAL_AGENT, identified_agent, require_identity
 from services.probing.look.looker import Looker
-from services.probing.look.memory import CONTROL_RETRY_SECONDS, EXCHANGE_SECONDS, LookLimits
+from services.probing.look.memory import (
+    CONTROL_RETRY_SECONDS,
+    EXCHANGE_SECONDS,
+    FRONT_INTERVAL_SECONDS,
+    LookLimits,
+)
 from services.runtime.endpoints import read_endpoints
 from services.runtime.kafka_login import kafka_connection
 from services.runtime.keyfile import load_keyring
 from services.runtime.methods import methodology
 from services.runtime.settings import Probe, Settings, operator_of, split_nameserver
+
+_FRONTS_IN_THE_DARK = 6
 
 
 @asynccontextmanager
@@ -153,16 +160,23 @@ def _resolving(probe: Probe, method: Methodology) -> ResolverLimits:
 
 
 def _limits(probe: Probe, method: Methodology) -> LookLimits:
+    darkness = DarknessLimits.within(method.host_dark_span)
     return LookLimits(
         total_seconds=probe.timeout_seconds,
         exchange_seconds=min(EXCHANGE_SECONDS, probe.timeout_seconds),
         connect_seconds=min(probe.connect_seconds, probe.timeout_seconds),
         # A request that the rate limits admit must not wait again for a connection, and time out there.
         connections_per_host=_share(probe, probe.address_concurrency),
-        darkness=DarknessLimits.within(method.host_dark_span),
+        darkness=darkness,
+        front_interval_seconds=_front_interval(darkness),
         control_retry_seconds=_retry(method),
         families=families_of(probe),
     )
+
+
+def _front_interval(darkness: DarknessLimits) -> float:
+    """Believe a front page for so short a time that one that lived before its host went dark does not hide that."""
+    return min(FRONT_INTERVAL_SECONDS, darkness.seconds / _FRONTS_IN_THE_DARK)
 
 
 def _retry(method: Methodology) -> float:

@@ -19,6 +19,7 @@ _SERVED_CASES = 20_000
 _SERVED_HOSTS = 20_000
 EXCHANGE_SECONDS = 10.0
 CONTROL_RETRY_SECONDS = 300.0
+FRONT_INTERVAL_SECONDS = 3600.0
 _DARKNESS = DarknessLimits()
 
 
@@ -40,7 +41,7 @@ class LookLimits:
     connections_per_host: int
     keepalive_seconds: float = 30.0
     control_interval_seconds: float = 86_400.0
-    front_interval_seconds: float = 3_600.0
+    front_interval_seconds: float = FRONT_INTERVAL_SECONDS
     control_retry_seconds: float = CONTROL_RETRY_SECONDS
     darkness: DarknessLimits = _DARKNESS
     families: Families = BOTH

@@ -57,6 +57,16 @@ def test_the_prober_waits_an_eighth_of_what_the_methodology_asks() -> None:
     assert DarknessLimits.within(timedelta(hours=8)).seconds == HOUR
 
 
+def test_a_front_page_of_before_the_dark_is_soon_asked_again() -> None:
+    """An hour of the six that make a host dark, and as much less where those are fewer: else it lived for ever."""
+    fronts = {
+        prober_assembly._limits(Probe(), method).front_interval_seconds
+        for method in shipped().values()
+    }
+    assert fronts == {HOUR}
+    assert prober_assembly._limits(Probe(), TWO_VANTAGES).front_interval_seconds == 0.25
+
+
 def test_a_confirming_look_asks_again_for_a_control_that_got_lost() -> None:
     """Five minutes at the Dutch cadence, and where nothing confirms; as much less as the cadence is denser."""
     named = {method.id: method for method in (*shipped().values(), TWO_VANTAGES)}
