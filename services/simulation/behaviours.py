@@ -1,4 +1,4 @@
-"""What a host can do to a look, as data: more than fifty behaviours and what each says about the material.
+"""What a host can do to a look, as data: more than seventy behaviours and what each says about the material.
 
 `shows` is the truth's side of a behaviour: ABSENT means that the material is gone, PRESENT that it is served, and
 HIDDEN that nobody can tell from outside; the plan of the case says what is true meanwhile.
@@ -44,19 +44,27 @@ class Behaviour(StrEnum):
     OK_ONE_RESET = "ok_one_reset"
     OK_TLS = "ok_tls"
     OK_TLS_ASKS = "ok_tls_asks"
+    OK_SPELLED_404 = "ok_spelled_404"
+    OK_REENCODED = "ok_reencoded"
     GONE_404 = "gone_404"
     GONE_410 = "gone_410"
+    GONE_403 = "gone_403"
+    GONE_EMPTIED = "gone_emptied"
     SOFT_ROOT = "soft_root"
     SOFT_PATH = "soft_path"
     SOFT_SAME = "soft_same"
     PARKED_302 = "parked_302"
     PARKED_CNAME = "parked_cname"
     PLACEHOLDER = "placeholder"
+    PLACEHOLDER_302 = "placeholder_302"
+    SORRY_UNSEEN = "sorry_unseen"
+    NODES = "nodes"
     GEO_404 = "geo_404"
     GEO_403 = "geo_403"
     GEO_451 = "geo_451"
     WALLED_404 = "walled_404"
     WALL_200 = "wall_200"
+    WALL_PAGE = "wall_page"
     WALL_ROOT = "wall_root"
     WALL_EMPTY = "wall_empty"
     LOGIN_302 = "login_302"
@@ -86,6 +94,24 @@ class Behaviour(StrEnum):
     NODATA = "nodata"
     SERVFAIL = "servfail"
     DNS_SILENT = "dns_silent"
+    DNS_FILTERED = "dns_filtered"
+
+
+class HeadManner(StrEnum):
+    """How a host answers HEAD, whatever it is asked for; what GET says is the behaviour's."""
+
+    LENGTH_0 = "length_0"
+    NO_LENGTH = "no_length"
+    ALWAYS_200 = "always_200"
+    TO_FRONT = "to_front"
+    STATUS_204 = "status_204"
+    STATUS_304 = "status_304"
+    STATUS_401 = "status_401"
+    STATUS_421 = "status_421"
+    STATUS_429 = "status_429"
+    STATUS_451 = "status_451"
+    STATUS_503 = "status_503"
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +134,12 @@ def _nature(behaviour: Behaviour) -> Nature:
     return Nature("http", Shows.ABSENT if absent else Shows.HIDDEN)
 
 
-_DNS = frozenset({Behaviour.NXDOMAIN, Behaviour.NODATA, Behaviour.SERVFAIL, Behaviour.DNS_SILENT})
+_DNS = frozenset(
+    {
+        *(Behaviour.NXDOMAIN, Behaviour.NODATA, Behaviour.SERVFAIL),
+        *(Behaviour.DNS_SILENT, Behaviour.DNS_FILTERED),
+    }
+)
 _TCP = frozenset(
     {Behaviour.REFUSE, Behaviour.TLS_CUT, Behaviour.TLS_STALL, Behaviour.TLS_RENEGOTIATE}
 )
@@ -154,6 +185,7 @@ ODD = (
     Behaviour.OK_REDIRECT,
     Behaviour.OK_ONE_GONE,
     Behaviour.OK_ONE_RESET,
+    Behaviour.OK_SPELLED_404,
 )
 """Ways to serve the material that a hasty look takes for something else."""
 
@@ -176,6 +208,18 @@ WALLS = (
     *(Behaviour.WALL_200, Behaviour.WALL_ROOT, Behaviour.WALL_EMPTY),
 )
 """Every way to keep us out: by a status, and by one page, the front page or nothing in the place of everything."""
+
+GATES = (
+    Behaviour.WALL_ROOT,
+    Behaviour.WALL_PAGE,
+    Behaviour.DNS_FILTERED,
+    Behaviour.WALL_200,
+    Behaviour.WALL_EMPTY,
+)
+"""What everything of a host is answered with for some hours, in a way that looks like a removal."""
+
+SPARES_FRONT = frozenset({Behaviour.WALL_PAGE})
+"""Walls around all but the front page."""
 
 GEO = {
     Behaviour.GEO_404: Behaviour.GONE_404,
@@ -206,6 +250,7 @@ HUSHED = (
     Behaviour.PARKED_302,
     Behaviour.PARKED_CNAME,
     Behaviour.PLACEHOLDER,
+    Behaviour.PLACEHOLDER_302,
     Behaviour.WALLED_404,
 )
 """Removed in a way that proves nothing to whoever looks from outside."""

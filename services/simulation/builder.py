@@ -1,5 +1,6 @@
 """Build a world: a pure function of scenario, seed, start, port and keyring."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -10,7 +11,7 @@ from typing import TypeVar
 
 from schemas.sealing import Keyring
 from schemas.urls import canonical
-from services.simulation.behaviours import Behaviour
+from services.simulation.behaviours import Behaviour, HeadManner
 from services.simulation.notice_plans import Form, NoticePlan, Postman
 from services.simulation.plan import UrlPlan, rounded
 from services.simulation.scenarios import (
@@ -24,6 +25,7 @@ from services.simulation.scenarios import (
     Story,
 )
 from services.simulation.stories import Place, StorySetting, tell
+from services.simulation.url_shapes import FILE, MIDDLE, QUERY, UrlShape
 from services.simulation.world import (
     CANARY_ADDRESS,
     CANARY_HOST,
@@ -37,8 +39,10 @@ from services.simulation.world import (
 K = TypeVar("K")
 IPV6 = str(IPv6Network(IPV6_NETWORK)[0])
 _ALONE_IN_A_NETWORK = 200
-# Where the id of a URL stands: in the name of a file, or in the query.
-_SHAPES = ("/i/{}.jpg", "/i/{}.jpg", "/i/{}.jpg", "/view.php?id={}")
+_HEAD_MANNERS = tuple(HeadManner)
+# Where the id of a URL stands: in the name of a file, in the query, or in a segment of the path.
+_SHAPES = (FILE, FILE, FILE, QUERY)
+_ID_SHAPES = (QUERY, MIDDLE)
 REPORTERS = ("Meldpunt Voorbeeld", "Hotline Exempel", "Trusted Flagger Muster")
 
 
@@ -133,13 +137,28 @@ class _Shop:
 
 @dataclass(slots=True)
 class _Draft:
-    """A case before its URL is known: provider, story and report."""
+    """A case before its URL is known: provider, story, how many of its story came before, and report."""
 
     index: int
     shop: _Shop
     story: Story
+    turn: int
     reported: float
     rng: Random
+
+    @property
+    def shape(self) -> UrlShape:
+        """The shape of its URL."""
+        if self.story is Story.SOFT_ID:
+            return _ID_SHAPES[self.turn % len(_ID_SHAPES)]
+        return _SHAPES[self.index % len(_SHAPES)]
+
+    @property
+    def head(self) -> HeadManner | None:
+        """How its host answers HEAD, where that is odd."""
+        if self.story is not Story.HEAD:
+            return None
+        return _HEAD_MANNERS[self.turn % len(_HEAD_MANNERS)]
 
 
 @dataclass(slots=True)
@@ -209,10 +228,12 @@ class _Builder:
         rng.shuffle(pairs)
         span = self.scenario.seconds(self.scenario.arrival_hours)
         arrivals = sorted(rounded(rng.uniform(0.5, 0.5 + span)) for _ in pairs)
-        return [
-            _Draft(index, shop, story, at, self.rng("case", index))
-            for index, ((shop, story), at) in enumerate(zip(pairs, arrivals, strict=True))
-        ]
+        turns: Counter[Story] = Counter()
+        drafts = []
+        for index, ((shop, story), at) in enumerate(zip(pairs, arrivals, strict=True)):
+            drafts.append(_Draft(index, shop, story, turns[story], at, self.rng("case", index)))
+            turns[story] += 1
+        return drafts
 
     def _shares(self) -> list[tuple[_Shop, int]]:
         weights = {script.id: script.share for script in self.scenario.providers}
@@ -227,7 +248,7 @@ class _Builder:
         clock = next((n.sent for n in notices if n.arrives), notices[-1].sent)
         host, setting = self._setting(draft, clock)
         plan = tell(draft.story, setting, draft.rng)
-        target = _SHAPES[draft.index % len(_SHAPES)].format(f"{draft.rng.getrandbits(40):010x}")
+        target = draft.shape.target(f"{draft.rng.getrandbits(40):010x}")
         url = canonical(f"{self._origin(draft.story, host)}{target}")
         return SimulatedCase(
             index=draft.index,
@@ -241,6 +262,8 @@ class _Builder:
             reported=draft.reported,
             notices=notices + self._second_notices(draft, setting, plan, name),
             plan=plan,
+            head=draft.head,
+            shape=draft.shape if draft.story is Story.SOFT_ID else None,
         )
 
     def _origin(self, story: Story, host: str) -> str:
@@ -263,6 +286,7 @@ class _Builder:
             home=Place(provider=shop.script.id, addresses=home),
             elsewhere=self._other_place(draft),
             can_refuse=can_refuse,
+            turn=draft.turn,
         )
 
     def _home(self, draft: _Draft) -> tuple[str, tuple[str, ...], bool]:
@@ -288,10 +312,12 @@ class _Builder:
         self, draft: _Draft, setting: StorySetting, plan: UrlPlan, name: str
     ) -> tuple[NoticePlan, ...]:
         """Tell the new provider four hours after a move."""
-        if draft.story is not Story.MOVED or setting.elsewhere.provider == setting.home.provider:
+        new = setting.elsewhere.provider
+        moved = next((phase.offset for phase in plan.phases if phase.provider == new), None)
+        if moved is None or new == setting.home.provider:
             return ()
-        at = rounded(plan.phases[1].offset + self.scenario.seconds(4))
-        script = self.shops[setting.elsewhere.provider].script
+        at = rounded(moved + self.scenario.seconds(4))
+        script = self.shops[new].script
         return self._postman(script, f"{name}-b", draft.rng).plan(at)
 
     def _postman(self, script: ProviderScript, name: str, rng: Random) -> Postman:
@@ -303,8 +329,8 @@ class _Builder:
             self.pages[name][case.target] = case
             return
         phases = case.plan.phases
-        # Whoever removes by a redirect or a page in 200 answers so for whatever is missing.
-        missing = phases[-1].behaviour if case.story in SOFT else Behaviour.GONE_404
+        # Whoever removes by a redirect, a page in 200 or a 403 answers so for whatever is missing.
+        missing = phases[1].behaviour if case.story in SOFT else Behaviour.GONE_404
         host = Host(
             name=name,
             addresses=phases[0].addresses,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+import dns.edns
 import dns.exception
 import dns.flags
 import dns.message
@@ -19,7 +20,12 @@ from services.simulation.world import NameAnswer, World
 ADDRESS = "127.0.0.1"
 BIND_TRIES = 20
 _SOA = "ns.simulation.example. hostmaster.simulation.example. 1 3600 600 86400 1"
-_RCODES = {"nxdomain": dns.rcode.NXDOMAIN, "servfail": dns.rcode.SERVFAIL}
+_RCODES = {
+    "nxdomain": dns.rcode.NXDOMAIN,
+    "servfail": dns.rcode.SERVFAIL,
+    "filtered": dns.rcode.NXDOMAIN,
+}
+_NO_SOA = frozenset({"servfail", "filtered"})
 
 
 class NameServer:
@@ -91,7 +97,10 @@ class NameServer:
         answer.set_rcode(_RCODES.get(result.outcome, dns.rcode.NOERROR))
         if result.outcome == "found":
             self._fill(answer, result)
-        if not answer.answer and result.outcome != "servfail":
+        if result.outcome == "filtered":
+            # A resolver's own list, which says so (RFC 8914).
+            answer.use_edns(options=[dns.edns.EDEOption(dns.edns.EDECode.FILTERED)])
+        if not answer.answer and result.outcome not in _NO_SOA:
             answer.authority.append(dns.rrset.from_text("example.", 1, "IN", "SOA", _SOA))
         return answer
 

@@ -1,7 +1,8 @@
 """The simulated internet: name server and sites of a world, in this process or as one of its own.
 
 `python -m services.simulation.internet --seed 1 --start 2026-01-01T00:00:00Z --port 18080` prints one line of JSON
-when it serves, and ends on SIGTERM, on SIGINT or when its standard input closes under `--until-eof`.
+when it serves, and ends on SIGTERM, on SIGINT or when its standard input closes under `--until-eof`. Its last line,
+of JSON too, says how many requests it had.
 """
 
 import asyncio
@@ -262,6 +263,7 @@ async def _serve(scenario: Scenario, serving: Serving, until_eof: bool) -> None:
         click.echo(json.dumps(internet.ready()))
         sys.stdout.flush()
         await stop.wait()
+    click.echo(json.dumps({"requests": internet.sites.requests}))
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ from enum import Enum, auto
 from functools import lru_cache
 from typing import NamedTuple
 
-from services.simulation.behaviours import Behaviour
-from services.simulation.world import MIRROR, PARKING_HOST, Page
+from services.simulation.behaviours import Behaviour, HeadManner
+from services.simulation.world import MIRROR, PARKING_HOST, REMOVED_PICTURE, SPELLED_404, Page
 
 RETRY_AFTER_SECONDS = 3
 INTERIMS = 9  # one more than a look takes
@@ -13,14 +13,17 @@ _INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 _MODIFIED = "Wed, 01 Jan 2020 00:00:00 GMT"
 _REASONS = {
     200: "OK",
+    204: "No Content",
     206: "Partial Content",
     302: "Found",
+    304: "Not Modified",
     401: "Unauthorized",
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
     407: "Proxy Authentication Required",
     410: "Gone",
+    421: "Misdirected Request",
     429: "Too Many Requests",
     451: "Unavailable For Legal Reasons",
     500: "Internal Server Error",
@@ -64,6 +67,7 @@ class ScriptedReply(NamedTuple):
 _STATUS: dict[Behaviour, tuple[int, tuple[str, ...]]] = {
     Behaviour.GONE_404: (404, ()),
     Behaviour.GONE_410: (410, ()),
+    Behaviour.GONE_403: (403, ()),
     Behaviour.LOGIN_401: (401, ('WWW-Authenticate: Basic realm="members"',)),
     Behaviour.BLOCK_403: (403, ()),
     Behaviour.PROXY_407: (407, ('Proxy-Authenticate: Basic realm="proxy"',)),
@@ -113,6 +117,8 @@ def _location(behaviour: Behaviour, request: Request) -> str | None:
         Behaviour.LOGIN_302: f"{origin}/login?next={request.target}",
         Behaviour.REDIRECT_LOOP: f"{origin}{request.target}",
         Behaviour.OK_REDIRECT: f"{origin}{MIRROR}{request.target}",
+        Behaviour.OK_SPELLED_404: f"{origin}{SPELLED_404}{request.target}",
+        Behaviour.PLACEHOLDER_302: f"{origin}{REMOVED_PICTURE}",
     }.get(behaviour)
 
 
@@ -123,12 +129,12 @@ def _present(behaviour: Behaviour, page: Page, request: Request) -> ScriptedRepl
     if behaviour in _IN_PLACE:
         kind, length = _IN_PLACE[behaviour]
         return ScriptedReply(_head(200, request, kind, length, ()))
-    if behaviour is Behaviour.SOFT_SAME:
-        return ScriptedReply(_head(200, request, "text/html", _SORRY_BYTES, ()))
     if behaviour is Behaviour.PARKED_CNAME or page.kind == "front":
         return ScriptedReply(_head(200, request, "text/html", 512, ()))
     if behaviour is Behaviour.PLACEHOLDER:
         return ScriptedReply(_head(200, request, "image/gif", _PLACEHOLDER_BYTES, ()))
+    if behaviour is Behaviour.OK_REENCODED:
+        page = Page(page.kind, page.length * 7 // 10, f"{page.etag}-encoded")
     hints = _HINTS if behaviour is Behaviour.OK_HINTS else b""
     return ScriptedReply(hints + _image(page, request), _AFTER_IMAGE.get(behaviour, Then.KEEP))
 
@@ -145,13 +151,17 @@ def _to_head(behaviour: Behaviour, request: Request) -> ScriptedReply | None:
     return ScriptedReply(b"", Then.CLOSE) if behaviour is Behaviour.OK_HEAD_CLOSED else None
 
 
+_PLACEHOLDER_BYTES, _SORRY_BYTES = 807, 731
 _IN_PLACE = {
+    Behaviour.GONE_EMPTIED: ("image/jpeg", 0),
+    Behaviour.SOFT_SAME: ("text/html", _SORRY_BYTES),
+    Behaviour.SORRY_UNSEEN: ("text/html", _SORRY_BYTES),
+    Behaviour.WALL_PAGE: ("text/html", 2200),
     Behaviour.WALL_200: ("text/html", 2200),
     Behaviour.WALL_ROOT: ("text/html", 2200),
     Behaviour.WALL_EMPTY: ("text/html", 0),
 }
 """What answers 200 in the place of the material: nothing, or one page for everything."""
-_PLACEHOLDER_BYTES, _SORRY_BYTES = 807, 731
 _HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
 _NO_HEAD = {
     Behaviour.OK_NO_HEAD: 405,
@@ -173,15 +183,37 @@ def _image(page: Page, request: Request) -> bytes:
     return _head(200, request, "image/jpeg", page.length, validators)
 
 
-def _head(status: int, request: Request, kind: str, length: int, headers: tuple[str, ...]) -> bytes:
+def head_reply(manner: HeadManner, request: Request) -> ScriptedReply:
+    """Render what a host of this manner says to HEAD: of everything the same."""
+    if manner is HeadManner.CLOSED:
+        return ScriptedReply(b"", Then.CLOSE)
+    status, length = _HEADS.get(manner) or (int(manner.value[-3:]), 0)
+    front = f"Location: http://{request.host}:{request.port}/"
+    headers = (front,) if manner is HeadManner.TO_FRONT else ()
+    return ScriptedReply(_head(status, request, "image/jpeg", length, headers))
+
+
+_HEADS: dict[HeadManner, tuple[int, int | None]] = {
+    HeadManner.LENGTH_0: (200, 0),
+    HeadManner.NO_LENGTH: (200, None),
+    HeadManner.ALWAYS_200: (200, 4096),
+    HeadManner.TO_FRONT: (302, 0),
+    HeadManner.STATUS_204: (204, None),
+    HeadManner.STATUS_304: (304, None),
+}
+
+
+def _head(
+    status: int, request: Request, kind: str, length: int | None, headers: tuple[str, ...]
+) -> bytes:
     """Write a head, and for a GET the stated number of "x"."""
     named = any(header.startswith("Server:") for header in headers)
     lines = [
         f"HTTP/1.1 {status} {_REASONS[status]}",
         *(() if named else ("Server: nginx",)),
         f"Content-Type: {kind}",
-        f"Content-Length: {length}",
+        *(() if length is None else (f"Content-Length: {length}",)),
         *headers,
     ]
-    body = b"" if request.method == "HEAD" else b"x" * length
+    body = b"" if request.method == "HEAD" else b"x" * (length or 0)
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

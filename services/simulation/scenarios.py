@@ -42,6 +42,16 @@ class Story(StrEnum):
     GONE_DARK = "gone_dark"
     IPV6 = "ipv6"
     DUAL = "dual"
+    HEAD = "head"
+    SOFT_ID = "soft_id"
+    EMPTIED = "emptied"
+    STORE = "store"
+    GATED = "gated"
+    REENCODED = "reencoded"
+    NODES = "nodes"
+    SILENCE = "silence"
+    TWO = "two"
+    UNSEEN = "unseen"
 
 
 APART = frozenset({Story.TLS, Story.OUTAGE, Story.GONE_DARK})
@@ -49,10 +59,12 @@ APART = frozenset({Story.TLS, Story.OUTAGE, Story.GONE_DARK})
 
 TROUBLE = APART | {
     *(Story.FLAPPING, Story.BLOCKED, Story.ODD, Story.GEO, Story.HUSHED, Story.DARK),
-    *(Story.IPV6, Story.DUAL),
+    *(Story.IPV6, Story.DUAL, Story.HEAD, Story.GATED, Story.SILENCE, Story.TWO),
 }
-SOFT = frozenset({Story.SOFT_REDIRECT, Story.SOFT_SAME})
-OWN_HOST = TROUBLE | SOFT | {Story.DOMAIN, Story.MOVED}
+SOFT = frozenset({Story.SOFT_REDIRECT, Story.SOFT_SAME, Story.SOFT_ID, Story.STORE, Story.UNSEEN})
+"""Removed by what the host always answered for whatever it does not have."""
+
+OWN_HOST = TROUBLE | SOFT | {Story.DOMAIN, Story.MOVED, Story.EMPTIED, Story.REENCODED, Story.NODES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +253,16 @@ _HARD_MIX = {
     Story.GONE_DARK: 0.03,
     Story.IPV6: 0.03,
     Story.DUAL: 0.03,
+    Story.HEAD: 0.08,
+    Story.SOFT_ID: 0.03,
+    Story.EMPTIED: 0.02,
+    Story.STORE: 0.02,
+    Story.GATED: 0.06,
+    Story.REENCODED: 0.02,
+    Story.NODES: 0.02,
+    Story.SILENCE: 0.02,
+    Story.TWO: 0.03,
+    Story.UNSEEN: 0.01,
 }
 
 

@@ -8,12 +8,20 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeGuard
 
-from services.simulation.behaviours import ABROAD_TOO, AT_HOME, BLOCKS, Behaviour
+from services.simulation.behaviours import (
+    ABROAD_TOO,
+    AT_HOME,
+    BLOCKS,
+    NATURE,
+    Behaviour,
+    HeadManner,
+    Shows,
+)
 from services.simulation.certificate import careless_context, careless_pair
 from services.simulation.renegotiation import Asking
-from services.simulation.replies import Request, ScriptedReply, Then, reply
+from services.simulation.replies import Request, ScriptedReply, Then, head_reply, reply
 from services.simulation.weather import ABROAD, HOME, PROGRAM, Weather
 from services.simulation.world import CANARY_HOST, FRONT, World
 
@@ -36,12 +44,14 @@ class Sites:
 
     Where a world speaks TLS, it does so with a certificate that nobody should trust.
 
-    `served` counts answers by behaviour, for tests and benchmarks; the truth needs no log.
+    `served` counts answers by behaviour, for tests and benchmarks, `requests` all but the canary's; the truth needs no
+    log.
     """
 
     def __init__(self, world: World, weather: Weather, now: Callable[[], float]) -> None:
         self.world, self.weather, self.now = world, weather, now
         self.served: Counter[Behaviour] = Counter()
+        self.requests = 0
         self.visitors: dict[str, set[_Visitor]] = {a: set() for a in world.addresses}
         self._listeners: dict[_Place, tuple[Behaviour | None, asyncio.Server]] = {}
         self._pair = careless_pair()
@@ -129,15 +139,19 @@ class Sites:
 
     def respond(self, request: Request, address: str) -> ScriptedReply:
         """Answer as of now."""
-        offset = self.now()
+        offset, head = self.now(), None
+        self.requests += request.host != CANARY_HOST
         if self.weather.dark(offset):
             behaviour, page = Behaviour.TARPIT, FRONT
         elif request.host == CANARY_HOST and self.weather.canary_down(offset):
             behaviour, page = Behaviour.RESET, FRONT
         else:
-            behaviour, page = self.world.answer(request.host, request.target, address, offset)
+            answer = self.world.answer(request.host, request.target, address, offset)
+            behaviour, page, head = answer
             behaviour = self._as_seen(behaviour, request, offset)
         self.served[behaviour] += 1
+        if _is_in_manner(head, behaviour, request):
+            return head_reply(head, request)
         return reply(behaviour, page, request)
 
     def _as_seen(self, behaviour: Behaviour, request: Request, offset: float) -> Behaviour:
@@ -148,6 +162,14 @@ class Sites:
         if behaviour is Behaviour.OK_AGENT_404 and request.identified:
             return Behaviour.GONE_404
         return (ABROAD_TOO if request.abroad else AT_HOME).get(behaviour, behaviour)
+
+
+def _is_in_manner(
+    head: HeadManner | None, behaviour: Behaviour, request: Request
+) -> TypeGuard[HeadManner]:
+    """Tell whether a host answers HEAD in a manner of its own now: what keeps us out does so by any method."""
+    plain = NATURE[behaviour].shows is not Shows.HIDDEN
+    return head is not None and request.method == "HEAD" and plain
 
 
 class _Visitor(asyncio.Protocol):

@@ -4,7 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from services.simulation.behaviours import GEO, HUSHED, ODD, PARTIAL, TLS_TROUBLE, Behaviour
+from services.simulation.behaviours import (
+    GATES,
+    GEO,
+    HUSHED,
+    ODD,
+    PARTIAL,
+    TLS_TROUBLE,
+    Behaviour,
+)
 from services.simulation.plan import BEGINNING, Phase, UrlPlan, rounded
 from services.simulation.scenarios import Scenario, Story
 
@@ -22,6 +30,7 @@ class StorySetting:
     """What a story is told from: the clock's start (or the last notice), who has it and who may get it.
 
     `can_refuse`: the address is the host's own, so that it may refuse connections without harm to others.
+    `turn` counts the cases of one story, so that each way to tell it has its turn.
     """
 
     scenario: Scenario
@@ -30,6 +39,7 @@ class StorySetting:
     home: Place
     elsewhere: Place
     can_refuse: bool = False
+    turn: int = 0
 
 
 class _Teller:
@@ -67,6 +77,10 @@ class _Teller:
         """Add a removal, by a status code unless said otherwise."""
         how = behaviour or self.rng.choice(self.setting.scenario.removals)
         self.say(at, how, there=False, place=place)
+
+    def next_of(self, ways: Sequence[Behaviour]) -> Behaviour:
+        """Give the way whose turn it is."""
+        return ways[self.setting.turn % len(ways)]
 
     def plan(self) -> UrlPlan:
         """Finish."""
@@ -171,7 +185,12 @@ def _moved(t: _Teller) -> None:
 
 def _odd(t: _Teller) -> None:
     """Served in a way that a hasty look takes for something else; then removed in time, late, or not at all."""
-    t.begin(t.rng.choice(ODD))
+    t.begin(t.next_of(ODD))
+    _some_fate(t)
+
+
+def _some_fate(t: _Teller) -> None:
+    """Remove it in time, late, or not at all."""
     fate = t.rng.random()
     if fate < 0.6:
         t.remove(_prompt_at(t))
@@ -201,7 +220,7 @@ def _geo(t: _Teller) -> None:
 
 def _hushed(t: _Teller) -> None:
     """Removed so that nothing proves it, until hours later a status code or the name does."""
-    away, how = t.hours(4, 12), t.rng.choice(HUSHED)
+    away, how = t.hours(4, 12), t.next_of(HUSHED)
     t.remove(away, how)
     parked = how in (Behaviour.PARKED_302, Behaviour.PARKED_CNAME)
     proof = Behaviour.NXDOMAIN if parked else Behaviour.GONE_404
@@ -255,6 +274,70 @@ def _dual(t: _Teller) -> None:
     _perhaps_removed(t, 8)
 
 
+def _soft_id(t: _Teller) -> None:
+    """Removed by what one program of the host says of ids that it does not know; all else is plainly missing there."""
+    t.remove(_prompt_at(t), t.next_of((_SAME, Behaviour.SOFT_PATH, _SAME, Behaviour.SOFT_ROOT)))
+
+
+def _emptied(t: _Teller) -> None:
+    t.remove(_prompt_at(t), Behaviour.GONE_EMPTIED)
+
+
+def _store(t: _Teller) -> None:
+    """Forbidden like all that the store does not have, once it is removed."""
+    t.remove(_prompt_at(t), Behaviour.GONE_403)
+
+
+def _gated(t: _Teller) -> None:
+    """A gate comes up around the whole host after it was seen served, and opens again; then removed, or not at all."""
+    begins = t.hours(2, 5)
+    t.say(begins, t.next_of(GATES), there=True)
+    t.say(t.later(begins, 2, 4), Behaviour.OK, there=True)
+    _perhaps_removed(t, 13)
+
+
+def _reencoded(t: _Teller) -> None:
+    """Encoded anew while it is served; then removed in time, or not at all."""
+    t.say(t.hours(3, 6), Behaviour.OK_REENCODED, there=True)
+    _perhaps_removed(t, 13)
+
+
+def _nodes(t: _Teller) -> None:
+    """One of two nodes behind the address loses it and gets it back; later both remove it, or neither does."""
+    begins = t.hours(2, 4)
+    t.say(begins, Behaviour.NODES, there=True)
+    t.say(t.later(begins, 4, 5), Behaviour.OK, there=True)
+    _perhaps_removed(t, 13, spare=6)
+
+
+def _silence(t: _Teller) -> None:
+    """The name server is silent around the deadline, and the material is still there; then removed late, or not."""
+    t.say(t.hours(t.norm - 2, t.norm - 0.5), Behaviour.DNS_SILENT, there=True)
+    t.say(t.hours(t.norm + 0.5, t.norm + 2), Behaviour.OK, there=True)
+    if t.rng.random() < 0.5:
+        t.remove(t.hours(t.norm + 4, t.norm + 7))
+
+
+def _two(t: _Teller) -> None:
+    """Served by two providers behind one name: both remove it, or neither, or only the first, so that it moved."""
+    home, other = t.setting.home, t.setting.elsewhere
+    both = Place(provider=home.provider, addresses=(*home.addresses, *other.addresses))
+    t.phases[0] = replace(t.phases[0], addresses=both.addresses)
+    fate = t.setting.turn % 3
+    if fate == 0:
+        t.remove(_prompt_at(t), place=both)
+    elif fate == 1:
+        left = replace(both, provider=other.provider)
+        t.say(t.hours(*MOVE_HOURS), Behaviour.OK_ONE_GONE, there=True, place=left)
+
+
+def _unseen(t: _Teller) -> None:
+    """Gone before anybody looks, as a page that is served; hours later a status code says so."""
+    t.remove(t.later(t.setting.reported, -3, -1), Behaviour.SORRY_UNSEEN)
+    t.remove(t.hours(4, 8), Behaviour.GONE_404)
+
+
+_SAME = Behaviour.SOFT_SAME
 # At the one address of the family others wait behind whoever is slow.
 _QUICK_FAULTS = (Behaviour.ERROR_500, Behaviour.RESET, Behaviour.EMPTY, Behaviour.TRUNCATED)
 _NIGHTS = (
@@ -290,4 +373,14 @@ _STORIES: dict[Story, Callable[[_Teller], None]] = {
     Story.GONE_DARK: _gone_dark,
     Story.IPV6: _ipv6,
     Story.DUAL: _dual,
+    Story.HEAD: _some_fate,
+    Story.SOFT_ID: _soft_id,
+    Story.EMPTIED: _emptied,
+    Story.STORE: _store,
+    Story.GATED: _gated,
+    Story.REENCODED: _reencoded,
+    Story.NODES: _nodes,
+    Story.SILENCE: _silence,
+    Story.TWO: _two,
+    Story.UNSEEN: _unseen,
 }

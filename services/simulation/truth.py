@@ -247,7 +247,7 @@ class _Examiner:
             self.unseen += 1
         elif due and not counted:
             self._contradict(spell, "not_counted", f"belongs to n, clock {spell.clock}")
-        elif counted and not due and expected.moved_at is None:
+        elif counted and not due and not self._may_count(expected, spell):
             self._contradict(spell, "counted_wrongly", f"does not belong to n, clock {spell.clock}")
         if not counted:
             return
@@ -257,6 +257,14 @@ class _Examiner:
         figures.within += spell.clock == "WITHIN"
         figures.breached += spell.clock == "BREACHED"
         figures.undecided += spell.clock not in ("WITHIN", "BREACHED")
+
+    def _may_count(self, expected: SpellTruth, spell: Measured) -> bool:
+        """Tell whether n may hold what does not belong there: it moved, or was gone before anybody looked.
+
+        That it was gone before its notice can't be told where nobody saw it, and it was found gone some time later.
+        """
+        never_seen = not spell.removals or self._unseen_first(spell)
+        return expected.moved_at is not None or (expected.gone_before_notice and never_seen)
 
     def _counted(self, truth: Truth, spell: Measured) -> bool:
         """Tell whether the ledger counts the spell in n at the end of the watch."""

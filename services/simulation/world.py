@@ -12,14 +12,17 @@ from services.simulation.behaviours import (
     DARK,
     NATURE,
     PARTIAL,
+    SPARES_FRONT,
     TLS_TROUBLE,
     Behaviour,
+    HeadManner,
     Shows,
 )
 from services.simulation.facts import SpellTruth, Stay, Truth
 from services.simulation.notice_plans import NoticePlan
 from services.simulation.plan import Phase, PlannedStay, UrlPlan
 from services.simulation.scenarios import ProviderScript, Scenario, Story
+from services.simulation.url_shapes import UrlShape
 
 NETWORK = "127.16.0.0/12"
 CANARY_HOST = "canary.wachtpost.example"
@@ -30,8 +33,16 @@ PARKING_ALIAS = (
     "parked.sedoparking.com"  # a parking service's name; only ever an answer of our own name server
 )
 FRONT_PAGES = frozenset({"/", "/404.html", "/login", CANARY_TARGET})
-MIRROR = "/mirror"
-_OWN_ONLY = (*AT_HOME, Behaviour.PLACEHOLDER)
+MIRROR, SPELLED_404 = "/mirror", "/404"
+REMOVED_PICTURE = "/removed.png"
+# Two nodes behind one address take turns, and one of them has lost it; in hours. Its turns are shorter than what a
+# removal takes, those of the other longer than a look waits: chance alone confirms nothing.
+NODE_HAS, NODE_LACKS = 1.2, 0.6
+_OWN_ONLY = (
+    *(*AT_HOME, Behaviour.PLACEHOLDER, Behaviour.PLACEHOLDER_302),
+    *(Behaviour.SORRY_UNSEEN, Behaviour.NODES),
+)
+_PLACES = {Behaviour.OK_REDIRECT: MIRROR, Behaviour.OK_SPELLED_404: SPELLED_404}
 _DOORS = frozenset({Behaviour.REFUSE, *TLS_TROUBLE, Behaviour.OK_TLS_ASKS} - {Behaviour.TLS_CUT})
 
 
@@ -47,16 +58,17 @@ FRONT = Page("front", 512, "front")
 
 
 class PageAnswer(NamedTuple):
-    """How a server answers one request."""
+    """How a server answers one request; `head`: HEAD is answered in this manner, whatever GET says."""
 
     behaviour: Behaviour
     page: Page
+    head: HeadManner | None = None
 
 
 class NameAnswer(NamedTuple):
     """How the name server answers for one name: aliases first, then addresses."""
 
-    outcome: Literal["found", "nxdomain", "nodata", "servfail", "silent"]
+    outcome: Literal["found", "nxdomain", "nodata", "servfail", "silent", "filtered"]
     chain: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
 
@@ -72,7 +84,10 @@ class HoldPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedCase:
-    """One reported URL. Offsets are seconds after the start; `case_id` is "" without a keyring."""
+    """One reported URL. Offsets are seconds after the start; `case_id` is "" without a keyring.
+
+    `head` is how its own host answers HEAD; `shape`: beside it, only URLs of this shape are not plainly missing.
+    """
 
     index: int
     url: CanonicalUrl
@@ -89,6 +104,8 @@ class SimulatedCase:
     retracted: float | None = None
     hold: HoldPlan | None = None
     late_notice: float | None = None
+    head: HeadManner | None = None
+    shape: UrlShape | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +217,8 @@ class World:
         if host is None:
             return PageAnswer(Behaviour.GONE_404, FRONT)
         if host.own is not None:
-            return self._own_answer(host, host.own, target, address, offset)
+            answer = self._own_answer(host, host.own, target, address, offset)
+            return answer if host.own.head is None else answer._replace(head=host.own.head)
         case = host.pages.get(target)
         if case is not None:
             return PageAnswer(case.plan.at(offset).behaviour, page_of(case))
@@ -217,12 +235,20 @@ class World:
         behaviour = _over_http(phase)
         if behaviour in PARTIAL and address == phase.addresses[0]:
             return PageAnswer(PARTIAL[behaviour], FRONT)
-        if behaviour is Behaviour.OK_REDIRECT and target == MIRROR + case.target:
+        if behaviour in _PLACES and target == _PLACES[behaviour] + case.target:
             return PageAnswer(Behaviour.OK, page_of(case))
+        if target == case.target and behaviour is Behaviour.NODES:
+            return PageAnswer(self._node(offset - phase.offset), page_of(case))
         whole = NATURE[behaviour].shows is Shows.HIDDEN and behaviour not in _OWN_ONLY
-        if target == case.target or whole:
+        spared = behaviour in SPARES_FRONT and target in FRONT_PAGES
+        if target == case.target or (whole and not spared):
             return PageAnswer(behaviour, page_of(case))
         return _elsewhere(host, target)
+
+    def _node(self, since: float) -> Behaviour:
+        """Give what the node says whose turn it is."""
+        turn = since % self.scenario.seconds(NODE_LACKS + NODE_HAS)
+        return Behaviour.GONE_404 if turn < self.scenario.seconds(NODE_LACKS) else Behaviour.OK
 
     def handshakes(self, name: str, offset: float) -> bool:
         """Tell whether a TLS handshake for a name succeeds."""
@@ -309,22 +335,28 @@ class World:
         return deadline + max(released - paused, timedelta())
 
 
-_DNS_OUTCOMES: dict[Behaviour, Literal["nxdomain", "nodata", "servfail", "silent"]] = {
+_DNS_OUTCOMES: dict[Behaviour, Literal["nxdomain", "nodata", "servfail", "silent", "filtered"]] = {
     Behaviour.NXDOMAIN: "nxdomain",
     Behaviour.NODATA: "nodata",
     Behaviour.SERVFAIL: "servfail",
     Behaviour.DNS_SILENT: "silent",
+    Behaviour.DNS_FILTERED: "filtered",
 }
 
 
 def page_of(case: SimulatedCase) -> Page:
     """Describe the synthetic bytes of a case."""
-    return Page("image", 2048 + case.index * 37 % 30000, f"{case.index:08x}")
+    return Page("image", 6144 + case.index * 37 % 30000, f"{case.index:08x}")
 
 
 def _elsewhere(host: Host, target: str) -> PageAnswer:
     if target in FRONT_PAGES:
         return PageAnswer(Behaviour.OK, FRONT)
+    if target == REMOVED_PICTURE:
+        return PageAnswer(Behaviour.PLACEHOLDER, FRONT)
+    shape = None if host.own is None else host.own.shape
+    if shape is not None and not shape.covers(target):
+        return PageAnswer(Behaviour.GONE_404, FRONT)
     return PageAnswer(host.missing, FRONT)
 
 
