@@ -59,11 +59,12 @@ async def run(condition: str, folder: Path, *, seed: int = SEED, cases: int = CA
     )
     async with installation:
         start = datetime.now(UTC) + timedelta(seconds=4)
-        async with serving(chosen, start):
+        async with serving(chosen, start) as traffic:
             await installation.ready()
             show = Show(chosen, installation, start)
             await show.play(lambda _: None)
-            return await show.compare(began)
+            result = await show.compare(began)
+    return msgspec.structs.replace(result, requests=traffic.requests)
 
 
 def _settings(chosen: Stage, start: datetime, folder: Path) -> Settings:
@@ -77,7 +78,8 @@ def line(condition: str, result: DemoResult) -> str:
     return (
         f"{condition:<8} cases {found.cases}  removals in their interval {found.found_removals} of "
         f"{found.expected_removals}  n {total.n}  within {total.within}  breached {total.breached}  "
-        f"undecided {found.undecided_share:.2%}  wrong {len(found.failures)}  {result.seconds:.0f} s"
+        f"undecided {found.undecided_share:.2%}  wrong {len(found.failures)}  "
+        f"requests per look {result.requests_per_look or 0:.2f}  {result.seconds:.0f} s"
     )
 
 

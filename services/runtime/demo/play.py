@@ -41,6 +41,7 @@ class DemoResult(Struct, kw_only=True):
     """The result of a demo: the league table beside the truth, the metric beside the ledger.
 
     `logs` tells, of each case that contradicts the truth, what the ledger has heard of it: a line per event.
+    `requests` are those that reached the hosts of the world, the canary left out; None: nobody counted them.
     """
 
     table: Table
@@ -50,6 +51,13 @@ class DemoResult(Struct, kw_only=True):
     digest: str
     seconds: float
     logs: dict[str, list[str]]
+    requests: int | None = None
+
+    @property
+    def requests_per_look(self) -> float | None:
+        """How many requests a look took, siblings and front pages among them; None: nobody counted them."""
+        looks = self.table.pooled.looks
+        return None if self.requests is None or not looks else self.requests / looks
 
     @property
     def ok(self) -> bool:
@@ -81,12 +89,13 @@ async def run(
         installation = Installation(settings, durable=False, say=say)
         async with installation:
             start = _now() + _LEAD
-            async with serving(chosen, start):
+            async with serving(chosen, start) as traffic:
                 say("the simulated internet is running; waiting for the roles")
                 await installation.ready()
                 show = Show(chosen, installation, start)
                 await show.play(watcher)
-                return await show.compare(began)
+                result = await show.compare(began)
+        return msgspec.structs.replace(result, requests=traffic.requests)
 
 
 @contextlib.contextmanager

@@ -79,12 +79,17 @@ def _truth_cells(figures: ProviderFigures) -> list[str]:
     ]
 
 
+def _rate(rate: float | None) -> str:
+    return "not counted" if rate is None else f"{rate:.2f}"
+
+
 def _checks(result: DemoResult) -> list[str]:
     verification = result.verification
     lines = [
         f"true removals inside their interval: {verification.found_removals} of {verification.expected_removals}",
         f"undecided: {verification.undecided_share:.2%} of those judged",
         f"breaches by /metrics: {result.breaches_metric:g}, by the ledger: {result.breaches_ledger}",
+        f"requests per look: {_rate(result.requests_per_look)}",
         f"digest of the ledger: {result.digest}",
         f"took {result.seconds:.0f} s",
     ]

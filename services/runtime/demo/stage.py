@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from schemas.errors import TakedownError
@@ -84,9 +85,16 @@ def settings_for(chosen: Stage, start: datetime, folder: Path) -> Settings:
     )
 
 
+class Traffic(Struct, kw_only=True):
+    """What reached the servers of a world; `requests` is None until they have stopped."""
+
+    requests: int | None = None
+
+
 @contextlib.asynccontextmanager
-async def serving(chosen: Stage, start: datetime) -> AsyncIterator[None]:
-    """Serve the world from another process for as long as the block lasts."""
+async def serving(chosen: Stage, start: datetime) -> AsyncIterator[Traffic]:
+    """Serve the world from another process for as long as the block lasts; the requests are counted after it."""
+    traffic = Traffic()
     words = [str(word) for pair in _arguments(chosen, start) for word in pair]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -100,11 +108,15 @@ async def serving(chosen: Stage, start: datetime) -> AsyncIterator[None]:
     )
     try:
         await _until_served(process)
-        yield
+        yield traffic
     finally:
         if process.stdin is not None:
             process.stdin.close()
+        assert process.stdout is not None
+        last = await process.stdout.read()
         await process.wait()
+    with contextlib.suppress(msgspec.DecodeError):
+        traffic.requests = msgspec.json.decode(last, type=Traffic).requests
 
 
 def _arguments(chosen: Stage, start: datetime) -> Iterator[tuple[str, object]]:
