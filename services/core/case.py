@@ -119,6 +119,7 @@ class Spell(Struct, kw_only=True, omit_defaults=True):
     `block`: the vantage that watches is kept out, so that others are asked; it is evidence of nothing.
     `disputed`: one vantage saw it online while another found it gone, so one alone can't date its removal (P3);
     `lost_from`: those that found it gone, each until it sees it online again.
+    `contested`: the last run that another vantage ended than those that it is of, until one of these sees it online.
     `reported_again_at`: the last report of it while it was gone, or seemed so; none once it has been seen again.
     `alternations` and `swaps`: sightings that refuted a run of removal-class looks, and one of looks elsewhere.
     """
@@ -149,6 +150,7 @@ class Spell(Struct, kw_only=True, omit_defaults=True):
     reencoded: Reencoded | None = None
     disputed: bool = False
     lost_from: list[str] = []
+    contested: Run | None = None
     reported_again_at: datetime | None = None
     alternations: list[Alternation] = []
     swaps: list[Alternation] = []

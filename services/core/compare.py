@@ -101,6 +101,7 @@ _OF_SPELL: Mapping[str, Callable[[Fold, Spell], Any]] = {
     "pending": lambda _, s: (
         _run(s.run),
         _run(s.dark),
+        _run(s.contested),
         _elsewhere(s.elsewhere),
         _block(s.block),
         s.disputed,

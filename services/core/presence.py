@@ -147,7 +147,7 @@ def _see_here(run: Pass, look: LookMade) -> None:
     spell = run.case.spell
     if spell.elsewhere is not None:
         end_elsewhere(spell, look, run.methodology)
-    if spell.run is not None or spell.presence is Presence.REMOVED:
+    if spell.run or spell.contested or spell.presence is Presence.REMOVED:
         _record_refuted(run, spell, look)
     _see(run, spell, look.started_at, look.fingerprint)
     _settle_clock(run, spell, look.started_at)
@@ -156,11 +156,17 @@ def _see_here(run: Pass, look: LookMade) -> None:
 def _record_refuted(run: Pass, spell: Spell, look: LookMade) -> None:
     """Keep that served and gone alternate, where one vantage sees both; what two see differently is a dispute.
 
-    A return counts as one look: it may be an act of its own, but the removal may have been a run of chance.
+    A run that another vantage ended first counts as soon as one of its own sees it online. A return counts as one look:
+    it may be an act of its own, but the removal may have been a run of chance.
     """
-    refuted, looks = spell.run, 1
-    if refuted is not None:
-        looks = refuted.looks if look.vantage in refuted.vantages else 0
+    looks = int(spell.presence is Presence.REMOVED)
+    for refuted in (spell.run, spell.contested):
+        if refuted is not None and look.vantage in refuted.vantages:
+            looks += refuted.looks
+    if spell.run is not None and look.vantage not in spell.run.vantages:
+        spell.contested = spell.run
+    elif looks:
+        spell.contested = None
     if looks:
         record_alternation(spell.alternations, look.finished_at, looks, run.methodology)
 
@@ -254,7 +260,7 @@ def _remove(run: Pass, spell: Spell, ended: Run, span: timedelta) -> None:
         reason=ended.reason,
     )
     spell.removals.append(removal)
-    spell.run = spell.dark = spell.elsewhere = None
+    spell.run = spell.dark = spell.elsewhere = spell.contested = None
     if spell.reported_again_at is not None and spell.reported_again_at <= removal.upper:
         spell.reported_again_at = None
     close_stretch(spell, removal)

@@ -82,6 +82,26 @@ def test_what_two_vantages_see_differently_does_not_alternate() -> None:
     assert spell(online(2), missing(3), abroad, method=method).alternations == []
 
 
+def test_a_run_that_another_vantage_ended_counts_once_its_own_sees_it() -> None:
+    """Asked at the end of a run, the second vantage is the first to meet the node that serves; home meets it too."""
+    method = replace(NL, confirmation=replace(NL.confirmation, vantages=2))
+    abroad = look(at(4), "online", vantage="abroad")
+    found = spell(online(2), missing(3), missing(3.5), abroad, online(5), missing(6), method=method)
+    assert found.run is not None
+    assert (found.run.further, found.contested) == (2 * MORE, None)
+
+
+def test_another_sighting_from_abroad_tells_nothing_of_home() -> None:
+    """What is hidden at home and served abroad for good does not alternate, however often either is asked."""
+    method = replace(NL, confirmation=replace(NL.confirmation, vantages=2))
+    turns = [
+        e for n in (3, 4, 5) for e in (missing(n), look(at(n + 0.5), "online", vantage="abroad"))
+    ]
+    found = spell(online(2), *turns, look(at(7), "online", vantage="abroad"), method=method)
+    assert found.alternations == []
+    assert found.contested is not None
+
+
 def test_a_return_counts_as_one_look() -> None:
     """Put back after a confirmed removal: an act of its own, or a run of chance; a little longer next time."""
     found = spell(online(2), *gone(5), online(10), missing(12))

@@ -48,7 +48,7 @@ def test_without_a_dispute_the_first_look_dates_the_removal() -> None:
 
 def test_a_dispute_is_settled_where_it_was_lost() -> None:
     """Seen online again by the vantage that had found it gone, it is dated by that vantage's first look."""
-    looks, last = gone(23.5), abroad(25.4, "removed")
+    looks, last = gone(23.5, further=6), abroad(25.4, "removed")
     found = spell(online(2), gone(3)[0], abroad(3.2, "online"), online(4), *looks, last)
     assert (found.disputed, found.lost_from) == (False, [])
     assert found.removals[0].upper == looks[0].time
