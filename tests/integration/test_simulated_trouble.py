@@ -9,14 +9,16 @@ from random import Random
 
 import aiohttp
 import dns.asyncquery
+import dns.edns
 import dns.exception
 import dns.message
+import dns.rcode
 import dns.rdatatype
 import pytest
 
 from services.probing.guard.guard import Guard
 from services.probing.http.exchange import Exchanger
-from services.simulation.behaviours import Behaviour
+from services.simulation.behaviours import Behaviour, HeadManner
 from services.simulation.builder import build
 from services.simulation.internet import SimulatedInternet, free_port
 from services.simulation.scenarios import Story, gauntlet
@@ -53,6 +55,19 @@ class Hard:
         """Ask for a case's URL at one of its addresses."""
         address = case.plan.at(self.offset).addresses[which]
         return await self.ask(address, case.url.host, case.target, agent)
+
+    async def heads(
+        self, case: SimulatedCase, target: str, method: str = "HEAD"
+    ) -> tuple[int, str | None]:
+        """Ask a case's host for a target: the status, and the length that it states."""
+        address = case.plan.at(self.offset).addresses[0]
+        url = f"http://{address}:{self.world.port}{target}"
+        headers = {"Host": f"{case.url.host}:{self.world.port}"}
+        async with (
+            aiohttp.ClientSession(timeout=QUICK) as session,
+            session.request(method, url, headers=headers, allow_redirects=False) as answer,
+        ):
+            return answer.status, answer.headers.get("Content-Length")
 
     async def ask(self, address: str, host: str, target: str, agent: str = "test") -> int:
         place = f"[{address}]" if ":" in address else address
@@ -134,6 +149,78 @@ async def test_a_parked_name_leads_to_a_parking_service(hard: Hard) -> None:
     answer = await _query(hard, case.url.host)
     links = [rrset for rrset in answer.answer if rrset.rdtype == dns.rdatatype.CNAME]
     assert links[0][0].target.to_text() == f"{PARKING_ALIAS}."
+
+
+async def test_a_filter_says_that_the_name_does_not_exist_and_that_it_filters(hard: Hard) -> None:
+    """Without the word of a zone, and with an Extended DNS Error; the zone's own NXDOMAIN has an SOA."""
+    case = hard.met(Behaviour.DNS_FILTERED)
+    answer = await _query(hard, case.url.host)
+    codes = [o.code for o in answer.options if isinstance(o, dns.edns.EDEOption)]
+    assert (answer.rcode(), answer.authority, codes) == (dns.rcode.NXDOMAIN, [], [17])
+    answer = await _query(hard, hard.met(Behaviour.NXDOMAIN).url.host)
+    assert (answer.rcode(), len(answer.authority)) == (dns.rcode.NXDOMAIN, 1)
+
+
+HEADS = {
+    HeadManner.LENGTH_0: (200, "0"),
+    HeadManner.NO_LENGTH: (200, None),
+    HeadManner.ALWAYS_200: (200, "4096"),
+    HeadManner.TO_FRONT: (302, "0"),
+    HeadManner.STATUS_204: (204, None),
+    HeadManner.STATUS_304: (304, None),
+    HeadManner.STATUS_401: (401, "0"),
+    HeadManner.STATUS_421: (421, "0"),
+    HeadManner.STATUS_429: (429, "0"),
+    HeadManner.STATUS_451: (451, "0"),
+    HeadManner.STATUS_503: (503, "0"),
+    HeadManner.CLOSED: None,
+}
+
+
+@pytest.mark.parametrize("manner", HeadManner)
+async def test_head_says_one_thing_of_everything(hard: Hard, manner: HeadManner) -> None:
+    """Of the material and of what never was there HEAD says the same; GET tells them apart."""
+    case = next(case for case in hard.world.cases if case.head is manner)
+    hard.offset = case.reported
+    for target, status in ((case.target, 200), ("/i/0123456789.jpg", 404)):
+        if HEADS[manner] is None:
+            with pytest.raises(aiohttp.ServerDisconnectedError):
+                await hard.heads(case, target)
+        else:
+            assert await hard.heads(case, target) == HEADS[manner]
+        assert (await hard.heads(case, target, "GET"))[0] == status
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "got", "front"),
+    [
+        (Behaviour.GONE_EMPTIED, (200, "0"), (200, "512")),
+        (Behaviour.GONE_403, (403, "200"), (200, "512")),
+        (Behaviour.PLACEHOLDER_302, (302, "0"), (200, "512")),
+        (Behaviour.OK_SPELLED_404, (302, "0"), (200, "512")),
+        (Behaviour.SORRY_UNSEEN, (200, "731"), (200, "512")),
+        (Behaviour.WALL_PAGE, (200, "2200"), (200, "512")),
+        (Behaviour.WALL_200, (200, "2200"), (200, "2200")),
+    ],
+)
+async def test_what_stands_in_the_place_of_the_material(
+    hard: Hard, behaviour: Behaviour, got: tuple[int, str], front: tuple[int, str]
+) -> None:
+    """Nothing, a 403, a redirect, a page; the front page is spared, or it is the same page."""
+    case = hard.met(behaviour)
+    assert await hard.heads(case, case.target, "GET") == got
+    assert await hard.heads(case, "/", "GET") == front
+
+
+async def test_a_picture_is_encoded_anew(hard: Hard) -> None:
+    """It is of another length, and not as short as a placeholder."""
+    case = hard.met(Behaviour.OK_REENCODED, Story.REENCODED)
+    _, now = await hard.heads(case, case.target)
+    hard.offset = case.reported
+    _, before = await hard.heads(case, case.target)
+    assert before is not None
+    assert now is not None
+    assert 4096 < int(now) < int(before)
 
 
 async def test_lost_datagrams_are_lost_and_streams_are_not(hard: Hard) -> None:

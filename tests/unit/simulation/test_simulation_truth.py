@@ -190,6 +190,20 @@ def test_missing_and_unknown_cases_are_found():
     assert kinds(GONE_AT_20, found(), stranger) == ["unknown_case"]
 
 
+def test_what_nobody_saw_may_stand_in_n():
+    """Gone before the notice, and found gone long after it: nobody can tell, so that it may count as in time."""
+    gone = told((-9, 0.5))
+    late = found(removals=((None, at(12)),))
+    assert kinds(gone, late) == []
+    assert kinds(gone, found(clock="UNDECIDED", removals=()), until=12) == []
+
+
+def test_what_was_seen_does_not_stand_in_n_after_a_removal_before_the_notice():
+    """With a sighting the removal has a lower end, and n a wrong case."""
+    gone = told((-9, 0.5))
+    assert kinds(gone, found(removals=((at(0), at(1)),))) == ["counted_wrongly"]
+
+
 def two_spells() -> Truth:
     moved = told((-9, 20), removals=(), moved_at=at(20))
     new = SpellTruth(

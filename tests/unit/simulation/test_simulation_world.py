@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
+from itertools import groupby
 
 import pytest
 
@@ -13,7 +14,7 @@ from schemas.errors import ConfigError
 from schemas.sealing import Keyring
 from schemas.urls import canonical
 from services.simulation import internet
-from services.simulation.behaviours import DARK, NATURE, Behaviour, Shows
+from services.simulation.behaviours import DARK, GATES, NATURE, Behaviour, HeadManner, Shows
 from services.simulation.builder import apportion, build
 from services.simulation.plan import Phase, UrlPlan
 from services.simulation.scenarios import APART, Story, demo, gauntlet
@@ -142,6 +143,71 @@ def test_a_machine_without_ipv6_is_told_so(monkeypatch):
     assert internet.free_port(demo()) > 0
     with pytest.raises(ConfigError, match="disable_ipv6"):
         internet.free_port(gauntlet())
+
+
+def test_every_way_to_answer_head_has_its_turn():
+    """Each manner stands at some host of its own in the gauntlet, and nowhere else."""
+    hard = build(gauntlet(cases=400), seed=1, start=START, port=18080)
+    manners = [case.head for case in hard.cases if case.story is Story.HEAD]
+    assert set(manners) == set(HeadManner)
+    assert {case.head for case in hard.cases if case.story is not Story.HEAD} == {None}
+
+
+def test_every_gate_has_its_turn():
+    """A gate hides what is there: the stay goes on behind it."""
+    hard = build(gauntlet(cases=400), seed=1, start=START, port=18080)
+    gated = of_story(hard, Story.GATED)
+    assert {hard.cases[i].plan.phases[1].behaviour for i in gated} == set(GATES)
+    assert all(len(hard.truth(i).spells[0].stays) == 1 for i in gated)
+
+
+def test_only_the_program_of_an_id_says_sorry():
+    """Beside a URL with an id, other ids are answered as what is removed; every other path is plainly missing."""
+    hard = build(gauntlet(cases=400), seed=1, start=START, port=18080)
+    targets = set()
+    for case in (hard.cases[index] for index in of_story(hard, Story.SOFT_ID)):
+        missing, (address,) = case.plan.phases[1].behaviour, case.plan.phases[0].addresses
+        assert case.shape is not None
+        answers = [
+            hard.answer(case.url.host, target, address, case.reported).behaviour
+            for target in (case.target, case.shape.target("0123456789"), "/i/0123456789.jpg")
+        ]
+        assert answers == [Behaviour.OK, missing, Behaviour.GONE_404]
+        targets.add(case.target.replace(case.target[13:23], "") if "?" in case.target else "path")
+    assert targets == {"/view.php?id=", "path"}
+
+
+def test_nodes_take_turns_shorter_than_a_removal():
+    """No turn of the node that lacks it lasts as long as the looks of a removal have to."""
+    hard = build(gauntlet(), seed=1, start=START, port=18080)
+    case = hard.cases[of_story(hard, Story.NODES)[0]]
+    begins, ends = (phase.offset for phase in case.plan.phases[1:3])
+    (address,) = case.plan.phases[1].addresses
+    steps = [begins + n / 10 for n in range(int((ends - begins) * 10))]
+    row = [hard.answer(case.url.host, case.target, address, at).behaviour for at in steps]
+    assert set(row) == {Behaviour.OK, Behaviour.GONE_404}
+    longest = max(len(list(run)) for kind, run in groupby(row) if kind is Behaviour.GONE_404)
+    assert longest / 10 < 3
+
+
+def test_two_providers_behind_one_name_are_no_move_until_one_is_left():
+    """What both serve is charged to the first; when that one stops, it moved."""
+    hard = build(gauntlet(cases=400), seed=1, start=START, port=18080)
+    spells = [hard.truth(index).spells for index in of_story(hard, Story.TWO)]
+    assert {len(of_one) for of_one in spells} == {1, 2}
+    moved = next(of_one for of_one in spells if len(of_one) == 2)
+    assert moved[0].provider == "giant" != moved[1].provider
+    assert (moved[0].removals, moved[0].moved_at) == ((), moved[1].stays[0].since)
+
+
+def test_what_was_gone_before_anybody_looked_shows_hours_later():
+    """A page that is served in the place of what nobody saw proves nothing; a status code does."""
+    hard = build(gauntlet(cases=400), seed=1, start=START, port=18080)
+    for index in of_story(hard, Story.UNSEEN):
+        truth = hard.truth(index)
+        (spell,) = truth.spells
+        (removed,) = spell.removals
+        assert removed < truth.reported_at < spell.shows_at(removed)
 
 
 def test_a_story_can_be_left_out():
