@@ -69,6 +69,7 @@ Everything else is asked for again by a GET that is cut before its body: no leng
 any fault after the connection, and what a sibling gets too; so are front pages.
 Not asked again is a challenge, and a 429 or 503 that names a time (`Retry-After`).
 Where GET said what HEAD did not, that handler is asked by GET at once for a day.
+So is a URL that is gone for both agents, until it is served again.
 A sighting around the deadline may be a breach, and is made by GET too.
 Fingerprints are compared within one method.
 

@@ -71,12 +71,12 @@ class Conversation:
         return reply
 
     def _get_at_once(self, url: CanonicalUrl) -> Protocol[bool]:
-        """Tell whether HEAD is not worth asking: it said little lately, or a removal is to be confirmed.
+        """Tell whether HEAD is not worth asking: it said little lately, or the URL is gone and GET has to say so again.
 
         What the URL was seen as by one method is compared with what it gives to that.
         """
         method = self._measurement.baseline_method
-        if self._measurement.confirming or method == "GET":
+        if self._head_was_left_out or method == "GET":
             return True
         if method == "HEAD":
             return False
@@ -85,6 +85,10 @@ class Conversation:
             return False
         yield Explain("head_known_to_say_little")
         return True
+
+    @property
+    def _head_was_left_out(self) -> bool:
+        return self._measurement.confirming or self._measurement.is_known_gone
 
     def _ask_by_get(self, url: CanonicalUrl, address: str, head: Reply) -> Protocol[Reply]:
         yield Explain("head_says_little")
@@ -177,7 +181,7 @@ class Conversation:
         if judge_answer(answer).verdict != "online":
             return answer
         head = reached.head
-        if head is None and (reached.neutral or self._measurement.confirming):
+        if head is None and (reached.neutral or self._head_was_left_out):
             head = yield from self._ask_head(reached)
         return answer if head is None else self._measurement.against_baseline(answer, head)
 

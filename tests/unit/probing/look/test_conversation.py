@@ -20,6 +20,11 @@ from tests.unit.probing.look.script import (
 URL = "http://pics.example/img/a7f3.jpg"
 
 
+def picture_alone(request: Request) -> Reply:
+    """Serve one picture, and nothing else."""
+    return picture(request) if request.url.href == URL else missing(request)
+
+
 def serving(head: Host, get: Host = picture, absent: Host = missing) -> Host:
     """Make a host that serves one picture; `head` answers every HEAD."""
 
@@ -29,6 +34,23 @@ def serving(head: Host, get: Host = picture, absent: Host = missing) -> Host:
         return get(request) if request.url.href == URL else absent(request)
 
     return host
+
+
+def test_what_is_gone_is_asked_for_by_get_alone() -> None:
+    """Each look at a removed URL takes one request; put back, it is compared with what HEAD saw before."""
+    script = Script(picture_alone)
+    seen = script.look(URL).fingerprint
+    script.host = missing
+    first = script.look(URL, after=60.0, baseline=seen)
+    later = [script.look(URL, after=60.0, baseline=seen) for _ in range(2)]
+    assert (first.methods(URL), [look.methods(URL) for look in later]) == (
+        ["HEAD", "GET", "GET"],
+        [["GET"], ["GET"]],
+    )
+    script.host = picture_alone
+    back = script.look(URL, after=60.0, baseline=seen)
+    assert (back.said, back.methods(URL)) == (("online", "served"), ["GET", "HEAD"])
+    assert script.look(URL, after=60.0, baseline=seen).methods(URL) == ["HEAD"]
 
 
 @pytest.mark.parametrize("status", [200, 404, 410, 401, 403, 429, 451, 500, 502, 503])
