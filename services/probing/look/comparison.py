@@ -304,16 +304,28 @@ def _head_tells_nothing(reached: Reached, control: HostControl) -> bool:
 
 
 def _likeness(reached: Reached, control: HostControl, was_served: bool) -> Control:
-    """Compare an answer with one sibling's; what gave no answer for the first time compares with nothing yet."""
-    result, reply = control.result, reached.reply
+    """Compare an answer with one sibling's; what gave no answer for the first time compares with nothing yet.
+
+    Of what nobody saw served the last answer still counts: a sibling that gets lost makes no sighting of a soft 404.
+    """
+    result, answer = control.result, control.answer
     if result.fingerprint is None:
+        like = None if was_served or answer is None else _compared(reached, answer)
+        if like in ("same", "alike"):
+            return like
         return "doubted" if control.novel else "unasked"
-    if reached.sent_to is not None:
-        return "same" if result.sent_to == reached.sent_to else "differs"
-    if not is_of_one_status(result.fingerprint.status, reply.status):
+    if reached.sent_to is None and not is_of_one_status(
+        result.fingerprint.status, reached.reply.status
+    ):
         return "doubted" if control.novel and was_served else "differs"
+    return _compared(reached, result)
+
+
+def _compared(reached: Reached, sibling: ControlProbe) -> Control:
+    if reached.sent_to is not None:
+        return "same" if sibling.sent_to == reached.sent_to else "differs"
     # How it was led here says nothing of what is here: its sibling was asked here at once.
-    return compare(reply.fingerprint(None), result.fingerprint)
+    return compare(reached.reply.fingerprint(None), sibling.fingerprint)
 
 
 def _is_page_apart(reply: Reply, control: HostControl) -> bool:

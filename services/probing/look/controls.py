@@ -86,6 +86,7 @@ class HostControl:
     """What a host answered a sibling or its front page, and what looks made of it.
 
     `seconds` is how long it is believed. `novel`: the controls just before it met no fault or block of this kind.
+    `answer` is the last one that a sibling gave, within a day.
     `steady`: a longer path was answered by the very same page, so that it repeats nothing of what was asked for; None:
     not tried.
     What one look saw served while siblings were answered so (`tell_apart`) holds for later controls too that are
@@ -93,8 +94,8 @@ class HostControl:
     """
 
     __slots__ = (
-        *("at", "kind", "novel", "result", "seconds", "steady"),
-        *("_faults", "_kinds", "_patience", "_proven", "_unproven"),
+        *("answer", "at", "kind", "novel", "result", "seconds", "steady"),
+        *("_answer_at", "_faults", "_kinds", "_patience", "_proven", "_unproven"),
     )
 
     def __init__(
@@ -105,6 +106,10 @@ class HostControl:
         self.at = at
         self.result: ControlProbe = result
         self.kind = result.kind
+        self.answer: ControlProbe | None = result
+        self._answer_at = at
+        if result.fingerprint is None:
+            self._keep_answer(patience, before)
         self.seconds = patience.most
         self.novel = False
         self.steady: bool | None = None
@@ -139,6 +144,12 @@ class HostControl:
         """Believe it for minutes only, unless something was told apart from it: it may be a wall of the moment."""
         if self.seconds >= self._patience.most and not self.told_apart:
             self._unproven = self.seconds = self._patience.after(self._unproven)
+
+    def _keep_answer(self, patience: Patience, before: "HostControl | None") -> None:
+        """Keep what a sibling answered before this one, which gave no answer."""
+        self.answer = None
+        if before is not None and self.at - before._answer_at < patience.most:
+            self.answer, self._answer_at = before.answer, before._answer_at
 
     def _note_fault(self, kinds: frozenset[bool]) -> None:
         """Note the kind of a fault: whoever changes its kinds is believed at the third control at the latest."""

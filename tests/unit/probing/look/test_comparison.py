@@ -7,6 +7,7 @@ from tests.unit.probing.look.script import (
     Reply,
     Request,
     Script,
+    fault,
     missing,
     page,
     picture,
@@ -59,6 +60,24 @@ def test_never_seen_and_answered_as_a_sibling_says_nothing(url: str, soft: Host)
 def test_a_picture_beside_soft_404s_is_online(soft: Host) -> None:
     """What is of another kind than what is missing is served (B)."""
     assert Script(host_of(URL, picture, soft)).look(URL).said == ("online", "served")
+
+
+def test_a_sibling_that_gets_lost_makes_no_sighting() -> None:
+    """Answered as its sibling once, a URL that nobody saw served stays so while siblings give no answer (O)."""
+    script = Script(page)
+    assert script.look(FILE).reason == "never_seen_served"
+    script.host = lambda r: page(r) if r.url.href == FILE else fault(r, "response_timeout")
+    later = [script.look(FILE, after=4_000.0).reason for _ in range(4)]
+    assert set(later) == {"never_seen_served"}
+
+
+def test_what_a_sibling_said_long_ago_is_forgotten() -> None:
+    """A host that answers no made-up path any more is not held to what it answered days before."""
+    script = Script(page)
+    script.look(FILE)
+    script.host = lambda r: page(r) if r.url.href == FILE else fault(r, "response_timeout")
+    assert script.look(FILE, after=90_000.0).reason == "suspected_unproven"
+    assert script.look(FILE, after=90_000.0).said == ("online", "served")
 
 
 @pytest.mark.parametrize("redirect", ["https", "mirror"])
