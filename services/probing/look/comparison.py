@@ -47,7 +47,6 @@ from services.probing.look.operations import (
     Ask,
     AskSibling,
     Enter,
-    HonourBackoff,
     Leave,
     Protocol,
     Purpose,
@@ -289,9 +288,7 @@ def ask_beside(
     """Ask a host once more, in its turn; a push-back counts where it says for how long."""
     yield Enter(address, url.host)
     reply: Reply = yield Ask(purpose, method, url, address, neutral)
-    if reply.retry_after is not None:
-        yield HonourBackoff(address, url.host, reply)
-    yield Leave(address)
+    yield Leave(address, url.host, None if reply.retry_after is None else reply)
     return reply
 
 

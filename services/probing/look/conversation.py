@@ -19,7 +19,6 @@ from services.probing.look.operations import (
     Ask,
     Enter,
     Explain,
-    HonourBackoff,
     Leave,
     Protocol,
 )
@@ -65,9 +64,7 @@ class Conversation:
                 reply = yield from self._ask_by_get(url, address, reply)
             elif reply.status in _PUSHED_BACK and not reply.challenge:
                 yield Explain("head_pushed_back")
-        # Before the next in line is let in.
-        yield HonourBackoff(address, url.host, reply)
-        yield Leave(address)
+        yield Leave(address, url.host, reply)
         return reply
 
     def _get_at_once(self, url: CanonicalUrl) -> Protocol[bool]:
