@@ -148,6 +148,9 @@ class Conversation:
     def _served(self, reached: Reached, trail: Trail) -> Protocol[Answer]:
         if not self._measurement.compared:
             return answer_of(reached)
+        at_once = self._measurement.answer_at_once(reached, (yield NOW), trail)
+        if at_once is not None:
+            return at_once
         comparison = yield from self._measurement.compare(reached)
         if reached.reply.method == "HEAD" and not (comparison.alone or comparison.missing):
             reply = yield from self._get_instead(reached, comparison)

@@ -78,6 +78,35 @@ class Measurement:
         yield Explain("siblings_asked_again")
         return (yield from self._siblings.refresh(reached, self.was_served, self._siblings_then))
 
+    def answer_at_once(self, reached: Reached, now: float, trail: Trail) -> Answer | None:
+        """Make the answer of what is plainly the baseline still, where siblings of before were plainly refused.
+
+        None: it has to be compared. Nearly every look ends here: what `compare` and `answer` come to, at a third.
+        """
+        reply, baseline = reached.reply, self._baseline
+        if not (self.was_served and baseline is not None and reply.content_length):
+            return None
+        if reached.redirect is not None or (self.deciding and reply.method == "HEAD"):
+            return None
+        print_ = reply.fingerprint(None)
+        change = changed(print_, baseline)
+        if change not in ("none", "minor") or not is_baseline(print_, baseline):
+            return None
+        kind = self._siblings.missing_before(reached, now)
+        if print_ is None or kind is None:
+            return None
+        return Answer(
+            address=reached.address,
+            status=reply.status,
+            method=reply.method,
+            control="differs",
+            told_apart=True,
+            was_served=True,
+            change=change,
+            named=trail.named,
+            fingerprint=structs.replace(print_, sibling=kind),
+        )
+
     def answer(self, reached: Reached, comparison: Comparison, trail: Trail) -> Protocol[Answer]:
         """Make the answer of what is served."""
         fingerprint = reached.reply.fingerprint(reached.redirect)
