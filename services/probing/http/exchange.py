@@ -6,6 +6,7 @@ Whatever aiohttp raises ends here as a reason code: its exceptions repeat the UR
 import asyncio
 import hashlib
 import re
+from functools import lru_cache
 from typing import Literal, NamedTuple, cast
 
 import aiohttp
@@ -58,8 +59,13 @@ class Reply(Struct, frozen=True, kw_only=True):
     cache_age: int | None = None
     phases: dict[str, float] = {}
 
-    def fingerprint(self, redirect: Redirect | None) -> Fingerprint | None:
-        """Say what is kept of the header block, with the class of a redirect in place of its target."""
+    def fingerprint(
+        self, redirect: Redirect | None, sibling: str | None = None
+    ) -> Fingerprint | None:
+        """Say what is kept of the header block, with the class of a redirect in place of its target.
+
+        `sibling` names how siblings were answered.
+        """
         if self.status is None:
             return None
         return Fingerprint(
@@ -72,6 +78,7 @@ class Reply(Struct, frozen=True, kw_only=True):
             server_class=self.server_class,
             cache_age=self.cache_age,
             method=self.method,
+            sibling=sibling,
         )
 
 
@@ -261,6 +268,8 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
+# Of both there are few that differ.
+@lru_cache(maxsize=1024)
 def _content_type(text: str | None) -> str | None:
     return None if text is None else _short(text.partition(";")[0].strip().lower())
 
@@ -269,6 +278,7 @@ def _short(text: str | None) -> str | None:
     return None if text is None else _plain(text[:_HEADER_CHARACTERS])
 
 
+@lru_cache(maxsize=1024)
 def _server_class(text: str | None) -> str | None:
     """Keep the product's name, without version: `nginx`, `cloudflare`."""
     if not text:

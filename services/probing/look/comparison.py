@@ -101,6 +101,8 @@ class Comparison(NamedTuple):
 class Siblings:
     """Ask for siblings and front pages on behalf of one visit."""
 
+    __slots__ = ("_memory",)
+
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
 

@@ -27,6 +27,11 @@ class Measurement:
     Without `compared` there are no siblings: for the canary, which is the operator's own page.
     """
 
+    __slots__ = (
+        *("compared", "confirming", "deciding", "parked", "was_served"),
+        *("_baseline", "_case", "_limits", "_memory", "_siblings"),
+    )
+
     def __init__(
         self, target: Target, memory: Memory, limits: LookLimits, *, compared: bool
     ) -> None:
@@ -88,12 +93,12 @@ class Measurement:
             return None
         if reached.redirect is not None or (self.deciding and reply.method == "HEAD"):
             return None
-        print_ = reply.fingerprint(None)
+        kind = self._siblings.missing_before(reached, now)
+        if kind is None:
+            return None
+        print_ = reply.fingerprint(None, sibling=kind)
         change = changed(print_, baseline)
         if change not in ("none", "minor") or not is_baseline(print_, baseline):
-            return None
-        kind = self._siblings.missing_before(reached, now)
-        if print_ is None or kind is None:
             return None
         return Answer(
             address=reached.address,
@@ -104,7 +109,7 @@ class Measurement:
             was_served=True,
             change=change,
             named=trail.named,
-            fingerprint=structs.replace(print_, sibling=kind),
+            fingerprint=print_,
         )
 
     def answer(self, reached: Reached, comparison: Comparison, trail: Trail) -> Protocol[Answer]:
