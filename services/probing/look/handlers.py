@@ -137,8 +137,9 @@ def _is_kept(part: Part, before: "_Target", names: set[str], values: dict[str, s
     text = unquote(_stem(part.text))
     if not text:
         return False
-    kept = part.place == "query" and values.get(before.name_of(part)) == part.text
-    return kept or text in names
+    if part.place == "query" and values.get(before.name_of(part)) == part.text:
+        return True
+    return text in names
 
 
 class _Target(NamedTuple):

@@ -56,10 +56,9 @@ class Measurement:
         """Tell whether no agent got it since somebody saw it served."""
         return self.was_served and self._case in self._memory.gone_cases
 
-    def remember_gone(self, *, agreed: bool) -> None:
-        """Remember that the neutral agent was told so as well, if it was."""
-        if agreed:
-            self._memory.remember_gone(self._case)
+    def remember_gone(self) -> None:
+        """Remember that the neutral agent was told so as well."""
+        self._memory.remember_gone(self._case)
 
     def is_plain(self, answer: Answer) -> bool:
         """Tell whether an answer is plainly the baseline: its class of content, and its length."""

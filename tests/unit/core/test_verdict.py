@@ -420,3 +420,11 @@ def test_the_table_in_the_docs_is_current() -> None:
     page = (Path(__file__).parents[3] / "docs" / "verdicts.md").read_text()
     assert page == reference()
     assert all(f"| `{reason}` |" in page and row.about for reason, row in REASONS.items())
+
+
+@pytest.mark.parametrize("trap", ["length stands in the place of a page", "Referer", "HEAD"])
+def test_the_page_says_what_one_vantage_cannot_tell(trap: str) -> None:
+    """What no header says has a section of its own: who reads a figure has to know it."""
+    _, _, section = reference().partition("## What one vantage can't tell")
+    rows = section.partition("\n## ")[0].splitlines()
+    assert any(trap in row for row in rows if row.startswith("| "))
