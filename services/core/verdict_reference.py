@@ -124,7 +124,7 @@ It is followed within the registrable domain, three times at the most.
 | --- | --- | --- |
 | to a target that is missing | | `not_found`, `gone` |
 | to a target that still names the object (the id in its path, or in the same value of its query) | | as the target |
-| to a file of the type that the extension promises, of 2 kB or more | no sibling and no other case is sent there | as the target |
+| to a file of the type that the extension promises, of 2 kB or more | siblings are sent to places of their own, which do not name them either, and no other case is sent there | as the target |
 | to what agrees with the baseline | no sibling is sent there | as the target |
 | to another target that is served | no sibling is sent there | `redirect_unproven` |
 | where a sibling is sent | it was seen served, and siblings were sent there while something was served | `soft_404_redirect`, `soft_404_root` |

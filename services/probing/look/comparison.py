@@ -29,7 +29,7 @@ from services.core.fingerprints import (
     is_still,
     reason_of_status,
 )
-from services.core.reasons import BLOCKS, DARK_FAULTS
+from services.core.reasons import BLOCKS
 from services.core.verdict import Redirect
 from services.probing.http.exchange import Method, Reply, target_of
 from services.probing.limits.gate import Deferred
@@ -40,7 +40,7 @@ from services.probing.look.controls import (
     front_of,
     is_parked,
 )
-from services.probing.look.handlers import handler_of, sibling_of
+from services.probing.look.handlers import handler_of, keeps_id, sibling_of
 from services.probing.look.memory import Memory
 from services.probing.look.operations import (
     NOW,
@@ -60,7 +60,7 @@ from services.probing.look.redirects import STATUSES, hop_of, target_digest
 _TRANSIENT = frozenset(
     {"blocked_challenge", "blocked_rate_limited", "blocked_unavailable", "server_error"}
 )
-_DARK = DARK_FAULTS | {"blocked_unavailable"}
+_ONWARD = frozenset({"same_host", "same_domain"})
 _LONGER = (5, 9)
 _RANK: dict[Control, int] = {"same": 0, "alike": 1, "doubted": 2, "unasked": 3, "differs": 4}
 
@@ -201,6 +201,34 @@ class Siblings:
                 return False
         return True
 
+    def are_sent_apart(self, reached: Reached) -> Protocol[bool]:
+        """Tell whether siblings are sent on too, each to its own place that does not name it: then so is the URL.
+
+        A sibling that is plainly missing counts for nothing.
+        """
+        handler, method, apart = handler_of(reached.url), reached.reply.method, False
+        for number in range(len(handler.parts)):
+            key = (handler, number, method, reached.neutral)
+            control = self._memory.siblings.get(key, (yield NOW))
+            if control is not None and control.result.says_missing:
+                continue
+            if control is None or not (yield from self._is_sent_apart(reached, number, control)):
+                return False
+            apart = True
+        return apart
+
+    def _is_sent_apart(self, reached: Reached, number: int, control: HostControl) -> Protocol[bool]:
+        """Tell whether another sibling is sent to another place than the first."""
+        if not control.result.opaque:
+            return False
+        if control.steady is None:
+            try:
+                again = yield from _ask_sibling(reached, number, _LONGER[0])
+            except Deferred:
+                return False
+            control.steady = again.sent_to in (None, control.result.sent_to)
+        return not control.steady
+
     def front(self, reached: Reached, since: float | None = None) -> Protocol[ControlProbe | None]:
         """Give what the front page said to GET lately, and not before `since`; None where politeness forbids to ask."""
         url = reached.url
@@ -217,7 +245,7 @@ class Siblings:
         if target_of(reached.url) == "/":
             return True
         front = yield from self.front(reached)
-        return None if front is None else _gives_nothing(front)
+        return None if front is None else front.gives_nothing
 
 
 def remembered(
@@ -280,7 +308,8 @@ def _probe(
     hop = hop_of(url, reply.location)
     sent_to = None if hop.url is None else target_digest(url, hop.url)
     fault = "blocked_login" if hop.kind == "login" else None
-    return ControlProbe(reply.fingerprint(hop.kind), sent_to=sent_to, fault=fault)
+    opaque = hop.url is not None and hop.kind in _ONWARD and not keeps_id(url, hop.url)
+    return ControlProbe(reply.fingerprint(hop.kind), sent_to=sent_to, fault=fault, opaque=opaque)
 
 
 def ask_beside(
@@ -357,11 +386,6 @@ def _joined(
     told_apart = told_apart or (kind != "" and kind == baseline_kind)
     # By place: a look makes one of them, and names would cost as much as all the rest.
     return Comparison(worst, told_apart, fresh, missing, refused, answered, False, kind, parked)
-
-
-def _gives_nothing(front: ControlProbe) -> bool:
-    status = None if front.fingerprint is None else front.fingerprint.status
-    return front.fault in _DARK or (status is not None and reason_of_status(status) in _DARK)
 
 
 def _answered(reply: Reply) -> ControlProbe:

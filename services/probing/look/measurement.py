@@ -163,6 +163,10 @@ class Measurement:
         assert sent.sent_to is not None
         return self._memory.shared_targets.note(sent.url.host, sent.sent_to, self._case)
 
+    def are_sent_apart(self, sent: Reached) -> Protocol[bool]:
+        """Tell whether each path of the URL's handler is sent to a place of its own."""
+        return (yield from self._siblings.are_sent_apart(sent))
+
     def dark_front(self, reached: Reached) -> Protocol[bool | None]:
         """Tell whether the front page gives nothing either; None where politeness forbids to ask."""
         return (yield from self._siblings.dark_front(reached))

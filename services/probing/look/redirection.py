@@ -72,7 +72,9 @@ class Redirection:
             comparison = yield from self._measurement.refresh(sent)
         if comparison.control in ("same", "alike"):
             return self._beside_siblings(answer, comparison)
-        if self._measurement.shares_target(sent) or not is_of_kind(sent.url, answer):
+        if self._measurement.shares_target(sent) or not _may_be_object(sent.url, answer):
+            return answer
+        if not (yield from self._measurement.are_sent_apart(sent)):
             return answer
         yield Explain("redirect_of_its_kind")
         return structs.replace(answer, named=True)
@@ -92,8 +94,13 @@ class Redirection:
         )
 
 
+def _may_be_object(url: CanonicalUrl, answer: Answer) -> bool:
+    """Tell whether a target that nothing vouches for yet may be the object, and no placeholder for it."""
+    return judge_answer(answer).reason == "redirect_unproven" and is_of_kind(url, answer)
+
+
 def is_of_kind(url: CanonicalUrl, answer: Answer) -> bool:
-    """Tell whether what a URL is sent to is the file that its extension promises, and too large for a placeholder."""
+    """Tell whether what a URL is sent to is the file that its extension promises, and large enough for one."""
     print_ = answer.fingerprint
     if print_ is None or print_.content_type is None:
         return False
