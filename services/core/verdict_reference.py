@@ -124,7 +124,8 @@ It is followed within the registrable domain, three times at the most.
 | --- | --- | --- |
 | to a target that is missing | | `not_found`, `gone` |
 | to a target that still names the object (the id in its path, or in the same value of its query) | | as the target |
-| to a file of the type that the extension promises, of 2 kB or more | siblings are sent to places of their own, which do not name them either, and no other case is sent there | as the target |
+| to a file of the type that the extension promises, of 32 kB or more | no sibling and no other case is sent there | as the target |
+| to such a file of 2 kB or more | siblings are sent to places of their own, which do not name them either, and no other case is sent there | as the target |
 | to what agrees with the baseline | no sibling is sent there | as the target |
 | to another target that is served | no sibling is sent there | `redirect_unproven` |
 | where a sibling is sent | it was seen served, and siblings were sent there while something was served | `soft_404_redirect`, `soft_404_root` |
@@ -158,6 +159,7 @@ Some things look the same whatever is asked, because content is never read and o
 | a file of the same type and length stands in the place of a file | the file: ETags of one file differ between the nodes of a site | it stays `served` |
 | a placeholder of 4 kB or more, and of a quarter of the file's length or more, in the place of one file alone | an optimiser's work: `suspected_reencoded`, and the baseline once it stays | it counts as `served` from then on |
 | a placeholder or a page that says "removed" came before the first look, for this URL alone | what was reported | it counts as `served`, and as the baseline |
+| a redirect to a picture of 32 kB or more that says "removed", of the promised type and for this URL alone, before the first look | a short link to the file | it counts as `served`, and as the baseline, until a second case is sent there |
 | a hotlink rule: 404 for requests without a `Referer`, from the first look on or later | a removal, to every agent and from every vantage | it counts as removed, while visitors of the site see it |
 | a host answers 404 to our addresses alone, whatever the agent | a removal | it counts as removed, unless a second vantage is asked (`confirmation.vantages`) |
 | a wall that answers as the host always answered what it does not have | a removal | it counts as removed until it opens again: then it has `returned` |

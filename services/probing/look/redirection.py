@@ -74,7 +74,7 @@ class Redirection:
             return self._beside_siblings(answer, comparison)
         if self._measurement.shares_target(sent) or not _may_be_object(sent.url, answer):
             return answer
-        if not (yield from self._measurement.are_sent_apart(sent)):
+        if not _is_large(answer) and not (yield from self._measurement.are_sent_apart(sent)):
             return answer
         yield Explain("redirect_of_its_kind")
         return structs.replace(answer, named=True)
@@ -109,7 +109,13 @@ def is_of_kind(url: CanonicalUrl, answer: Answer) -> bool:
     return agrees and (print_.content_length or 0) >= _LEAST_BYTES
 
 
-_LEAST_BYTES = 2048
+def _is_large(answer: Answer) -> bool:
+    """Tell whether a file is larger than the pictures that say that something was removed."""
+    print_ = answer.fingerprint
+    return print_ is not None and (print_.content_length or 0) >= _LARGE_BYTES
+
+
+_LEAST_BYTES, _LARGE_BYTES = 2048, 32_768
 _TYPES = {
     "jpg": ("image/jpeg", "image/jpg", "image/pjpeg"),
     "jpeg": ("image/jpeg", "image/jpg", "image/pjpeg"),
