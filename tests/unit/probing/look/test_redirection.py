@@ -144,6 +144,16 @@ def test_a_large_file_of_the_right_type_is_no_placeholder() -> None:
     assert look.said == ("undetermined", "redirect_unproven")
 
 
+@pytest.mark.parametrize("length", [24_000, 48_211 * 3])
+def test_another_file_in_another_place_is_no_new_encoding(length: int) -> None:
+    """Seen served, and then sent to a file of about its size, it would have become the baseline if it stayed (U)."""
+    script = Script(lambda r: picture(r) if r.url.href == FILE else missing(r))
+    baseline = script.look(FILE).fingerprint
+    script.host = file_at("/removed.jpg", length)
+    look = script.look(FILE, after=3_600.0, known_online=True, baseline=baseline)
+    assert look.said == ("undetermined", "suspected_replaced")
+
+
 def beside(host: Host, siblings: Host) -> Host:
     """Let siblings of our picture be answered otherwise."""
 
