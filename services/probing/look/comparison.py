@@ -139,7 +139,7 @@ class Siblings:
             key = (handler, number, reached.reply.method, reached.neutral)
             control, asked_now = siblings.get(key, now, since), False
             if control is None:
-                ask = partial(_ask_sibling, reached, number)
+                ask = partial(ask_sibling, reached, number)
                 control, asked_now = yield from _anew(siblings, key, ask, since)
                 now = yield NOW
             if handler.parts and not was_served and _head_tells_nothing(reached, control):
@@ -196,38 +196,10 @@ class Siblings:
         if first is None or first.content_length is None:
             return False
         for more in _LONGER:
-            again = yield from _ask_sibling(reached, number, more)
+            again = yield from ask_sibling(reached, number, more)
             if not is_one_answer(first, again.fingerprint):
                 return False
         return True
-
-    def are_sent_apart(self, reached: Reached) -> Protocol[bool]:
-        """Tell whether siblings are sent on too, each to its own place that does not name it: then so is the URL.
-
-        A sibling that is plainly missing counts for nothing.
-        """
-        handler, method, apart = handler_of(reached.url), reached.reply.method, False
-        for number in range(len(handler.parts)):
-            key = (handler, number, method, reached.neutral)
-            control = self._memory.siblings.get(key, (yield NOW))
-            if control is not None and control.result.says_missing:
-                continue
-            if control is None or not (yield from self._is_sent_apart(reached, number, control)):
-                return False
-            apart = True
-        return apart
-
-    def _is_sent_apart(self, reached: Reached, number: int, control: HostControl) -> Protocol[bool]:
-        """Tell whether another sibling is sent to another place than the first."""
-        if not control.result.opaque:
-            return False
-        if control.steady is None:
-            try:
-                again = yield from _ask_sibling(reached, number, _LONGER[0])
-            except Deferred:
-                return False
-            control.steady = again.sent_to in (None, control.result.sent_to)
-        return not control.steady
 
     def front(self, reached: Reached, since: float | None = None) -> Protocol[ControlProbe | None]:
         """Give what the front page said to GET lately, and not before `since`; None where politeness forbids to ask."""
@@ -286,7 +258,7 @@ def _settle(
     return controls.settle(key, at, result)
 
 
-def _ask_sibling(reached: Reached, number: int, more: int = 0) -> Protocol[ControlProbe]:
+def ask_sibling(reached: Reached, number: int, more: int = 0) -> Protocol[ControlProbe]:
     """Ask for a sibling by the method that the URL was asked by; beside the first, who the name servers are."""
     url = sibling_of(reached.url, number, (yield Token()), more)
     method, address, neutral = reached.reply.method, reached.address, reached.neutral

@@ -18,6 +18,7 @@ from services.probing.limits.gate import Deferred
 from services.probing.look.comparison import Comparison, Reached, Siblings, ask_beside
 from services.probing.look.memory import LookLimits, Memory, Target
 from services.probing.look.operations import NOW, Explain, Protocol
+from services.probing.look.own_places import are_sent_apart
 from services.probing.look.redirects import Trail
 
 
@@ -165,7 +166,7 @@ class Measurement:
 
     def are_sent_apart(self, sent: Reached) -> Protocol[bool]:
         """Tell whether each path of the URL's handler is sent to a place of its own."""
-        return (yield from self._siblings.are_sent_apart(sent))
+        return (yield from are_sent_apart(self._memory, sent))
 
     def dark_front(self, reached: Reached) -> Protocol[bool | None]:
         """Tell whether the front page gives nothing either; None where politeness forbids to ask."""
