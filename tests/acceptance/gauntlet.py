@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import sys
 import tempfile
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -133,6 +134,8 @@ def main(words: list[str]) -> int:
 
 def _tell(name: str, result: DemoResult) -> None:
     print(line(name, result), flush=True)
+    for story, cases in Counter(result.verification.undecided).items():
+        print(f"  undecided {story} {cases}")
     for failure in result.verification.failures:
         print(f"  WRONG {failure.kind} case {failure.case_id}: {failure.detail}")
         for heard in result.logs[failure.case_id]:
