@@ -29,7 +29,7 @@ from services.core.fingerprints import (
     is_still,
     reason_of_status,
 )
-from services.core.reasons import BLOCKS, DARK_FAULTS
+from services.core.reasons import BLOCKS
 from services.core.verdict import Redirect
 from services.probing.http.exchange import Method, Reply, target_of
 from services.probing.limits.gate import Deferred
@@ -40,7 +40,7 @@ from services.probing.look.controls import (
     front_of,
     is_parked,
 )
-from services.probing.look.handlers import handler_of, sibling_of
+from services.probing.look.handlers import handler_of, keeps_id, sibling_of
 from services.probing.look.memory import Memory
 from services.probing.look.operations import (
     NOW,
@@ -59,7 +59,7 @@ from services.probing.look.redirects import STATUSES, hop_of, target_digest
 _TRANSIENT = frozenset(
     {"blocked_challenge", "blocked_rate_limited", "blocked_unavailable", "server_error"}
 )
-_DARK = DARK_FAULTS | {"blocked_unavailable"}
+_ONWARD = frozenset({"same_host", "same_domain"})
 _LONGER = (5, 9)
 _RANK: dict[Control, int] = {"same": 0, "alike": 1, "doubted": 2, "unasked": 3, "differs": 4}
 
@@ -140,7 +140,7 @@ class Siblings:
             key = (handler, number, reached.reply.method, reached.neutral)
             control, asked_now = siblings.get(key, now, since), False
             if control is None:
-                ask = partial(_ask_sibling, reached, number)
+                ask = partial(ask_sibling, reached, number)
                 control, asked_now = yield from _anew(siblings, key, ask, since)
                 now = yield NOW
             if handler.parts and not was_served and _head_tells_nothing(reached, control):
@@ -197,7 +197,7 @@ class Siblings:
         if first is None or first.content_length is None:
             return False
         for more in _LONGER:
-            again = yield from _ask_sibling(reached, number, more)
+            again = yield from ask_sibling(reached, number, more)
             if not is_one_answer(first, again.fingerprint):
                 return False
         return True
@@ -230,7 +230,7 @@ class Siblings:
         if target_of(reached.url) == "/":
             return True
         front = yield from self.front(reached)
-        return None if front is None else _gives_nothing(front)
+        return None if front is None else front.gives_nothing
 
 
 def remembered(
@@ -271,7 +271,7 @@ def _settle(
     return controls.settle(key, at, result)
 
 
-def _ask_sibling(reached: Reached, number: int, more: int = 0) -> Protocol[ControlProbe]:
+def ask_sibling(reached: Reached, number: int, more: int = 0) -> Protocol[ControlProbe]:
     """Ask for a sibling by the method that the URL was asked by; beside the first, who the name servers are."""
     url = sibling_of(reached.url, number, (yield Token()), more)
     method, address, neutral = reached.reply.method, reached.address, reached.neutral
@@ -293,7 +293,8 @@ def _probe(
     hop = hop_of(url, reply.location)
     sent_to = None if hop.url is None else target_digest(url, hop.url)
     fault = "blocked_login" if hop.kind == "login" else None
-    return ControlProbe(reply.fingerprint(hop.kind), sent_to=sent_to, fault=fault)
+    opaque = hop.url is not None and hop.kind in _ONWARD and not keeps_id(url, hop.url)
+    return ControlProbe(reply.fingerprint(hop.kind), sent_to=sent_to, fault=fault, opaque=opaque)
 
 
 def ask_beside(
@@ -371,11 +372,6 @@ def _joined(
 
 def _kind_of_all(kinds: list[str]) -> str:
     return kinds[0] if kinds and kinds.count(kinds[0]) == len(kinds) else "+".join(kinds)
-
-
-def _gives_nothing(front: ControlProbe) -> bool:
-    status = None if front.fingerprint is None else front.fingerprint.status
-    return front.fault in _DARK or (status is not None and reason_of_status(status) in _DARK)
 
 
 def _answered(reply: Reply) -> ControlProbe:

@@ -117,10 +117,12 @@ class Conversation:
         if not measurement.compared or (measurement.is_known_gone and not measurement.confirming):
             return answer_of(reached)
         neutral = yield from self._as_neutral(reached)
-        if neutral is None or neutral.status in _GONE:
-            measurement.remember_gone(agreed=neutral is not None)
-            if neutral is not None:
-                yield Explain("agent_agrees")
+        if neutral is None:
+            # It may be gone for our agent alone.
+            return answer_of(reached, None if measurement.is_known_gone else "agent_unasked")
+        if neutral.status in _GONE:
+            measurement.remember_gone()
+            yield Explain("agent_agrees")
             return answer_of(reached)
         if measurement.was_served and not _gives(neutral):
             # It was seen under our agent: that another one is blocked takes nothing from its answer.
@@ -168,11 +170,9 @@ class Conversation:
         if reached.neutral or judge_answer(answer).verdict != "removed":
             return answer
         neutral = yield from self._as_neutral(reached)
-        if (
-            neutral is None
-            or not _gives(neutral)
-            or is_still(_print(neutral), _print(reached.reply))
-        ):
+        if neutral is None:
+            return structs.replace(answer, fault="agent_unasked")
+        if not _gives(neutral) or is_still(_print(neutral), _print(reached.reply)):
             return answer
         return (yield from self._to_neutral(reached, neutral, trail))
 

@@ -18,6 +18,7 @@ from services.probing.limits.gate import Deferred
 from services.probing.look.comparison import Comparison, Reached, Siblings, ask_beside
 from services.probing.look.memory import LookLimits, Memory, Target
 from services.probing.look.operations import NOW, Explain, Protocol
+from services.probing.look.own_places import are_sent_apart
 from services.probing.look.redirects import Trail
 
 
@@ -61,10 +62,9 @@ class Measurement:
         """Tell whether no agent got it since somebody saw it served."""
         return self.was_served and self._case in self._memory.gone_cases
 
-    def remember_gone(self, *, agreed: bool) -> None:
-        """Remember that the neutral agent was told so as well, if it was."""
-        if agreed:
-            self._memory.remember_gone(self._case)
+    def remember_gone(self) -> None:
+        """Remember that the neutral agent was told so as well."""
+        self._memory.remember_gone(self._case)
 
     def is_plain(self, answer: Answer) -> bool:
         """Tell whether an answer is plainly the baseline: its class of content, and its length."""
@@ -197,6 +197,10 @@ class Measurement:
         """Note where the URL is sent; tell whether other cases are sent there too."""
         assert sent.sent_to is not None
         return self._memory.shared_targets.note(sent.url.host, sent.sent_to, self._case)
+
+    def are_sent_apart(self, sent: Reached) -> Protocol[bool]:
+        """Tell whether each path of the URL's handler is sent to a place of its own."""
+        return (yield from are_sent_apart(self._memory, sent))
 
     def dark_front(self, reached: Reached) -> Protocol[bool | None]:
         """Tell whether the front page gives nothing either; None where politeness forbids to ask."""

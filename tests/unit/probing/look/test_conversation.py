@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.events import Fingerprint
-from services.probing.limits.gate import DEADLINE
+from services.probing.limits.gate import DEADLINE, Deferred
 from tests.unit.probing.look.script import (
     Host,
     Reply,
@@ -220,6 +220,50 @@ def test_a_404_for_our_agent_alone_is_no_removal(known: bool, confirming: bool) 
     look = Script(unwelcome).look(URL, known_online=known, confirming=confirming)
     assert look.verdict == "online"
     assert "agent_matters" in look.rules
+
+
+def without_neutral(host: Host) -> Host:
+    """Let politeness forbid what the neutral agent would ask."""
+
+    def polite(request: Request) -> Reply:
+        if request.neutral:
+            raise Deferred(60.0)
+        return host(request)
+
+    return polite
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("confirming", [True, False])
+@pytest.mark.parametrize("status", [404, 410])
+def test_what_the_neutral_agent_was_not_asked_is_not_gone(
+    known: bool, confirming: bool, status: int
+) -> None:
+    """Where politeness defers the neutral agent, a 404 may be for our agent alone, whoever saw it before."""
+    script = Script(without_neutral(lambda r: reply(r, status)))
+    look = script.look(URL, known_online=known, confirming=confirming)
+    assert look.said == ("undetermined", "agent_unasked")
+
+
+def test_a_soft_404_that_the_neutral_agent_was_not_asked_is_not_gone() -> None:
+    """The naive mending looks at the status alone: a page that says so may be for our agent alone as well."""
+    script = Script(serving(picture, picture, absent=page))
+    baseline = script.look(URL).fingerprint
+    script.host = without_neutral(page)
+    look = script.look(URL, known_online=True, baseline=baseline, after=3_600.0)
+    assert look.said == ("undetermined", "agent_unasked")
+    script.host = page
+    again = script.look(URL, known_online=True, baseline=baseline, after=60.0)
+    assert again.said == ("removed", "soft_404_control")
+
+
+def test_what_the_neutral_agent_said_holds_while_it_is_deferred() -> None:
+    """It was told that it is gone since it was seen: a confirming look that can't ask it again is believed."""
+    script = Script(missing)
+    assert script.look(URL, known_online=True).said == ("removed", "not_found")
+    script.host = without_neutral(missing)
+    look = script.look(URL, known_online=True, confirming=True, after=300.0)
+    assert look.said == ("removed", "not_found")
 
 
 def test_a_removal_is_asked_of_the_neutral_agent_once() -> None:
