@@ -1,10 +1,12 @@
 """A header block is read as browsers and curl read it, and no further than they do."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.probing.http.exchange import _location
+from services.probing.http.exchange import _location, _reply
 from services.probing.http.head import BadHead, begins_like_head, read_head, read_plain_head
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -114,6 +116,20 @@ def test_the_length_of_one_byte_is_that_of_the_whole() -> None:
     part = b"HTTP/1.1 206 Partial\r\nContent-Length: 1\r\nContent-Range: bytes 0-0/"
     assert read_head(part + b"777\r\n\r\n").length == 777
     assert read_head(part + b"*\r\n\r\n").length is None
+
+
+def test_a_fingerprint_keeps_the_allow_list() -> None:
+    """Of a header block only the allow-listed headers are kept, validators as digests (G2)."""
+    block = (
+        OK + b"Content-Type: image/jpeg; charset=x\r\nContent-Length: 4321\r\nSet-Cookie: id=1\r\n"
+    )
+    block += b'ETag: "secret"\r\nServer: nginx/1.2 (host7)\r\nAge: 17\r\n'
+    kept = _reply("HEAD", read_head(block + b"\r\n"), {}).fingerprint(None)
+    assert kept is not None
+    assert (kept.status, kept.content_type, kept.content_length) == (200, "image/jpeg", 4321)
+    assert (kept.cache_age, kept.server_class) == (17, "nginx")
+    assert re.fullmatch("[0-9a-f]{16}", kept.etag_digest or "")
+    assert "secret" not in repr(kept)
 
 
 @pytest.mark.parametrize(
