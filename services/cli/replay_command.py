@@ -1,7 +1,6 @@
 """`takedown replay`: fold the streams again, compare, and promote the result."""
 
 import asyncio
-import getpass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -25,18 +24,17 @@ from schemas.methodology import Methodology
 from services.attribution.providermap import ProviderMap
 from services.cli.gauge import Gauge, gauge
 from services.cli.instant_options import Instant
-from services.cli.replay_compare import compare_and_show, methods_here
+from services.cli.replay_compare import compare_and_show
+from services.cli.replay_exchange import back, promote
 from services.cli.support import (
     client_settings,
     json_option,
-    now,
     print_json,
     print_rows,
     run_async,
 )
 from services.ledger.pool import DatabaseConnection, connect
 from services.ledger.shadow import schema
-from services.ledger.shadow.promotion import Promoted, Promotion
 from services.ledger.shadow.schema import NoReplay
 from services.runtime.connections import database_connection, kafka_connection
 from services.runtime.keyfile import load_keyring
@@ -234,13 +232,6 @@ async def _refused(database: DatabaseConnection, result: ReplayResult) -> list[d
 
 # -- the shadows -----------------------------------------------------------------------------------
 
-_actor = click.option("--actor", help="Actor for the audit log. Default: the current user.")
-_follow = click.option(
-    "--follow-to-live",
-    is_flag=True,
-    help="First fold the events that the live ledger has received since, under its lock.",
-)
-
 
 @command.command("list")
 @json_option
@@ -296,59 +287,8 @@ def drop(name: str, before: bool) -> None:
     click.echo(f"dropped {shadow}")
 
 
-@command.command()
-@click.argument("name")
-@_follow
-@_actor
-@json_option
-def promote(name: str, follow_to_live: bool, actor: str | None, as_json: bool) -> None:
-    """Promote a replay to the live ledger, in one transaction; the previous ledger is kept as before_NAME.
-
-    Refused if the live ledger has received events since the replay, unless --follow-to-live is given. A running
-    ledger restarts; under another methodology it stops: set TAKEDOWN_METHODOLOGY before starting it again.
-    """
-    done = _exchange(
-        lambda p: p.promote(name, follow=follow_to_live, actor=actor or getpass.getuser())
-    )
-    _print_promoted(done, as_json)
-
-
-@command.command()
-@click.argument("name")
-@_follow
-@_actor
-@json_option
-def back(name: str, follow_to_live: bool, actor: str | None, as_json: bool) -> None:
-    """Undo a promotion: restore the ledger that NAME replaced; NAME becomes a replay again."""
-    done = _exchange(
-        lambda p: p.back(name, follow=follow_to_live, actor=actor or getpass.getuser())
-    )
-    _print_promoted(done, as_json)
-
-
-def _exchange(act: Any) -> Promoted:
-    settings = client_settings(database=True)
-
-    async def work(session: asyncpg.Connection) -> Promoted:
-        of_replays = [entry.identity.methodology for entry in await schema.entries(session)]
-        done: Promoted = await act(
-            Promotion(session, [*methods_here(settings), *of_replays], now())
-        )
-        return done
-
-    promoted: Promoted = run_async(lambda: _in_session(work, settings))
-    return promoted
-
-
-def _print_promoted(done: Promoted, as_json: bool) -> None:
-    if as_json:
-        print_json(done)
-        return
-    click.echo(f"{done.name} and the live ledger were exchanged")
-    click.echo(f"the previous ledger is in {done.before}")
-    click.echo(
-        f"{done.followed:,} cases were brought up to date, {done.announcements:,} records publish the changes"
-    )
+command.add_command(promote)
+command.add_command(back)
 
 
 async def _in_session(work: Any, settings: Settings | None = None) -> Any:
