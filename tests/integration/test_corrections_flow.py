@@ -339,6 +339,14 @@ async def test_reconciling_finds_what_each_side_lacks(desk: Desk) -> None:
     assert len(details.read_text().splitlines()) == len(result["details"]) + 1
     text = (await desk.run("reconcile", "giant", str(sheet), "--cutoff", CUTOFF, code=4)).stdout
     assert "4 rows = 2 matched, 0 repeated, 1 only there, 1 unreadable" in text
+    local = f"{START + timedelta(minutes=66):%d-%m-%Y %H:%M}"
+    sheet.write_text(f"Case;Ticket;In\n{case_of(1)};n1;{local}\n")
+    own = ("--column", "case_id=Case", "--column", "notice_id=Ticket", "--column", "received_at=In")
+    dates = ("--date-format", "dd-mm-yyyy HH:MM", "--zone", "Europe/Amsterdam", "--save-mapping")
+    words = ("reconcile", "giant", str(sheet), "--cutoff", CUTOFF)
+    await desk.run(*words, *own, *dates, code=5)
+    kept = await desk.json(*words, code=5)
+    assert [kept[name] for name in counts] == [1, 1, 0, 2, 0, 0]
 
 
 async def test_lists_that_agree_exit_with_zero(desk: Desk) -> None:
