@@ -10,7 +10,7 @@ from msgspec import Struct
 from consumers.client.groups import LEDGER_GROUP
 from consumers.client.producing import produce
 from schemas.events import Event
-from services.cli.arriving import absent, wait_for_ledger
+from services.cli.arriving import absent, ledger_here, wait_for_ledger
 from services.cli.lines import Refusal, read_lines, read_numbered
 from services.cli.submitted_names import Doubt, Register, add_ledger, configured, doubts
 from services.cli.support import (
@@ -26,7 +26,6 @@ from services.cli.support import (
 )
 from services.ledger.pool import DatabaseConnection
 from services.runtime.connections import database_connection, kafka_connection
-from services.runtime.endpoints import read_endpoints, with_addresses
 from services.runtime.keyfile import load_keyring
 from services.runtime.settings import Settings
 
@@ -101,7 +100,7 @@ async def _doubts(
 ) -> list[Doubt]:
     """Compare names with the provider map, the methodology and, where one is reached, the ledger."""
     register = configured(settings)
-    database = _ledger_of(settings)
+    database = ledger_here(settings)
     if database is not None:
         await _add_ledger(register, database, checked)
     events = ((line, item) for line, item in lines if isinstance(item, Event))
@@ -116,16 +115,6 @@ async def _add_ledger(register: Register, database: DatabaseConnection, checked:
         if unreachable(error) is None:
             raise
         click.echo("note: the ledger does not answer; names were not compared with it", err=True)
-
-
-def _ledger_of(settings: Settings) -> DatabaseConnection | None:
-    """Give the ledger that is configured or that runs here; None: names are checked without one."""
-    if settings.database.url is None:
-        endpoints = read_endpoints(settings.data_path)
-        if endpoints is None:
-            return None
-        settings = with_addresses(settings, endpoints, ["database"])
-    return database_connection(settings)
 
 
 def _show_doubts(questions: list[Doubt], strict: bool) -> None:

@@ -21,6 +21,9 @@ from services.cli import app
 from services.exporter.health import Health
 from services.ledger import audit
 from services.runtime import keyfile, logging
+from services.runtime.checkup_running import dead_letters
+from services.runtime.findings import CheckNote
+from services.runtime.settings import load
 from tests.integration.ledger_kit import (
     KEYRING,
     START,
@@ -283,13 +286,19 @@ async def test_acts_on_one_thing_as_json(desk: Desk) -> None:
     await desk.ledger.produce_raw([(topics.REPORTS.name, b"k", b"{}", headers)])
     await desk.ledger.drained()
     (letter,) = await desk.json("dead-letters", "list")
+    with pytest.raises(CheckNote, match="1 could not be used and count nowhere"):
+        await dead_letters(load())
     shown = (await desk.run("dead-letters", "show", letter["id"])).stdout
     assert "headers   ce_type, trace\n" in shown
     assert "retried   no\n" in shown
-    said = (await desk.run("dead-letters", "retry", letter["id"], "--json")).stdout
+    said = (await desk.run("dead-letters", "retry", letter["id"], "--json", code=4)).stdout
     # The ledger that runs beside the command here may log that it refused the record again.
-    sent, _ = json.JSONDecoder().raw_decode(said[said.index("{") :])
-    assert sent == {"sent_back": 1, "sent_back_before": 0}
+    sent, _ = json.JSONDecoder().raw_decode(said[said.index("{\n") :])
+    assert (sent["sent_back"], sent["sent_back_before"]) == (1, 0)
+    (again,) = sent["refused_again"]
+    assert (again["reason"], again["id"] != letter["id"]) == (letter["reason"], True)
+    repeated = await desk.run("dead-letters", "retry", letter["id"])
+    assert "0 sent back, 1 were sent back before" in repeated.stdout
     desk.ledger.sent += 1
 
 
