@@ -9,7 +9,6 @@ from typing import Any
 import click
 from msgspec import structs
 
-from schemas.errors import ConfigError
 from schemas.ids import instant
 from services.attribution.addresses import numeric
 from services.attribution.map_entries import Provider
@@ -17,6 +16,8 @@ from services.attribution.map_faults import Fault, by_line
 from services.attribution.provider_book import ProviderBook
 from services.attribution.providermap import ProviderMap
 from services.cli.instant_options import Instant
+from services.cli.provider_options import EXISTING_FILE, map_option, map_path
+from services.cli.providers_import import import_
 from services.cli.support import (
     CHECK_FAILED,
     REFUSED,
@@ -30,16 +31,12 @@ from services.cli.support import (
 from services.runtime.attributing import provider_book
 from services.runtime.settings import Settings, load
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _LOOKUP = (
     "address", "provider", "reseller", "role", "prefix", "as", "method", "confidence", "since",
     "unknown",
 )  # fmt: skip
 _LIST = ("provider", "name", "country", "role", "parent", "as_numbers", "contacts", "tags")
 
-map_option = click.option(
-    "--map", "map_file", type=_FILE, help="Provider map. Default: TAKEDOWN_PROVIDER_MAP."
-)
 _at = click.option("--at", type=Instant(), help="As of this instant. Default: now.")
 
 
@@ -52,7 +49,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", type=EXISTING_FILE)
 @json_option
 def check(file: Path, as_json: bool) -> int:
     """Report every fault of a provider map or a table of prefixes at once, with its line.
@@ -104,7 +101,9 @@ def _summary(providers: ProviderMap, faults: Iterable[Fault]) -> str:
 @click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
 @map_option
 @click.option(
-    "--asn-database", type=_FILE, help="File of AS numbers (.mmdb). Default: TAKEDOWN_ASN_DATABASE."
+    "--asn-database",
+    type=EXISTING_FILE,
+    help="File of AS numbers (.mmdb). Default: TAKEDOWN_ASN_DATABASE.",
 )
 @_at
 @click.option("--account", help="Account at the provider, for resellers of accounts.")
@@ -197,8 +196,4 @@ def _listed(provider: Provider, at: datetime) -> dict[str, object]:
     }
 
 
-def map_path(settings: Settings) -> Path:
-    """Name the configured provider map; raises `ConfigError` where there is none."""
-    if settings.provider_map is None:
-        raise ConfigError("there is no provider map: give --map, or set TAKEDOWN_PROVIDER_MAP")
-    return Path(settings.provider_map)
+command.add_command(import_)

@@ -114,3 +114,106 @@ def test_list_needs_a_map(run) -> None:
     result = run("providers", "list")
     assert result.exit_code == 2
     assert "TAKEDOWN_PROVIDER_MAP" in result.stderr
+
+
+WHO = ("--accept", "--map-only", "--actor", "analyst", "--reason", "registry shows it")
+TABLE = "prefix,asn\n198.51.100.0/24,64500\n198.51.100.0/25,64500\n192.0.2.0/25,64500\n203.0.113.0/24,64502\n"
+
+
+@pytest.fixture
+def bring(run, map_file: Path, tmp_path: Path):
+    """Import the text of a file into the map."""
+
+    def bring(text: str, *options: str, code: int = 0, name: str = "table.csv"):
+        path = tmp_path / name
+        path.write_text(text)
+        result = run("providers", "import", str(path), "--map", str(map_file), *options, "--json")
+        assert result.exit_code == code, result.output
+        return json.loads(result.stdout)
+
+    return bring
+
+
+def look_up(run, map_file: Path, at: str, *addresses: str) -> list[tuple[str | None, str | None]]:
+    result = run("providers", "lookup", *addresses, "--map", str(map_file), "--at", at, "--json")
+    return [(row["provider"], row["role"]) for row in json.loads(result.stdout)]
+
+
+def test_import_shows_and_changes_nothing(bring, map_file: Path) -> None:
+    """Without --accept the difference is shown, what the map says already is not, and the file stays."""
+    result = bring(TABLE, "--from", "2024-01-01T00:00:00Z")
+    assert [(one["sign"], one["subject"]) for one in result["difference"]] == [
+        ("+", "198.51.100.0/24")
+    ]
+    assert (result["unlisted"], result["accepted"]) == (1, False)
+    assert map_file.read_text() == MAP
+
+
+def test_an_accepted_table_is_added_to_the_map(bring, run, map_file: Path) -> None:
+    """Rows stand at the end with actor, reason and date; what stood there stays; again it adds nothing."""
+    assert bring(TABLE, "--from", "2024-01-01T00:00:00Z", *WHO)["accepted"]
+    text = map_file.read_text()
+    assert text.startswith(MAP)
+    assert text.count("[[prefix]]") == 1
+    assert 'actor = "analyst"' in text
+    assert look_up(run, map_file, "2024-06-01T00:00:00Z", "198.51.100.1") == [("giant", "hosting")]
+    assert look_up(run, map_file, "2023-06-01T00:00:00Z", "198.51.100.1") == [(None, None)]
+    assert bring(TABLE, *WHO)["difference"] == []
+    assert map_file.read_text() == text
+
+
+def test_ranges_of_a_proxy_are_dated_data(bring, run, map_file: Path) -> None:
+    """A later list ends what it does not name, from its date on; before, history stays."""
+    edge = ("--provider", "shield", "--role", "edge", "--complete", *WHO)
+    bring("# edges\n198.51.100.0/25\n2001:db8::/48\n", *edge, "--from", "2024-01-01T00:00:00Z")
+    bring("2001:db8::/48\n", *edge, "--from", "2024-03-01T00:00:00Z", name="later.txt")
+    addresses = ("198.51.100.1", "2001:db8::1", "192.0.2.1")
+    proxy, host = ("shield", "proxy"), ("giant", "hosting")
+    found = [
+        look_up(run, map_file, at, *addresses)
+        for at in ("2024-02-01T00:00:00Z", "2024-04-01T00:00:00Z")
+    ]
+    assert found == [[proxy, proxy, host], [(None, None), proxy, host]]
+
+
+def test_a_correction_of_the_same_date_wins_by_its_statement(bring, run, map_file: Path) -> None:
+    """A table that contradicts a row of the same date is the later word, and no conflict."""
+    bring("provider,prefix,valid_from\nother,192.0.2.0/24,2020-01-01T00:00:00Z\n", *WHO)
+    assert look_up(run, map_file, "2024-01-01T00:00:00Z", "192.0.2.1") == [("other", "hosting")]
+    assert run("providers", "check", str(map_file)).exit_code == 0
+
+
+def test_a_whole_map_is_compared_and_takes_the_place(bring, map_file: Path) -> None:
+    """A map in TOML is shown as a difference, entry by entry, and replaces the file."""
+    new = MAP.replace('name = "Giant"', 'name = "Giant B.V."').replace("[64500]", "[64500, 64501]")
+    result = bring(new, *WHO, name="new.toml")
+    says = {(one["sign"], one["says"]) for one in result["difference"]}
+    assert says == {("-", "name Giant"), ("+", "name Giant B.V."), ("+", "AS 64501")}
+    assert map_file.read_text() == new
+
+
+def test_import_refuses_lines_and_takes_the_others(bring) -> None:
+    """Lines that can't be used are listed, and the exit status says so."""
+    result = bring("198.51.100.1/24\n203.0.113.0/24\n", "--provider", "giant", code=4)
+    assert [fault["kind"] for fault in result["faults"]] == ["host_bits"]
+    assert [one["subject"] for one in result["difference"]] == ["203.0.113.0/24"]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "words"),
+    [
+        ("203.0.113.0/24\n", (), "--provider"),
+        ("203.0.113.0/24\n", ("--provider", "giant", "--accept"), "--reason"),
+        ("203.0.113.0/24\n", ("--provider", "A B"), "slug"),
+        ('[[provider]]\nid = "a"\n', (), "name"),
+    ],
+)
+def test_import_says_what_is_missing(
+    run, map_file: Path, tmp_path: Path, text: str, options: tuple[str, ...], words: str
+) -> None:
+    """A list without a provider, an acceptance without a reason, a map that is none: each is an invalid argument."""
+    path = tmp_path / "file"
+    path.write_text(text)
+    result = run("providers", "import", str(path), "--map", str(map_file), *options)
+    assert result.exit_code == 2
+    assert words in result.stderr
