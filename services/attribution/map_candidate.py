@@ -14,7 +14,7 @@ from services.attribution.map_content import (
     read_prefix,
 )
 from services.attribution.map_faults import Fault, by_line
-from services.attribution.map_table import is_table, prefixes_in, read_table
+from services.attribution.map_table import is_table, prefixes_in, read_table, split_lines
 from services.attribution.map_text import added_text
 from services.attribution.prefix_table import EVER, NEVER
 from services.attribution.providermap import ProviderMap
@@ -54,7 +54,7 @@ def candidate(
 
 def _is_list(file: str) -> bool:
     """Tell whether a file is a plain list of prefixes, by its first one."""
-    first = next((text for _, text in prefixes_in(file.splitlines())), "")
+    first = next((text for _, text in prefixes_in(split_lines(file))), "")
     try:
         read_prefix(first)
     except BadPrefix as bad:
@@ -66,7 +66,7 @@ def _listed(file: str, scope: Scope) -> MapContent:
     if scope.provider is None:
         raise ConfigError("a plain list of prefixes names no provider: give --provider")
     content = MapContent()
-    for line, text in prefixes_in(file.splitlines()):
+    for line, text in prefixes_in(split_lines(file)):
         try:
             place = read_prefix(text)
         except BadPrefix as bad:
