@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from schemas.errors import ConfigError
-from services.attribution.map_change import Scope, additions
+from services.attribution.map_change import TableScope, additions
 from services.attribution.map_content import (
     BadPrefix,
     Holder,
@@ -33,7 +33,7 @@ def candidate(
     current: ProviderMap,
     text: str,
     file: str,
-    scope: Scope,
+    scope: TableScope,
     *,
     actor: str,
     reason: str,
@@ -62,7 +62,7 @@ def _is_list(file: str) -> bool:
     return True
 
 
-def _listed(file: str, scope: Scope) -> MapContent:
+def _listed(file: str, scope: TableScope) -> MapContent:
     if scope.provider is None:
         raise ConfigError("a plain list of prefixes names no provider: give --provider")
     content = MapContent()
