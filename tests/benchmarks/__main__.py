@@ -21,6 +21,7 @@ NAMES = (
     "looks",
     "blackbox",
     "dns",
+    "attribution",
     "ledger",
     "report",
     "replay",
