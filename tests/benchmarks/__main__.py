@@ -19,6 +19,7 @@ NAMES = (
     "schedule",
     "scale",
     "looks",
+    "skew",
     "blackbox",
     "dns",
     "attribution",
