@@ -54,7 +54,7 @@ A later difference may cost `online`; it never makes a removal by itself.
 | text of less than half or more than twice the length | heavy | `suspected_replaced` |
 | text of another length; ETag, Last-Modified, server class | light | none: nodes of one honest site differ so |
 | an image, video or sound without a length or a type where it had one | heavy | `suspected_replaced` |
-| an image, video or sound of a length within a factor of four, while a sibling asked just now is missing | heavy | `suspected_reencoded` |
+| an image, video or sound of a length within a factor of four, in its place or where the object is still named, while a sibling asked just now is missing | heavy | `suspected_reencoded` |
 | a length or type that the baseline did not say either | none | none |
 | an answer to another method than the baseline's | none | not compared |
 
