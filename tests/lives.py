@@ -14,7 +14,8 @@ Left out, because one vantage can't tell it from something else, whatever it ask
   a page of about the same length in the place of a page;
 - a cache that serves, to HEAD or to all, what its origin removed: it is served;
 - nodes that lack the object for as long as a removal takes to confirm, or in turns that the looks fall in with;
-- from one vantage, what answers 404 to its addresses alone.
+- from one vantage, what answers 404 to its addresses alone; from two, where the other meets a node that lacks it at
+  the one look for which it is asked.
 """
 
 from collections.abc import Callable
@@ -302,13 +303,14 @@ def draw(seed: int) -> Life:
 
 def _with_trouble(life: Life, random: Random) -> Life:
     """Draw what else stands between the host and a prober; most lives have none of it."""
-    vantages = 2 if random.random() < 0.3 else 1
-    hidden = _span(random) if vantages == 2 and random.random() < 0.3 else None
+    vantages = 2 if random.random() < 0.25 else 1
+    nodes = _nodes(random, life.served[0][1]) if random.random() < 0.08 else None
+    hides = vantages == 2 and nodes is None and random.random() < 0.3
     name = random.random()
     return life._replace(
         vantages=vantages,
-        hidden=hidden,
-        nodes=_nodes(random, life.served[0][1]) if random.random() < 0.15 else None,
+        hidden=_span(random) if hides else None,
+        nodes=nodes,
         deferral=random.choice((0.3, 0.7, 1.0)) if random.random() < 0.2 else 0.0,
         names=(Wall(*_span(random), random.choice(_UNSAID)),) if name < 0.1 else (),
         renumbered_at=_half_minute(random) if 0.1 < name < 0.2 else None,

@@ -165,6 +165,7 @@ Some things look the same whatever is asked, because content is never read and o
 | a wall that answers as the host always answered what it does not have | a removal | it counts as removed until it opens again: then it has `returned` |
 | a cache keeps answering HEAD, with everything right, while GET is gone | served, at looks that ask by HEAD | the last sighting before a removal may be too late by the time that the cache keeps it; around the deadline GET decides, so that it makes no breach |
 | a cache or a second node keeps serving what its origin removed | served | it is served: online |
+| a host hides from one vantage, and a second one meets a node that lacks the file at the look for which it is asked, without a dispute or an alternation before | a removal | it counts as removed until it is seen again: then it has `returned` |
 | several nodes behind one address, of which some still serve | served and gone in turn | each alternation makes the wanted run longer (`alternation_looks`), up to `alternation_most`; chance may still confirm |
 
 A second vantage (`confirmation.vantages = 2`) tells what is meant for our addresses; nothing here tells what only the
