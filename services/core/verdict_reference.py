@@ -107,6 +107,7 @@ It is asked again at once before anything is said against a URL that was seen se
 | otherwise than all siblings | | by its own status |
 | and a sibling gives no answer, and its last one within a day was the same | nobody saw it served | `never_seen_served` |
 | and a sibling gives no answer for the first time | it is not plainly the baseline | `suspected_unproven` |
+| and siblings give no answer, however often | nobody saw it served, and it is no file of the type that its extension promises, of 2 kB or more | `suspected_unproven` |
 | and a sibling meets a block for the first time | it was seen served, and is not plainly the baseline | `suspected_unproven` |
 | as a sibling | it is the baseline, with an ETag or a Last-Modified that agrees | `served` |
 | as a sibling | nobody saw it served | `never_seen_served` |
