@@ -47,7 +47,6 @@ from services.probing.look.operations import (
     Ask,
     AskSibling,
     Enter,
-    HonourBackoff,
     Leave,
     Protocol,
     Purpose,
@@ -101,6 +100,8 @@ class Comparison(NamedTuple):
 
 class Siblings:
     """Ask for siblings and front pages on behalf of one visit."""
+
+    __slots__ = ("_memory",)
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
@@ -201,6 +202,18 @@ class Siblings:
                 return False
         return True
 
+    def missing_before(self, reached: Reached, now: float) -> str | None:
+        """Name how every sibling of before was plainly refused; None where one was not, or has to be asked."""
+        handler, siblings = handler_of(reached.url), self._memory.siblings
+        kinds = []
+        for number in range(len(handler.parts)):
+            key = (handler, number, reached.reply.method, reached.neutral)
+            control = siblings.get(key, now)
+            if control is None or not control.plainly_missing or control.at >= now:
+                return None
+            kinds.append(control.kind)
+        return _kind_of_all(kinds) or None
+
     def front(self, reached: Reached, since: float | None = None) -> Protocol[ControlProbe | None]:
         """Give what the front page said to GET lately, and not before `since`; None where politeness forbids to ask."""
         url = reached.url
@@ -290,9 +303,7 @@ def ask_beside(
     """Ask a host once more, in its turn; a push-back counts where it says for how long."""
     yield Enter(address, url.host)
     reply: Reply = yield Ask(purpose, method, url, address, neutral)
-    if reply.retry_after is not None:
-        yield HonourBackoff(address, url.host, reply)
-    yield Leave(address)
+    yield Leave(address, url.host, None if reply.retry_after is None else reply)
     return reply
 
 
@@ -352,12 +363,15 @@ def _joined(
         refused = refused and not result.like_content
         answered = answered and result.fingerprint is not None
         parked = parked or result.parked
-        if control.kind not in kinds:
-            kinds.append(control.kind)
-    kind = kinds[0] if len(kinds) == 1 else "+".join(control.kind for _, control in controls)
+        kinds.append(control.kind)
+    kind = _kind_of_all(kinds)
     told_apart = told_apart or (kind != "" and kind == baseline_kind)
     # By place: a look makes one of them, and names would cost as much as all the rest.
     return Comparison(worst, told_apart, fresh, missing, refused, answered, False, kind, parked)
+
+
+def _kind_of_all(kinds: list[str]) -> str:
+    return kinds[0] if kinds and kinds.count(kinds[0]) == len(kinds) else "+".join(kinds)
 
 
 def _answered(reply: Reply) -> ControlProbe:

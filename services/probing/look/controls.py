@@ -141,6 +141,11 @@ class HostControl:
             self._unproven = 0.0
 
     @property
+    def plainly_missing(self) -> bool:
+        """Tell whether it says of what can't exist that there is nothing, with no doubt about it."""
+        return self.result.says_missing and not (self.novel or self.result.parked)
+
+    @property
     def told_apart(self) -> bool:
         """Tell whether some URL of the handler was served while siblings were answered as this one is."""
         return self._proven is not None and _alike(self._proven, self.result)

@@ -29,6 +29,11 @@ class Measurement:
     Without `compared` there are no siblings: for the canary, which is the operator's own page.
     """
 
+    __slots__ = (
+        *("compared", "confirming", "deciding", "parked", "was_served"),
+        *("_baseline", "_case", "_limits", "_memory", "_siblings"),
+    )
+
     def __init__(
         self, target: Target, memory: Memory, limits: LookLimits, *, compared: bool
     ) -> None:
@@ -78,6 +83,35 @@ class Measurement:
         """Compare a reply with siblings that are asked again, unless they were just now."""
         yield Explain("siblings_asked_again")
         return (yield from self._siblings.refresh(reached, self.was_served, self._siblings_then))
+
+    def answer_at_once(self, reached: Reached, now: float, trail: Trail) -> Answer | None:
+        """Make the answer of what is plainly the baseline still, where siblings of before were plainly refused.
+
+        None: it has to be compared. Nearly every look ends here: what `compare` and `answer` come to, at a third.
+        """
+        reply, baseline = reached.reply, self._baseline
+        if not (self.was_served and baseline is not None and reply.content_length):
+            return None
+        if reached.redirect is not None or (self.deciding and reply.method == "HEAD"):
+            return None
+        kind = self._siblings.missing_before(reached, now)
+        if kind is None:
+            return None
+        print_ = reply.fingerprint(None, sibling=kind)
+        change = changed(print_, baseline)
+        if change not in ("none", "minor") or not is_baseline(print_, baseline):
+            return None
+        return Answer(
+            address=reached.address,
+            status=reply.status,
+            method=reply.method,
+            control="differs",
+            told_apart=True,
+            was_served=True,
+            change=change,
+            named=trail.named,
+            fingerprint=print_,
+        )
 
     def answer(self, reached: Reached, comparison: Comparison, trail: Trail) -> Protocol[Answer]:
         """Make the answer of what is served."""

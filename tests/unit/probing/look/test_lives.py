@@ -2,6 +2,9 @@
 
 from itertools import groupby
 
+import pytest
+
+from services.probing.look.measurement import Measurement
 from tests.lives import draw, play
 
 
@@ -37,3 +40,11 @@ def test_a_node_lacks_it_for_less_than_a_removal_takes() -> None:
         steps = [one.since + 60.0 * n for n in range(int((one.until - one.since) / 60))]
         runs = [len(list(run)) for lacks, run in groupby(steps, one.lack) if lacks]
         assert max(runs) < 45
+
+
+def test_the_short_way_says_what_the_long_one_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that is made at once is the one that comparing would have come to, look by look."""
+    lives = [draw(seed) for seed in range(900, 960)]
+    short = [play(life) for life in lives]
+    monkeypatch.setattr(Measurement, "answer_at_once", lambda *_: None)
+    assert [play(life) for life in lives] == short

@@ -47,6 +47,11 @@ def routes(**targets: str) -> dict[str, str]:
         ("/404.html", "undetermined", "redirect_unproven"),
         ("/login?next=/x", "undetermined", "blocked_login"),
         ("/gone", "removed", "not_found"),
+        ("/errors/notfound?from=x", "removed", "not_found"),
+        ("/d/x", "online", "served"),
+        ("d/x", "online", "served"),
+        ("//a.example/d/x", "online", "served"),
+        ("http://www.a.example/x", "online", "served"),
     ],
 )
 def test_a_redirect_is_followed_only_where_it_may_be(
@@ -56,6 +61,8 @@ def test_a_redirect_is_followed_only_where_it_may_be(
     onward = routes(x=location, r1="/r2", r2="/r3", r3="/r4", r4="/y")
 
     def host(request: Request) -> Reply:
+        if request.url.href in ("http://www.a.example/x", "http://a.example/d/x"):
+            return picture(request)
         if request.target in onward:
             return sent(request, onward[request.target])
         served = ("/y", "/404.html", "/")
@@ -219,8 +226,22 @@ def test_a_gate_that_is_switched_on_is_no_removal(after: float) -> None:
     assert look.verdict == "undetermined"
 
 
-@pytest.mark.parametrize("where", ["/", "/sorry", "/sorry?from={}"])
-def test_a_host_that_always_sent_the_missing_away_has_removed(where: str) -> None:
+@pytest.mark.parametrize("known", [True, False])
+def test_where_everybody_is_sent_nothing_is_told(known: bool) -> None:
+    """Seen served by somebody else: how siblings were answered then is not on record."""
+    look = Script(lambda r: sent(r, "/")).look(URL, known_online=known)
+    assert look.said == ("undetermined", "redirect_shared")
+
+
+@pytest.mark.parametrize(
+    ("where", "reason"),
+    [
+        ("/", "soft_404_root"),
+        ("/sorry", "soft_404_redirect"),
+        ("/sorry?from={}", "soft_404_redirect"),
+    ],
+)
+def test_a_host_that_always_sent_the_missing_away_has_removed(where: str, reason: str) -> None:
     """Seen served while siblings were sent there, and sent there now: gone, the path in the query or not (C)."""
 
     def away(request: Request) -> Reply:
@@ -232,8 +253,7 @@ def test_a_host_that_always_sent_the_missing_away_has_removed(where: str) -> Non
     baseline = script.look(FILE).fingerprint
     script.host = away
     look = script.look(FILE, after=3_600.0, known_online=True, baseline=baseline)
-    assert look.verdict == "removed"
-    assert look.reason in ("soft_404_root", "soft_404_redirect")
+    assert look.said == ("removed", reason)
 
 
 @pytest.mark.parametrize("hops", [1, 2])
@@ -273,5 +293,11 @@ def test_a_redirect_without_a_target_is_undetermined() -> None:
 def test_a_loop_is_noticed_wherever_it_closes() -> None:
     """Two pages that lead to each other end a look."""
     onward = routes(x="/y", y="/x")
-    look = Script(lambda r: sent(r, onward.get(r.target, "/x"))).look(URL)
-    assert look.reason in ("redirect_loop", "redirect_shared")
+
+    def host(request: Request) -> Reply:
+        target = onward.get(request.target)
+        return missing(request) if target is None else sent(request, target)
+
+    look = Script(host).look(URL)
+    assert look.reason == "redirect_loop"
+    assert (look.methods(URL), look.methods("http://a.example/y")) == (["HEAD", "GET"], ["GET"])
