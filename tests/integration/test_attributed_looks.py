@@ -25,7 +25,7 @@ async def test_an_address_that_the_map_lacks_is_attributed_by_its_as(
         AsnDatabase.open(write_mmdb(tmp_path / "as.mmdb", numbers)),
     )
     made = await lab.look(f"http://two.example:{site.port}/x", lab.looker(providers=book))
-    assert {s.address: (s.provider, s.method) for s in made.served} == {
-        "127.0.0.1": ("giant", "map"),
-        "127.0.0.2": ("giant", "mmdb"),
+    assert {s.address: (s.provider, s.method, s.as_number, s.prefix) for s in made.served} == {
+        "127.0.0.1": ("giant", "map", None, None),
+        "127.0.0.2": ("giant", "mmdb", 64500, "127.0.0.2/32"),
     }
