@@ -48,7 +48,8 @@ _LARGEST_AS = 4_294_967_295
 
 def is_table(text: str) -> bool:
     """Tell whether a text is a table, by its first line."""
-    return "prefix" in _header(text)
+    header = set(_header(text))
+    return "prefix" in header or {"provider", "asn"} <= header
 
 
 def _header(text: str) -> list[str]:

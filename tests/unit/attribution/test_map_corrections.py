@@ -110,14 +110,13 @@ def test_an_as_number_that_is_another_s_is_corrected_in_history() -> None:
     before, after = (
         ProviderMap.parse(f"provider,asn\n{name},64500") for name in ("giant", "small")
     )
-    events = []
-    for one in story(before, (2, A), (30, A)):
-        if isinstance(one.data, ev.LookMade):
-            served = ev.Served(
-                address=A, provider="giant", method="mmdb", online=True, as_number=64500
-            )
-            one = structs.replace(one, data=structs.replace(one.data, served=(served,)))
-        events.append(one)
+    served = ev.Served(address=A, provider="giant", method="mmdb", online=True, as_number=64500)
+    events = [
+        structs.replace(one, data=structs.replace(one.data, served=(served,)))
+        if isinstance(one.data, ev.LookMade)
+        else one
+        for one in story(before, (2, A), (30, A))
+    ]
     corrected = MapChange(before, after, NL).corrected(events, ACT)
     assert corrected is not None
     assert spells([*events, *corrected.statements]) == [("small", 0)]
