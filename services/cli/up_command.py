@@ -12,6 +12,7 @@ from services.runtime import logging
 from services.runtime.installation import Installation, Interrupt
 from services.runtime.roles import ROLES, refusals
 from services.runtime.settings import Settings, load
+from services.runtime.situation import Situation
 
 _TOLD_IN_PROSE = ("services", "consumers", "aiokafka")
 _PASSWORD = re.compile(r"((?:^|&)(?:ssl)?password=)[^&]*", re.I)
@@ -33,8 +34,9 @@ _PASSWORD = re.compile(r"((?:^|&)(?:ssl)?password=)[^&]*", re.I)
 def command(roles: tuple[str, ...], offline: bool) -> int:
     """Start everything: servers that are not configured, keys, topics, schema, and all roles.
 
-    Runs until Ctrl-C or SIGTERM, then stops in order; a second start finds its data again. Other
-    commands of the same user find it by the data directory (TAKEDOWN_DATA_DIR).
+    Runs until Ctrl-C or SIGTERM, then stops in order; a second start finds its data again. Servers and
+    roles that end are started again; what only a person can mend ends it, with what to do. Other commands
+    of the same user find it by the data directory (TAKEDOWN_DATA_DIR).
     """
     settings = load()
     _log(settings)
@@ -62,9 +64,10 @@ async def _up(settings: Settings, roles: tuple[str, ...], offline: bool) -> int:
     installation = Installation(settings, roles or None, fetch=not offline, say=_say)
     try:
         async with installation:
-            await installation.ready()
+            situation = Situation(installation.children.waiting, _say)
+            await installation.unless_failed(situation.ready())
             _introduce(installation)
-            await installation.failed()
+            await installation.unless_failed(situation.follow())
     except asyncio.CancelledError:
         if not interrupt.requested:
             raise

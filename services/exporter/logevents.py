@@ -24,7 +24,9 @@ WARNINGS = (
     "process.task_stack",
     "relay.waits",
     "retention.waits",
+    "role.waits",
     "server.ended",
+    "server.start_failed",
 )
 ERRORS = (
     "consumer.abandoned",

@@ -50,14 +50,14 @@ class RotatingFile:
         self._max_bytes = max_bytes
         self._files = files
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab")
+        self._file = path.open("ab", buffering=0)
 
     def write(self, chunk: bytes) -> None:
-        """Append, and rename at the end of a line once the file is full."""
-        self._file.write(chunk)
-        self._file.flush()
-        if self._file.tell() >= self._max_bytes and chunk.endswith(b"\n"):
-            self._rotate()
+        """Append, and rename at the end of a line once the file is full; a full disk loses the chunk."""
+        with contextlib.suppress(OSError):
+            self._file.write(chunk)
+            if self._file.tell() >= self._max_bytes and chunk.endswith(b"\n"):
+                self._rotate()
 
     def close(self) -> None:
         """Close the file."""
@@ -69,7 +69,7 @@ class RotatingFile:
         for older, newer in zip(reversed(names), [*reversed(names[:-1]), self.path], strict=True):
             if newer.exists():
                 newer.replace(older)
-        self._file = self.path.open("ab")
+        self._file = self.path.open("ab", buffering=0)
 
 
 class Child:
@@ -150,15 +150,27 @@ class Child:
         try:
             while (lived := await self._follow(file)) is not None:
                 failures = 1 if lived >= _HEALTHY_SECONDS else failures + 1
-                with contextlib.suppress(TimeoutError):
-                    pause = self._backoff.seconds(failures - 1)
-                    await asyncio.wait_for(self._stopping.wait(), pause)
-                if self._stopping.is_set():
+                if not await self._again(failures):
                     return
-                self.restarts += 1
-                self._process = await self._spawn()
         finally:
             file.close()
+
+    async def _again(self, failures: int) -> bool:
+        """Start another life after the back-off; false where a stop came first."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                pause = self._backoff.seconds(failures - 1)
+                await asyncio.wait_for(self._stopping.wait(), pause)
+            if self._stopping.is_set():
+                return False
+            try:
+                self._process = await self._spawn()
+            except OSError as error:  # no memory, no process, no descriptor: it may pass
+                failures += 1
+                self._say(f"{self.name} could not be started ({error.strerror}); trying again")
+            else:
+                self.restarts += 1
+                return True
 
     async def _follow(self, file: RotatingFile) -> float | None:
         """Log one life of the child; return its seconds if it should have another."""
