@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE ?=
 
-.PHONY: help demo gauntlet test check bench lint types unit format artefacts servers tools lock clean
+.PHONY: help demo gauntlet faults test check bench lint types unit format artefacts servers tools lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -31,6 +31,9 @@ demo: servers ## Run the whole main job on a simulated internet, and check it ag
 
 gauntlet: servers ## The demo's worst day, under each of five conditions: about ten minutes
 	@$(BIN)/python -m tests.acceptance.gauntlet
+
+faults: servers ## Kill, cut and fill everything 200 times (TAKEDOWN_FAULTS) by a schedule (TAKEDOWN_FAULTS_SEED), and hold the ledger against a clean fold
+	@$(BIN)/python -m tests.faults
 
 test: servers tools ## Run every test on real Kafka, Postgres and Prometheus
 	@# The gauntlet by itself: its hours last two seconds, so that other tests beside it would be its delays.

@@ -3,17 +3,25 @@
 import asyncio
 import re
 import sys
+from contextlib import suppress
 
 import click
 import msgspec
+import structlog
 
+from consumers.client.outages import is_transient
+from schemas.errors import TakedownError
 from services.cli.support import run_async
 from services.runtime import logging
+from services.runtime.advice import advice
 from services.runtime.installation import Installation, Interrupt
 from services.runtime.roles import ROLES, refusals
 from services.runtime.settings import Settings, load
 from services.runtime.situation import Situation
 
+log = structlog.get_logger(__name__)
+
+_AGAIN_SECONDS = 2.0
 _TOLD_IN_PROSE = ("services", "consumers", "aiokafka")
 _PASSWORD = re.compile(r"((?:^|&)(?:ssl)?password=)[^&]*", re.I)
 
@@ -61,13 +69,10 @@ async def _up(settings: Settings, roles: tuple[str, ...], offline: bool) -> int:
     assert task is not None
     interrupt = Interrupt(task)
     interrupt.install()
-    installation = Installation(settings, roles or None, fetch=not offline, say=_say)
     try:
-        async with installation:
-            situation = Situation(installation.children.waiting, _say)
-            await installation.unless_failed(situation.ready())
-            _introduce(installation)
-            await installation.unless_failed(situation.follow())
+        while True:
+            await _live(Installation(settings, roles or None, fetch=not offline, say=_say))
+            await asyncio.sleep(_AGAIN_SECONDS)
     except asyncio.CancelledError:
         if not interrupt.requested:
             raise
@@ -75,8 +80,26 @@ async def _up(settings: Settings, roles: tuple[str, ...], offline: bool) -> int:
     return 0
 
 
+async def _live(installation: Installation) -> None:
+    """Run an installation; returns where another attempt may do better, raises what a person has to mend."""
+    try:
+        async with installation:
+            situation = Situation(installation.children.waiting, _say)
+            await installation.unless_failed(situation.ready())
+            _introduce(installation)
+            await installation.unless_failed(situation.follow())
+    except Exception as error:
+        by_hand = isinstance(error, TakedownError) or advice(error) is not None
+        if by_hand and not is_transient(error):
+            raise
+        log.error("up.failed", error=type(error).__name__, exc_info=error)
+        _say(f"{type(error).__name__}: starting again in {_AGAIN_SECONDS:g} s")
+
+
 def _say(line: str) -> None:
-    click.echo(line, err=True)
+    # Nobody may be listening any more; that is no reason to end.
+    with suppress(OSError):
+        click.echo(line, err=True)
 
 
 def _introduce(installation: Installation) -> None:

@@ -41,6 +41,7 @@ ERRORS = (
     "process.drain_timed_out",
     "process.failed",
     "retention.failed",
+    "up.failed",
 )
 EVENT_LABELS = {"warning": frozenset(WARNINGS), "error": frozenset(ERRORS)}
 

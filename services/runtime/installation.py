@@ -41,6 +41,7 @@ Say = Callable[[str], None]
 
 # A server that reads a large log again after a crash is not to be ended in the middle of it.
 _START_SECONDS = 1800.0
+_ROLES_LOCK = "roles.lock"
 
 
 class Installation:
@@ -155,14 +156,13 @@ class Installation:
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         data = self.settings.data_path
         datadir.prepare(data)
-        lock = DataDirLock(data / LOCK_NAME)
-        await lock.acquire()
-        stack.callback(lock.release)
+        await _hold(DataDirLock(data / LOCK_NAME), stack)
         self._have_keys()
         await self._start_servers(stack)
         await self._unless_lost(self._prepare())
+        lock = await _hold(DataDirLock(data / _ROLES_LOCK), stack)
         self._children = RoleChildren(
-            self.settings, self.roles, self._environments, self._backoff, self._say
+            self.settings, self.roles, self._environments, self._backoff, self._say, lock
         )
         self._publish(stack)
         stack.push_async_callback(self._children.stop)
@@ -230,6 +230,13 @@ class Installation:
         data = self.settings.data_path
         write_endpoints(data, endpoints)
         stack.callback(remove_endpoints, data)
+
+
+async def _hold(lock: DataDirLock, stack: contextlib.AsyncExitStack) -> DataDirLock:
+    """Take a lock until the stop."""
+    await lock.acquire()
+    stack.callback(lock.release)
+    return lock
 
 
 async def first_of(*works: Coroutine[Any, Any, None]) -> None:

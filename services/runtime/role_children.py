@@ -13,7 +13,7 @@ import aiohttp
 
 import services
 from schemas.errors import ConfigError, TakedownError
-from services.runtime.embedded.data_dir_lock import until
+from services.runtime.embedded.data_dir_lock import DataDirLock, until
 from services.runtime.embedded.server_process import free_port
 from services.runtime.settings import PREFIX, Settings, environment_of
 from services.runtime.supervisor import Backoff, Child
@@ -23,7 +23,7 @@ _PORT_ORDER = ("exporter", "ledger", "relay", "prober", "retention")
 _STOP_ORDER = ("prober", "retention", "ledger", "relay", "exporter")
 _KILL_AFTER_SECONDS = 5.0
 _TICK_SECONDS = 0.1
-_LEFTOVER_SECONDS = 12.0
+_PORT_SECONDS = 5.0
 
 
 class NotReady(TakedownError):
@@ -31,7 +31,10 @@ class NotReady(TakedownError):
 
 
 class RoleChildren:
-    """One supervised process a role; the second of a kind is named `prober-2`."""
+    """One supervised process a role; the second of a kind is named `prober-2`.
+
+    All of them hold the lock, so that a start finds those of a monitor that was killed.
+    """
 
     def __init__(
         self,
@@ -40,6 +43,7 @@ class RoleChildren:
         environments: Mapping[str, Mapping[str, str]],
         backoff: Backoff | None,
         say: Callable[[str], None],
+        lock: DataDirLock,
     ) -> None:
         self._settings = settings
         self._roles = _names(roles)
@@ -52,6 +56,7 @@ class RoleChildren:
                 settings.data_path / "logs" / f"{name}.log",
                 backoff=backoff,
                 say=say,
+                inherits=(lock.fileno(),),
             )
             for name, role in self._roles.items()
         }
@@ -69,9 +74,9 @@ class RoleChildren:
             await child.start()
 
     async def _have_ports(self) -> None:
-        """Wait for the roles of a monitor that was killed: they end soon after it, and have our ports till then."""
+        """Wait a moment for ports: the kernel may still have those of a process that has ended."""
         host = self._settings.http.host
-        await until(lambda: not taken_ports(host, self.ports), _LEFTOVER_SECONDS)
+        await until(lambda: not taken_ports(host, self.ports), _PORT_SECONDS)
         refuse_taken(host, self.ports)
 
     async def stop(self) -> None:
@@ -131,7 +136,7 @@ class RoleChildren:
         try:
             async with session.get(address) as answer:
                 return "" if answer.status == 200 else _failing(await answer.json())
-        except (aiohttp.ClientError, TimeoutError, ValueError):
+        except (aiohttp.ClientError, OSError, ValueError):
             return "starting" if self._children[name].pid else "ended"
 
     def _not_ready(self, names: list[str], seconds: float) -> str:

@@ -73,7 +73,10 @@ class RotatingFile:
 
 
 class Child:
-    """One supervised process; `say` gets a line for people whenever it ends unasked."""
+    """One supervised process; `say` gets a line for people whenever it ends unasked.
+
+    `inherits` are open files that it has too.
+    """
 
     def __init__(
         self,
@@ -84,6 +87,7 @@ class Child:
         *,
         backoff: Backoff | None = None,
         say: Callable[[str], None] = lambda _: None,
+        inherits: Sequence[int] = (),
     ) -> None:
         self.name = name
         self.log_path = log_path
@@ -93,6 +97,7 @@ class Child:
         self._environment = environment
         self._backoff = backoff or Backoff()
         self._say = say
+        self._inherits = inherits
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
@@ -141,6 +146,7 @@ class Child:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             env=dict(self._environment),
+            pass_fds=self._inherits,
             start_new_session=True,  # Ctrl-C is for the parent, which stops its children in order
         )
 

@@ -15,6 +15,7 @@ from schemas.errors import TakedownError
 _TICK = 0.02
 _LOOK = 0.25
 _ORPHAN_SECONDS = 2.0
+_OWNER_SECONDS = 2.0
 _KILLED_SECONDS = 15.0
 _GUARDIAN = b"guardian.py"
 
@@ -65,7 +66,7 @@ class DataDirLock:
         self._file = file
 
     async def _take(self, file: IO[str]) -> None:
-        if await until(lambda: _try_lock(file) or _owner_lives(file), self._grace()):
+        if await until(lambda: _try_lock(file), self._grace(file)) or _owner_lives(file):
             return self._refuse_owner(file)
         for pid in _holders(self.path):
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -73,19 +74,28 @@ class DataDirLock:
         await until(lambda: _try_lock(file) or _owner_lives(file), _KILLED_SECONDS)
         return self._refuse_owner(file)
 
-    def _grace(self) -> Callable[[], bool]:
-        """Tell when waiting is no longer worthwhile: at once where no guardian is left that ends its server."""
+    def _grace(self, file: IO[str]) -> Callable[[], bool]:
+        """Tell when waiting is no longer worthwhile.
+
+        A moment is left to an owner that lives: it may have been killed just now. What a dead one left has the time
+        that its guardian gives it, or hardly any where no guardian is left that ends it.
+        """
         begun = looked = time.monotonic()
-        guarded = True
+        seconds = _OWNER_SECONDS
 
         def over() -> bool:
-            nonlocal looked, guarded
+            nonlocal looked, seconds
             now = time.monotonic()
             if now - looked >= _LOOK:
-                looked, guarded = now, any(map(_is_guardian, _holders(self.path)))
-            return now - begun > (self._patience if guarded else _ORPHAN_SECONDS)
+                looked, seconds = now, self._seconds(file)
+            return now - begun > seconds
 
         return over
+
+    def _seconds(self, file: IO[str]) -> float:
+        if _owner_lives(file):
+            return _OWNER_SECONDS
+        return self._patience if any(map(_is_guardian, _holders(self.path))) else _ORPHAN_SECONDS
 
     def _refuse_owner(self, file: IO[str]) -> None:
         if _try_lock(file):
