@@ -21,7 +21,7 @@ from tests.faults.arrangements import Own, small_disk, wired
 from tests.faults.judgement import Lost
 from tests.faults.monitor import GaveUp
 from tests.faults.run import Recovery, Run, fault_run
-from tests.faults.schedule import OWN, WIRED, schedule
+from tests.faults.schedule import OWN, WIRED, first_kills, schedule
 
 
 def say(line: str) -> None:
@@ -34,7 +34,8 @@ async def own(seed: int, count: int, folder: Path) -> Run:
     (folder / "data").mkdir(parents=True)
     async with small_disk(folder / "data") as mounted:
         faults = schedule(seed, count, OWN)
-        return await fault_run(folder, Own(), seed, faults, say, small_disk=mounted)
+        firsts = first_kills(seed, min(5, count // 10))
+        return await fault_run(folder, Own(), seed, faults, say, small_disk=mounted, firsts=firsts)
 
 
 async def elsewhere(seed: int, count: int, folder: Path) -> Run:

@@ -81,6 +81,20 @@ class Run:
         """Note a kind of fault that this machine does not allow."""
         self.left_out[kind] = reason
 
+    async def begin(self, firsts: Sequence[float]) -> None:
+        """Start on an empty folder; each of some starts is killed after so many seconds."""
+        for seconds in firsts:
+            self.say(f"  first start, killed after {seconds} s")
+            await self.monitor.start(*self.options)
+            await asyncio.sleep(seconds)
+            self.monitor.require_running()
+            await self.monitor.kill()
+        await self.monitor.start(*self.options)
+        await self.monitor.ready(_START_SECONDS)
+        if firsts:
+            ready = time.monotonic() - self.monitor.started_at
+            self.took["kill up in its first start"].append((ready, ready))
+
     async def suffer(self, faults: Sequence[Fault]) -> None:
         """Let the faults happen, one after the other."""
         begun = time.monotonic()
@@ -151,6 +165,7 @@ async def fault_run(
     *,
     small_disk: bool = False,
     roles: Sequence[str] = ROLES,
+    firsts: Sequence[float] = (),
 ) -> Run:
     """Play a schedule against a monitor with its simulated internet and its reporters; raises `Lost`, `GaveUp`."""
     chosen = stage(seed=seed, cases=40)
@@ -161,8 +176,7 @@ async def fault_run(
     run = Run(monitor, arrangement, settings, seed, small_disk, say, roles)
     try:
         async with serving(chosen, start):
-            await monitor.start(*run.options)
-            await monitor.ready(_START_SECONDS)
+            await run.begin(firsts)
             async with _loaded(run, chosen, start):
                 await run.suffer(faults)
                 await run.works()

@@ -92,11 +92,17 @@ def schedule(seed: int, count: int, kinds: Sequence[Kind]) -> list[Fault]:
     return chosen
 
 
+def first_kills(seed: int, count: int) -> list[float]:
+    """Give after how many seconds each of the first starts on an empty folder is killed."""
+    rng = random.Random(f"first|{seed}")
+    return [round(rng.uniform(0.2, 8.0), 2) for _ in range(count)]
+
+
 def _fault(rng: random.Random, kind: Kind, *, measured: bool) -> Fault:
     return Fault(
         kind.name,
         rng.choice(kind.victims),
         lasts=round(rng.uniform(*kind.lasts), 2),
-        after=round(rng.uniform(0.3, 4.0), 2),
+        after=round(rng.uniform(0.3, 3.0), 2),
         measured=measured,
     )
