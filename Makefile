@@ -33,6 +33,7 @@ gauntlet: servers ## The demo's worst day, under each of five conditions: about 
 	@$(BIN)/python -m tests.acceptance.gauntlet
 
 faults: servers ## Kill, cut and fill everything 200 times (TAKEDOWN_FAULTS) by a schedule (TAKEDOWN_FAULTS_SEED), and hold the ledger against a clean fold
+	@scripts/libfaketime >/dev/null || true
 	@$(BIN)/python -m tests.faults
 
 test: servers tools ## Run every test on real Kafka, Postgres and Prometheus

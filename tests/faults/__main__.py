@@ -17,7 +17,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from tests.faults.arrangements import Own, small_disk, wired
+from tests.faults.arrangements import Own, movable_clock, small_disk, wired
 from tests.faults.judgement import Lost
 from tests.faults.monitor import GaveUp
 from tests.faults.run import Recovery, Run, fault_run
@@ -35,7 +35,10 @@ async def own(seed: int, count: int, folder: Path) -> Run:
     async with small_disk(folder / "data") as mounted:
         faults = schedule(seed, count, OWN)
         firsts = first_kills(seed, min(5, count // 10))
-        return await fault_run(folder, Own(), seed, faults, say, small_disk=mounted, firsts=firsts)
+        clock = movable_clock(folder)
+        return await fault_run(
+            folder, Own(clock), seed, faults, say, small_disk=mounted, firsts=firsts, clock=clock
+        )
 
 
 async def elsewhere(seed: int, count: int, folder: Path) -> Run:
@@ -55,8 +58,9 @@ def recoveries(runs: list[Run]) -> None:
             say(f"not done: {kind}: {reason}")
     say(f"{'fault':<28}{'times':>6}{'ready':>9}{'all works':>11}   (seconds at most)")
     for kind, times in sorted(took.items()):
-        ready, works = (max(column) for column in zip(*times, strict=True))
-        say(f"{kind:<28}{len(times):>6}{ready:>9.1f}{works:>11.1f}")
+        starts = [ready for ready, _ in times if ready is not None]
+        ready = f"{max(starts):.1f}" if starts else "-"
+        say(f"{kind:<28}{len(times):>6}{ready:>9}{max(works for _, works in times):>11.1f}")
 
 
 async def play(seed: int, count: int, folder: Path) -> None:

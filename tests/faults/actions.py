@@ -137,6 +137,16 @@ async def fill_disk(run: "Run", fault: Fault) -> None:
     ballast.unlink()
 
 
+async def jump(run: "Run", fault: Fault) -> None:
+    """Move the clock of `up` and its roles by up to five minutes, and back again."""
+    if run.clock is None:
+        run.leave_out(fault.kind, "libfaketime is not in the cache (scripts/libfaketime)")
+        return
+    run.clock.write_text(f"{(fault.after - 1.65) * 200:+.1f}")
+    await asyncio.sleep(fault.lasts)
+    run.clock.write_text("+0")
+
+
 def _wired(run: "Run") -> Wired:
     assert isinstance(run.arrangement, Wired)
     return run.arrangement
@@ -196,6 +206,7 @@ ACTIONS: dict[str, Action] = {
     "freeze server": freeze_server,
     "aborted transaction": abort_transaction,
     "disk full": fill_disk,
+    "clock jumps": jump,
     "wire stalls": cutting(Cut.STALL),
     "wire is reset": cutting(Cut.RESET),
     "wire is truncated": cutting(Cut.TRUNCATE),

@@ -14,6 +14,7 @@ from services.runtime.embedded.kept_file import write_kept
 from services.runtime.embedded.server_process import free_port
 from services.runtime.endpoints import Endpoints, read_endpoints
 from tests.faultproxy import FaultProxy
+from tests.servers import REPOSITORY
 from tests.standby import Pair, follow, pair, promote
 
 _DISK = "700m"
@@ -30,16 +31,40 @@ class Arrangement(Protocol):
 
 
 class Own:
-    """Servers that `takedown up` starts, on a small disk of their own where one can be mounted."""
+    """Servers that `takedown up` starts; `clock` is the file that moves its clock and that of its roles."""
 
-    def __init__(self) -> None:
-        self.environment: dict[str, str] = {}
+    def __init__(self, clock: Path | None = None) -> None:
+        self.environment = {} if clock is None else _clock_environment(clock)
         self._last: Endpoints | None = None
 
     def places(self, data: Path) -> Endpoints:
         self._last = read_endpoints(data) or self._last
         assert self._last is not None, "it was never ready"
         return self._last
+
+
+def movable_clock(folder: Path) -> Path | None:
+    """Make the file that moves a clock; none where libfaketime is not in the cache."""
+    if _libfaketime() is None:
+        return None
+    clock = folder / "clock"
+    clock.write_text("+0")
+    return clock
+
+
+def _libfaketime() -> str | None:
+    script = REPOSITORY / "scripts" / "libfaketime"
+    answer = subprocess.run([script, "--cached"], capture_output=True, text=True, check=False)
+    return answer.stdout.strip() or None
+
+
+def _clock_environment(clock: Path) -> dict[str, str]:
+    return {
+        "LD_PRELOAD": str(_libfaketime()),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_CACHE_DURATION": "1",
+    }
 
 
 class Wired:

@@ -38,14 +38,15 @@ _PORTS = 12
 _START_SECONDS = 90.0
 _WORKS_SECONDS = 120.0
 _PER_SECOND = 40.0
-Recovery = tuple[float, float]
+Recovery = tuple[float | None, float]
 
 
 @dataclass
 class Run:
     """One monitor under load.
 
-    `took` has by kind of fault the seconds until `up` was ready and until everything worked.
+    `took` has by kind of fault the seconds until `up` was ready, where it was started again, and until everything
+    worked.
     """
 
     monitor: Monitor
@@ -55,6 +56,7 @@ class Run:
     small_disk: bool
     say: Callable[[str], None]
     roles: Sequence[str] = ROLES
+    clock: Path | None = None
     took: dict[str, list[Recovery]] = field(default_factory=lambda: defaultdict(list))
     left_out: dict[str, str] = field(default_factory=dict)
     acknowledged: set[str] = field(default_factory=set)
@@ -103,21 +105,22 @@ class Run:
             self.say(f"{time.monotonic() - begun:7.1f}  {number:>3}  {fault}")
             at = time.monotonic()
             await ACTIONS[fault.kind](self, fault)
-            if fault.measured:
+            if fault.measured and fault.kind not in self.left_out:
                 await self._measure(fault, at + fault.lasts)
             else:
                 await asyncio.sleep(fault.after)
 
     async def _measure(self, fault: Fault, over: float) -> None:
         """Note how long recovery takes from the end of a fault, or from the start of `up` that follows it."""
+        restarted = self.monitor.started_at > over
         begun = max(over, self.monitor.started_at)
         await self.monitor.ready(_START_SECONDS)
-        ready = time.monotonic() - begun
+        ready = time.monotonic() - begun if restarted else None
         await self.works()
-        self.took[fault.kind].append((ready, time.monotonic() - begun))
-        self.say(
-            f"              ready after {ready:.1f} s, all works after {self.took[fault.kind][-1][1]:.1f} s"
-        )
+        works = time.monotonic() - begun
+        self.took[fault.kind].append((ready, works))
+        starting = "" if ready is None else f"ready after {ready:.1f} s, "
+        self.say(f"              {starting}all works after {works:.1f} s")
 
     async def works(self) -> None:
         """Return once `up` is ready, and so is every role, and an event that is sent now is in the ledger."""
@@ -166,6 +169,7 @@ async def fault_run(
     small_disk: bool = False,
     roles: Sequence[str] = ROLES,
     firsts: Sequence[float] = (),
+    clock: Path | None = None,
 ) -> Run:
     """Play a schedule against a monitor with its simulated internet and its reporters; raises `Lost`, `GaveUp`."""
     chosen = stage(seed=seed, cases=40)
@@ -173,7 +177,7 @@ async def fault_run(
     settings = _settings(chosen, start, folder)
     write_keys(folder / "data" / "keys.toml", _keys())
     monitor = Monitor(environment_of(settings) | arrangement.environment, folder / "data")
-    run = Run(monitor, arrangement, settings, seed, small_disk, say, roles)
+    run = Run(monitor, arrangement, settings, seed, small_disk, say, roles, clock)
     try:
         async with serving(chosen, start):
             await run.begin(firsts)

@@ -60,6 +60,7 @@ OWN = (
     Kind("freeze server", 2, _each(SERVERS), lasts=(0.5, 6.0)),
     Kind("aborted transaction", 3),
     Kind("disk full", 1, lasts=(1.0, 5.0)),
+    Kind("clock jumps", 3, lasts=(1.0, 6.0)),
 )
 """Faults of a `takedown up` that has started its servers itself."""
 WIRED = (
