@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE ?=
 
-.PHONY: help demo gauntlet faults test check bench lint types unit format artefacts servers tools lock clean
+.PHONY: help demo gauntlet faults test check bench lint types unit format artefacts servers tools sbom lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -64,6 +64,9 @@ format: $(VENV)/.ready
 
 artefacts: $(VENV)/.ready ## Write the generated files anew (schemas, references, dashboard)
 	@$(BIN)/python -m scripts.write_artefacts
+
+sbom: $(VENV)/.ready ## Write build/sbom.json: packages and jars with their hashes, as CycloneDX
+	@$(BIN)/python -m scripts.sbom
 
 lock: ## Write the lock files anew (needs uv)
 	@requirements/lock
