@@ -23,6 +23,7 @@ class Situation:
     ) -> None:
         self._waiting = waiting
         self._say = say
+        self._once_ready = False
         self._since: float | None = None
         self._last_line = ""
         self._line_at = 0.0
@@ -52,9 +53,9 @@ class Situation:
     def note(self, causes: Mapping[str, str], now: float) -> None:
         """Note which roles are not ready at an instant; says what is new."""
         if not causes:
-            if self._last_line and self._since is not None:
+            if self._once_ready and self._last_line and self._since is not None:
                 self._say(f"every role is ready again after {now - self._since:.0f} s")
-            self._since, self._last_line = None, ""
+            self._since, self._last_line, self._once_ready = None, "", True
             return
         self._since = now if self._since is None else self._since
         line = _line(causes)

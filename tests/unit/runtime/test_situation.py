@@ -27,7 +27,7 @@ def test_a_short_absence_is_not_worth_a_line():
 
 def test_one_line_says_who_waits_for_what():
     """Roles with one cause stand together; the same is not said again, and the end is."""
-    lines = told_of((0, AWAY), (4, AWAY), (5, AWAY), (9, {}), (20, {}))
+    lines = told_of((-9, {}), (0, AWAY), (4, AWAY), (5, AWAY), (9, {}), (20, {}))
     assert lines == [
         "not ready: ledger, relay (postgres: ConnectionRefusedError)",
         "every role is ready again after 9 s",
@@ -37,3 +37,10 @@ def test_one_line_says_who_waits_for_what():
 def test_what_lasts_is_said_again():
     """After a minute the line comes again: whoever opens the terminal then sees it."""
     assert len(told_of((0, AWAY), (4, AWAY), (30, AWAY), (65, AWAY))) == 2
+
+
+def test_the_first_time_is_no_return():
+    """A start that takes long says what it waits for; that it is ready stands in its introduction."""
+    assert told_of((0, AWAY), (4, AWAY), (9, {})) == [
+        "not ready: ledger, relay (postgres: ConnectionRefusedError)"
+    ]
