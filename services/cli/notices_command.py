@@ -186,7 +186,7 @@ def _provider_rows(
         for one in mine
         if (one.provider, one.channel) in carried
     }
-    why = not_measurable(mine, list(forecasts.values()))
+    why = not_measurable(mine, forecasts)
     return [_row(one, waiting, forecasts.get(one.channel), why) for one in mine]
 
 

@@ -4,6 +4,7 @@ Only what is the provider's own fault says so. A notice that failed by our fault
 and says nothing about the provider.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -36,16 +37,16 @@ class ChannelCount(Struct, frozen=True, kw_only=True):
 
 
 def not_measurable(
-    channels: "list[ChannelCount]", forecasts: "list[Forecast]"
+    channels: Sequence[ChannelCount], forecasts: Mapping[str, Forecast]
 ) -> NotMeasurable | None:
-    """Say why a provider can't be measured by notice.
+    """Say why a provider can't be measured by notice; `forecasts` are those of its channels, by name.
 
-    `undeliverable`: nothing arrived by any channel, and enough failed by the provider's own fault.
+    `undeliverable`: no channel carries anything, and enough failed by the provider's own fault.
     `capacity`: every channel that carries anything is so narrow that the last case is told after the norm.
     """
-    open_channels = [one for one in channels if one.sent > one.failed]
-    if not open_channels:
+    carrying = {one.channel for one in channels if one.sent > one.failed} | set(forecasts)
+    if not carrying:
         failures = sum(one.theirs for one in channels)
         return "undeliverable" if failures >= LEAST_FAILURES else None
-    narrow = bool(forecasts) and all(one.beyond_norm for one in forecasts)
-    return "capacity" if narrow and len(forecasts) >= len(open_channels) else None
+    narrow = {name for name, one in forecasts.items() if one.beyond_norm}
+    return "capacity" if carrying <= narrow else None

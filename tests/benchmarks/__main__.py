@@ -16,6 +16,7 @@ NAMES = (
     "looks",
     "blackbox",
     "dns",
+    "notices",
     "ledger",
     "report",
     "replay",

@@ -52,24 +52,31 @@ def test_a_capacity_that_says_nothing_is_refused(text: str) -> None:
 
 def test_not_measurable_comes_of_their_fault_alone() -> None:
     """Three failures of theirs and no arrival say so; any number of ours or of the way does not."""
-    assert not_measurable([count(sent=3, theirs=3)], []) == "undeliverable"
-    assert not_measurable([count(sent=2, theirs=2)], []) is None
-    assert not_measurable([count(sent=90, ours=60, way=20, unclear=10)], []) is None
-    assert not_measurable([count(sent=92, ours=90, theirs=2)], []) is None
-    assert not_measurable([], []) is None
+    assert not_measurable([count(sent=3, theirs=3)], {}) == "undeliverable"
+    assert not_measurable([count(sent=2, theirs=2)], {}) is None
+    assert not_measurable([count(sent=90, ours=60, way=20, unclear=10)], {}) is None
+    assert not_measurable([count(sent=92, ours=90, theirs=2)], {}) is None
+    assert not_measurable([], {}) is None
 
 
 def test_one_way_that_carries_is_enough() -> None:
     """Who blocks mail and takes notices by a form can be measured, unless the form is too narrow."""
     blocked, form = count(sent=9, theirs=9), count("form", sent=50, arrived=50)
-    assert not_measurable([blocked, form], []) is None
-    assert not_measurable([blocked, form], [forecast(10, 5, DAY)]) is None
-    assert not_measurable([blocked, form], [forecast(900, 5, DAY)]) == "capacity"
+    assert not_measurable([blocked, form], {}) is None
+    assert not_measurable([blocked, form], {"form": forecast(10, 5, DAY)}) is None
+    assert not_measurable([blocked, form], {"form": forecast(900, 5, DAY)}) == "capacity"
+
+
+def test_a_narrow_form_beside_mail_that_arrives_is_no_reason() -> None:
+    """Every way that carries anything has to be too narrow; one that was never tried counts by its capacity."""
+    narrow = {"form": forecast(900, 5, DAY)}
+    assert not_measurable([count(sent=5, arrived=5)], narrow) is None
+    assert not_measurable([count(sent=5, theirs=5)], narrow) == "capacity"
 
 
 def test_a_delay_is_no_failure_of_theirs() -> None:
     """Notices that are still under way leave a provider measurable."""
-    assert not_measurable([count(sent=5, theirs=3, delayed=2)], []) is None
+    assert not_measurable([count(sent=5, theirs=3, delayed=2)], {}) is None
 
 
 def test_rungs_become_due_one_after_the_other() -> None:
