@@ -35,7 +35,8 @@ ORDER BY provider;
 
 -- name: without_clock
 SELECT
-    case_id, notice_id, provider, channel, sent_at, failed_at, failure AS reason, fault, failure_status AS status
+    case_id, notice_id, provider, channel, sent_at, failed_at, failure AS reason, fault, failure_status AS status,
+    contact
 FROM notices
 WHERE failed_at IS NOT NULL AND sent_at >= $1 AND ($2::text IS NULL OR provider = $2)
 ORDER BY failed_at DESC, case_id, notice_id

@@ -33,7 +33,17 @@ from services.runtime.settings import Settings, load
 
 _COUNTS = ("sent", "arrived", "acknowledged", "delayed", "theirs", "ours", "way", "unclear")
 _STATUS = ("provider", "channel", *_COUNTS, "waiting", "per_hour", "takes", "not_measurable")
-_FAILED = ("case_id", "notice_id", "provider", "channel", "failed_at", "reason", "fault", "status")
+_FAILED = (
+    "case_id",
+    "notice_id",
+    "provider",
+    "channel",
+    "contact",
+    "failed_at",
+    "reason",
+    "fault",
+    "status",
+)
 _DUE = ("case_id", "provider", "to", "since", "deadline", "failed_at")
 
 _provider = click.option("--provider", help="Only this provider.")

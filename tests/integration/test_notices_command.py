@@ -85,29 +85,30 @@ async def test_a_mailbox_becomes_events_once(channel: Desk, tmp_path: Path) -> N
     channel.ledger.sent += 2
     await channel.ledger.drained()
     assert await channel.rows(counting) == [{"n": 2}]
-    clocks = await channel.rows("SELECT case_id, clock FROM spells")
-    assert {row["case_id"] for row in clocks if row["clock"] == "STOPPED"} == {
-        case_of(1),
-        case_of(2),
-    }
-
-
-async def test_what_can_t_be_told_apart_is_said_of_nobody(channel: Desk, tmp_path: Path) -> None:
-    """Two notices went to one address, and a bounce names no more than that: no event, and status 4."""
+    # Two notices went to one address, and a bounce names no more than that.
     raw = dsn(
         group("abuse@giant.example"),
         returned="Subject: x\n\ny",
         date="Thu, 01 Jan 2026 03:00:00 +0000",
     )
     (tmp_path / "one.eml").write_bytes(raw)
-    said = await ingest(channel, str(tmp_path / "one.eml"), code=4)
-    assert (said["events"], said["mails"][0]["problem"], said["mails"][0]["candidates"]) == (
+    unclear = await ingest(channel, str(tmp_path / "one.eml"), code=4)
+    assert (
+        unclear["events"],
+        unclear["mails"][0]["problem"],
+        unclear["mails"][0]["candidates"],
+    ) == (
         0,
         "ambiguous",
         2,
     )
     result = await channel.run("notices", "ingest", str(tmp_path / "one.eml"), "--dry-run", code=4)
     assert "mail 1, line 1: it may mean more than one notice (ambiguous)" in result.stderr
+    clocks = await channel.rows("SELECT case_id, clock FROM spells")
+    assert {row["case_id"] for row in clocks if row["clock"] == "STOPPED"} == {
+        case_of(1),
+        case_of(2),
+    }
 
 
 async def test_the_channel_is_shown(
@@ -130,14 +131,11 @@ async def test_the_channel_is_shown(
     assert {(row["case_id"], row["to"]) for row in due} == {
         (case_of(n), "provider") for n in (1, 2, 3)
     }
-
-
-async def test_an_escalation_leads_to_the_next_rung(channel: Desk) -> None:
-    """The police by-pass is an event with its own time; no clock starts, and the ladder is climbed."""
+    # The police by-pass is an event with its own time, and the next rung follows from it.
     acting = ("--actor", "officer", "--reason", "mail is refused")
     await channel.json("notices", "escalate", case_of(3), "--to", "registrar", *acting)
-    due = {row["case_id"]: row["to"] for row in await channel.json("notices", "due")}
-    assert due[case_of(3)] == "police"
+    rungs = {row["case_id"]: row["to"] for row in await channel.json("notices", "due")}
+    assert rungs[case_of(3)] == "police"
     await channel.json(
         "notices", "escalate", case_of(3), "--to", "police", "--channel", "phone", *acting
     )
@@ -166,10 +164,3 @@ async def test_the_view_says_of_a_fault_what_the_core_says(channel: Desk) -> Non
     rows = await channel.rows("SELECT case_id, fault FROM notices WHERE failed_at IS NOT NULL")
     expected = {case_of(number): fault_of(data) for number, data in numbered.items()}
     assert {row["case_id"]: row["fault"] for row in rows} == expected
-
-
-async def test_a_token_is_printed_with_its_return_path(channel: Desk) -> None:
-    """What the mail system needs to send a notice that is known again."""
-    said = await channel.json("notices", "token", "n-1", "--address", ADDRESS)
-    assert said["return_path"] == to_us("n-1")
-    assert said["message_id"] == f"<{said['token']}@hotline.example>"
