@@ -24,6 +24,10 @@ COMMANDS = {
     ),
     "submit": ("services.cli.submit_command", "Send events, one JSON object a line, to Kafka."),
     "import": ("services.cli.imports", "Import data of other systems as events."),
+    "notices": (
+        "services.cli.notices_command",
+        "Read bounces and answers; show what became of notices.",
+    ),
     "case": ("services.cli.case_command", "Show cases; a URL only with a purpose."),
     "correct": (
         "services.cli.correct_command",

@@ -9,12 +9,17 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
-from schemas.events import DeliveryFailure, Fingerprint, Layer, NotMeasurable
+from schemas.events import Fingerprint, Layer, NotMeasurable
+from schemas.events_of_notices import Arrival, DeliveryReason, Fault, Rung
 from services.core.machines import Clock, Presence, Procedure
 
 
 class Notice(Struct, kw_only=True, omit_defaults=True):
-    """One notice of one case; `spell` is the number of the spell that it was counted for."""
+    """One notice of one case; `spell` is the number of the spell that it was counted for.
+
+    `fault` is that of the failure; `delayed_at` the last word that a mail server goes on trying; `arrived_by` the
+    evidence of the first delivery.
+    """
 
     notice_id: str
     provider: str
@@ -22,9 +27,22 @@ class Notice(Struct, kw_only=True, omit_defaults=True):
     sent_at: datetime | None = None
     delivered_at: datetime | None = None
     failed_at: datetime | None = None
-    failure: DeliveryFailure | None = None
+    failure: DeliveryReason | None = None
     acknowledged_at: datetime | None = None
     spell: int | None = None
+    fault: Fault | None = None
+    delayed_at: datetime | None = None
+    arrived_by: Arrival | None = None
+    contact: str | None = None
+
+
+class Escalation(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A rung further about a case, and when."""
+
+    at: datetime
+    to: Rung
+    channel: str
+    notice_id: str | None = None
 
 
 class Removal(Struct, kw_only=True, omit_defaults=True):
@@ -199,6 +217,7 @@ class Case(Struct, kw_only=True, omit_defaults=True):
     seen_elsewhere: bool = False
     last_time: datetime | None = None
     last_id: UUID | None = None
+    escalations: list[Escalation] = []
 
     def corrected(self, at: datetime) -> str | None:
         """Name who answered at an instant where a correction says so; the latest `effective_from` holds."""
