@@ -60,6 +60,7 @@ REPORTS = Topic(
         ev.NoticeDelivered,
         ev.NoticeFailed,
         ev.NoticeAcknowledged,
+        ev.ClaimStated,
         ev.HoldPlaced,
         ev.HoldLifted,
         ev.CaseAttributed,

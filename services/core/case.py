@@ -14,13 +14,18 @@ from services.core.machines import Clock, Presence, Procedure
 
 
 class Notice(Struct, kw_only=True, omit_defaults=True):
-    """One notice of one case; `spell` is the number of the spell that it was counted for."""
+    """One notice of one case; `spell` is the number of the spell that it was counted for.
+
+    `sent_from` and `delivered_from`: the first instant that is meant, where the source says no more than a time span.
+    """
 
     notice_id: str
     provider: str
     channel: str
     sent_at: datetime | None = None
+    sent_from: datetime | None = None
     delivered_at: datetime | None = None
+    delivered_from: datetime | None = None
     failed_at: datetime | None = None
     failure: DeliveryFailure | None = None
     acknowledged_at: datetime | None = None
@@ -112,6 +117,8 @@ class Correction(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Spell(Struct, kw_only=True, omit_defaults=True):
     """One case at one provider. `last_seen_at` is L; the last removal's `upper` is R.
 
+    `clock_started_from`: the first instant at which the clock may have started, where its source says no more than a
+    time span; `clock_started_at` is then the last one, and the deadline is counted from it.
     `known_online_at`: the last look that saw it online; `reported_online_at`: the last report that says so, where the
     methodology counts it.
     `baseline` is what its first online look saw, or another encoding that stayed (`reencoded` is a run of looks that
@@ -134,6 +141,7 @@ class Spell(Struct, kw_only=True, omit_defaults=True):
     closed_at: datetime | None = None
     closed_reason: str | None = None
     clock_started_at: datetime | None = None
+    clock_started_from: datetime | None = None
     deadline: datetime | None = None
     gone_before_notice: bool = False
     held: bool = False

@@ -12,6 +12,7 @@ def sent(run: Pass, event: Event) -> None:
     assert isinstance(data, ev.NoticeSent)
     notice = _notice(run, data.notice_id)
     notice.provider, notice.channel, notice.sent_at = data.provider, data.channel, event.time
+    notice.sent_from = data.earliest
     spell = run.case.spell
     if spell.provider is None:
         spell.provider = data.provider
@@ -19,7 +20,7 @@ def sent(run: Pass, event: Event) -> None:
         return
     start = run.methodology.clock_start
     if start == "notice_sent" or (start == "notice_delivered" and notice.delivered_at is not None):
-        run.count_notice(data.notice_id, event.time)
+        run.count_notice(data.notice_id, event.time, data.earliest)
 
 
 def delivered(run: Pass, event: Event) -> None:
@@ -27,12 +28,13 @@ def delivered(run: Pass, event: Event) -> None:
     data = event.data
     assert isinstance(data, ev.NoticeDelivered)
     notice = _notice(run, data.notice_id)
-    notice.delivered_at = notice.delivered_at or event.time
+    if notice.delivered_at is None:
+        notice.delivered_at, notice.delivered_from = event.time, data.earliest
     if (
         run.methodology.clock_start == "notice_delivered"
         and notice.provider == run.case.spell.provider
     ):
-        run.count_notice(data.notice_id, event.time)
+        run.count_notice(data.notice_id, event.time, data.earliest)
 
 
 def failed(run: Pass, event: Event) -> None:
