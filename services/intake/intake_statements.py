@@ -48,6 +48,7 @@ def incoming(statement: Statement, source: str, case_id: str | None = None) -> I
         data = structs.replace(data, earliest=statement.time.first)
     if isinstance(data, ReportFiled) and data.url is not None and is_private(data.url):
         data = structs.replace(data, not_measurable="private")
+    _refuse_urls(data)
     body = encode_data(data)
     if b"\\u0000" in body:
         raise UnusableEvent("bad_data", "a text holds a NUL character")
@@ -55,6 +56,14 @@ def incoming(statement: Statement, source: str, case_id: str | None = None) -> I
     return Incoming(
         id=None, time=statement.time.latest, source=source, subject=case_id, data=checked
     )
+
+
+def _refuse_urls(data: Payload) -> None:
+    """Refuse a URL in a field that is kept unsealed: references and names are no place for one."""
+    for name in ("reference", "notice_id", "reporter", "claimant", "status"):
+        text = getattr(data, name, None)
+        if isinstance(text, str) and "://" in text:
+            raise UnusableEvent("bad_data", f"`{name}` holds a URL; it may stand in `url` only")
 
 
 def is_private(text: str) -> bool:
