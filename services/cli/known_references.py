@@ -13,7 +13,7 @@ def cases_of(
     settings: Settings, references: Sequence[str], reporters: str | None
 ) -> dict[str, str]:
     """Give the case of each reference that the ledger has a report of; `reporters` is a pattern of LIKE."""
-    connection = database_connection(settings, "takedown_reader")
+    connection = database_connection(settings, "takedown_ledger")
     statement = statements("services.cli", "import.sql")["cases_of_references"]
 
     async def ask() -> dict[str, str]:
