@@ -71,5 +71,9 @@ FROM notices WHERE case_id = $1 ORDER BY sent_at, notice_id;
 SELECT event_time, kind, actor, reason, provider, method, effective_from, expires_at, source
 FROM corrections WHERE case_id = $1 ORDER BY event_time, event_id;
 
+-- name: case_claims
+SELECT event_time, claimant, status, seen_online_at, gone_earliest, gone_at, source
+FROM claims WHERE case_id = $1 ORDER BY event_time, event_id;
+
 -- name: sealed_url
 SELECT sealed_url FROM cases WHERE case_id = $1;

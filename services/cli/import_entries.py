@@ -28,6 +28,13 @@ from services.runtime.settings import Settings
 
 _SHOWN = 20
 _MOST_LISTED = 10_000
+_END_NAMES = {
+    "events": "taken",
+    "dead_letter": "dead letter",
+    "duplicate": "duplicate",
+    "update": "update",
+    "skipped": "skipped",
+}
 _NEVER_SHOWN = ("url", "sealed_url", "earliest")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -186,7 +193,7 @@ def _print(summary: ImportSummary, sending: Sending, more: Mapping[str, object])
         return
     click.echo(f"{counted(summary.events, 'event')} {did}")
     counts = msgspec.structs.asdict(summary.counts)
-    click.echo(", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counts.items() if n))
+    click.echo(", ".join(f"{n} {_END_NAMES[name]}" for name, n in counts.items() if n))
     for line, why in summary.dead:
         click.echo(f"line {line}: {why}", err=True)
     for remark in remarks(summary, more):

@@ -14,6 +14,7 @@ import pytest
 
 from consumers.record.admission import Admission
 from schemas import topics
+from schemas.urls import canonical
 from services.runtime.settings import Settings
 from tests.commands import takedown
 from tests.integration.intake_process import IntakeProcess, own_keys, report
@@ -128,6 +129,14 @@ async def test_exports_with_and_without_urls_make_one_case(
         await imported(name)
     assert await ledger.digest() == digest
     rows = await ledger.pool.fetch("SELECT notice_id, provider FROM notices ORDER BY notice_id")
+    case_id = KEYRING.case_id(canonical("https://marker1.example/1"))
+    shown = await takedown(Settings(), "case", "show", case_id, "--json", variables=variables)
+    claims = json.loads(shown.out)["claims"]
+    assert {claim["status"] for claim in claims} == {"close_offline"}
+    assert [move["after"] for move in json.loads(shown.out)["transitions"]] == [
+        "NOTIFIED",
+        "RUNNING",
+    ]
     await ledger.stop()
     assert [tuple(row) for row in rows] == [
         ("scart:F1:first", "fictional-hosting-a"),

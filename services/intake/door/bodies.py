@@ -17,6 +17,8 @@ _Url = Annotated[
         min_length=1,
         max_length=MAX_URL_LENGTH,
         description="The whole URL as reported, defanged or not. It is sealed before anything is stored.",
+        # No format of JSON Schema: browsers open more than RFC 3986 allows, and defanged ones are taken too.
+        extra_json_schema={"format": "reported-url"},
     ),
 ]
 _Earliest = Annotated[
