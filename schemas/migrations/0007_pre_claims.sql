@@ -1,3 +1,8 @@
+-- A clock that starts with a date, or in the hour that comes twice, starts within a span: this is its beginning.
+-- Null where the start is an instant, as in all rows from before.
+ALTER TABLE spells ADD COLUMN clock_started_from timestamptz;
+COMMENT ON COLUMN spells.clock_started_from IS 'The first instant at which the clock may have started; clock_started_at is the last.';
+
 -- What other systems say of a case and nobody here has seen, for readers that may not see the bodies of events.
 CREATE VIEW claims AS
 SELECT

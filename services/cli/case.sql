@@ -46,7 +46,7 @@ FROM cases WHERE case_id = $1;
 -- name: case_spells
 SELECT
     spell, provider, opened_at, closed_at, closed_reason, procedure, presence, clock, clock_started_at,
-    deadline, excluded, first_online_at, known_online_at, breached_at, removed_lower, removed_upper,
+    clock_started_from, deadline, excluded, first_online_at, known_online_at, breached_at, removed_lower, removed_upper,
     removed_layer, returns, looks, undetermined, missed
 FROM spells WHERE case_id = $1 ORDER BY spell;
 
