@@ -72,7 +72,7 @@ class Fuzz:
                 wanted = self.sent + each
                 # Of a small space hypothesis draws fewer than asked for.
                 while self.sent < wanted and self._drawn(operation, mode, wanted - self.sent):
-                    pass
+                    print(f"{self.sent} requests", file=sys.stderr, flush=True)
 
     def _drawn(self, operation: Any, mode: GenerationMode, most: int) -> int:
         before = self.sent

@@ -13,6 +13,7 @@ from services.core.bounds import standing
 from services.core.case import Case
 from services.core.fold import fold
 from services.core.removal import removal_time
+from services.reports.evidence_reasons import explain
 from tests.strategies import NL, START, event, look
 from tests.unit.core.test_fold import at, gone, online, report, stands
 
@@ -80,7 +81,9 @@ def test_no_instant_of_the_span_contradicts_what_is_certain(
     known = [event(START, ev.ReportFiled(reporter="h", sealed_url="s", provider="giant"))]
     notice = ev.NoticeSent(notice_id="n", provider="giant", earliest=first)
     exact = ev.NoticeSent(notice_id="n", provider="giant")
-    told = stand([*known, event(latest, notice), *evidence], NL)
+    folded_span, _ = fold([*known, event(latest, notice), *evidence], NL)
+    told = standing(folded_span, folded_span.spell, NL, LATE)
+    assert explain(folded_span, folded_span.spell, NL, LATE).standing == told
     true = stand([*known, event(instant, exact), *evidence], NL)
     if told == "certain_breaches":
         assert true == "certain_breaches"
@@ -95,6 +98,15 @@ def test_the_removal_time_is_as_wide_as_the_span() -> None:
     case = folded(dated(48), online(50), *gone(52))
     norm = timedelta(hours=24)
     assert removal_time(case.spell, NL, norm) == (2 * 3600, pytest.approx(28 * 3600, abs=5))
+
+
+def test_a_provider_is_told_of_the_span() -> None:
+    """The sentence about an undecided spell names both ends of the start, whatever was seen."""
+    for evidence in ([online(25), *gone(49)], [online(5), *gone(30), online(50)]):
+        case = folded(dated(48), *evidence)
+        reason = explain(case, case.spell, NL, at(400))
+        assert (reason.standing, reason.word) == ("undecided", "start_within_span")
+        assert "the clock started between" in reason.sentence
 
 
 def test_a_claim_moves_nothing() -> None:
