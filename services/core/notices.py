@@ -1,5 +1,7 @@
 """What a notice does to a case: it may start the clock of the provider that it was sent to."""
 
+from datetime import datetime
+
 from schemas import events as ev
 from schemas.events import Event
 from services.core.case import Notice
@@ -19,8 +21,18 @@ def sent(run: Pass, event: Event) -> None:
     if spell.provider != data.provider:
         return
     start = run.methodology.clock_start
-    if start == "notice_sent" or (start == "notice_delivered" and notice.delivered_at is not None):
+    if start == "notice_sent":
         run.count_notice(data.notice_id, event.time, data.earliest)
+    elif start == "notice_delivered" and notice.delivered_at is not None:
+        run.count_notice(data.notice_id, event.time, _arrived_from(notice, event.time))
+
+
+def _arrived_from(notice: Notice, at: datetime) -> datetime | None:
+    """Give the first instant of a delivery that stands before the end of its sending; None where both are instants."""
+    if notice.sent_from is None and notice.delivered_from is None:
+        return None
+    first = notice.delivered_from or notice.delivered_at
+    return None if first == at else first
 
 
 def delivered(run: Pass, event: Event) -> None:

@@ -101,7 +101,14 @@ def _times(order: RemovalOrder, zone: ZoneInfo | None) -> _Times:
     received = _time("received_at", order.received_at, zone)
     if received is not None and received.latest < sent.earliest:
         raise _UnusableOrder("received before it was sent")
+    # What was received had been sent, and what was sent had been issued.
+    sent = sent if received is None else _no_later(sent, received)
+    issued = _no_later(issued, sent)
     return _Times(issued, sent, received, _time("removed_at", order.removed_at, zone))
+
+
+def _no_later(span: TimeSpan, limit: TimeSpan) -> TimeSpan:
+    return TimeSpan(min(span.earliest, limit.latest), min(span.latest, limit.latest))
 
 
 def _time(name: str, text: str | None, zone: ZoneInfo | None) -> TimeSpan | None:

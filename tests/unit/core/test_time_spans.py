@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from schemas import events as ev
 from schemas.events import Event
@@ -91,6 +92,26 @@ def test_no_instant_of_the_span_contradicts_what_is_certain(
         assert true in ("within", "excluded:gone_before_notice")
     elif told.startswith("excluded"):
         assert true == told
+
+
+@pytest.mark.parametrize(
+    ("seen_gone", "expected"),
+    [
+        (5, "excluded:gone_before_notice"),
+        (9.9, "within"),
+        (12, "undecided"),
+        (27, "undecided"),
+        (30, "certain_breaches"),
+    ],
+)
+def test_a_delivery_before_the_end_of_its_sending(seen_gone: float, expected: str) -> None:
+    """Sent on a day, delivered at its hour six: the clock started then, or until the day's end, and no earlier."""
+    norm = replace(NL, clock_start="notice_delivered", norm="4h", norms={})
+    sent = event(at(24), ev.NoticeSent(notice_id="n", provider="giant", earliest=at(0)))
+    arrived = event(at(6), ev.NoticeDelivered(notice_id="n"))
+    evidence = [report(), arrived, sent, online(seen_gone - 0.5), *gone(seen_gone)]
+    case, _ = fold(evidence, norm)
+    assert standing(case, case.spell, norm, at(400)) == expected
 
 
 def test_the_removal_time_is_as_wide_as_the_span() -> None:

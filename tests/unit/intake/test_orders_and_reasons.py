@@ -75,6 +75,15 @@ def test_the_hour_runs_from_the_receipt(received: str | None, minutes: int, stan
     assert standing(case, case.spell, HOUR, ISSUED + timedelta(days=9)) == stands
 
 
+@pytest.mark.parametrize(("minutes", "stands"), [(79, "undecided"), (81, "certain_breaches")])
+def test_a_date_of_issue_leaves_no_doubt_of_the_receipt(minutes: int, stands: str) -> None:
+    """What was received at an instant had been issued before: the hour runs from that instant."""
+    named = orders(ORDER | {"issued_at": "2026-03-01"}, zone=UTC_ZONE)[0]
+    case, _ = fold([*named.events, seen(named.events, minutes)], HOUR)
+    assert standing(case, case.spell, HOUR, ISSUED + timedelta(days=9)) == stands
+    assert case.spell.clock_started_from is None
+
+
 def test_the_receipt_may_come_later() -> None:
     """The same order with it adds the delivery, and repeats the rest under the same names."""
     before = {name: value for name, value in ORDER.items() if name != "received_at"}
