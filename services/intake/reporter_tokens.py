@@ -56,6 +56,7 @@ def write_tokens(path: Path, reporters: dict[str, str]) -> None:
     for text, name in reporters.items():
         by_name.setdefault(name, []).append(text)
     lines = [f'"{name}" = {_listed(hashes)}\n' for name, hashes in sorted(by_name.items())]
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.new")
     scratch.unlink(missing_ok=True)
     descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -102,7 +102,7 @@ def test_orders_and_statements_of_reasons_are_read(run, tmp_path):
 
 def test_a_reporter_gets_a_token_once(run, tmp_path, monkeypatch):
     """The file has its hash alone; it is listed by a short id, and taken back."""
-    path = tmp_path / "tokens.toml"
+    path = tmp_path / "own" / "tokens.toml"
     monkeypatch.setenv("TAKEDOWN_INTAKE_TOKENS_FILE", str(path))
     token = run("intake", "token", "hotline-nl").stdout.strip()
     assert read_tokens(path) == {hashed(token): "hotline-nl"}
