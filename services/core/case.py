@@ -19,13 +19,16 @@ class Notice(Struct, kw_only=True, omit_defaults=True):
 
     `fault` is that of the failure; `delayed_at` the last word that a mail server goes on trying; `arrived_by` the
     evidence of the first delivery.
+    `sent_from` and `delivered_from`: the first instant that is meant, where the source says no more than a time span.
     """
 
     notice_id: str
     provider: str
     channel: str
     sent_at: datetime | None = None
+    sent_from: datetime | None = None
     delivered_at: datetime | None = None
+    delivered_from: datetime | None = None
     failed_at: datetime | None = None
     failure: DeliveryReason | None = None
     acknowledged_at: datetime | None = None
@@ -133,6 +136,8 @@ class Correction(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Spell(Struct, kw_only=True, omit_defaults=True):
     """One case at one provider. `last_seen_at` is L; the last removal's `upper` is R.
 
+    `clock_started_from`: the first instant at which the clock may have started, where its source says no more than a
+    time span; `clock_started_at` is then the last one, and the deadline is counted from it.
     `known_online_at`: the last look that saw it online; `reported_online_at`: the last report that says so, where the
     methodology counts it.
     `baseline` is what its first online look saw, or another encoding that stayed (`reencoded` is a run of looks that
@@ -155,6 +160,7 @@ class Spell(Struct, kw_only=True, omit_defaults=True):
     closed_at: datetime | None = None
     closed_reason: str | None = None
     clock_started_at: datetime | None = None
+    clock_started_from: datetime | None = None
     deadline: datetime | None = None
     gone_before_notice: bool = False
     held: bool = False

@@ -39,10 +39,11 @@ _BUILT_BY = {
     "prober": "services.runtime.prober_role",
     "exporter": "services.runtime.ledger_roles",
     "retention": "services.runtime.ledger_roles",
+    "intake": "services.runtime.intake_role",
 }
 ROLES = tuple(_BUILT_BY)
 _NEEDS_DATABASE = frozenset({"ledger", "relay", "exporter", "retention"})
-_NEEDS_KAFKA = frozenset({"ledger", "relay", "prober", "retention"})
+_NEEDS_KAFKA = frozenset({"ledger", "relay", "prober", "retention", "intake"})
 
 
 class NotStarted(TakedownError):
@@ -71,6 +72,11 @@ def refuse_to_start(settings: Settings, role: str) -> None:
         raise ConfigError(f"the prober does not start: {'; '.join(reasons)}")
     if role == "retention" and not settings.retention.url_days:
         raise ConfigError("retention has nothing to do: TAKEDOWN_RETENTION_URL_DAYS is 0")
+    if role == "intake" and settings.intake.tokens_file is None:
+        raise ConfigError(
+            "the intake knows no reporter: set TAKEDOWN_INTAKE_TOKENS_FILE, and add reporters with "
+            "`takedown intake token NAME`"
+        )
 
 
 def default_roles(settings: Settings) -> tuple[str, ...]:
@@ -78,6 +84,7 @@ def default_roles(settings: Settings) -> tuple[str, ...]:
     times = {
         "prober": 0 if settings.probe.mode == "off" else settings.probe.processes,
         "retention": 1 if settings.retention.url_days else 0,
+        "intake": 1 if settings.intake.tokens_file else 0,
     }
     return tuple(r for role in ROLES for r in [role] * times.get(role, 1))
 
