@@ -7,6 +7,8 @@ from services.attribution.providermap import ProviderMap
 
 # What a map said; other methods (an import, a DNS source) stand where the corrected map is silent.
 _OF_A_MAP = "map"
+# The map names nobody without saying that nobody may be named.
+_SILENT = ("silent", "unlisted_as")
 
 
 def reattributed(event: Event, providers: ProviderMap) -> Event:
@@ -28,7 +30,7 @@ def _again(served: Served, look: LookMade, providers: ProviderMap) -> Served:
         return served
     # As of the start of the look, as the prober itself asks.
     attribution = providers.provider_at(served.address, look.started_at)
-    if attribution is not None:
+    if attribution is not None and attribution.unknown not in _SILENT:
         return structs.replace(
             served, provider=attribution.provider, role=attribution.role, method=_OF_A_MAP
         )

@@ -194,7 +194,7 @@ def _map_text(path: Path | None) -> str | None:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         raise ConfigError(f"{path} cannot be read; give a provider map (TOML)") from None
-    ProviderMap.parse(text, where=str(path))
+    ProviderMap.parse(text, where=str(path)).require_readable(str(path))
     return text
 
 

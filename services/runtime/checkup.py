@@ -141,7 +141,12 @@ async def _provider_map(settings: Settings) -> str:
         raise CheckNote(
             "none; looks are not attributed to providers until TAKEDOWN_PROVIDER_MAP is set"
         )
-    providers = ProviderMap.load(Path(settings.provider_map))
+    path = settings.provider_map
+    providers = ProviderMap.load(Path(path)).require_readable(path)
+    if providers.faults:
+        raise CheckNote(
+            f"{len(providers.faults)} entries are at fault; see `takedown providers check {path}`"
+        )
     return f"{len(providers.providers)} providers ({providers.digest[:12]})"
 
 
