@@ -50,6 +50,8 @@ DeliveryFailure = Literal[
     "unknown_mailbox", "mailbox_full", "blocked", "refused", "rate_limited", "api_error", "other"
 ]
 Role = Literal["hosting", "proxy"]
+Confidence = Literal["high", "medium", "low"]
+Unattributed = Literal["silent", "conflict", "refused", "unlisted_as"]
 Agent = Literal["identified", "neutral"]
 MissedReason = Literal[
     "prober_down", "overload", "assignment_lost", "shutdown", "politeness", "unreadable", "failed"
@@ -144,6 +146,30 @@ class CaseAttributed(Payload, frozen=True, kw_only=True):
     actor: Name
     reason: Name | None = None
     effective_from: Instant | None = None
+
+
+class AddressAttributed(Payload, frozen=True, kw_only=True):
+    """A source says who answers for an address that served a case, or which host a proxy passes it on to.
+
+    Evidence from its own time on, up to the next statement about the same address, or of the same proxy (`via`). It
+    fills in what a look left open, and moves nothing by itself: looks do. Without `provider` nobody can be named, and
+    `unknown` says why. `prefix` is the one that was matched, `as_numbers` are all that the source gave for it;
+    `answered_at` is when it was asked, where it is not on this machine.
+    """
+
+    method: Slug
+    provider: Slug | None = None
+    address: Annotated[str, Meta(max_length=45)] | None = None
+    via: Slug | None = None
+    role: Role = "hosting"
+    confidence: Confidence = "high"
+    prefix: Annotated[str, Meta(max_length=49)] | None = None
+    as_numbers: Annotated[tuple[int, ...], Meta(max_length=100)] = ()
+    country: Annotated[str, Meta(pattern="^[A-Z]{2}$")] | None = None
+    reseller: Slug | None = None
+    unknown: Unattributed | None = None
+    actor: Name | None = None
+    answered_at: Instant | None = None
 
 
 class CaseErased(Payload, frozen=True, kw_only=True):
@@ -320,6 +346,7 @@ Data = (
     | HoldPlaced
     | HoldLifted
     | CaseAttributed
+    | AddressAttributed
     | CaseErased
     | LookMade
     | LookMissed
@@ -341,6 +368,7 @@ TYPES: dict[str, type[Payload]] = {
     "takedown.hold.placed.v1": HoldPlaced,
     "takedown.hold.lifted.v1": HoldLifted,
     "takedown.case.attributed.v1": CaseAttributed,
+    "takedown.case.attributed.v2": AddressAttributed,
     "takedown.case.erased.v1": CaseErased,
     "takedown.look.made.v1": LookMade,
     "takedown.look.missed.v1": LookMissed,
