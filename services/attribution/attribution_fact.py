@@ -1,7 +1,7 @@
 """A dated fact: who answers for an address, by what evidence, and how sure that is."""
 
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from schemas.events import Role
 
@@ -34,3 +34,10 @@ class Attribution(NamedTuple):
     def as_number(self) -> int | None:
         """The AS number, where the fact has exactly one."""
         return self.as_numbers[0] if len(self.as_numbers) == 1 else None
+
+
+class Attributor(Protocol):
+    """Says who answers for an address: a provider map, or a map with more behind it."""
+
+    def provider_at(self, address: str, at: datetime) -> Attribution | None:
+        """Say who answers; None where nothing speaks of the address."""

@@ -35,6 +35,10 @@ COMMANDS = {
         "services.cli.correct_command",
         "Retract, attribute, hold, lift or erase, with actor and reason.",
     ),
+    "providers": (
+        "services.cli.providers_command",
+        "Check, look up and change the provider map.",
+    ),
     "evidence": (
         "services.cli.evidence_command",
         "Write or verify the signed evidence pack of a provider.",
@@ -99,7 +103,8 @@ Exit status:
   3    a server cannot be reached, or no `takedown up` is running
   4    some of the input was refused
   5    a check failed (doctor, topics verify, migrate status, reconcile,
-       replay --compare, and verify of evidence, audit and archive)
+       providers check, replay --compare, and verify of evidence, audit
+       and archive)
   130  interrupted
 """
 

@@ -143,9 +143,10 @@ async def _provider_map(settings: Settings) -> str:
         )
     path = settings.provider_map
     providers = ProviderMap.load(Path(path)).require_readable(path)
-    if providers.faults:
+    serious = [fault for fault in providers.faults if fault.severity != "note"]
+    if serious:
         raise CheckNote(
-            f"{len(providers.faults)} entries are at fault; see `takedown providers check {path}`"
+            f"{len(serious)} entries make nobody known; see `takedown providers check {path}`"
         )
     return f"{len(providers.providers)} providers ({providers.digest[:12]})"
 

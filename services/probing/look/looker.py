@@ -8,6 +8,7 @@ import msgspec
 
 from schemas.events import Agent, LookMade
 from schemas.urls import CanonicalUrl
+from services.attribution.attribution_fact import Attributor
 from services.attribution.providermap import ProviderMap
 from services.core.reasons import NETWORK_FAULTS
 from services.core.verdict import Evidence, Judgement, is_dark, judge
@@ -64,7 +65,7 @@ class Looker:
         resolver: Resolver,
         vantage: str,
         clock: Callable[[], datetime],
-        providers: ProviderMap | None = None,
+        providers: Attributor | None = None,
         canary: CanonicalUrl | None = None,
         canary_interval_seconds: float,
         agent: str | None = None,

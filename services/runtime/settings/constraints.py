@@ -27,6 +27,7 @@ def files_exist(settings: Settings) -> Iterator[str]:
         "TAKEDOWN_KEYS_FILE": settings.keys_file,
         "TAKEDOWN_SIGNING_KEY_FILE": settings.signing_key_file,
         "TAKEDOWN_PROVIDER_MAP": settings.provider_map,
+        "TAKEDOWN_ASN_DATABASE": settings.asn_database,
         "TAKEDOWN_KAFKA_SSL_CAFILE": settings.kafka.ssl_cafile,
     }
     for variable, path in named.items():
