@@ -149,13 +149,7 @@ class CaseAttributed(Payload, frozen=True, kw_only=True):
 
 
 class AddressAttributed(Payload, frozen=True, kw_only=True):
-    """A source says who answers for an address that served a case, or which host a proxy passes it on to.
-
-    Evidence from its own time on, up to the next statement about the same address, or of the same proxy (`via`). It
-    fills in what a look left open, and moves nothing by itself: looks do. Without `provider` nobody can be named, and
-    `unknown` says why. `prefix` is the one that was matched, `as_numbers` are all that the source gave for it;
-    `answered_at` is when it was asked, where it is not on this machine.
-    """
+    """A source says who answers for an address that served a case, or which host a proxy (`via`) passes it on to."""
 
     method: Slug
     provider: Slug | None = None

@@ -8,10 +8,10 @@ _DAY_SECONDS = 86_400.0
 class SourceLimits(Struct, frozen=True, kw_only=True):
     """The limits of one source; `failures` in a row end the asking for `pause_seconds`, then for ever longer."""
 
-    per_second: float = 5.0
-    per_day: int = 20_000
-    failures: int = 5
-    pause_seconds: float = 60.0
+    per_second: float
+    per_day: int
+    failures: int
+    pause_seconds: float
     longest_pause_seconds: float = 3_600.0
 
 

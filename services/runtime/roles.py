@@ -37,10 +37,11 @@ _BUILT_BY = {
     "prober": "services.runtime.prober_role",
     "exporter": "services.runtime.ledger_roles",
     "retention": "services.runtime.ledger_roles",
+    "attribution": "services.runtime.attribution_role",
 }
 ROLES = tuple(_BUILT_BY)
 _NEEDS_DATABASE = frozenset({"ledger", "relay", "exporter", "retention"})
-_NEEDS_KAFKA = frozenset({"ledger", "relay", "prober", "retention"})
+_NEEDS_KAFKA = frozenset({"ledger", "relay", "prober", "retention", "attribution"})
 
 
 def refusals(settings: Settings) -> list[str]:
@@ -65,6 +66,24 @@ def refuse_to_start(settings: Settings, role: str) -> None:
         raise ConfigError(f"the prober does not start: {'; '.join(reasons)}")
     if role == "retention" and not settings.retention.url_days:
         raise ConfigError("retention has nothing to do: TAKEDOWN_RETENTION_URL_DAYS is 0")
+    if role == "attribution" and not has_source(settings):
+        raise ConfigError(
+            "attribution has no source: set TAKEDOWN_PROVIDER_MAP, TAKEDOWN_ASN_DATABASE or "
+            "TAKEDOWN_ATTRIBUTION_*"
+        )
+
+
+def has_source(settings: Settings) -> bool:
+    """Tell whether anything is set that says who answers for an address."""
+    section = settings.attribution
+    return any(
+        (
+            settings.provider_map,
+            settings.asn_database,
+            section.cymru_zone,
+            section.rdap_bootstrap,
+        )
+    )
 
 
 def default_roles(settings: Settings) -> tuple[str, ...]:
@@ -72,6 +91,7 @@ def default_roles(settings: Settings) -> tuple[str, ...]:
     times = {
         "prober": 0 if settings.probe.mode == "off" else settings.probe.processes,
         "retention": 1 if settings.retention.url_days else 0,
+        "attribution": 1 if has_source(settings) else 0,
     }
     return tuple(r for role in ROLES for r in [role] * times.get(role, 1))
 

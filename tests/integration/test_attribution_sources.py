@@ -21,6 +21,9 @@ NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 ADDRESS, SECOND, SIX = "192.0.2.1", "192.0.2.2", "2001:db8::1"
 
 
+LIMITS: dict[str, Any] = {"per_second": 50, "per_day": 1000, "failures": 5, "pause_seconds": 60}
+
+
 def now() -> datetime:
     return NOW
 
@@ -174,7 +177,9 @@ class _Clock:
 
 
 def guarded(world: NetworkWorld, clock: _Clock, **limits: Any) -> GuardedSource:
-    return GuardedSource(cymru(world), SourceLimits(**limits), clock, keep=timedelta(hours=6))
+    return GuardedSource(
+        cymru(world), SourceLimits(**(LIMITS | limits)), clock, keep=timedelta(hours=6)
+    )
 
 
 async def test_second_address_of_a_prefix(world: NetworkWorld) -> None:

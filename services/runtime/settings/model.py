@@ -2,48 +2,20 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from schemas.topics import DEFAULT_PARTITIONS
+from services.runtime.settings.attribution_section import AttributionSection
+from services.runtime.settings.section import Bytes, Count, Port, Seconds, Section, is_secret
+from services.runtime.settings.section import about as _about
 
-Port = Annotated[int, Meta(ge=0, le=65535)]
-Count = Annotated[int, Meta(ge=1)]
-Seconds = Annotated[float, Meta(gt=0)]
-Bytes = Annotated[int, Meta(ge=1)]
-
-
-def _about(text: str, *, secret: bool = False) -> Meta:
-    return Meta(description=text, extra={"secret": secret})
+__all__ = ["Section", "Settings", "is_secret"]
 
 
 def _home(variable: str, fallback: str) -> str:
     return str(Path(os.environ.get(variable) or Path.home() / fallback) / "takedown-monitor")
-
-
-class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of a group of settings; secrets never print."""
-
-    def __repr__(self) -> str:
-        names = type(self).__struct_fields__
-        shown = (f"{n}={'***' if self._hides(n) else repr(getattr(self, n))}" for n in names)
-        return f"{type(self).__name__}({', '.join(shown)})"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        names = type(self).__struct_fields__
-        return [(n, "***" if self._hides(n) else getattr(self, n)) for n in names]
-
-    def _hides(self, name: str) -> bool:
-        return is_secret(type(self), name) and getattr(self, name) is not None
-
-
-def is_secret(struct: type[Section], name: str) -> bool:
-    """Tell whether a field holds a secret."""
-    field = next(f for f in msgspec.structs.fields(struct) if f.name == name)
-    kind = msgspec.inspect.type_info(field.type)
-    return bool(isinstance(kind, msgspec.inspect.Metadata) and (kind.extra or {}).get("secret"))
 
 
 class Database(Section, frozen=True, kw_only=True):
@@ -375,6 +347,7 @@ class Settings(Section, frozen=True, kw_only=True):
     ledger: Ledger = Ledger()
     exporter: ExporterSection = ExporterSection()
     retention: RetentionSection = RetentionSection()
+    attribution: AttributionSection = AttributionSection()
     log: Log = Log()
 
     @property

@@ -10,13 +10,18 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
+def limits(**more: float) -> SourceLimits:
+    given = {"per_second": 5, "per_day": 100, "failures": 5, "pause_seconds": 10}
+    return SourceLimits(**(given | more))  # type: ignore[arg-type]
+
+
 def answer(prefix: str | None) -> SourceAnswer:
     return SourceAnswer(prefix=prefix, answered_at=NOW)
 
 
 def test_budget_a_second_and_a_day() -> None:
     """A burst of two seconds is allowed, then the rate, then the day's number; the next day begins anew."""
-    budget = Budget(SourceLimits(per_second=2, per_day=6))
+    budget = Budget(limits(per_second=2, per_day=6))
     assert [budget.take(0.0) for _ in range(5)] == [True] * 4 + [False]
     assert [budget.take(0.5), budget.take(0.5)] == [True, False]
     assert [budget.take(60.0), budget.take(61.0)] == [True, False]
@@ -25,7 +30,7 @@ def test_budget_a_second_and_a_day() -> None:
 
 def test_breaker() -> None:
     """Failures in a row open it; one trial after the pause decides, and pauses grow to their limit."""
-    breaker = Breaker(SourceLimits(failures=2, pause_seconds=10, longest_pause_seconds=25))
+    breaker = Breaker(limits(failures=2, pause_seconds=10, longest_pause_seconds=25))
     breaker.fail(0.0)
     breaker.succeed()
     breaker.fail(0.0)
@@ -42,7 +47,7 @@ def test_breaker() -> None:
 
 def test_source_that_asks_for_less() -> None:
     """A source that says to ask less is left alone at once."""
-    breaker = Breaker(SourceLimits(failures=5, pause_seconds=10))
+    breaker = Breaker(limits(failures=5, pause_seconds=10))
     breaker.fail(0.0, wait_seconds=30.0)
     assert [breaker.admits(29.0), breaker.admits(30.0)] == [False, True]
 

@@ -21,6 +21,7 @@ def test_up_runs_as_many_probers_as_asked(mode: str, processes: str, probers: in
                 "TAKEDOWN_PROBE_MODE": mode,
                 "TAKEDOWN_PROBE_PROCESSES": processes,
                 "TAKEDOWN_PROBE_NAMESERVERS": "127.0.0.1:53",
+                "TAKEDOWN_ATTRIBUTION_CYMRU_ZONE": "asn.example",
             }
         )
     )
