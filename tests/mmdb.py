@@ -1,7 +1,9 @@
 """Write small MaxMind DB files (.mmdb), as the tests need them; source: the MaxMind DB file format, version 2.0."""
 
+import csv
+import sys
 from collections.abc import Mapping
-from ipaddress import IPv4Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network, summarize_address_range
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,37 +24,54 @@ def write_mmdb(
     path: Path, rows: Mapping[str, Mapping[str, Any]], built: int = 1_700_000_000
 ) -> Path:
     """Write prefixes and their content; a longer prefix cuts its part out of a shorter one."""
-    root: Node = [None, None]
+    tree = Tree()
     for cidr in sorted(rows, key=lambda one: ip_network(one).prefixlen):
-        _put(root, *_bits(cidr), dict(rows[cidr]))
-    alias_of = _at(root, "0" * 96)
-    for cidr in _ALIASES if isinstance(alias_of, list) else ():
-        _put(root, *_bits(cidr), alias_of)
-    path.write_bytes(_file(root, built))
+        tree.put(ip_network(cidr), dict(rows[cidr]))
+    path.write_bytes(tree.file(built))
     return path
 
 
-def _bits(cidr: str) -> tuple[str, int]:
-    network = ip_network(cidr)
-    if isinstance(network, IPv4Network):
-        return "0" * 96 + f"{int(network.network_address):032b}", network.prefixlen + 96
-    return f"{int(network.network_address):0128b}", network.prefixlen
+def main(out: Path, *tables: Path) -> None:
+    """Write tables of ranges (first, last, AS number, name) as an .mmdb."""
+    tree, contents = Tree(), {}
+    for table in tables:
+        with table.open(newline="") as lines:
+            for first, last, number, name in csv.reader(lines):
+                content = {
+                    "autonomous_system_number": int(number),
+                    "autonomous_system_organization": name,
+                }
+                content = contents.setdefault((number, name), content)
+                for network in summarize_address_range(ip_address(first), ip_address(last)):
+                    tree.put(network, content)
+    out.write_bytes(tree.file(1_781_000_000))
 
 
-def _put(root: Node, bits: str, length: int, content: Any) -> None:
-    node = root
-    for bit in map(int, bits[: length - 1]):
-        if not isinstance(node[bit], list):
-            node[bit] = [node[bit], node[bit]]
-        node = node[bit]
-    node[int(bits[length - 1])] = content
+class Tree:
+    """The tree of both families: IPv4 stands at ::/96."""
 
+    def __init__(self) -> None:
+        self._root: Node = [None, None]
+        self._v4 = self._down(self._root, "0" * 96)
 
-def _at(root: Node, bits: str) -> Any:
-    node: Any = root
-    for bit in map(int, bits):
-        node = node[bit] if isinstance(node, list) else None
-    return node
+    def put(self, network: IPv4Network | IPv6Network, content: Any) -> None:
+        """Have a prefix lead to some content."""
+        bits = f"{int(network.network_address):0{network.max_prefixlen}b}"[: network.prefixlen]
+        node = self._v4 if isinstance(network, IPv4Network) else self._root
+        self._down(node, bits[:-1])[int(bits[-1])] = content
+
+    def _down(self, node: Node, bits: str) -> Node:
+        for bit in map(int, bits):
+            if not isinstance(node[bit], list):
+                node[bit] = [node[bit], node[bit]]
+            node = node[bit]
+        return node
+
+    def file(self, built: int) -> bytes:
+        """Give the bytes of the file."""
+        for cidr in _ALIASES:
+            self.put(ip_network(cidr), self._v4)
+        return _file(self._root, built)
 
 
 def _file(root: Node, built: int) -> bytes:
@@ -66,9 +85,10 @@ def _file(root: Node, built: int) -> bytes:
             nodes.append(node)
             waiting += [child for child in node if isinstance(child, list)]
     data, tree = bytearray(), bytearray()
+    places: dict[int, int] = {}
     for node in nodes:
         for child in node:
-            tree += _record(child, numbers, len(nodes), data).to_bytes(3, "big")
+            tree += _record(child, numbers, places, data).to_bytes(3, "big")
     metadata = {
         "node_count": len(nodes),
         "record_size": _Number(5, 24),
@@ -83,14 +103,15 @@ def _file(root: Node, built: int) -> bytes:
     return bytes(tree) + bytes(16) + bytes(data) + _MARKER + _encoded(metadata)
 
 
-def _record(child: Any, numbers: dict[int, int], count: int, data: bytearray) -> int:
+def _record(child: Any, numbers: dict[int, int], places: dict[int, int], data: bytearray) -> int:
     if child is None:
-        return count
+        return len(numbers)
     if isinstance(child, list):
         return numbers[id(child)]
-    place = len(data)
-    data += _encoded(child)
-    return count + 16 + place
+    if id(child) not in places:
+        places[id(child)] = len(data)
+        data += _encoded(child)
+    return len(numbers) + 16 + places[id(child)]
 
 
 def _encoded(value: Any) -> bytes:
@@ -111,3 +132,7 @@ def _control(kind: int, size: int) -> bytes:
     first = min(size, 29)
     head = bytes([kind << 5 | first]) if kind <= 7 else bytes([first, kind - 7])
     return head + tail
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))

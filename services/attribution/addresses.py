@@ -6,9 +6,8 @@ A Teredo address names a relay and a client behind a NAT, and the translators of
 IPv4 address where they like: both stay as they are.
 """
 
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address
-from socket import AF_INET, AF_INET6, inet_pton
+from ipaddress import IPv6Address
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Literal, NamedTuple
 
 Wrapping = Literal["ipv4_mapped", "nat64", "6to4"]
@@ -27,11 +26,9 @@ class Numeric(NamedTuple):
     @property
     def text(self) -> str:
         """The address in its usual spelling."""
-        kind = IPv4Address if self.version == 4 else IPv6Address
-        return str(kind(self.value))
+        return _text(self.version, self.value)
 
 
-@lru_cache(maxsize=65_536)
 def numeric(address: str) -> Numeric | None:
     """Read an address, unwrapped; None for what is none, and for one with a zone."""
     try:
@@ -61,4 +58,13 @@ def bits_of(version: int) -> int:
 
 def prefix_text(version: int, first: int, length: int) -> str:
     """Write a prefix in its usual spelling."""
-    return f"{Numeric(version, first).text}/{length}"
+    return f"{_text(version, first)}/{length}"
+
+
+def _text(version: int, value: int) -> str:
+    if version == 4:
+        return inet_ntop(AF_INET, value.to_bytes(4, "big"))
+    if value >> 48:
+        return inet_ntop(AF_INET6, value.to_bytes(16, "big"))
+    # The C library writes the last four bytes of these as those of an IPv4 address.
+    return str(IPv6Address(value))

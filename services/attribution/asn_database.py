@@ -1,7 +1,6 @@
 """An .mmdb file (MaxMind DB) of prefixes and their AS numbers, with the prefix that was matched as evidence."""
 
 from datetime import UTC, datetime
-from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,7 +60,7 @@ class AsnDatabase:
         if number.version == 6 and number.value >> 96 == 0x20010000:
             # Such files alias Teredo to the relay's IPv4 address, which is nobody's host.
             return None
-        plain = IPv4Address(number.value) if number.version == 4 else IPv6Address(number.value)
+        plain = address if number.wrapping is None else number.text
         try:
             content, length = self._reader.get_with_prefix_len(plain)
         except InvalidDatabaseError:

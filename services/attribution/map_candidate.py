@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from schemas.errors import ConfigError
-from services.attribution.map_change import Scope, additions
+from services.attribution.map_change import TableScope, additions
 from services.attribution.map_content import (
     BadPrefix,
     Holder,
@@ -14,7 +14,7 @@ from services.attribution.map_content import (
     read_prefix,
 )
 from services.attribution.map_faults import Fault, by_line
-from services.attribution.map_table import is_table, prefixes_in, read_table
+from services.attribution.map_table import is_table, prefixes_in, read_table, split_lines
 from services.attribution.map_text import added_text
 from services.attribution.prefix_table import EVER, NEVER
 from services.attribution.providermap import ProviderMap
@@ -33,7 +33,7 @@ def candidate(
     current: ProviderMap,
     text: str,
     file: str,
-    scope: Scope,
+    scope: TableScope,
     *,
     actor: str,
     reason: str,
@@ -54,7 +54,7 @@ def candidate(
 
 def _is_list(file: str) -> bool:
     """Tell whether a file is a plain list of prefixes, by its first one."""
-    first = next((text for _, text in prefixes_in(file.splitlines())), "")
+    first = next((text for _, text in prefixes_in(split_lines(file))), "")
     try:
         read_prefix(first)
     except BadPrefix as bad:
@@ -62,11 +62,11 @@ def _is_list(file: str) -> bool:
     return True
 
 
-def _listed(file: str, scope: Scope) -> MapContent:
+def _listed(file: str, scope: TableScope) -> MapContent:
     if scope.provider is None:
         raise ConfigError("a plain list of prefixes names no provider: give --provider")
     content = MapContent()
-    for line, text in prefixes_in(file.splitlines()):
+    for line, text in prefixes_in(split_lines(file)):
         try:
             place = read_prefix(text)
         except BadPrefix as bad:

@@ -41,7 +41,7 @@ def _statements(providers: ProviderMap) -> Iterator[tuple[str, str]]:
         yield from _of_provider(provider)
     content = providers.content
     for one in (*content.rows, *content.reseller_rows):
-        yield one.row.prefix, _said(one.row)
+        yield one.row.prefix, _row_text(one.row)
 
 
 def _of_provider(provider: Provider) -> Iterator[tuple[str, str]]:
@@ -63,7 +63,7 @@ def _written(entry: Struct) -> str:
     return f"{type(entry).__name__.lower()}: {', '.join(words)}"
 
 
-def _said(row: _Row) -> str:
+def _row_text(row: _Row) -> str:
     holder = row.value
     words = [holder.provider or "nobody"]
     words += [f"reseller {holder.reseller}"] if holder.reseller else []
@@ -75,7 +75,7 @@ def _said(row: _Row) -> str:
     return " ".join(words)
 
 
-class Scope(Struct, frozen=True, kw_only=True):
+class TableScope(Struct, frozen=True, kw_only=True):
     """How a table is taken: since when it holds, for whom, and whether what it does not name has ended."""
 
     since: datetime
@@ -92,7 +92,7 @@ class Additions(NamedTuple):
     unlisted: int
 
 
-def additions(current: ProviderMap, table: MapContent, scope: Scope) -> Additions:
+def additions(current: ProviderMap, table: MapContent, scope: TableScope) -> Additions:
     """Compare a table with a map: what it says otherwise becomes rows, the largest prefixes first."""
     answers, rows, unlisted = _Answers(current), [], 0
     named: dict[_Place, str] = {}
@@ -111,7 +111,7 @@ def additions(current: ProviderMap, table: MapContent, scope: Scope) -> Addition
     return Additions([*rows, *ended], new, unlisted)
 
 
-def _placed(row: _Row, current: ProviderMap, scope: Scope) -> _Row | None:
+def _placed(row: _Row, current: ProviderMap, scope: TableScope) -> _Row | None:
     """Name the provider of a row of a table; None where nobody is known by it."""
     holder = row.value
     if holder.unknown is not None:
@@ -160,7 +160,7 @@ class _Answers:
         proxy = role in ("proxy", "edge")
         return holder.provider, proxy, holder.country, holder.reseller
 
-    def ended(self, named: dict[_Place, str], scope: Scope) -> Iterator[_Row]:
+    def ended(self, named: dict[_Place, str], scope: TableScope) -> Iterator[_Row]:
         """Give rows for what stands no more: a prefix of the table's providers that it does not name."""
         providers = {scope.provider} if scope.provider else set(named.values())
         for place in list(self._rows):

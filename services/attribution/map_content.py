@@ -13,7 +13,7 @@ from services.attribution.addresses import unwrapped
 from services.attribution.attribution_fact import Confidence, Unknown
 from services.attribution.map_entries import Prefix, Provider, role_of
 from services.attribution.map_faults import Fault, FaultKind
-from services.attribution.prefix_table import EVER, PrefixRow
+from services.attribution.prefix_table import EVER, NEVER, PrefixRow
 
 # 64512 to 65534 and 4200000000 to 4294967294 are private (RFC 6996), the last numbers of either length reserved.
 _PRIVATE = (range(64_512, 65_536), range(4_200_000_000, 4_294_967_296))
@@ -104,19 +104,30 @@ def add_prefix(
     provider = prefix.provider if owner is None else owner.id
     place, holder = None, REFUSED
     try:
-        if not prefix.valid_from < prefix.valid_to:
-            raise BadPrefix("syntax", "valid_to is not after valid_from")
         place = read_prefix(prefix.cidr)
+        if not prefix.valid_from < prefix.valid_to:
+            raise BadPrefix("syntax", "valid_to is not after valid_from", place)
         holder = _holder(prefix, provider, owner)._replace(as_numbers=as_numbers)
     except BadPrefix as bad:
         place = bad.place
         content.faults.append(Fault(line=line, kind=bad.kind, says=bad.says, entry=entry))
     if place is not None:
-        row = dated_row(place, prefix.valid_from, prefix.valid_to, holder, prefix.stated_at)
+        since, until = prefix.valid_from, max(prefix.valid_from, prefix.valid_to)
+        row = dated_row(place, since, until, holder, prefix.stated_at)
         content.rows.append(SourceRow(row, line, entry))
         if holder.reseller is not None:
             content.reseller_rows.append(SourceRow(row, line, entry))
     return holder is not REFUSED
+
+
+def add_unreadable(content: MapContent, cidr: object, line: int | None, entry: str) -> None:
+    """Have nobody known for the range of an entry of which no more than the range can be read."""
+    try:
+        place = read_prefix(cidr) if isinstance(cidr, str) else None
+    except BadPrefix as bad:
+        place = bad.place
+    if place is not None:
+        content.rows.append(SourceRow(dated_row(place, EVER, NEVER, REFUSED), line, entry))
 
 
 def _holder(prefix: Prefix, provider: str | None, owner: Provider | None) -> Holder:

@@ -3,7 +3,7 @@
 docs/attribution.md has the form of the file.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -31,6 +31,16 @@ class MapEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     valid_from: Instant = EVER
     valid_to: Instant = NEVER
+
+    def __post_init__(self) -> None:
+        """Refuse an instant that has no place in UTC."""
+        for name in ("valid_from", "valid_to", "stated_at", "warned_on"):
+            moment = getattr(self, name, None)
+            try:
+                if moment is not None:
+                    moment.astimezone(UTC)
+            except OverflowError:
+                raise ValueError(f"{name} is beyond the calendar in UTC") from None
 
     def holds_at(self, at: datetime) -> bool:
         """Tell whether it is true at an instant."""

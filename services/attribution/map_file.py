@@ -10,7 +10,13 @@ from msgspec import Struct, structs
 
 from schemas.errors import ConfigError
 from schemas.tomllines import TomlLines
-from services.attribution.map_content import MapContent, add_prefix, add_resellers, join
+from services.attribution.map_content import (
+    MapContent,
+    add_prefix,
+    add_resellers,
+    add_unreadable,
+    join,
+)
 from services.attribution.map_entries import (
     Contact,
     FormerName,
@@ -38,8 +44,8 @@ def read_toml(text: str, where: str) -> MapContent:
     """Read a map; raises `ConfigError` only where the whole is no TOML, or no map."""
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{where}: not TOML ({error})") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{where}: not TOML ({str(error)[:200]})") from None
     if not all(isinstance(raw.get(name, []), list) for name in ("provider", "prefix")):
         raise ConfigError(f"{where}: no provider map; write [[provider]] before each provider")
     return _MapReader(TomlLines(text)).read(raw)
@@ -62,6 +68,8 @@ class _MapReader:
             prefix = self._converted(entry, Prefix, path, called)
             if prefix is not None:
                 add_prefix(self._content, prefix, None, self._lines.of(path), called)
+            else:
+                self._unreadable([entry], path, called)
         return self._content
 
     def _provider(self, raw: Any, path: str, index: int) -> None:
@@ -69,6 +77,8 @@ class _MapReader:
         own = {k: v for k, v in raw.items() if k not in _LISTS} if isinstance(raw, dict) else raw
         provider = self._converted(own, Provider, path, entry)
         if provider is None:
+            ranges = raw.get("prefix", []) if isinstance(raw, dict) else []
+            self._unreadable(ranges if isinstance(ranges, list) else [], path, entry)
             return
         lists = {name: dict(self._list(raw, name, path, entry)) for name in _LISTS}
         whole = structs.replace(provider, **{n: tuple(v.values()) for n, v in lists.items()})
@@ -86,6 +96,14 @@ class _MapReader:
             entry = self._converted(item, _LISTS[name], place, called)
             if entry is not None:
                 yield place, entry
+            elif name == "prefix":
+                self._unreadable([item], place, called)
+
+    def _unreadable(self, items: list[Any], path: str, entry: str) -> None:
+        """Have nobody known for the ranges of entries that can't be read: the next larger range is not theirs."""
+        for item in items:
+            cidr = item.get("cidr") if isinstance(item, dict) else None
+            add_unreadable(self._content, cidr, self._lines.of(path), entry)
 
     def _add(
         self, provider: Provider, lists: dict[str, dict[str, Any]], path: str, entry: str

@@ -5,6 +5,7 @@ fact of a provider. A line that can't be used is a fault with its number, and th
 """
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from services.attribution.map_content import (
     MapContent,
     SourceRow,
     add_prefix,
+    add_unreadable,
     dated_row,
     fault_of_asn,
     read_prefix,
@@ -49,7 +51,7 @@ def is_table(text: str) -> bool:
 
 
 def _header(text: str) -> list[str]:
-    line = next((one for one in text.splitlines() if _is_filled(one)), "")
+    line = next((one for one in split_lines(text) if _is_filled(one)), "")
     names = [name.strip().lower() for name in line.lstrip("\ufeff").split(",")]
     return [_ALIASES.get(name, name) for name in names]
 
@@ -75,10 +77,18 @@ def read_table(text: str, where: str) -> MapContent:
 
 def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
     """Give the cells of each line after the header that holds anything."""
-    numbered = ((n, one) for n, one in enumerate(text.splitlines(), 1) if _is_filled(one))
+    numbered = ((n, one) for n, one in enumerate(split_lines(text), 1) if _is_filled(one))
     next(numbered, None)
     for number, line in numbered:
-        yield number, [cell.strip() for cell in next(csv.reader([line]), [])]
+        try:
+            yield number, [cell.strip() for cell in next(csv.reader([line]), [])]
+        except csv.Error:
+            yield number, []
+
+
+def split_lines(text: str) -> list[str]:
+    """Split a text where an editor does; Python's own way ends lines at other characters too."""
+    return re.split(r"\r\n|\n|\r", text)
 
 
 class _TableReader:
@@ -129,7 +139,7 @@ class _TableReader:
 
     def _as_number(self, line: int, fields: dict[str, str]) -> int | None:
         text = fields.get("asn", "")
-        if not (text.isascii() and text.isdecimal()) or int(text[:12]) > _LARGEST_AS:
+        if not (text.isascii() and text.isdecimal()) or len(text) > 10 or int(text) > _LARGEST_AS:
             says = f"{text[:20]!r} is no AS number; write 64500" if text else "a field is missing"
             self._fault(line, "syntax", says)
             return None
@@ -148,6 +158,7 @@ class _TableReader:
         except msgspec.ValidationError as error:
             says, _, place = str(error).partition(" - at `$")
             self._fault(line, "syntax", f"{place.strip('.`') or 'field'}: {says}")
+            add_unreadable(self.content, fields.get("prefix"), line, "")
 
     def _provider(self, name: str, fields: dict[str, str]) -> None:
         raw: dict[str, Any] = {"id": name, "name": fields.get("name", name)}

@@ -1,6 +1,6 @@
 """Which provider an AS number is one of, as of an instant: an AS is no organisation, and siblings are one provider."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from services.attribution.map_content import fault_of_asn
@@ -23,13 +23,18 @@ class NetworkOwners:
     def __repr__(self) -> str:
         return f"<NetworkOwners of {len(self._holdings)} AS numbers>"
 
-    def owner(self, numbers: Iterable[int], at: datetime) -> str | None:
+    def owner(self, numbers: Sequence[int], at: datetime) -> str | None:
         """Name the one provider that holds all these numbers."""
+        if len(numbers) == 1:
+            return self._owner(numbers[0], at)
         names = {self._owner(number, at) for number in numbers}
         return names.pop() if len(names) == 1 else None
 
     def _owner(self, number: int, at: datetime) -> str | None:
-        holding = [h for h in self._holdings.get(number, ()) if h[0] <= at < h[1]]
+        holdings = self._holdings.get(number)
+        if holdings is None:
+            return None
+        holding = [h for h in holdings if h[0] <= at < h[1]]
         latest = max((since for since, _, _ in holding), default=None)
         names = {name for since, _, name in holding if since == latest}
         return names.pop() if len(names) == 1 else None

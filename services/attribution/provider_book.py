@@ -64,17 +64,17 @@ class ProviderBook:
         """Name the provider that holds all origin numbers of an answer; of two providers none is named."""
         as_numbers = tuple(sorted(set(numbers)))
         name = self.providers.provider_of_as(as_numbers, at)
-        fact = Attribution(
+        provider = None if name is None else self.providers.providers[name]
+        return Attribution(
             name,
-            prefix=prefix,
-            as_numbers=as_numbers,
-            method=method,
-            confidence=confidence,
-            since=since,
-        )
-        if name is None:
-            return fact._replace(unknown="unlisted_as")
-        provider = self.providers.providers[name]
-        return fact._replace(
-            role=role_of(provider.role), country=provider.country, parent=provider.parent
+            "hosting" if provider is None else role_of(provider.role),
+            prefix,
+            None if provider is None else provider.country,
+            None if provider is None else provider.parent,
+            None,
+            as_numbers,
+            method,
+            confidence,
+            since,
+            "unlisted_as" if provider is None else None,
         )

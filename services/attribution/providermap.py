@@ -32,7 +32,8 @@ from services.attribution.map_table import is_table, read_table
 from services.attribution.network_owners import NetworkOwners
 from services.attribution.prefix_table import EVER, PrefixRow, PrefixTable
 
-__all__ = ["Prefix", "Provider", "ProviderMap"]
+WATCH_LIST = "watch-list"
+__all__ = ["WATCH_LIST", "Prefix", "Provider", "ProviderMap"]
 
 
 class ProviderMap:
@@ -154,6 +155,14 @@ class ProviderMap:
     def provider_of_as(self, numbers: Iterable[int], at: datetime) -> str | None:
         """Name the one provider that holds all these AS numbers at an instant; None where there is none, or two."""
         return self._owners.owner(tuple(numbers), at)
+
+    def watch_list(self, at: datetime) -> list[str]:
+        """Name the providers that are marked `watch-list` at an instant."""
+        return [
+            name
+            for name, one in self.providers.items()
+            if WATCH_LIST in (tag.tag for tag in one.tags_at(at))
+        ]
 
     def reseller_of(self, provider: str, account: str, at: datetime) -> str | None:
         """Name who rents an account within a provider at an instant."""

@@ -18,7 +18,7 @@ from schemas.errors import ConfigError
 from schemas.events import Event, is_slug
 from schemas.sqlfiles import statements
 from services.attribution.map_candidate import Candidate, candidate
-from services.attribution.map_change import MapLine, Scope, difference, touched
+from services.attribution.map_change import MapLine, TableScope, difference, touched
 from services.attribution.map_corrections import Act, Corrected, MapChange
 from services.attribution.prefix_table import PrefixTable
 from services.attribution.providermap import ProviderMap
@@ -64,7 +64,7 @@ class Effect(Struct):
         return len({event.case_id for event in self.events})
 
 
-class Change(Struct):
+class ProposedChange(Struct):
     """A change that is shown, and perhaps taken."""
 
     path: Path
@@ -126,7 +126,9 @@ def import_(
     settings = client_settings(kafka=with_record, database=with_record)
     act = Act(actor=actor, reason=reason or "not accepted yet", at=now())
     role_in_events: Any = {"edge": "proxy", "origin": "hosting", None: None}[role]
-    scope = Scope(since=since or act.at, provider=provider, role=role_in_events, complete=complete)
+    scope = TableScope(
+        since=since or act.at, provider=provider, role=role_in_events, complete=complete
+    )
     change = _change(map_file or map_path(settings), file, scope, act)
     effect = Effect()
     if accept and change.lines:
@@ -137,11 +139,11 @@ def import_(
     return REFUSED if any(f.severity == "refused" for f in change.becomes.faults) else 0
 
 
-def _change(path: Path, file: Path, scope: Scope, act: Act) -> Change:
+def _change(path: Path, file: Path, scope: TableScope, act: Act) -> ProposedChange:
     text, new = _text(path), _text(file)
     before = ProviderMap.parse(text, str(path)).require_readable(str(path))
     becomes = candidate(before, text, new, scope, actor=act.actor, reason=act.reason, at=act.at)
-    return Change(path, before, becomes, act)
+    return ProposedChange(path, before, becomes, act)
 
 
 def _text(path: Path) -> str:
@@ -164,7 +166,7 @@ def write_whole(path: Path, text: str) -> None:
 # -- the record ----------------------------------------------------------------------------------
 
 
-async def _record(settings: Settings, change: Change, wait_seconds: float) -> Effect:
+async def _record(settings: Settings, change: ProposedChange, wait_seconds: float) -> Effect:
     """State in the record what the change does to the cases of the ledger."""
     connection = database_connection(settings, "takedown_ledger")
     method = methodology(settings.methodology)
@@ -203,7 +205,7 @@ def _statement(name: str) -> str:
 # -- what is shown -------------------------------------------------------------------------------
 
 
-def _show(change: Change, effect: Effect, *, accepted: bool, as_json: bool) -> None:
+def _show(change: ProposedChange, effect: Effect, *, accepted: bool, as_json: bool) -> None:
     lines, becomes = change.lines, change.becomes
     if as_json:
         print_json(

@@ -1,5 +1,6 @@
 """Open what attributes addresses, as the settings name it."""
 
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -21,3 +22,9 @@ def provider_book(settings: Settings) -> ProviderBook:
         log.warning("attribution.map_faults", entries=len(serious))
     opened = None if database is None else AsnDatabase.open(Path(database))
     return ProviderBook(providers, opened)
+
+
+def watch_list(settings: Settings, at: datetime) -> list[str]:
+    """Name the providers that the map marks to be watched."""
+    path = settings.provider_map
+    return [] if path is None else ProviderMap.load(Path(path)).watch_list(at)

@@ -16,6 +16,7 @@ NAMES = (
     "looks",
     "blackbox",
     "dns",
+    "attribution",
     "ledger",
     "report",
     "replay",

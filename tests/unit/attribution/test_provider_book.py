@@ -188,6 +188,8 @@ def test_names_and_tags_hold_for_their_time(book: ProviderBook) -> None:
     assert giant.name_at(BUILT) == "Giant"
     assert [tag.tag for tag in giant.tags_at(BUILT)] == ["watch-list"]
     assert giant.tags_at(LATER) == ()
+    assert book.providers.watch_list(BUILT) == ["giant"]
+    assert book.providers.watch_list(LATER) == []
 
 
 def test_an_as_number_of_two_providers_is_a_fault(book: ProviderBook) -> None:

@@ -179,3 +179,51 @@ def test_look_up_equals_a_search_of_all_prefixes(networks: list[IPv4Network], da
     expected = max(holding)[1] if holding else None
     found = ProviderMap(providers).provider_at(str(address), NOW)
     assert expected == (found and found.provider)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'colour = 1\n[[provider.prefix]]\ncidr = "192.0.2.16/28"',
+        '[[provider.prefix]]\ncidr = "192.0.2.16/28"\nvalid_from = 2024-01-01',
+        '[[provider.prefix]]\ncidr = "192.0.2.17/28"',
+        '[[provider.prefix]]\ncidr = "192.0.2.16/28"\nvalid_from = 0001-01-01T00:00:00+14:00',
+    ],
+)
+def test_a_range_of_an_unreadable_entry_is_nobody_s(body: str) -> None:
+    """A reseller's entry that can't be read does not charge the provider around it."""
+    text = '[[provider]]\nid = "giant"\nname = "G"\n[[provider.prefix]]\ncidr = "192.0.2.0/24"\n'
+    attribution = ProviderMap.parse(text + _entry(body)).provider_at("192.0.2.17", NOW)
+    assert attribution is not None
+    assert (attribution.provider, attribution.unknown) == (None, "refused")
+
+
+TABLE = (Path(__file__).parents[2] / "data" / "prefixes" / "dirty.csv").read_text()
+PIECES = st.sampled_from(
+    [",", "\n", "\r", '"', "\0", "/", "[[", "]]", "=", "1", "::", "#", "\u2028", "9" * 5000]
+)
+
+
+@given(
+    st.sampled_from([TEXT, TABLE, TEXT + TABLE]),
+    st.lists(st.tuples(st.floats(0, 1), PIECES, st.integers(0, 20)), max_size=8),
+)
+def test_no_text_breaks_the_reader(text: str, cuts: list[tuple[float, str, int]]) -> None:
+    """A map is read, or refused as a whole; nothing else comes of damage of any kind."""
+    for place, piece, length in cuts:
+        at = int(place * len(text))
+        text = text[:at] + piece + text[at + length :]
+    try:
+        parsed = ProviderMap.parse(text)
+    except ConfigError:
+        return
+    for fault in parsed.faults:
+        assert fault.text
+    for address in ("192.0.2.17", "2001:db8::1", "203.0.113.17"):
+        parsed.provider_at(address, NOW)
+
+
+def test_a_deep_file_is_refused() -> None:
+    """Lists within lists end the reader's patience, and no more."""
+    with pytest.raises(ConfigError, match="not TOML"):
+        ProviderMap.parse("a = " + "[" * 20_000)
