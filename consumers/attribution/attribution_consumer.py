@@ -18,6 +18,7 @@ from consumers.client.loop_health import LoopRegister
 from consumers.client.shell import ClientShell, group_consumer
 from consumers.client.watchdog import Stuck, Watchdog
 from schemas.topics import OBSERVATIONS
+from services.attribution.address_statement import StatementWriter
 from services.attribution.attributor import AddressAttributor
 from services.attribution.fact_memory import FactMemory
 from services.exporter import metrics
@@ -50,7 +51,7 @@ class AttributionConsumer:
         self._askers = askers
         self._group = group
         self._stall_seconds = stall_seconds
-        self._memory = FactMemory()
+        self._writer = StatementWriter(FactMemory())
 
     def __repr__(self) -> str:
         return f"<AttributionConsumer {self._group} {self._attributor!r}>"
@@ -86,7 +87,7 @@ class AttributionConsumer:
             consumer,
             producer,
             self._attributor,
-            self._memory,
+            self._writer,
             askers=self._askers,
             turned=lambda: self._health.turned(NAME),
         )
@@ -104,7 +105,7 @@ class AttributionConsumer:
             await shell.guard(session.run(stop), watchdog)
         except BaseException:
             # What it said may not have arrived, so that it is said again.
-            self._memory = FactMemory()
+            self._writer = StatementWriter(FactMemory())
             raise
         finally:
             await shell.discard()

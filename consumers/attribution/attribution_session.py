@@ -18,10 +18,9 @@ from schemas.errors import UnusableEvent
 from schemas.events import Event, LookMade
 from schemas.ids import is_case_id
 from schemas.topics import OBSERVATIONS, topic_of
-from services.attribution.address_statement import statement
+from services.attribution.address_statement import StatementWriter
 from services.attribution.attribution_fact import Attribution
 from services.attribution.attributor import AddressAttributor
-from services.attribution.fact_memory import FactMemory, mark_of
 from services.attribution.lookup import NoAnswer
 from services.exporter import metrics
 
@@ -38,7 +37,7 @@ class AttributionSession(ConsumerRebalanceListener):  # type: ignore[misc]  # ai
         consumer: AIOKafkaConsumer,
         producer: AIOKafkaProducer,
         attributor: AddressAttributor,
-        memory: FactMemory,
+        writer: StatementWriter,
         *,
         askers: int,
         turned: Callable[[], None],
@@ -46,7 +45,7 @@ class AttributionSession(ConsumerRebalanceListener):  # type: ignore[misc]  # ai
         self._consumer = consumer
         self._producer = producer
         self._attributor = attributor
-        self._memory = memory
+        self._writer = writer
         self._askers = askers
         self._turned = turned
         self._positions: dict[TopicPartition, int] = {}
@@ -130,12 +129,11 @@ class AttributionSession(ConsumerRebalanceListener):  # type: ignore[misc]  # ai
     def _state(
         self, address: str, look: WaitingLook, fact: Attribution, events: list[Event]
     ) -> None:
-        """State a fact, unless that is what was said last; that nobody speaks of an address is not worth an event."""
-        mark, last = mark_of(fact), self._memory.last(look.case_id, address)
-        if last == mark or (last is None and fact.unknown == "silent"):
+        """State a fact, if it says anything new."""
+        event = self._writer.write(look.case_id, address, look.at, fact)
+        if event is None:
             return
-        self._memory.remember(look.case_id, address, mark)
-        events.append(statement(look.case_id, address, look.at, fact))
+        events.append(event)
         source = fact.method if fact.provider is not None else "unknown"
         metrics.ATTRIBUTIONS.labels(source).inc()
 

@@ -13,10 +13,10 @@ from typing import NamedTuple
 from msgspec import Struct, structs
 
 from schemas.codec import stated
-from schemas.events import CaseAttributed, Event, LookMade, Served
+from schemas.events import AddressAttributed, CaseAttributed, Event, LookMade, Served
 from schemas.methodology import Methodology
 from services.attribution.attribution_fact import Attribution
-from services.attribution.history import attributed_by
+from services.attribution.history import attributed_by, reattributed
 from services.attribution.providermap import ProviderMap
 from services.core.case import Case, Spell
 from services.core.fold import fold
@@ -69,6 +69,8 @@ class MapChange:
     def restated(self, event: Event) -> Event:
         """Attribute anew the addresses of a look of which the maps say different things; the rest as it is."""
         look = event.data
+        if isinstance(look, AddressAttributed):
+            return reattributed(event, self._after)
         if not isinstance(look, LookMade) or not look.served:
             return event
         served = tuple(self._served(one, look.started_at) for one in look.served)
