@@ -163,6 +163,7 @@ class AddressAttributed(Payload, frozen=True, kw_only=True):
     reseller: Slug | None = None
     unknown: Unattributed | None = None
     actor: Name | None = None
+    reason: Name | None = None
     answered_at: Instant | None = None
 
 

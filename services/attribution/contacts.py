@@ -31,8 +31,8 @@ async def contact_of(address: str, sources: Sequence[GuardedSource]) -> SourceCo
             return SourceContact(contact=none, source=source.name, failure=answer.failure)
         if not isinstance(answer, SourceAnswer) or answer.contact is None:
             continue
-        given = SourceContact(contact=answer.contact, source=source.name, prefix=answer.prefix)
+        one = SourceContact(contact=answer.contact, source=source.name, prefix=answer.prefix)
         if answer.contact.publication == "published":
-            return given
-        best = best or given
+            return one
+        best = best or one
     return best or SourceContact(contact=AbuseContact(publication="none"))
