@@ -31,12 +31,12 @@ def ask(addresses: tuple[str, ...], contact: bool, as_json: bool) -> int:
     one is asked in its place.
     """
     settings = client_settings()
-    rows = run_async(lambda: _asked(settings, addresses, contact))
+    rows = run_async(lambda: _answers(settings, addresses, contact))
     print_rows(rows, (*_ANSWER, *_CONTACT) if contact else _ANSWER, as_json=as_json)
     return UNREACHABLE if any(row["failure"] for row in rows) else 0
 
 
-async def _asked(
+async def _answers(
     settings: Settings, addresses: tuple[str, ...], contact: bool
 ) -> list[dict[str, object]]:
     async with open_attribution(settings, now) as attributing:

@@ -11,6 +11,13 @@ from typing import get_args
 from schemas.errors import DEAD_LETTER_REASONS
 from schemas.events import MissedReason
 from schemas.topics import EVIDENCE, OUTCOMES, WATCHLIST
+from services.exporter.attribution_metrics import (
+    ATTRIBUTION_LOOKS,
+    ATTRIBUTION_OPEN_ADDRESSES,
+    ATTRIBUTION_OPEN_DROPPED,
+    ATTRIBUTIONS,
+    SOURCE_QUESTIONS,
+)
 from services.exporter.declaring import (
     REGISTRY,
     Kind,
@@ -24,12 +31,14 @@ from services.exporter.declaring import (
 )
 from services.exporter.logevents import EVENT_LABELS, LIBRARY, OTHER
 
-__all__ = ["REGISTRY", "MetricInfo", "catalogue", "info_of"]
+__all__ = [
+    "ATTRIBUTIONS", "ATTRIBUTION_LOOKS", "ATTRIBUTION_OPEN_ADDRESSES", "ATTRIBUTION_OPEN_DROPPED", "REGISTRY",
+    "SOURCE_QUESTIONS", "MetricInfo", "catalogue", "info_of",
+]  # fmt: skip
 
 MISSED_REASONS = get_args(MissedReason)
 PHASES = ("resolve", "connect", "tls", "first_byte")
 CONSUMERS = ("ledger", "prober", "attribution")
-SOURCES = ("map", "mmdb", "cymru", "rdap", "abusix", "unknown")
 # The parts that the exporter reads separately, each at its own interval.
 FIGURES, NOTICES_PART = "figures", "notices"
 
@@ -193,36 +202,6 @@ LOOKS_WAITING = gauge(
     "takedown_looks_waiting",
     "vantage",
     "Backlog: cases whose look is due and has not started; those near their deadline go first.",
-)
-
-# -- attribution ---------------------------------------------------------------------------------
-
-ATTRIBUTION_LOOKS = counter(
-    "attribution", "takedown_attribution_looks_total", "", "Looks read, to attribute what served."
-)
-ATTRIBUTIONS = counter(
-    "attribution",
-    "takedown_attributions_total",
-    "source",
-    "Statements made about addresses that served cases, by the source that named a provider; `unknown`: none did.",
-)
-SOURCE_QUESTIONS = counter(
-    "attribution",
-    "takedown_source_questions_total",
-    "source result",
-    "Questions to sources outside of this machine, by what came of them; `budget` and `outage`: not asked.",
-)
-ATTRIBUTION_OPEN_ADDRESSES = gauge(
-    "attribution",
-    "takedown_attribution_open_addresses",
-    "",
-    "Addresses that wait for the answer of a source.",
-)
-ATTRIBUTION_OPEN_DROPPED = counter(
-    "attribution",
-    "takedown_attribution_open_dropped_total",
-    "",
-    "Looks whose addresses were left open because too many wait; the next look of the case asks again.",
 )
 
 # -- exporter: from the ledger's rows, so that a restart or a replay never counts twice ----------
@@ -404,8 +383,6 @@ def _prepare() -> None:
         OUTBOX_PUBLISHED.labels(topic.name)
     for consumer in CONSUMERS:
         CONSUMER_REBUILDS.labels(consumer)
-    for source in SOURCES:
-        ATTRIBUTIONS.labels(source)
     for phase in PHASES:
         LOOK_PHASE_SECONDS.labels(phase)
     for part in (FIGURES, NOTICES_PART):
