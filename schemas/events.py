@@ -177,7 +177,8 @@ class CaseErased(Payload, frozen=True, kw_only=True):
 class Served(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One address that was asked: who answers for it, as of the look, and whether it served the URL.
 
-    `gone`: it gave a removal-class answer; where it is neither, nobody can tell.
+    `gone`: it gave a removal-class answer; where it is neither, nobody can tell. `as_number` and `prefix` are what
+    another method than the map attributed it by.
     """
 
     address: str
@@ -186,6 +187,8 @@ class Served(Struct, frozen=True, kw_only=True, omit_defaults=True):
     method: _Common = "map"
     online: bool = False
     gone: bool = False
+    as_number: int | None = None
+    prefix: str | None = None
 
     def __post_init__(self) -> None:
         """Hold what the annotations say."""
@@ -393,8 +396,3 @@ class Event(Struct, frozen=True, kw_only=True):
     def type(self) -> str:
         """The CloudEvents type."""
         return TYPE_OF[type(self.data)]
-
-
-def json_schema(struct: type[Payload]) -> dict[str, object]:
-    """Generate the JSON Schema of an event's data."""
-    return msgspec.json.schema(struct)

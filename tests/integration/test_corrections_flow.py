@@ -21,6 +21,9 @@ from services.cli import app
 from services.exporter.health import Health
 from services.ledger import audit
 from services.runtime import keyfile, logging
+from services.runtime.checkup_running import dead_letters
+from services.runtime.findings import CheckNote
+from services.runtime.settings import load
 from tests.integration.ledger_kit import (
     KEYRING,
     START,
@@ -283,13 +286,19 @@ async def test_acts_on_one_thing_as_json(desk: Desk) -> None:
     await desk.ledger.produce_raw([(topics.REPORTS.name, b"k", b"{}", headers)])
     await desk.ledger.drained()
     (letter,) = await desk.json("dead-letters", "list")
+    with pytest.raises(CheckNote, match="1 could not be used and count nowhere"):
+        await dead_letters(load())
     shown = (await desk.run("dead-letters", "show", letter["id"])).stdout
     assert "headers   ce_type, trace\n" in shown
     assert "retried   no\n" in shown
-    said = (await desk.run("dead-letters", "retry", letter["id"], "--json")).stdout
+    said = (await desk.run("dead-letters", "retry", letter["id"], "--json", code=4)).stdout
     # The ledger that runs beside the command here may log that it refused the record again.
-    sent, _ = json.JSONDecoder().raw_decode(said[said.index("{") :])
-    assert sent == {"sent_back": 1, "sent_back_before": 0}
+    sent, _ = json.JSONDecoder().raw_decode(said[said.index("{\n") :])
+    assert (sent["sent_back"], sent["sent_back_before"]) == (1, 0)
+    (again,) = sent["refused_again"]
+    assert (again["reason"], again["id"] != letter["id"]) == (letter["reason"], True)
+    repeated = await desk.run("dead-letters", "retry", letter["id"])
+    assert "0 sent back, 1 were sent back before" in repeated.stdout
     desk.ledger.sent += 1
 
 
@@ -339,6 +348,14 @@ async def test_reconciling_finds_what_each_side_lacks(desk: Desk) -> None:
     assert len(details.read_text().splitlines()) == len(result["details"]) + 1
     text = (await desk.run("reconcile", "giant", str(sheet), "--cutoff", CUTOFF, code=4)).stdout
     assert "4 rows = 2 matched, 0 repeated, 1 only there, 1 unreadable" in text
+    local = f"{START + timedelta(minutes=66):%d-%m-%Y %H:%M}"
+    sheet.write_text(f"Case;Ticket;In\n{case_of(1)};n1;{local}\n")
+    own = ("--column", "case_id=Case", "--column", "notice_id=Ticket", "--column", "received_at=In")
+    dates = ("--date-format", "dd-mm-yyyy HH:MM", "--zone", "Europe/Amsterdam", "--save-mapping")
+    words = ("reconcile", "giant", str(sheet), "--cutoff", CUTOFF)
+    await desk.run(*words, *own, *dates, code=5)
+    kept = await desk.json(*words, code=5)
+    assert [kept[name] for name in counts] == [1, 1, 0, 2, 0, 0]
 
 
 async def test_lists_that_agree_exit_with_zero(desk: Desk) -> None:

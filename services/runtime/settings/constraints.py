@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from schemas.errors import BadUrl, ConfigError
 from schemas.methodology import shipped
 from schemas.urls import canonical
-from services.probing.http.egress import proxy_of
 from services.runtime.settings.model import Settings
 
 # Below it stand up to 64 digits and dots of an address.
@@ -204,6 +203,9 @@ def egress_is_possible(settings: Settings) -> Iterator[str]:
             yield "TAKEDOWN_PROBE_BIND_ADDRESS must be an address of this machine"
     if probe.egress_proxy is None:
         return
+    # Only who has a proxy is to wait for what asks one.
+    from services.probing.http.egress import proxy_of  # noqa: PLC0415
+
     try:
         proxy = proxy_of(probe.egress_proxy)
     except ConfigError as error:

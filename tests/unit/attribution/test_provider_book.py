@@ -252,6 +252,27 @@ def test_the_latest_date_wins_whatever_the_order_of_the_lines() -> None:
         assert parsed.faults == ()
 
 
+@pytest.mark.parametrize(
+    ("rows", "says", "expected"),
+    [
+        (("giant,NL,", "giant,DE,"), "country", ("giant", None, None)),
+        (("giant,,a", "giant,,b"), "reseller", ("giant", None, None)),
+        (("giant,NL,a", "other,NL,a"), "provider", (None, None, None)),
+    ],
+)
+def test_only_what_a_conflict_is_about_is_unknown(
+    rows: tuple[str, str], says: str, expected: tuple[str | None, ...]
+) -> None:
+    """Rows that agree on the provider leave it known; the order of the lines makes no difference."""
+    for order in (rows, rows[::-1]):
+        lines = (row.replace(",", ",192.0.2.0/24,", 1) for row in order)
+        parsed = ProviderMap.parse("provider,prefix,country,reseller\n" + "\n".join(lines))
+        fact = parsed.provider_at("192.0.2.1", BUILT)
+        assert fact is not None
+        assert (fact.provider, fact.country, fact.reseller) == expected
+        assert {fault.says for fault in parsed.faults} == {f"the same prefix, another {says}"}
+
+
 def test_a_reseller_outside_of_its_provider_is_named() -> None:
     """A range that lies in no range of the provider is a note."""
     parsed = ProviderMap.parse(MAP.replace("192.0.2.16/28", "203.0.113.16/28"))
