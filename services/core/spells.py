@@ -29,6 +29,8 @@ from services.core.machines import (
 
 PASSED_ON = "passed_on"
 """Why a proxy's spell ends once it has named the host."""
+LEAVING = ("moved", PASSED_ON)
+"""What ends a spell and opens the next provider's."""
 
 
 class Pass:

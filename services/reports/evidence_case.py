@@ -15,7 +15,7 @@ from services.core.case import Case, Spell, Transition
 from services.core.digest import case_digest
 from services.core.fold import fold, in_effect, order
 from services.core.moves import serving
-from services.core.spells import PASSED_ON
+from services.core.spells import LEAVING
 from services.core.stock import notice_state
 from services.reports.evidence_attribution import Attributions
 from services.reports.evidence_looks import look_rows
@@ -114,15 +114,11 @@ def dossier(events: Iterable[Event], scope: Scope, clean: Clean) -> Dossier | No
     )
 
 
-# What ends a spell and opens the next one.
-_LEAVING = ("moved", PASSED_ON)
-
-
 def _placed(
     ordered: list[Event], case: Case, moved: list[Transition]
 ) -> list[tuple[Event, list[int]]]:
     """Say to which spells each event belongs; the looks that showed a move belong to the old and to the new one."""
-    closing = {t.cause for t in moved if t.machine == "procedure" and t.detail in _LEAVING}
+    closing = {t.cause for t in moved if t.machine == "procedure" and t.detail in LEAVING}
     number, placed = 1, []
     for _, event in in_effect(ordered):
         numbers = [number]

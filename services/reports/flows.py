@@ -7,9 +7,7 @@ from itertools import pairwise
 from msgspec import Struct
 
 from services.core.case import Case, Spell
-from services.core.spells import PASSED_ON
-
-LEAVING = ("moved", PASSED_ON)
+from services.core.spells import LEAVING, PASSED_ON
 
 
 class Flow(Struct, kw_only=True):

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
+from msgspec import structs
+
 from schemas import events as ev
 from schemas.events import Event
 from schemas.methodology import shipped
@@ -168,3 +170,14 @@ def test_case_of_statements() -> None:
     """A case that statements alone speak of is one, with nothing seen."""
     case, _ = fold([stated(1, "giant", HOST)], NL)
     assert (case.case_id, case.spell.provider, case.spell.looks) == (CASE, None, 0)
+
+
+def test_answerability_by_role() -> None:
+    """A definition may leave out what a proxy passes on; under one that does not, its spell counts like any other."""
+    looks = [seen(n, served(EDGE, "cdn", role="proxy")) for n in range(1, 40)]
+    hosts = structs.replace(NL, id="hosts", exclude=(*NL.exclude, "proxy"))
+    case, _ = fold([*notice(0, "cdn"), *looks], NL)
+    assert standing(case, case.spell, NL, at(100)) == "certain_breaches"
+    assert standing(case, case.spell, hosts, at(100)) == "excluded:proxy"
+    host, _ = fold([*notice(0), *[seen(n, served(HOST, "giant")) for n in range(1, 40)]], hosts)
+    assert standing(host, host.spell, hosts, at(100)) == "certain_breaches"
