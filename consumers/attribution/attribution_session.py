@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.structs import RecordMetadata
 
 from consumers.attribution.open_addresses import OpenAddresses, WaitingLook
 from consumers.client.connection import Record
@@ -27,6 +28,7 @@ from services.exporter import metrics
 _FETCH_MILLISECONDS = 500
 _BATCH_RECORDS = 2_000
 _COMMIT_SECONDS = 2.0
+Sending = list["asyncio.Future[RecordMetadata]"]
 
 
 class AttributionSession(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
@@ -48,7 +50,9 @@ class AttributionSession(ConsumerRebalanceListener):  # type: ignore[misc]  # ai
         self._writer = writer
         self._askers = askers
         self._turned = turned
+        self._owned: set[TopicPartition] = set()
         self._positions: dict[TopicPartition, int] = {}
+        self._on_the_way: tuple[Sending, dict[TopicPartition, int]] = [], {}
         self._open = OpenAddresses()
         self._committed_at = 0.0
 
@@ -75,15 +79,17 @@ class AttributionSession(ConsumerRebalanceListener):  # type: ignore[misc]  # ai
                 task.cancel()
             await asyncio.gather(*asking, return_exceptions=True)
             self._open.close()
+        await self._settle()
         await self._commit()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Begin where the group left off: the client does."""
+        self._owned = set(assigned)
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Forget where we are: the next owner begins at the last commit."""
-        for place in revoked:
-            self._positions.pop(place, None)
+        self._owned = set()
+        self._positions.clear()
 
     # -- a batch -----------------------------------------------------------------------------
 
@@ -95,9 +101,12 @@ class AttributionSession(ConsumerRebalanceListener):  # type: ignore[misc]  # ai
         for place, records in batches.items():
             for record in records:
                 self._take(record, place, events)
-        await self._send(events)
-        for place, records in batches.items():
-            self._positions[place] = records[-1].offset + 1
+        sent = await self._send(events)
+        # The broker takes one batch while the next one is read.
+        await self._settle()
+        self._on_the_way = sent, {place: rs[-1].offset + 1 for place, rs in batches.items()}
+        if not batches:
+            await self._settle()
         metrics.ATTRIBUTION_OPEN_ADDRESSES.set(len(self._open))
         now = asyncio.get_running_loop().time()
         if now - self._committed_at >= _COMMIT_SECONDS:
@@ -152,19 +161,26 @@ class AttributionSession(ConsumerRebalanceListener):  # type: ignore[misc]  # ai
                 # Each look as of its own start; the answer is remembered by now.
                 fact = self._attributor.at_once(address, look.at) or answer
                 self._state(address, look, fact, events)
-            await self._send(events)
+            await asyncio.gather(*await self._send(events))
 
     # -- Kafka -------------------------------------------------------------------------------
 
-    async def _send(self, events: list[Event]) -> None:
-        """Send statements and wait until the broker has them."""
-        sent = []
+    async def _send(self, events: list[Event]) -> Sending:
+        """Send statements; each future is done once the broker has one."""
+        sent: Sending = []
         for event in events:
             key, value, headers = encode(event)
             topic = topic_of(event.data).name
             sent.append(await self._producer.send(topic, value, key=key, headers=headers))
-        if sent:
-            await asyncio.gather(*sent)
+        return sent
+
+    async def _settle(self) -> None:
+        """Wait until the broker has the batch that is on its way; from there on it is dealt with."""
+        sent, positions = self._on_the_way
+        self._on_the_way = [], {}
+        await asyncio.gather(*sent)
+        for place in self._owned & positions.keys():
+            self._positions[place] = positions[place]
 
     async def _commit(self) -> None:
         first = self._open.first_offsets()

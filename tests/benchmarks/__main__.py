@@ -22,6 +22,7 @@ NAMES = (
     "blackbox",
     "dns",
     "attribution",
+    "statements",
     "ledger",
     "report",
     "replay",
