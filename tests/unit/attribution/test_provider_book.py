@@ -149,7 +149,9 @@ def test_a_number_names_the_provider_that_held_it(
     assert fact.unknown == (None if provider else "unlisted_as")
 
 
-@pytest.mark.parametrize("address", ["2001:0:c633:6401::1", "8.8.8.8", "2001:db9::1", "x"])
+@pytest.mark.parametrize(
+    "address", ["2001:0:c633:6401::1", "::c633:6401", "8.8.8.8", "2001:db9::1", "x"]
+)
 def test_what_no_source_speaks_of_is_silent(book: ProviderBook, address: str) -> None:
     """Teredo leads such files to the relay; that is nobody's host, and neither is a gap."""
     assert book.attribute(address, BUILT) == Attribution(None, unknown="silent")
