@@ -57,6 +57,10 @@ COMMANDS = {
         "services.cli.report_command",
         "Print the league table: shares removed in time, as bounds.",
     ),
+    "moves": (
+        "services.cli.moves_command",
+        "Print from which providers and countries cases moved to which.",
+    ),
     "replay": (
         "services.cli.replay_command",
         "Fold the evidence again, compare, and promote the result.",

@@ -11,6 +11,13 @@ from typing import get_args
 from schemas.errors import DEAD_LETTER_REASONS
 from schemas.events import MissedReason
 from schemas.topics import EVIDENCE, OUTCOMES, WATCHLIST
+from services.exporter.attribution_metrics import (
+    ATTRIBUTION_LOOKS,
+    ATTRIBUTION_OPEN_ADDRESSES,
+    ATTRIBUTION_OPEN_DROPPED,
+    ATTRIBUTIONS,
+    SOURCE_QUESTIONS,
+)
 from services.exporter.declaring import (
     REGISTRY,
     Kind,
@@ -24,11 +31,14 @@ from services.exporter.declaring import (
 )
 from services.exporter.logevents import EVENT_LABELS, LIBRARY, OTHER
 
-__all__ = ["REGISTRY", "MetricInfo", "catalogue", "info_of"]
+__all__ = [
+    "ATTRIBUTIONS", "ATTRIBUTION_LOOKS", "ATTRIBUTION_OPEN_ADDRESSES", "ATTRIBUTION_OPEN_DROPPED", "REGISTRY",
+    "SOURCE_QUESTIONS", "MetricInfo", "catalogue", "info_of",
+]  # fmt: skip
 
 MISSED_REASONS = get_args(MissedReason)
 PHASES = ("resolve", "connect", "tls", "first_byte")
-CONSUMERS = ("ledger", "prober")
+CONSUMERS = ("ledger", "prober", "attribution")
 # The parts that the exporter reads separately, each at its own interval.
 FIGURES, NOTICES_PART = "figures", "notices"
 

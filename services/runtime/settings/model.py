@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from schemas.topics import DEFAULT_PARTITIONS
+from services.runtime.settings.attribution_section import AttributionSection
 from services.runtime.settings.intake_section import IntakeSection
 from services.runtime.settings.notices_section import NoticesSection
 from services.runtime.settings.section_base import (
@@ -355,6 +356,7 @@ class Settings(Section, frozen=True, kw_only=True):
     retention: RetentionSection = RetentionSection()
     notices: NoticesSection = NoticesSection()
     intake: IntakeSection = IntakeSection()
+    attribution: AttributionSection = AttributionSection()
     log: Log = Log()
 
     @property
