@@ -30,6 +30,10 @@ COMMANDS = {
     ),
     "submit": ("services.cli.submit_command", "Send events, one JSON object a line, to Kafka."),
     "import": ("services.cli.imports", "Import data of other systems as events."),
+    "status": (
+        "services.cli.status_command",
+        "Say in ten lines whether the norm holds, what is due, and whether to trust it.",
+    ),
     "case": ("services.cli.case_command", "Show cases; a URL only with a purpose."),
     "correct": (
         "services.cli.correct_command",

@@ -22,9 +22,10 @@ from services.exporter.declaring import (
     histogram,
     info_of,
 )
+from services.exporter.duty_metrics import DUTY
 from services.exporter.logevents import EVENT_LABELS, LIBRARY, OTHER
 
-__all__ = ["REGISTRY", "MetricInfo", "catalogue", "info_of"]
+__all__ = ["DUTY", "REGISTRY", "MetricInfo", "catalogue", "info_of"]
 
 MISSED_REASONS = get_args(MissedReason)
 PHASES = ("resolve", "connect", "tls", "first_byte")

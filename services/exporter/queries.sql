@@ -50,6 +50,10 @@ WITH judged AS (
         s.procedure,
         s.presence IN ('ONLINE', 'RETURNED') AS seen_online,
         s.deadline,
+        s.breached_at,
+        s.looks,
+        s.undetermined,
+        s.missed,
         coalesce(n.norm, $7::interval) AS norm,
         s.excluded,
         s.exposure_lower_seconds,
@@ -75,6 +79,17 @@ SELECT
         WHERE clock = 'RUNNING' AND seen_online AND deadline > $1 AND deadline - $1 < norm / 12
     ) AS due_soon,
     count(*) FILTER (WHERE clock = 'RUNNING' AND deadline <= $1) AS overdue_unverified,
+    count(*) FILTER (WHERE left_ > interval '0' AND left_ <= interval '2 hours') AS left_under_2h,
+    count(*) FILTER (WHERE left_ > interval '2 hours' AND left_ <= interval '6 hours') AS left_under_6h,
+    count(*) FILTER (WHERE left_ > interval '6 hours' AND left_ <= interval '12 hours') AS left_under_12h,
+    count(*) FILTER (WHERE left_ > interval '12 hours' AND left_ <= interval '24 hours') AS left_under_24h,
+    count(*) FILTER (WHERE left_ > interval '24 hours') AS left_later,
+    count(*) FILTER (
+        WHERE standing = 'certain_breaches' AND breached_at > $1 - interval '1 day' AND breached_at <= $1
+    ) AS breaches_day,
+    sum(looks) AS looks,
+    sum(undetermined) AS undetermined,
+    sum(missed) AS missed,
     count(*) FILTER (WHERE procedure = 'REPORTED' AND excluded IS NULL) AS without_notice,
     coalesce(sum(
         exposure_lower_seconds + CASE WHEN stretch_open THEN greatest(open_lower_seconds, 0.0) ELSE 0.0 END
@@ -83,6 +98,9 @@ SELECT
         exposure_upper_seconds + CASE WHEN stretch_open THEN greatest(open_upper_seconds, 0.0) ELSE 0.0 END
     ) FILTER (WHERE NOT retracted), 0.0) AS exposure_upper_seconds
 FROM judged
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN clock = 'RUNNING' THEN deadline - $1::timestamptz END AS left_
+) AS l
 GROUP BY provider, category, clock, standing;
 
 -- name: removals

@@ -135,6 +135,7 @@ async def _exporter(parts: Parts) -> AsyncIterator[Role]:
             top_providers=section.top_providers,
             watch_providers=section.watch_providers,
             interval_seconds=section.interval_seconds,
+            public_status=section.public_status,
         )
 
 

@@ -317,6 +317,13 @@ class ExporterSection(Section, frozen=True, kw_only=True):
     interval_seconds: Annotated[
         Seconds, _about("Interval between readings of the figures from Postgres.")
     ] = 15.0
+    public_status: Annotated[
+        bool,
+        _about(
+            "Suppress and round small counts on the status page (`/status`), so that it may be published; "
+            "`/metrics` stays exact and must not be."
+        ),
+    ] = False
 
 
 class Log(Section, frozen=True, kw_only=True):
