@@ -155,12 +155,12 @@ class Exporter:
 
     async def _figures(self, cutoff: datetime) -> list[Metric]:
         reading = await self._reader.read(cutoff)
-        self.board.put(reading)
+        await asyncio.to_thread(self.board.put, reading)
         return families(reading, self._methodology)
 
     async def _notices(self, cutoff: datetime) -> list[Metric]:
         reading = await self._reader.read_notices(cutoff)
-        self.board.put_notices(reading)
+        await asyncio.to_thread(self.board.put_notices, reading)
         return notice_families(reading)
 
     def _limit_seconds(self) -> float:

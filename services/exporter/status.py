@@ -94,7 +94,7 @@ def status_of(
         time_zone=method.time_zone,
         minimum_n=method.minimum_n,
         public=False,
-        monitor=_monitor(reading, total, now),
+        monitor=monitor_of(reading, total, now),
         total=total,
         providers=sorted(lines, key=lambda line: (-(line.n or 0), line.provider)),
     )
@@ -181,7 +181,8 @@ def join(lines: Sequence[ProviderLine]) -> ProviderLine:
     return with_shares(total)
 
 
-def _monitor(reading: LedgerReading, total: ProviderLine, now: datetime) -> Monitor:
+def monitor_of(reading: LedgerReading, total: ProviderLine, now: datetime) -> Monitor:
+    """Say whether the figures can be trusted at an instant."""
     events = {row["topic"]: row["event_time"] for row in reading.progress if row["event_time"]}
     commits = [row["committed_at"] for row in reading.progress]
     last_look = events.get(OBSERVATIONS.name)

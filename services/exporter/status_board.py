@@ -1,11 +1,12 @@
 """Serve the status: a page for people, JSON for programs, and the document that describes it.
 
-Made of the exporter's last readings, at most once a second, however many look.
+Made of the exporter's readings once for each, however many look.
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib import metadata
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -13,12 +14,11 @@ import msgspec
 from schemas.methodology import Methodology
 from services.exporter.health import Health, RolePage
 from services.exporter.ledger_reading import LedgerReading, NoticeReading
-from services.exporter.status import StatusView, status_of
+from services.exporter.status import StatusView, monitor_of, status_of
 from services.exporter.status_page import page
 from services.exporter.status_public import published
 
 PATHS = ("/", "/status", "/status.json", "/openapi.json")
-_CACHE = timedelta(seconds=1)
 _WAITING = b"<!DOCTYPE html><html lang=en><title>status</title><p>The ledger was not read yet.</p>"
 
 
@@ -38,18 +38,24 @@ class StatusBoard:
         self._public = public
         self._reading: LedgerReading | None = None
         self._notices: NoticeReading | None = None
-        self._rendered: tuple[datetime, dict[str, RolePage]] | None = None
+        self._rendered: tuple[StatusView, dict[str, RolePage]] | None = None
+        self._lock = Lock()
 
     def __repr__(self) -> str:
         return f"<StatusBoard public={self._public} reading={self._reading is not None}>"
 
     def put(self, reading: LedgerReading) -> None:
-        """Take a reading of the ledger."""
-        self._reading = reading
+        """Take a reading of the ledger, and render it: with 500 providers that is no work for an event loop."""
+        with self._lock:
+            self._reading = reading
+            self._render()
 
     def put_notices(self, notices: NoticeReading) -> None:
-        """Take a reading of the notices."""
-        self._notices = notices
+        """Take a reading of the notices, and render."""
+        with self._lock:
+            self._notices = notices
+            if self._reading is not None:
+                self._render()
 
     def serve(self, health: Health) -> None:
         """Add the pages to the window of this process."""
@@ -61,30 +67,29 @@ class StatusBoard:
         for path in PATHS:
             health.remove_page(path)
 
-    def status(self) -> StatusView | None:
-        """Give the status as it is served; None before the first reading."""
-        if self._reading is None:
-            return None
+    def _render(self) -> None:
+        assert self._reading is not None
         status = status_of(self._reading, self._notices, self._methodology, self._clock())
-        return published(status) if self._public else status
+        shown = published(status) if self._public else status
+        pages = {
+            "/status": RolePage(page(shown).encode(), "text/html"),
+            "/status.json": _json(msgspec.to_builtins(shown)),
+        }
+        self._rendered = (status, pages)
 
     def _page(self, path: str) -> RolePage:
         if path == "/openapi.json":
             return _json(openapi())
+        if self._rendered is None or self._reading is None:
+            return RolePage(_WAITING, "text/html", 503)
+        status, pages = self._rendered
         now = self._clock()
-        if self._rendered is None or now - self._rendered[0] >= _CACHE:
-            status = self.status()
-            if status is None:
-                return RolePage(_WAITING, "text/html", 503)
-            self._rendered = (now, _render(status))
-        return self._rendered[1]["/status.json" if path == "/status.json" else "/status"]
-
-
-def _render(status: StatusView) -> dict[str, RolePage]:
-    return {
-        "/status": RolePage(page(status).encode(), "text/html"),
-        "/status.json": _json(msgspec.to_builtins(status)),
-    }
+        # Time alone brings doubts: figures grow old, and nobody looks.
+        if monitor_of(self._reading, status.total, now).doubts != status.monitor.doubts:
+            with self._lock:
+                self._render()
+            pages = self._rendered[1]
+        return pages["/status.json" if path == "/status.json" else "/status"]
 
 
 def _json(value: Any) -> RolePage:

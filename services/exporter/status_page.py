@@ -91,9 +91,11 @@ def _key(status: StatusView) -> str:
 
 
 def _due(status: StatusView) -> str:
-    """Open clocks by the time left, for the providers that have any."""
+    """Open clocks by the time left and the breaches of the day, for the providers that have any."""
     lines = [
-        line for line in status.providers if any(line.left.values()) or None in line.left.values()
+        line
+        for line in status.providers
+        if any(number != 0 for number in (*line.left.values(), line.breaches_day))
     ]
     heads = (*LEFT_WORDS.values(), "breaches in 24 h")
     kinds = {"overdue": "warm", "under_2h": "bad"}
@@ -105,7 +107,10 @@ def _due(status: StatusView) -> str:
         yield count(line.breaches_day), "bad" if line.breaches_day != 0 else ""
 
     rows = [_row(line, heads, cells(line)) for line in lines]
-    caption = "Running clocks by the time left to the deadline; nobody knows yet of those that are overdue."
+    caption = (
+        "Running clocks by the time left to the deadline; nobody knows yet of those that are overdue. "
+        "Providers with none of them are not listed."
+    )
     return _section(
         "What is due",
         _table(heads, [*rows, _row(status.total, heads, cells(status.total))], caption),

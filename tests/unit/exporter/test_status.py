@@ -112,6 +112,7 @@ def test_the_page_shows_the_same_numbers():
         assert parser.cells[head, "n"] == f"{line.n:,}"
         assert parser.cells[head, "certain breaches"] == f"{line.certain_breaches:,}"
     assert parser.cells["giant", "under 2 h"] == "9"
+    assert parser.cells["refuser *", "breaches in 24 h"] == "3"
     assert parser.cells["refuser *", "did not arrive"] == "30"
     assert parser.cells["giant", "lower"] == "85.71%"
     assert parser.cells["all smaller providers", "lower"] == "too few"
@@ -164,6 +165,17 @@ def test_the_json_form_fits_its_document():
         body = json.loads(health.page("/status.json").body)
         jsonschema.Draft202012Validator(schema).validate(body)
         assert msgspec.convert(body, StatusView).public is public
+
+
+def test_a_page_grows_doubts_with_time_alone():
+    """Without a new reading the page says after a while that its figures are old."""
+    now = [AT]
+    health, made = Health(), StatusBoard(NL, lambda: now[0])
+    made.put(reading())
+    made.serve(health)
+    assert b"trusted now: yes" in health.page("/").body
+    now[0] += timedelta(minutes=6)
+    assert b"these figures are 6 min old" in health.page("/").body
 
 
 def test_before_the_first_reading_nothing_is_claimed():
