@@ -128,7 +128,13 @@ async def _provider_map(settings: Settings) -> str:
         raise CheckNote(
             "none; looks are not attributed to providers until TAKEDOWN_PROVIDER_MAP is set"
         )
-    providers = ProviderMap.load(Path(settings.provider_map))
+    path = settings.provider_map
+    providers = ProviderMap.load(Path(path)).require_readable(path)
+    serious = [fault for fault in providers.faults if fault.severity != "note"]
+    if serious:
+        raise CheckNote(
+            f"{len(serious)} entries make nobody known; see `takedown providers check {path}`"
+        )
     return f"{len(providers.providers)} providers ({providers.digest[:12]})"
 
 

@@ -382,3 +382,62 @@ async def test_a_reader_sees_corrections_and_no_bodies(desk: Desk) -> None:
             await audit.record(session, "x", "reveal", None, "y")
     finally:
         await session.close()
+
+
+MAP = """[[provider]]
+id = "small"
+name = "Small"
+[[provider]]
+id = "giant"
+name = "Giant"
+[[provider.prefix]]
+cidr = "192.0.2.0/25"
+"""
+
+
+async def test_an_accepted_map_changes_the_spells_that_it_should(desk: Desk) -> None:
+    """Live, by replay and under the map itself the same spells move to the right provider, and no others."""
+    path, table = desk.folder / "providers.toml", desk.folder / "table.csv"
+    path.write_text(MAP)
+    table.write_text(
+        f"provider,prefix,valid_from\nsmall,192.0.2.1/32,{instant(START + 20 * HOUR)}\n"
+    )
+    hours = (2, 19, 22, 22.5, 23, 30)
+    told = [e for n in (1, 2) for e in (report(n, provider=None), notice(n, START + HOUR))]
+    told += [look(1, START + hour * HOUR, "online") for hour in hours]
+    told += [at_address(look(2, START + hour * HOUR, "online"), "192.0.2.2") for hour in hours]
+    await desk.told(*told)
+    corrected = desk.folder / "corrected.toml"
+    since = instant(START + 20 * HOUR)
+    row = f'[[prefix]]\ncidr = "192.0.2.1/32"\nprovider = "small"\nvalid_from = {since}\n'
+    corrected.write_text(MAP + row)
+    await desk.run("replay", "--name", "mapped", "--provider-map", str(corrected), "--with-events")
+    map_option = ("--map", str(path))
+    shown = await desk.json("providers", "import", str(table), *map_option)
+    assert [(one["sign"], one["subject"]) for one in shown["difference"]] == [("+", "192.0.2.1/32")]
+    assert path.read_text() == MAP
+    done = await desk.json("providers", "import", str(table), *map_option, "--accept", *WHO)
+    assert (done["events"], done["cases"], done["cases_for_replay"]) == (1, 1, [])
+    desk.ledger.sent += 1
+    await desk.run("audit", "verify")
+    assert (await desk.json("audit", "list"))[0]["action"] == "provider_map"
+    statement = "SELECT provider, opened_at, clock FROM {}.spells ORDER BY case_id, spell"
+    moved = {case_of(1): ["giant", "small"], case_of(2): ["giant"]}
+    live = await desk.rows(statement.format("public"))
+    assert [row["provider"] for row in live] == [p for c in sorted(moved) for p in moved[c]]
+    await desk.run("replay", "--name", "again", "--compare", "live")
+    session = await asyncpg.connect(desk.dsn)
+    for shadow in ("replay_again", "replay_mapped"):
+        rows = await session.fetch(statement.format(shadow))
+        assert [dict(row) for row in rows] == live
+    await session.close()
+    again = await desk.json("providers", "import", str(table), *map_option, "--accept", *WHO)
+    assert (again["difference"], again["events"]) == ([], 0)
+
+
+def at_address(event_: ev.Event, address: str) -> ev.Event:
+    """Have a look be one of another address."""
+    look_ = event_.data
+    assert isinstance(look_, ev.LookMade)
+    served = tuple(msgspec.structs.replace(one, address=address) for one in look_.served)
+    return msgspec.structs.replace(event_, data=msgspec.structs.replace(look_, served=served))
