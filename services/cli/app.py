@@ -13,6 +13,10 @@ from services.cli.lazy_group import LazyGroup
 DISTRIBUTION = "takedown-monitor"
 
 COMMANDS = {
+    "init": (
+        "services.cli.init_command",
+        "Write a settings file with comments: operator, contact, legal basis, canary.",
+    ),
     "up": (
         "services.cli.up_command",
         "Start everything: servers that are not configured, and all roles.",

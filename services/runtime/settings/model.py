@@ -318,11 +318,7 @@ class ExporterSection(Section, frozen=True, kw_only=True):
         Seconds, _about("Interval between readings of the figures from Postgres.")
     ] = 15.0
     public_status: Annotated[
-        bool,
-        _about(
-            "Suppress and round small counts on the status page (`/status`), so that it may be published; "
-            "`/metrics` stays exact and must not be."
-        ),
+        bool, _about("Suppress small counts at `/status`, to publish it; `/metrics` stays exact.")
     ] = False
 
 
