@@ -41,6 +41,12 @@ BUILD_INFO = gauge(
     "version",
     "Always 1; the label gives the version of this process.",
 )
+DISK_FREE_BYTES = gauge(
+    "every process",
+    "takedown_disk_free_bytes",
+    "",
+    "Free space on the disk of the data directory.",
+)
 LOG_EVENTS = counter(
     "every process",
     "takedown_log_events_total",

@@ -113,6 +113,14 @@ def test_routes_are_routes(amtool: Path) -> None:
         ("duty-officer", {"alertname": "TakedownCertainBreach", "severity": "critical"}),
         ("duty-officer", {"alertname": "TakedownDeadlineNear", "severity": "warning"}),
         ("reading", {"alertname": "TakedownNoticeBacklog", "severity": "info"}),
+        ("reading", {"alertname": "TakedownNormSlipping", "severity": "info"}),
+        ("engineer", {"alertname": "TakedownLagHigh", "severity": "warning"}),
+        ("engineer", {"alertname": "TakedownDiskLow", "severity": "warning"}),
+        ("duty-officer", {"alertname": "TakedownUndeterminedJump", "severity": "warning"}),
+        (
+            "watch-list",
+            {"alertname": "TakedownWatchedBreach", "severity": "critical", "watched": "yes"},
+        ),
     ],
 )
 def test_alerts_reach_whom_they_concern(
