@@ -32,6 +32,10 @@ COMMANDS = {
         "services.cli.status_command",
         "Say in ten lines whether the norm holds, what is due, and whether to trust it.",
     ),
+    "notices": (
+        "services.cli.notices_command",
+        "Read bounces and answers; show what became of notices.",
+    ),
     "case": ("services.cli.case_command", "Show cases; a URL only with a purpose."),
     "correct": (
         "services.cli.correct_command",

@@ -9,12 +9,17 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
-from schemas.events import DeliveryFailure, Fingerprint, Layer, NotMeasurable
+from schemas.events import Fingerprint, Layer, NotMeasurable
+from schemas.events_of_notices import Arrival, DeliveryReason, Fault, Rung
 from services.core.machines import Clock, Presence, Procedure
 
 
 class Notice(Struct, kw_only=True, omit_defaults=True):
-    """One notice of one case; `spell` is the number of the spell that it was counted for."""
+    """One notice of one case; `spell` is the number of the spell that it was counted for.
+
+    `fault` is that of the failure; `delayed_at` the last word that a mail server goes on trying; `arrived_by` the
+    evidence of the first delivery.
+    """
 
     notice_id: str
     provider: str
@@ -22,9 +27,22 @@ class Notice(Struct, kw_only=True, omit_defaults=True):
     sent_at: datetime | None = None
     delivered_at: datetime | None = None
     failed_at: datetime | None = None
-    failure: DeliveryFailure | None = None
+    failure: DeliveryReason | None = None
     acknowledged_at: datetime | None = None
     spell: int | None = None
+    fault: Fault | None = None
+    delayed_at: datetime | None = None
+    arrived_by: Arrival | None = None
+    contact: str | None = None
+
+
+class Escalation(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A rung further about a case, and when."""
+
+    at: datetime
+    to: Rung
+    channel: str
+    notice_id: str | None = None
 
 
 class Removal(Struct, kw_only=True, omit_defaults=True):
@@ -40,7 +58,8 @@ class Run(Struct, kw_only=True, omit_defaults=True):
     """A run of removal-class looks that has not confirmed a removal yet.
 
     `agreed_at`: the first look by which as many vantages as are needed saw it gone. `further`: so many more looks than
-    usual are wanted, because served and gone alternated before.
+    usual are wanted, because served and gone alternated before. `doubted`: something was served since, so that the next
+    look that finds it gone begins anew. `seconded_at`: the last look of another vantage than the first.
     """
 
     first_finished_at: datetime
@@ -51,6 +70,8 @@ class Run(Struct, kw_only=True, omit_defaults=True):
     reason: str
     agreed_at: datetime | None = None
     further: int = 0
+    doubted: bool = False
+    seconded_at: datetime | None = None
 
 
 class Elsewhere(Struct, kw_only=True, omit_defaults=True):
@@ -196,6 +217,7 @@ class Case(Struct, kw_only=True, omit_defaults=True):
     seen_elsewhere: bool = False
     last_time: datetime | None = None
     last_id: UUID | None = None
+    escalations: list[Escalation] = []
 
     def corrected(self, at: datetime) -> str | None:
         """Name who answered at an instant where a correction says so; the latest `effective_from` holds."""
