@@ -290,7 +290,7 @@ class ExporterSection(Section, frozen=True, kw_only=True):
         Seconds, about("Interval between readings of the figures from Postgres.")
     ] = 15.0
     public_status: Annotated[
-        bool, _about("Suppress small counts at `/status`, to publish it; `/metrics` stays exact.")
+        bool, about("Suppress small counts at `/status`, to publish it; `/metrics` stays exact.")
     ] = False
 
 
