@@ -13,6 +13,7 @@ import structlog
 from schemas.errors import ConfigError, TakedownError
 from services.exporter.health import Health
 from services.exporter.http import serve
+from services.runtime.disk_space import watch_disk
 from services.runtime.endpoints import connected
 from services.runtime.methods import methodology
 from services.runtime.parts import Build, Clock, Parts
@@ -120,6 +121,7 @@ def run_roles(
         database=bool(_NEEDS_DATABASE.intersection(roles)),
         kafka=bool(_NEEDS_KAFKA.intersection(roles)),
     )
+    watch_disk(settings)
     return run_process(
         lambda stop: _work(
             Parts(settings, Health(about=facts_of(settings, roles)), clock), roles, stop

@@ -296,6 +296,9 @@ class ExporterSection(Section, frozen=True, kw_only=True):
     interval_seconds: Annotated[
         Seconds, about("Interval between readings of the figures from Postgres.")
     ] = 15.0
+    public_status: Annotated[
+        bool, about("Suppress small counts at `/status`, to publish it; `/metrics` stays exact.")
+    ] = False
 
 
 class Log(Section, frozen=True, kw_only=True):
