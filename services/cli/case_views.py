@@ -22,7 +22,7 @@ from services.cli.support import (
 from services.core.machines import Clock, Presence
 from services.ledger import audit
 from services.ledger.pool import DatabaseConnection, session_of
-from services.runtime.connections import database_connection
+from services.runtime.database_login import database_connection
 from services.runtime.keyfile import load_keyring
 
 _LIST = (

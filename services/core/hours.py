@@ -23,4 +23,5 @@ def hour_of_week(at: datetime, time_zone: str) -> tuple[int, int]:
 
 def month_of(at: datetime, time_zone: str) -> str:
     """Give the month of an instant, as `2026-03`."""
-    return f"{at.astimezone(_zone(time_zone)):%Y-%m}"
+    local = at.astimezone(_zone(time_zone))
+    return f"{local.year:04}-{local.month:02}"

@@ -6,24 +6,23 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from schemas.methodology import Methodology
-from services.core.bounds import Count, standing, wilson
+from services.core.bounds import Count, standing
 from services.core.calendar import calendar_of
 from services.core.case import Case, Spell
-from services.core.estimate import INFINITE, Estimate, Interval, outward, turnbull_counted
 from services.core.exposure import exposure_bounds
 from services.core.incidence import Ending, Incidence, ending_of
+from services.core.intervals import Interval, outward
 from services.core.removal import removal_time, resolution
-from services.core.resample import by_provider
 from services.core.stock import still_online
-from services.reports.figures import Curve, Quantile, Row
+from services.reports.figures import Row
 
 UNKNOWN_PROVIDER = "unknown"
-_HOUR = 3600.0
+HOUR = 3600.0
 # Exposure is summed in microseconds, as whole numbers: the sum is the same in any order.
-_MICROHOUR = 3_600_000_000
-_NO_MASS = 1e-9
-_JUDGED = ("within", "certain_breaches", "undecided")
-_AT_RISK = (*_JUDGED, "younger_than_norm", "excluded:moved", "excluded:held")
+MICROHOUR = 3_600_000_000
+JUDGED = ("within", "certain_breaches", "undecided")
+_TIMED = frozenset({*JUDGED, "younger_than_norm"})
+_AT_RISK = _TIMED | {"excluded:moved", "excluded:held"}
 _SUMS = (
     "reports_younger_than_norm",
     "gone_before_notice",
@@ -52,20 +51,19 @@ class SpellStanding(NamedTuple):
 def judge(case: Case, spell: Spell, methodology: Methodology, cutoff: datetime) -> SpellStanding:
     """Judge one spell."""
     stands, norm = standing(case, spell, methodology, cutoff), methodology.norm_for(case.category)
-    interval = None
-    if stands in (*_JUDGED, "younger_than_norm"):
-        interval = removal_time(spell, methodology, norm)
+    took = removal_time(spell, methodology, norm) if stands in _AT_RISK else None
+    interval = took if stands in _TIMED else None
+    at_risk = took is not None and _norm_over(spell, methodology, norm, cutoff)
     lower, upper = exposure_hours(spell, cutoff)
-    risk = stands in _AT_RISK and _norm_over(spell, methodology, norm, cutoff)
     return SpellStanding(
         case=case,
         spell=spell,
         provider=spell.provider or UNKNOWN_PROVIDER,
         standing=stands,
         interval=None if interval is None else outward(interval, resolution(methodology)),
-        ending=ending_of(case, spell, methodology) if risk else None,
+        ending=ending_of(spell, methodology, norm, took) if took and at_risk else None,
         norm_seconds=norm.total_seconds(),
-        exposure=(round(lower * _MICROHOUR), round(upper * _MICROHOUR)),
+        exposure=(round(lower * MICROHOUR), round(upper * MICROHOUR)),
     )
 
 
@@ -94,7 +92,7 @@ class Tally:
         """Count one spell."""
         spell, row = judged.spell, self.row
         self.count.add(judged.standing)
-        if judged.standing in _JUDGED:
+        if judged.standing in JUDGED:
             self._cluster(judged)
         if judged.interval is not None:
             self.intervals[judged.interval] += 1
@@ -123,7 +121,7 @@ class Tally:
 
     def merge(self, other: "Tally") -> None:
         """Add another group's counts; the groups must not share spells."""
-        for name in (*_JUDGED, "n", "younger_than_norm", "not_started"):
+        for name in (*JUDGED, "n", "younger_than_norm", "not_started"):
             setattr(self.count, name, getattr(self.count, name) + getattr(other.count, name))
         for reason, number in other.count.excluded.items():
             self.count.excluded[reason] = self.count.excluded.get(reason, 0) + number
@@ -136,71 +134,11 @@ class Tally:
             mine = self.clusters.setdefault(provider, [0, 0, 0])
             self.clusters[provider] = [a + b for a, b in zip(mine, counts, strict=True)]
 
-    def finish(self, methodology: Methodology, *, pooled: bool, curves: bool = False) -> Row:
-        """Turn the counts into figures; below the minimum nobody gets a share, the pooled rows neither."""
-        count, row = self.count, self.row
-        for name in (*_JUDGED, "n", "not_certainly_outside", "younger_than_norm", "not_started"):
-            setattr(row, name, getattr(count, name))
-        row.excluded = dict(sorted(count.excluded.items()))
-        row.exposure_lower_hours, row.exposure_upper_hours = (
-            part / _MICROHOUR for part in self.exposure
-        )
-        row.too_few = row.n < methodology.minimum_n
-        row.incidence_n = self.incidence.n
-        if row.too_few:
-            return row
-        row.lower, row.upper = count.lower, count.upper
-        row.sampling = self._bootstrap(methodology) if pooled else sampling(row)
-        row.incidence = self.incidence.shares()
-        self._estimate(methodology, curves)
-        return row
-
-    def _bootstrap(self, methodology: Methodology) -> tuple[float, float] | None:
-        counts = [(n, within, possible) for n, within, possible in self.clusters.values()]
-        return by_provider(counts, methodology.digest)
-
-    def _estimate(self, methodology: Methodology, curves: bool) -> None:
-        if not self.intervals:
-            return
-        estimate, row = turnbull_counted(self.intervals), self.row
-        low, high = estimate.gone_by(methodology.norm_for("").total_seconds())
-        row.estimate = (round(low, 6), round(min(high, 1.0), 6))
-        row.median, row.p90 = quantile(estimate, 0.5), quantile(estimate, 0.9)
-        row.curve = curve(estimate) if curves else None
-
-
-def sampling(row: Row) -> tuple[float, float]:
-    """Give Wilson's 95 % interval around the bounds of a group."""
-    return wilson(row.within, row.n)[0], wilson(row.not_certainly_outside, row.n)[1]
-
-
-def quantile(estimate: Estimate, share: float) -> Quantile:
-    """Give a quantile in hours."""
-    interval = estimate.quantile(share)
-    if interval is None:
-        return Quantile(reached=False)
-    left, right = interval
-    return Quantile(reached=True, lower_hours=left / _HOUR, upper_hours=right / _HOUR)
-
-
-def curve(estimate: Estimate) -> Curve:
-    """Give the intervals that hold mass, in hours."""
-    intervals = [
-        (left, right, mass)
-        for left, right, mass in zip(estimate.lefts, estimate.rights, estimate.masses, strict=True)
-        if mass > _NO_MASS
-    ]
-    return Curve(
-        lefts=[left / _HOUR for left, _, _ in intervals],
-        rights=[None if right == INFINITE else right / _HOUR for _, right, _ in intervals],
-        masses=[mass for _, _, mass in intervals],
-    )
-
 
 def exposure_hours(spell: Spell, cutoff: datetime) -> tuple[float, float]:
     """Give the hours that known material stayed online at this provider: at least, at most, until the cut-off."""
     lower, upper = exposure_bounds(spell, cutoff)
-    return lower / _HOUR, upper / _HOUR
+    return lower / HOUR, upper / HOUR
 
 
 def largest_first(tallies: Sequence[Tally]) -> list[Tally]:

@@ -22,6 +22,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from services.runtime.embedded import EmbeddedPostgres
 from tests.benchmarks.bench_replay import family, megabytes
@@ -115,9 +116,18 @@ def watched(
     """Run a command; give what it printed, and its seconds, CPU-seconds and peak memory in MB, children included."""
     begun = time.perf_counter()
     process = subprocess.Popen(
-        command, cwd=root, env=os.environ | environment, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=root,
+        env=os.environ | environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
+    assert process.stdin is not None
     assert process.stdout is not None
+    process.stdin.write("http://a.example/x\n" if command[3:] == ["case", "id"] else "")
+    process.stdin.close()
     peak, over = [0.0], threading.Event()
 
     def watch() -> None:
@@ -149,7 +159,6 @@ class Reports:
             cwd=root,
             check=True,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
         )
 
     def measure(self) -> Measured:
@@ -182,8 +191,7 @@ def databases(folder: Path) -> Iterator[tuple[str, str]]:
     asyncio.run(server.start())
     try:
         asyncio.run(_create(server.dsn, "former"))
-        head, _, rest = server.dsn.rpartition("/")
-        yield f"{head}/former" + "".join(rest.partition("?")[1:]), server.dsn
+        yield urlsplit(server.dsn)._replace(path="/former").geturl(), server.dsn
     finally:
         asyncio.run(server.stop())
 
@@ -197,7 +205,7 @@ async def _create(dsn: str, name: str) -> None:
 
 
 def reports(former: Path) -> list[tuple[Measured, Measured]]:
-    """Measure reports; tables of both builds that differ are a failure."""
+    """Measure reports of both builds."""
     with tempfile.TemporaryDirectory() as folder, databases(Path(folder)) as (theirs, ours):
         before, now = Reports(former, theirs, YEAR_CASES), Reports(ROOT, ours, YEAR_CASES)
         return pairs(before.measure, now.measure)
@@ -208,10 +216,12 @@ def shell(root: Path) -> Measured:
     found: dict[str, float] = {}
     for name, arguments in {"--help": ["--help"], "case id": ["case", "id"]}.items():
         command = [sys.executable, "-m", "services.cli", *arguments]
-        tries = [watched(command, root, {}) for _ in range(5)]
+        with tempfile.TemporaryDirectory() as folder:
+            environment = {"TAKEDOWN_DATA_DIR": folder}
+            watched([*command[:3], "keys", "new"], root, environment)
+            tries = [watched(command, root, environment) for _ in range(7)]
         found[f"takedown {name}, per CPU-second"] = 1 / statistics.median(t[2] for t in tries)
         found[f"takedown {name}, per second"] = 1 / statistics.median(t[1] for t in tries)
-        found[f"takedown {name}, MB"] = statistics.median(t[3] for t in tries)
     return found
 
 
@@ -246,10 +256,8 @@ def judged(measured: Sequence[tuple[Measured, Measured]]) -> list[Figure]:
     return figures
 
 
-def compare(commit: str, parts: Sequence[str]) -> list[Figure]:
-    """Measure the parts, or all, of this build and a former one."""
-    figures: list[Figure] = []
+def compare(commit: str, parts: Sequence[str]) -> Iterator[Figure]:
+    """Measure the parts, or all, of this build and a former one; give the figures of each part once it is over."""
     with tree_of(commit) as former:
         for part in parts or (*PARTS, "report", "shell"):
-            figures += judged(measure(part, former))
-    return figures
+            yield from judged(measure(part, former))

@@ -37,6 +37,8 @@ async def fill(dsn: str, cases: int) -> int:
         folded = [rows.case_row(fold(life, method)[0], 0) for life in lives]
         await session.copy_records_to_table("cases", records=folded)
         written += len(events)
+    noted = "INSERT INTO ledger_methodology (id, version, digest) VALUES ($1, $2, $3)"
+    await session.execute(noted, method.id, method.version, method.digest)
     await session.execute("ANALYZE")
     await session.close()
     return written
