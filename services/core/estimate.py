@@ -63,11 +63,13 @@ def turnbull(intervals: Iterable[Interval]) -> Estimate:
 
 def turnbull_counted(intervals: Mapping[Interval, int]) -> Estimate:
     """Estimate from intervals and how often each was observed; their order changes nothing, to the last bit."""
-    ordered = sorted(
-        (left, INFINITE if right is None else right, weight)
-        for (left, right), weight in intervals.items()
-    )
-    left, right, weight = np.array(ordered, np.float64).reshape(-1, 3).T
+    size = len(intervals)
+    left = np.fromiter((left for left, _ in intervals), np.float64, size)
+    ends = (INFINITE if right is None else right for _, right in intervals)
+    right = np.fromiter(ends, np.float64, size)
+    weight = np.fromiter(intervals.values(), np.float64, size)
+    order = np.lexsort((right, left))
+    left, right, weight = left[order], right[order], weight[order]
     if (left >= right).any():
         raise ValueError("an interval needs a left end before its right end")
     lefts, rights = _innermost(left, right)

@@ -3,7 +3,7 @@
 Notices that leave at night and at weekends meet fewer people (domain rule P15).
 """
 
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -11,8 +11,9 @@ WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 
 
 @lru_cache(maxsize=8)
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
+def _zone(name: str) -> tzinfo:
+    # What is stored in UTC needs no conversion to UTC itself.
+    return UTC if name == "UTC" else ZoneInfo(name)
 
 
 def hour_of_week(at: datetime, time_zone: str) -> tuple[int, int]:

@@ -72,11 +72,14 @@ class Trend:
             return
         month = month_of(start, self._segments[segment].methodology.time_zone)
         key = (segment, month)
-        if key not in self._tallies:
-            self._tallies[key] = Tally(month)
-        self._tallies[key].add(judged)
+        tally = self._tallies.get(key)
+        if tally is None:
+            tally = self._tallies[key] = Tally(month)
+        tally.add(judged)
 
     def _covers(self, segment: int, start: datetime) -> bool:
+        if len(self._segments) == 1:
+            return self._segments[0].since is None or start >= self._segments[0].since
         since = self._segments[segment].since
         if since is not None and start < since:
             return False

@@ -8,7 +8,7 @@ from services.core.estimate import Estimate, turnbull_counted
 from services.core.intervals import INFINITE
 from services.core.resample import by_provider
 from services.reports.figures import Curve, Quantile, Row
-from services.reports.tally import HOUR, JUDGED, MICROHOUR, Tally
+from services.reports.tally import HOUR, MICROHOUR, Tally
 
 _NO_MASS = 1e-9
 
@@ -28,7 +28,7 @@ def finish_pooled(
     """Turn the counts of pooled groups into figures: their sampling is the bootstrap by provider."""
     rows = [_counted(tally, methodology) for tally in tallies]
     enough = [tally for tally, row in zip(tallies, rows, strict=True) if not row.too_few]
-    clusters = [[(a, b, c) for a, b, c in tally.clusters.values()] for tally in enough]
+    clusters = [list(tally.clusters.values()) for tally in enough]
     drawn = by_provider(clusters, methodology.digest)
     for tally, interval in zip(enough, drawn, strict=True):
         tally.row.sampling = interval
@@ -38,8 +38,11 @@ def finish_pooled(
 
 def _counted(tally: Tally, methodology: Methodology) -> Row:
     count, row = tally.count, tally.row
-    for name in (*JUDGED, "n", "not_certainly_outside", "younger_than_norm", "not_started"):
-        setattr(row, name, getattr(count, name))
+    assert count.within + count.certain_breaches + count.undecided == count.n, "law 5"
+    row.n, row.within, row.undecided = count.n, count.within, count.undecided
+    row.certain_breaches = count.certain_breaches
+    row.not_certainly_outside = count.not_certainly_outside
+    row.younger_than_norm, row.not_started = count.younger_than_norm, count.not_started
     row.excluded = dict(sorted(count.excluded.items()))
     row.exposure_lower_hours, row.exposure_upper_hours = (
         part / MICROHOUR for part in tally.exposure

@@ -1,6 +1,5 @@
 """Counting one group of spells, spell by spell, in memory that does not grow with their number of looks."""
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -23,16 +22,6 @@ MICROHOUR = 3_600_000_000
 JUDGED = ("within", "certain_breaches", "undecided")
 _TIMED = frozenset({*JUDGED, "younger_than_norm"})
 _AT_RISK = _TIMED | {"excluded:moved", "excluded:held"}
-_SUMS = (
-    "reports_younger_than_norm",
-    "gone_before_notice",
-    "still_online",
-    "returned",
-    "moved",
-    "looks",
-    "undetermined",
-    "missed",
-)
 
 
 class SpellStanding(NamedTuple):
@@ -55,15 +44,16 @@ def judge(case: Case, spell: Spell, methodology: Methodology, cutoff: datetime) 
     interval = took if stands in _TIMED else None
     at_risk = took is not None and _norm_over(spell, methodology, norm, cutoff)
     lower, upper = exposure_hours(spell, cutoff)
+    # By place: a keyword costs as much as a field, in the one loop over every case of a ledger.
     return SpellStanding(
-        case=case,
-        spell=spell,
-        provider=spell.provider or UNKNOWN_PROVIDER,
-        standing=stands,
-        interval=None if interval is None else outward(interval, resolution(methodology)),
-        ending=ending_of(spell, methodology, norm, took) if took and at_risk else None,
-        norm_seconds=norm.total_seconds(),
-        exposure=(round(lower * MICROHOUR), round(upper * MICROHOUR)),
+        case,
+        spell,
+        spell.provider or UNKNOWN_PROVIDER,
+        stands,
+        None if interval is None else outward(interval, resolution(methodology)),
+        ending_of(spell, methodology, norm, took) if took and at_risk else None,
+        norm.total_seconds(),
+        (round(lower * MICROHOUR), round(upper * MICROHOUR)),
     )
 
 
@@ -83,56 +73,64 @@ class Tally:
     def __init__(self, name: str) -> None:
         self.count = Count(excluded={})
         self.row = Row(provider=name)
-        self.intervals: Counter[Interval] = Counter()
+        self.intervals: dict[Interval, int] = {}
         self.incidence = Incidence(certain={}, possible={})
-        self.clusters: dict[str, list[int]] = {}
+        self.clusters: dict[str, tuple[int, int, int]] = {}
         self.exposure = (0, 0)
 
     def add(self, judged: SpellStanding) -> None:
         """Count one spell."""
-        spell, row = judged.spell, self.row
-        self.count.add(judged.standing)
-        if judged.standing in JUDGED:
-            self._cluster(judged)
-        if judged.interval is not None:
-            self.intervals[judged.interval] += 1
-        if judged.ending is not None:
-            self.incidence.add(judged.ending, judged.norm_seconds)
-        if judged.standing == "younger_than_norm":
-            row.reports_younger_than_norm += judged.case.reports
-        if not judged.case.retracted:
+        case, spell, provider, stands, interval, ending, norm_seconds, exposure = judged
+        row = self.row
+        self.count.add(stands)
+        if stands in JUDGED:
+            _add_counts(
+                self.clusters, provider, (1, stands == "within", stands != "certain_breaches")
+            )
+        if interval is not None:
+            self.intervals[interval] = self.intervals.get(interval, 0) + 1
+        if ending is not None:
+            self.incidence.add(ending, norm_seconds)
+        if stands == "younger_than_norm":
+            row.reports_younger_than_norm += case.reports
+        if not case.retracted:
             row.gone_before_notice += spell.gone_before_notice
-            row.still_online += still_online(judged.case, spell)
+            row.still_online += still_online(case, spell)
             row.returned += len(spell.returned_at)
             row.moved += spell.closed_reason == "moved"
-            self.exposure = self._longer(judged.exposure)
+            self._add_exposure(exposure)
         row.looks += spell.looks
         row.undetermined += spell.undetermined
         row.missed += spell.missed
 
-    def _longer(self, exposure: tuple[int, int]) -> tuple[int, int]:
-        return self.exposure[0] + exposure[0], self.exposure[1] + exposure[1]
-
-    def _cluster(self, judged: SpellStanding) -> None:
-        counts = self.clusters.setdefault(judged.provider, [0, 0, 0])
-        counts[0] += 1
-        counts[1] += judged.standing == "within"
-        counts[2] += judged.standing != "certain_breaches"
+    def _add_exposure(self, exposure: tuple[int, int]) -> None:
+        self.exposure = self.exposure[0] + exposure[0], self.exposure[1] + exposure[1]
 
     def merge(self, other: "Tally") -> None:
         """Add another group's counts; the groups must not share spells."""
-        for name in (*JUDGED, "n", "younger_than_norm", "not_started"):
-            setattr(self.count, name, getattr(self.count, name) + getattr(other.count, name))
-        for reason, number in other.count.excluded.items():
-            self.count.excluded[reason] = self.count.excluded.get(reason, 0) + number
-        for name in _SUMS:
-            setattr(self.row, name, getattr(self.row, name) + getattr(other.row, name))
-        self.exposure = self._longer(other.exposure)
-        self.intervals.update(other.intervals)
+        self.count.merge(other.count)
+        row, theirs = self.row, other.row
+        row.reports_younger_than_norm += theirs.reports_younger_than_norm
+        row.gone_before_notice += theirs.gone_before_notice
+        row.still_online += theirs.still_online
+        row.returned += theirs.returned
+        row.moved += theirs.moved
+        row.looks += theirs.looks
+        row.undetermined += theirs.undetermined
+        row.missed += theirs.missed
+        self._add_exposure(other.exposure)
         self.incidence.merge(other.incidence)
+        for interval, number in other.intervals.items():
+            self.intervals[interval] = self.intervals.get(interval, 0) + number
         for provider, counts in other.clusters.items():
-            mine = self.clusters.setdefault(provider, [0, 0, 0])
-            self.clusters[provider] = [a + b for a, b in zip(mine, counts, strict=True)]
+            _add_counts(self.clusters, provider, counts)
+
+
+def _add_counts(
+    clusters: dict[str, tuple[int, int, int]], provider: str, counts: tuple[int, int, int]
+) -> None:
+    n, within, possible = clusters.get(provider, (0, 0, 0))
+    clusters[provider] = n + counts[0], within + counts[1], possible + counts[2]
 
 
 def exposure_hours(spell: Spell, cutoff: datetime) -> tuple[float, float]:

@@ -116,14 +116,17 @@ def replay(root: Path) -> Measured:
 
 
 def watched(
-    command: Sequence[str], root: Path, environment: Mapping[str, str]
+    command: Sequence[str], root: Path, environment: Mapping[str, str], *, memory: bool = False
 ) -> tuple[str, float, float, float]:
-    """Run a command; give what it printed, and its seconds, CPU-seconds and peak memory in MB, children included."""
+    """Run a command; give what it printed, and its seconds, CPU-seconds and peak memory in MB, children included.
+
+    `memory` watches the sum of all its processes, which costs what it measures; else it is that of the largest.
+    """
     begun = time.perf_counter()
     process = subprocess.Popen(
         command,
         cwd=root,
-        env=os.environ | environment,
+        env=_neutral() | environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -140,7 +143,7 @@ def watched(
             peak[0] = max(peak[0], sum(megabytes(pid) for pid in family(process.pid)))
 
     watcher = threading.Thread(target=watch)
-    if environment.get("TAKEDOWN_BENCH_WATCH"):
+    if memory:
         watcher.start()
     text = process.stdout.read()
     _, status, used = os.wait4(process.pid, 0)
@@ -149,6 +152,11 @@ def watched(
     if status:
         raise RuntimeError(f"{command[2:]} failed with {status}")
     return text, seconds, used.ru_utime + used.ru_stime, max(peak[0], used.ru_maxrss / 1024)
+
+
+def _neutral() -> dict[str, str]:
+    """Give the environment without settings, this benchmark's own among them: the program refuses unknown ones."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("TAKEDOWN_")}
 
 
 class Reports:
@@ -177,7 +185,8 @@ class Reports:
             self.tables[name], seconds, cpu, most = watched(
                 [*command, *options],
                 self._root,
-                self._environment | {"TAKEDOWN_BENCH_WATCH": "1"},
+                self._environment,
+                memory=True,
             )
         return {
             f"{name}, per CPU-second": 1 / cpu,
