@@ -175,7 +175,8 @@ class CaseErased(Payload, frozen=True, kw_only=True):
 class Served(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One address that was asked: who answers for it, as of the look, and whether it served the URL.
 
-    `gone`: it gave a removal-class answer; where it is neither, nobody can tell.
+    `gone`: it gave a removal-class answer; where it is neither, nobody can tell. `as_number` and `prefix` are what
+    another method than the map attributed it by.
     """
 
     address: str
@@ -184,6 +185,8 @@ class Served(Struct, frozen=True, kw_only=True, omit_defaults=True):
     method: _Common = "map"
     online: bool = False
     gone: bool = False
+    as_number: int | None = None
+    prefix: str | None = None
 
     def __post_init__(self) -> None:
         """Hold what the annotations say."""

@@ -45,7 +45,8 @@ class Run(Struct, kw_only=True, omit_defaults=True):
     """A run of removal-class looks that has not confirmed a removal yet.
 
     `agreed_at`: the first look by which as many vantages as are needed saw it gone. `further`: so many more looks than
-    usual are wanted, because served and gone alternated before.
+    usual are wanted, because served and gone alternated before. `doubted`: something was served since, so that the next
+    look that finds it gone begins anew. `seconded_at`: the last look of another vantage than the first.
     """
 
     first_finished_at: datetime
@@ -56,6 +57,8 @@ class Run(Struct, kw_only=True, omit_defaults=True):
     reason: str
     agreed_at: datetime | None = None
     further: int = 0
+    doubted: bool = False
+    seconded_at: datetime | None = None
 
 
 class Elsewhere(Struct, kw_only=True, omit_defaults=True):

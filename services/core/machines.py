@@ -7,10 +7,11 @@ The laws (each a property test in tests/unit/core/test_laws.py):
 
 1. Folding is a function of the set of events; order is (event time, event id).
 2. `undetermined` never moves L or R, never starts, stops or confirms anything, except that an answer of the host ends a
-   run of looks that saw the whole host dark. What counts as undetermined is said in `freshness.py`.
+   run of looks that saw the whole host dark, and that something which is served, and is no wall, ends one that was
+   plainly told that there is nothing. What counts as undetermined is said in `freshness.py`.
 3. A removal needs a run of removal-class looks, longer where served and gone alternated before. R is the first look of
    the run; where vantages disputed, or agreed only after more than `agreement_spans`, it is the look at which they
-   agreed (`runs.py`).
+   agreed. Where they disputed, or one of them saw both in turn, each has to find it gone for the span (`runs.py`).
 4. A certain breach needs a look that saw it online at the charged provider, at or after the deadline. BREACHED is
    final.
 5. within + certain breaches + undecided = n, for every group, always.
