@@ -160,6 +160,22 @@ claimed = st.builds(
 failed = st.builds(
     lambda at, n: event(at, ev.NoticeFailed(notice_id=n, reason="blocked")), minutes, notice_ids
 )
+undelivered = st.builds(
+    lambda at, n, fault: event(
+        at, ev.NoticeUndelivered(notice_id=n, reason="mailbox_full", fault=fault)
+    ),
+    minutes,
+    notice_ids,
+    st.sampled_from(["theirs", "ours", "way"]),
+)
+delayed = st.builds(
+    lambda at, n: event(at, ev.NoticeDelayed(notice_id=n, reason="expired")), minutes, notice_ids
+)
+escalated = st.builds(
+    lambda at, to: event(at, ev.NoticeEscalated(to=to, actor="officer", reason="silence")),
+    minutes,
+    st.sampled_from(["provider", "police"]),
+)
 acknowledged = st.builds(
     lambda at, n: event(at, ev.NoticeAcknowledged(notice_id=n)), minutes, notice_ids
 )
@@ -190,8 +206,8 @@ rare = st.one_of(
 )
 
 any_event = st.one_of(
-    looks, looks, looks, looks, missed, reports, sent, sent, delivered, failed, acknowledged, holds,
-    lifts, attributed, claimed,
+    looks, looks, looks, looks, missed, reports, sent, sent, delivered, failed, undelivered, delayed, acknowledged,
+    escalated, holds, lifts, attributed, claimed,
 )  # fmt: skip
 histories = st.lists(
     st.one_of(any_event, any_event, any_event, any_event, rare), min_size=1, max_size=40

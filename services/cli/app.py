@@ -24,6 +24,10 @@ COMMANDS = {
     ),
     "submit": ("services.cli.submit_command", "Send events, one JSON object a line, to Kafka."),
     "import": ("services.cli.imports", "Import data of other systems as events."),
+    "notices": (
+        "services.cli.notices_command",
+        "Read bounces and answers; show what became of notices.",
+    ),
     "intake": (
         "services.cli.intake_command",
         "Give and take back the tokens of reporters that use the HTTP intake.",

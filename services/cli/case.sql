@@ -71,7 +71,9 @@ SELECT * FROM (
 ) AS newest ORDER BY event_time;
 
 -- name: case_notices
-SELECT notice_id, provider, channel, sent_at, delivered_at, failed_at, failure, acknowledged_at
+SELECT
+    notice_id, provider, channel, sent_at, delivered_at, failed_at, failure, acknowledged_at, fault, failure_status,
+    delayed_at, contact
 FROM notices WHERE case_id = $1 ORDER BY sent_at, notice_id;
 
 -- name: case_corrections

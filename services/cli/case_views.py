@@ -39,7 +39,16 @@ _PARTS = {
         "looks",
         "closed_reason",
     ),
-    "notices": ("notice_id", "provider", "channel", "sent_at", "delivered_at", "failure"),
+    "notices": (
+        "notice_id",
+        "provider",
+        "channel",
+        "sent_at",
+        "delivered_at",
+        "delayed_at",
+        "failure",
+        "fault",
+    ),
     "transitions": ("seq", "at", "spell", "machine", "before", "after", "detail"),
     "corrections": (
         "event_time",

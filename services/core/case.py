@@ -9,13 +9,16 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
-from schemas.events import DeliveryFailure, Fingerprint, Layer, NotMeasurable
+from schemas.events import Fingerprint, Layer, NotMeasurable
+from schemas.events_of_notices import Arrival, DeliveryReason, Fault, Rung
 from services.core.machines import Clock, Presence, Procedure
 
 
 class Notice(Struct, kw_only=True, omit_defaults=True):
     """One notice of one case; `spell` is the number of the spell that it was counted for.
 
+    `fault` is that of the failure; `delayed_at` the last word that a mail server goes on trying; `arrived_by` the
+    evidence of the first delivery.
     `sent_from` and `delivered_from`: the first instant that is meant, where the source says no more than a time span.
     """
 
@@ -27,9 +30,22 @@ class Notice(Struct, kw_only=True, omit_defaults=True):
     delivered_at: datetime | None = None
     delivered_from: datetime | None = None
     failed_at: datetime | None = None
-    failure: DeliveryFailure | None = None
+    failure: DeliveryReason | None = None
     acknowledged_at: datetime | None = None
     spell: int | None = None
+    fault: Fault | None = None
+    delayed_at: datetime | None = None
+    arrived_by: Arrival | None = None
+    contact: str | None = None
+
+
+class Escalation(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A rung further about a case, and when."""
+
+    at: datetime
+    to: Rung
+    channel: str
+    notice_id: str | None = None
 
 
 class Removal(Struct, kw_only=True, omit_defaults=True):
@@ -207,6 +223,7 @@ class Case(Struct, kw_only=True, omit_defaults=True):
     seen_elsewhere: bool = False
     last_time: datetime | None = None
     last_id: UUID | None = None
+    escalations: list[Escalation] = []
 
     def corrected(self, at: datetime) -> str | None:
         """Name who answered at an instant where a correction says so; the latest `effective_from` holds."""

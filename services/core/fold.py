@@ -101,7 +101,7 @@ def _facts(ordered: list[Event]) -> Case:
     for _, data in reports:
         case.not_measurable = case.not_measurable or data.not_measurable
     case.reporters = list(dict.fromkeys(data.reporter for _, data in reports))
-    failures = [e.data for e in statements if isinstance(e.data, ev.NoticeFailed)]
+    failures = [e.data for e in statements if isinstance(e.data, notices.FAILURES)]
     case.failed_notices = {failure.notice_id for failure in failures}
     corrections = [c for event in statements if (c := _correction(event)) is not None]
     case.corrections = sorted(
@@ -194,6 +194,9 @@ _HANDLERS: dict[type[ev.Payload], Callable[[Pass, Event], None]] = {
     ev.NoticeSent: notices.sent,
     ev.NoticeDelivered: notices.delivered,
     ev.NoticeFailed: notices.failed,
+    ev.NoticeUndelivered: notices.failed,
+    ev.NoticeDelayed: notices.delayed,
+    ev.NoticeEscalated: notices.escalated,
     ev.NoticeAcknowledged: notices.acknowledged,
     ev.ClaimStated: _claim_stated,
     ev.HoldPlaced: _hold_placed,

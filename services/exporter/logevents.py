@@ -27,7 +27,9 @@ WARNINGS = (
     "process.task_stack",
     "relay.waits",
     "retention.waits",
+    "role.waits",
     "server.ended",
+    "server.start_failed",
 )
 ERRORS = (
     "consumer.abandoned",
@@ -43,6 +45,7 @@ ERRORS = (
     "process.drain_timed_out",
     "process.failed",
     "retention.failed",
+    "up.failed",
 )
 EVENT_LABELS = {"warning": frozenset(WARNINGS), "error": frozenset(ERRORS)}
 

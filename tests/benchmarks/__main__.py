@@ -23,6 +23,7 @@ NAMES = (
     "blackbox",
     "dns",
     "attribution",
+    "notices",
     "ledger",
     "report",
     "replay",

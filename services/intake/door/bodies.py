@@ -8,7 +8,8 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from schemas.events import CaseId, DeliveryFailure, Instant, Name, Slug
+from schemas.events import CaseId, Instant, Name, Slug
+from schemas.events_of_notices import DeliveryFailure
 from schemas.urls import MAX_URL_LENGTH
 
 _Url = Annotated[

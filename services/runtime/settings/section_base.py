@@ -1,4 +1,4 @@
-"""What every group of settings is made of."""
+"""What a group of settings is: typed fields with a sentence each, secrets that never print."""
 
 from typing import Annotated, Any
 
