@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE ?=
 
-.PHONY: help demo gauntlet faults test check bench lint types unit format artefacts servers tools sbom lock clean
+.PHONY: help demo gauntlet faults test check fuzz bench lint types unit format artefacts servers tools sbom lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -20,11 +20,13 @@ $(VENV)/.ready: requirements/dev.lock pyproject.toml
 servers: $(VENV)/.ready ## Fetch Kafka's jars into the user's cache (Postgres and the JRE came with the wheels)
 	@$(BIN)/python -m services.runtime.embedded.jars fetch
 
-tools: $(VENV)/.ready ## Get promtool, Prometheus, amtool, blackbox_exporter, web servers and Chromium (Debian packages) and AsyncAPI's schema (npm), unpacked into the user's cache
+tools: $(VENV)/.ready ## Get promtool, Prometheus, amtool, blackbox_exporter, web servers, mail servers and Chromium (Debian packages), AsyncAPI's schema and a table of AS numbers (npm), unpacked into the user's cache
 	@scripts/debian-tools >/dev/null
 	@scripts/debian-servers >/dev/null
+	@scripts/debian-mailers >/dev/null
 	@scripts/browser >/dev/null
 	@scripts/asyncapi-schema >/dev/null
+	@scripts/asn-table "$(BIN)/python" >/dev/null
 
 demo: servers ## Run the whole main job on a simulated internet, and check it against the truth
 	@$(BIN)/takedown demo
@@ -55,6 +57,9 @@ types: $(VENV)/.ready
 
 unit: $(VENV)/.ready
 	@$(BIN)/python -m pytest -q -n 2 tests/unit
+
+fuzz: servers ## Send 10,000 random requests to the HTTP intake, on a real Kafka
+	@$(BIN)/python -m tests.contract.intake_fuzz 10000
 
 bench: servers tools ## Run the benchmarks, print their figures, write build/bench.json
 	@$(BIN)/python -m tests.benchmarks

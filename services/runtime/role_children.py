@@ -19,8 +19,8 @@ from services.runtime.settings import PREFIX, Settings, environment_of
 from services.runtime.supervisor import Backoff, Child
 
 # What looks stops first, what publishes last.
-_PORT_ORDER = ("exporter", "ledger", "relay", "prober", "retention")
-_STOP_ORDER = ("prober", "retention", "ledger", "relay", "exporter")
+_PORT_ORDER = ("exporter", "ledger", "relay", "prober", "retention", "intake")
+_STOP_ORDER = ("intake", "prober", "retention", "ledger", "relay", "exporter")
 _KILL_AFTER_SECONDS = 5.0
 _TICK_SECONDS = 0.1
 _PORT_SECONDS = 5.0
@@ -153,8 +153,8 @@ class RoleChildren:
         root = str(Path(services.__file__).parent.parent)
         paths = [root, *filter(None, [inherited.get("PYTHONPATH")])]
         own = environment_of(self._settings) | {f"{PREFIX}HTTP_PORT": str(self.ports[name])}
-        if self._roles[name] == "prober":
-            # The process that talks to hostile servers gets no credential of the database.
+        if self._roles[name] in ("prober", "intake"):
+            # A process that talks to strangers gets no credential of the database.
             own.pop(f"{PREFIX}DATABASE_URL", None)
         return inherited | {"PYTHONPATH": os.pathsep.join(paths)} | own | dict(more)
 
@@ -191,6 +191,11 @@ def _ports(settings: Settings, names: list[str]) -> dict[str, int]:
     for _ in names:
         taken.add(free_port(frozenset(taken)))
     return dict(zip(names, sorted(taken), strict=True))
+
+
+def fixed_ports(settings: Settings, roles: Sequence[str]) -> dict[str, int]:
+    """Return by process the port that is configured; empty where free ones are chosen."""
+    return _ports(settings, list(_names(roles))) if settings.http.port else {}
 
 
 def refuse_taken(host: str, ports: Mapping[str, int]) -> None:

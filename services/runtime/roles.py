@@ -16,6 +16,7 @@ from services.exporter.http import serve
 from services.runtime.endpoints import connected
 from services.runtime.methods import methodology
 from services.runtime.parts import Build, Clock, Parts
+from services.runtime.role_facts import facts_of
 from services.runtime.role_process import run_process
 from services.runtime.settings import Settings
 from services.runtime.systemd import Systemd
@@ -38,10 +39,11 @@ _BUILT_BY = {
     "prober": "services.runtime.prober_role",
     "exporter": "services.runtime.ledger_roles",
     "retention": "services.runtime.ledger_roles",
+    "intake": "services.runtime.intake_role",
 }
 ROLES = tuple(_BUILT_BY)
 _NEEDS_DATABASE = frozenset({"ledger", "relay", "exporter", "retention"})
-_NEEDS_KAFKA = frozenset({"ledger", "relay", "prober", "retention"})
+_NEEDS_KAFKA = frozenset({"ledger", "relay", "prober", "retention", "intake"})
 
 
 class NotStarted(TakedownError):
@@ -70,6 +72,11 @@ def refuse_to_start(settings: Settings, role: str) -> None:
         raise ConfigError(f"the prober does not start: {'; '.join(reasons)}")
     if role == "retention" and not settings.retention.url_days:
         raise ConfigError("retention has nothing to do: TAKEDOWN_RETENTION_URL_DAYS is 0")
+    if role == "intake" and settings.intake.tokens_file is None:
+        raise ConfigError(
+            "the intake knows no reporter: set TAKEDOWN_INTAKE_TOKENS_FILE, and add reporters with "
+            "`takedown intake token NAME`"
+        )
 
 
 def default_roles(settings: Settings) -> tuple[str, ...]:
@@ -77,6 +84,7 @@ def default_roles(settings: Settings) -> tuple[str, ...]:
     times = {
         "prober": 0 if settings.probe.mode == "off" else settings.probe.processes,
         "retention": 1 if settings.retention.url_days else 0,
+        "intake": 1 if settings.intake.tokens_file else 0,
     }
     return tuple(r for role in ROLES for r in [role] * times.get(role, 1))
 
@@ -93,7 +101,9 @@ def run_roles(
         kafka=bool(_NEEDS_KAFKA.intersection(roles)),
     )
     return run_process(
-        lambda stop: _work(Parts(settings, Health(), clock), roles, stop),
+        lambda stop: _work(
+            Parts(settings, Health(about=facts_of(settings, roles)), clock), roles, stop
+        ),
         stop_seconds=settings.stop_seconds,
         with_parent=with_parent,
     )

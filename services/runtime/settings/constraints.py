@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 from schemas.errors import BadUrl, ConfigError
 from schemas.methodology import shipped
 from schemas.urls import canonical
-from services.probing.http.egress import proxy_of
+from services.notices.channel_capacity import capacity
+from services.notices.escalation_ladder import ladder
+from services.notices.tokens import is_sender
 from services.runtime.settings.model import Settings
 
 Rule = Callable[[Settings], Iterator[str]]
@@ -27,6 +29,7 @@ def files_exist(settings: Settings) -> Iterator[str]:
         "TAKEDOWN_KEYS_FILE": settings.keys_file,
         "TAKEDOWN_SIGNING_KEY_FILE": settings.signing_key_file,
         "TAKEDOWN_PROVIDER_MAP": settings.provider_map,
+        "TAKEDOWN_ASN_DATABASE": settings.asn_database,
         "TAKEDOWN_KAFKA_SSL_CAFILE": settings.kafka.ssl_cafile,
     }
     for variable, path in named.items():
@@ -178,6 +181,9 @@ def egress_is_possible(settings: Settings) -> Iterator[str]:
             yield "TAKEDOWN_PROBE_BIND_ADDRESS must be an address of this machine"
     if probe.egress_proxy is None:
         return
+    # Only who has a proxy is to wait for what asks one.
+    from services.probing.http.egress import proxy_of  # noqa: PLC0415
+
     try:
         proxy = proxy_of(probe.egress_proxy)
     except ConfigError as error:
@@ -218,6 +224,22 @@ def methodology_is_known(settings: Settings) -> Iterator[str]:
         )
 
 
+def notice_channel_is_readable(settings: Settings) -> Iterator[str]:
+    """Refuse an address, a capacity or a ladder that can't be read."""
+    section = settings.notices
+    if section.address is not None and not is_sender(section.address):
+        yield "TAKEDOWN_NOTICES_ADDRESS must be an address without `+`, as in notices@hotline.example"
+    for text in section.capacities:
+        try:
+            capacity(text)
+        except ConfigError as error:
+            yield f"TAKEDOWN_NOTICES_CAPACITIES: {error}"
+    try:
+        ladder(section.ladder)
+    except ConfigError as error:
+        yield f"TAKEDOWN_NOTICES_LADDER: {error}"
+
+
 RULES: tuple[Rule, ...] = (
     files_exist,
     folders_exist,
@@ -233,4 +255,5 @@ RULES: tuple[Rule, ...] = (
     egress_is_possible,
     canary_is_a_url,
     methodology_is_known,
+    notice_channel_is_readable,
 )

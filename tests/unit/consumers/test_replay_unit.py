@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from consumers.record.admission import Admission
 from consumers.record.ranges import BadRange, parse_offsets, partitions_of
 from consumers.record.source import EVIDENCE, RawRecord
-from consumers.replay import unit as unit_module
+from consumers.replay import compact_record, unit_fold
+from consumers.replay.compact_record import admit
 from consumers.replay.planning import plan_units
-from consumers.replay.unit import Rules, UnitFold, UnitRecords, admit, home_of, slice_of
+from consumers.replay.unit_fold import Rules, UnitFold
+from consumers.replay.unit_records import UnitRecords, home_of, slice_of
 from schemas import codec, topics
 from schemas import events as ev
 from schemas.errors import UnusableEvent
@@ -138,7 +140,7 @@ def test_the_usual_look_takes_the_short_way(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(Admission, "admit", refuse)
     ((case_id, (item,)),) = gathering.cases()
     assert admit(item, case_id, ADMISSION) == seen()
-    assert unit_module._LOOK_HEADER == b"takedown.look.made.v1"
+    assert compact_record.LOOK_TYPE == b"takedown.look.made.v1"
 
 
 def test_the_first_of_an_id_holds() -> None:
@@ -182,7 +184,7 @@ def test_an_event_that_breaks_the_fold_is_left_out(monkeypatch: pytest.MonkeyPat
             raise KeyError("a defect")
         return fold(kept, method)
 
-    monkeypatch.setattr(unit_module, "fold_unique", folded)
+    monkeypatch.setattr(unit_fold, "fold_unique", folded)
     events, refused, _ = taken(record(seen(1)), record(broken, offset=7), record(seen(4)))
     assert [event.id for event in events] == [seen(1).id, seen(4).id]
     assert [(row[2], row[3]) for row in refused] == [(7, "unfoldable")]
@@ -253,6 +255,21 @@ def test_where_the_map_is_silent_only_a_map_is_corrected() -> None:
         for one in (served("map"), served("cymru"), served("import", ""))
     ]
     assert providers == [None, "other", "other"]
+
+
+@pytest.mark.parametrize(("asn", "expected"), [(64500, "first"), (64501, None)])
+def test_an_as_number_is_judged_by_the_corrected_map(asn: int, expected: str | None) -> None:
+    """What another method attributed by its AS number is that of the provider that holds the number in the map."""
+    providers = ProviderMap.parse(MAP.replace('name = "First"', 'name = "First"\nasn = [64500]'))
+    whole = served("mmdb")
+    assert isinstance(whole.data, ev.LookMade)
+    one = msgspec.structs.replace(whole.data.served[0], as_number=asn, prefix="198.51.100.0/24")
+    again = reattributed(
+        msgspec.structs.replace(whole, data=msgspec.structs.replace(whole.data, served=(one,))),
+        providers,
+    )
+    (named,) = again.data.served  # type: ignore[attr-defined]
+    assert (named.provider, named.method, named.as_number) == (expected, "mmdb", asn)
 
 
 def test_whose_the_addresses_left_out_are_is_not_known_under_another_map() -> None:
