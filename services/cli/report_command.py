@@ -18,6 +18,7 @@ from services.ledger.pool import DatabaseConnection
 from services.reports import html, public, sheet
 from services.reports.cohorts import Segment
 from services.reports.figures import Table, Warning
+from services.reports.newest import newest_evidence, with_newest
 from services.reports.reading import definition, folded_cases, stored_cases
 from services.reports.table import Builder, Choice
 from services.reports.text import write
@@ -111,6 +112,9 @@ def command(
             explicit=cutoff is not None or bool(methods),
             corrected=corrected,
         )
+    )
+    table = with_newest(
+        table, run_async(lambda: newest_evidence(connection)), segments[-1].methodology
     )
     if publish:
         table = public.publish(table)

@@ -9,6 +9,7 @@ from msgspec import Struct
 from schemas.methodology import Methodology
 from services.core.case import Case, Spell
 from services.core.removal import lasting_removal, passed, removal_time
+from services.core.spells import LEAVING
 
 CAUSES = ("removed", "moved", "held", "still_there")
 
@@ -84,6 +85,6 @@ def ending_of(case: Case, spell: Spell, methodology: Methodology) -> Ending | No
     left, right = interval
     if right is not None:
         return Ending("removed", left, right)
-    if spell.closed_reason == "moved" and spell.closed_at is not None:
+    if spell.closed_reason in LEAVING and spell.closed_at is not None:
         return Ending("moved", left, passed(spell, methodology, norm, spell.closed_at))
     return Ending(None, left)
