@@ -121,7 +121,7 @@ class Methodology(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
     business: Business | None = None
     return_before_deadline: Literal["reopens", "ignored"] = "reopens"
     exclude: tuple[
-        Literal["gone_before_notice", "retracted", "not_measurable", "moved", "held"], ...
+        Literal["gone_before_notice", "retracted", "not_measurable", "moved", "held", "proxy"], ...
     ] = (
         "gone_before_notice",
         "retracted",

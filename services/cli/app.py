@@ -13,6 +13,10 @@ from services.cli.lazy_group import LazyGroup
 DISTRIBUTION = "takedown-monitor"
 
 COMMANDS = {
+    "init": (
+        "services.cli.init_command",
+        "Write a settings file with comments: operator, contact, legal basis, canary.",
+    ),
     "up": (
         "services.cli.up_command",
         "Start everything: servers that are not configured, and all roles.",
@@ -24,10 +28,26 @@ COMMANDS = {
     ),
     "submit": ("services.cli.submit_command", "Send events, one JSON object a line, to Kafka."),
     "import": ("services.cli.imports", "Import data of other systems as events."),
+    "status": (
+        "services.cli.status_command",
+        "Say in ten lines whether the norm holds, what is due, and whether to trust it.",
+    ),
+    "notices": (
+        "services.cli.notices_command",
+        "Read bounces and answers; show what became of notices.",
+    ),
+    "intake": (
+        "services.cli.intake_command",
+        "Give and take back the tokens of reporters that use the HTTP intake.",
+    ),
     "case": ("services.cli.case_command", "Show cases; a URL only with a purpose."),
     "correct": (
         "services.cli.correct_command",
         "Retract, attribute, hold, lift or erase, with actor and reason.",
+    ),
+    "providers": (
+        "services.cli.providers_command",
+        "Check, look up and change the provider map.",
     ),
     "evidence": (
         "services.cli.evidence_command",
@@ -44,6 +64,10 @@ COMMANDS = {
     "report": (
         "services.cli.report_command",
         "Print the league table: shares removed in time, as bounds.",
+    ),
+    "moves": (
+        "services.cli.moves_command",
+        "Print from which providers and countries cases moved to which.",
     ),
     "replay": (
         "services.cli.replay_command",
@@ -93,7 +117,8 @@ Exit status:
   3    a server cannot be reached, or no `takedown up` is running
   4    some of the input was refused
   5    a check failed (doctor, topics verify, migrate status, reconcile,
-       replay --compare, and verify of evidence, audit and archive)
+       providers check, replay --compare, and verify of evidence, audit
+       and archive)
   130  interrupted
 """
 

@@ -10,8 +10,8 @@ COMMANDS = {
         "Read URLs from standard input, one a line, and print the case id of each.",
     ),
     "list": (
-        "services.cli.case_views:list_",
-        "List cases, nearest deadline first; standard error has the number of cases left out.",
+        "services.cli.case_list:list_",
+        "List cases: running clocks by their deadline, then what ran out unseen, then history, the newest first.",
     ),
     "reveal": (
         "services.cli.case_views:reveal",
@@ -19,7 +19,7 @@ COMMANDS = {
     ),
     "show": (
         "services.cli.case_views:show",
-        "Show the spells, notices, transitions, corrections and newest looks of a case, never its URL.",
+        "Show the spells, notices, transitions, corrections, claims and newest looks of a case, never its URL.",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""`takedown case list`, `show` and `reveal`: look at the cases of the ledger."""
+"""`takedown case show` and `reveal`: look at the cases of the ledger."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -9,9 +9,9 @@ import click
 from schemas.errors import TakedownError
 from schemas.ids import is_case_id
 from schemas.sealing import Keyring
-from schemas.sqlfiles import statements
 from schemas.urls import CanonicalUrl
 from services.cli.acts import acting
+from services.cli.case_list import fetch, reader
 from services.cli.support import (
     client_settings,
     json_option,
@@ -19,22 +19,11 @@ from services.cli.support import (
     print_rows,
     run_async,
 )
-from services.core.machines import Clock, Presence
 from services.ledger import audit
 from services.ledger.pool import DatabaseConnection, session_of
 from services.runtime.database_login import database_connection
 from services.runtime.keyfile import load_keyring
 
-_LIST = (
-    "case_id",
-    "category",
-    "provider",
-    "presence",
-    "clock",
-    "deadline",
-    "known_online_at",
-    "removed_upper",
-)
 _PARTS = {
     "spells": (
         "spell",
@@ -50,7 +39,16 @@ _PARTS = {
         "looks",
         "closed_reason",
     ),
-    "notices": ("notice_id", "provider", "channel", "sent_at", "delivered_at", "failure"),
+    "notices": (
+        "notice_id",
+        "provider",
+        "channel",
+        "sent_at",
+        "delivered_at",
+        "delayed_at",
+        "failure",
+        "fault",
+    ),
     "transitions": ("seq", "at", "spell", "machine", "before", "after", "detail"),
     "corrections": (
         "event_time",
@@ -62,6 +60,7 @@ _PARTS = {
         "effective_from",
         "expires_at",
     ),
+    "claims": ("event_time", "claimant", "status", "seen_online_at", "gone_earliest", "gone_at"),
     "looks": ("finished_at", "vantage", "verdict", "layer", "reason", "method"),
 }
 
@@ -85,51 +84,13 @@ class CaseId(click.ParamType[str]):
         return text
 
 
-@click.command("list")
-@click.option("--provider", help="Only cases whose open or last spell is at this provider.")
-@click.option(
-    "--clock",
-    type=click.Choice([c.value for c in Clock], case_sensitive=False),
-    help="Only cases whose clock has this state.",
-)
-@click.option(
-    "--presence",
-    type=click.Choice([p.value for p in Presence], case_sensitive=False),
-    help="Only cases whose presence has this state.",
-)
-@click.option("--category", help="Only cases of this category.")
-@click.option(
-    "--limit",
-    type=click.IntRange(0),
-    default=50,
-    show_default=True,
-    help="Maximum number of cases; 0: all.",
-)
-@json_option
-def list_(as_json: bool, limit: int, **filters: str | None) -> None:
-    """List cases, nearest deadline first; standard error has the number of cases left out."""
-    connection = _reader()
-    arguments = [filters[name] for name in ("provider", "clock", "presence", "category")]
-    rows = run_async(lambda: fetch(connection, "list_cases", *arguments, limit or None))
-    columns = list(rows[0]) if as_json and rows else list(_LIST)
-    print_rows(rows, columns, as_json=as_json)
-    if limit and len(rows) == limit:
-        (total,) = run_async(lambda: fetch(connection, "count_cases", *arguments))
-        if hidden := total["cases"] - limit:
-            more = "is 1 more case" if hidden == 1 else f"are {hidden:,} more cases"
-            click.echo(
-                f"there {more}; --limit 0 lists all, --provider, --clock, --presence and --category fewer",
-                err=True,
-            )
-
-
 @click.command()
 @click.argument("case_id", type=CaseId())
 @click.option("--looks", type=click.IntRange(0), default=20, show_default=True, help="How many.")
 @json_option
 def show(case_id: str, looks: int, as_json: bool) -> None:
-    """Show the spells, notices, transitions, corrections and newest looks of a case, never its URL."""
-    connection = _reader()
+    """Show the spells, notices, transitions, corrections, claims and newest looks of a case, never its URL."""
+    connection = reader()
     head, parts = run_async(lambda: _whole(connection, case_id, looks))
     if as_json:
         print_json({**head, **{name: [dict(r) for r in rows] for name, rows in parts.items()}})
@@ -146,7 +107,7 @@ async def _whole(
     heads = await fetch(connection, "case_head", case_id)
     if not heads:
         raise NoCase(f"the ledger has no case {case_id}; `takedown case list` lists its cases")
-    names = ("spells", "notices", "transitions", "corrections")
+    names = ("spells", "notices", "transitions", "corrections", "claims")
     parts = await asyncio.gather(
         *(fetch(connection, f"case_{name}", case_id) for name in names),
         fetch(connection, "case_looks", case_id, looks),
@@ -189,18 +150,3 @@ def defanged(url: CanonicalUrl) -> str:
     """Write a URL so that no program opens it by accident; `takedown submit` reads this form."""
     scheme, rest = url.href[: len(url.scheme)], url.href[len(url.scheme) :]
     return scheme.replace("http", "hxxp") + rest.replace(url.host, url.host.replace(".", "[.]"), 1)
-
-
-async def fetch(
-    connection: DatabaseConnection, name: str, *arguments: object
-) -> list[Mapping[str, Any]]:
-    """Run one of the named statements on a connection of its own."""
-    async with session_of(connection) as session:
-        return [
-            dict(row)
-            for row in await session.fetch(statements("services.cli", "case.sql")[name], *arguments)
-        ]
-
-
-def _reader() -> DatabaseConnection:
-    return database_connection(client_settings(database=True), "takedown_reader")

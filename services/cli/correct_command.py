@@ -14,6 +14,7 @@ import msgspec
 from schemas.codec import stated
 from schemas.errors import ConfigError, TakedownError
 from schemas.events import (
+    AddressAttributed,
     CaseAttributed,
     CaseErased,
     Event,
@@ -23,7 +24,8 @@ from schemas.events import (
     ReportRetracted,
 )
 from services.cli.acts import acting
-from services.cli.case_views import CaseId, NoCase, fetch
+from services.cli.case_list import fetch
+from services.cli.case_views import CaseId, NoCase
 from services.cli.instant_options import Instant
 from services.cli.submit_command import send
 from services.cli.support import client_settings, json_option, now, print_json, run_async
@@ -64,7 +66,7 @@ def command() -> None:
 @json_option
 def retract(case_id: str, actor: str, reason: str, wait_seconds: float, as_json: bool) -> None:
     """Retract a report that was wrong. The case leaves all counts and is not looked at any more."""
-    _correct(case_id, ReportRetracted(actor=actor, reason=reason), wait_seconds, as_json)
+    correct(case_id, ReportRetracted(actor=actor, reason=reason), wait_seconds, as_json)
 
 
 @command.command()
@@ -92,7 +94,7 @@ def attribute(
     """Assign a case to a provider."""
     fields = {"provider": provider, "method": method, "actor": actor, "reason": reason}
     data = attributed(fields, effective_from)
-    _correct(case_id, data, wait_seconds, as_json)
+    correct(case_id, data, wait_seconds, as_json)
 
 
 def attributed(fields: dict[str, Any], effective_from: datetime | None) -> CaseAttributed:
@@ -105,6 +107,36 @@ def attributed(fields: dict[str, Any], effective_from: datetime | None) -> CaseA
         raise ConfigError(
             f"{error}; a provider and a method are slugs such as `giant-hosting`"
         ) from None
+
+
+@command.command("edge-reply")
+@_case
+@click.option("--proxy", required=True, help="Provider that passes on, and that replied.")
+@click.option("--provider", required=True, help="Provider that the reply names as the host.")
+@click.option("--address", help="Address of the host that the reply gives.")
+@_acting
+@_wait
+@json_option
+def edge_reply(
+    case_id: str,
+    proxy: str,
+    provider: str,
+    address: str | None,
+    actor: str,
+    reason: str,
+    wait_seconds: float,
+    as_json: bool,
+) -> None:
+    """Record that a proxy's operator named the host behind it: from now on that host is answerable.
+
+    The proxy's spell ends as passed on. What the proxy serves counts as online at the host.
+    """
+    fields = {"provider": provider, "via": proxy, "method": "edge_reply", "address": address}
+    try:
+        data = msgspec.convert(fields | {"actor": actor, "reason": reason}, AddressAttributed)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{error}; a provider is a slug such as `giant-hosting`") from None
+    correct(case_id, data, wait_seconds, as_json)
 
 
 @command.command()
@@ -120,7 +152,7 @@ def hold(
     if until <= now():
         raise click.BadParameter("a hold must end in the future", param_hint="--until")
     data = HoldPlaced(actor=actor, reason=reason, expires_at=until)
-    _correct(case_id, data, wait_seconds, as_json)
+    correct(case_id, data, wait_seconds, as_json)
 
 
 @command.command()
@@ -130,7 +162,7 @@ def hold(
 @json_option
 def lift(case_id: str, actor: str, reason: str, wait_seconds: float, as_json: bool) -> None:
     """Lift a hold; the deadline moves by the duration of the hold."""
-    _correct(case_id, HoldLifted(actor=actor, reason=reason), wait_seconds, as_json)
+    correct(case_id, HoldLifted(actor=actor, reason=reason), wait_seconds, as_json)
 
 
 @command.command()
@@ -148,10 +180,11 @@ def erase(
     """
     if not yes:
         click.confirm(f"destroy the sealed URL of case {case_id} for good?", abort=True, err=True)
-    _correct(case_id, CaseErased(actor=actor, reason=reason), wait_seconds, as_json)
+    correct(case_id, CaseErased(actor=actor, reason=reason), wait_seconds, as_json)
 
 
-def _correct(case_id: str, data: Payload, wait_seconds: float, as_json: bool) -> None:
+def correct(case_id: str, data: Payload, wait_seconds: float, as_json: bool) -> None:
+    """Send a statement about one case that the ledger knows, and say what was sent."""
     settings = client_settings(kafka=True, database=True)
     event = stated(case_id, data, now(), SOURCE)
     run_async(lambda: _perform(settings, event, wait_seconds or None))

@@ -23,6 +23,7 @@ from services.attribution.providermap import ProviderMap
 from services.cli.gauge import Gauge, gauge
 from services.cli.instant_options import Instant
 from services.cli.replay_compare import compare_and_show
+from services.cli.replay_exchange import back, promote
 from services.cli.replay_shadows import COMMANDS, in_session, require_replay
 from services.cli.support import (
     client_settings,
@@ -179,7 +180,7 @@ def _map_text(path: Path | None) -> str | None:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         raise ConfigError(f"{path} cannot be read; give a provider map (TOML)") from None
-    ProviderMap.parse(text, where=str(path))
+    ProviderMap.parse(text, where=str(path)).require_readable(str(path))
     return text
 
 
@@ -217,5 +218,5 @@ async def _refused(database: DatabaseConnection, result: ReplayResult) -> list[d
     return [dict(row) for row in rows]
 
 
-for subcommand in COMMANDS:
+for subcommand in (*COMMANDS, promote, back):
     command.add_command(subcommand)

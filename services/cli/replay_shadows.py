@@ -1,36 +1,25 @@
-"""`takedown replay list`, `refused`, `drop`, `promote` and `back`: what is done with a replay once it is there."""
+"""`takedown replay list`, `refused` and `drop`: what is done with a replay once it is there."""
 
 import asyncio
-import getpass
 from typing import Any
 
 import asyncpg
 import click
 
-from services.cli.replay_compare import methods_here
 from services.cli.support import (
     client_settings,
     json_option,
-    now,
-    print_json,
     print_rows,
     run_async,
 )
 from services.ledger.pool import connect
 from services.ledger.shadow import schema
-from services.ledger.shadow.promotion import Promoted, Promotion
 from services.ledger.shadow.schema import NoReplay
 from services.runtime.connections import database_connection
 from services.runtime.settings import Settings
 
 _REFUSED = ("topic", "partition", "record_offset", "reason", "message")
 _LIST = ("name", "schema", "state", "methodology", "source", "digest", "created_at")
-_actor = click.option("--actor", help="Actor for the audit log. Default: the current user.")
-_follow = click.option(
-    "--follow-to-live",
-    is_flag=True,
-    help="First fold the events that the live ledger has received since, under its lock.",
-)
 
 
 @click.command("list")
@@ -87,61 +76,6 @@ def drop(name: str, before: bool) -> None:
     click.echo(f"dropped {shadow}")
 
 
-@click.command()
-@click.argument("name")
-@_follow
-@_actor
-@json_option
-def promote(name: str, follow_to_live: bool, actor: str | None, as_json: bool) -> None:
-    """Promote a replay to the live ledger, in one transaction; the previous ledger is kept as before_NAME.
-
-    Refused if the live ledger has received events since the replay, unless --follow-to-live is given. A running
-    ledger restarts; under another methodology it stops: set TAKEDOWN_METHODOLOGY before starting it again.
-    """
-    done = _exchange(
-        lambda p: p.promote(name, follow=follow_to_live, actor=actor or getpass.getuser())
-    )
-    _print_promoted(done, as_json)
-
-
-@click.command()
-@click.argument("name")
-@_follow
-@_actor
-@json_option
-def back(name: str, follow_to_live: bool, actor: str | None, as_json: bool) -> None:
-    """Undo a promotion: restore the ledger that NAME replaced; NAME becomes a replay again."""
-    done = _exchange(
-        lambda p: p.back(name, follow=follow_to_live, actor=actor or getpass.getuser())
-    )
-    _print_promoted(done, as_json)
-
-
-def _exchange(act: Any) -> Promoted:
-    settings = client_settings(database=True)
-
-    async def work(session: asyncpg.Connection) -> Promoted:
-        of_replays = [entry.identity.methodology for entry in await schema.entries(session)]
-        done: Promoted = await act(
-            Promotion(session, [*methods_here(settings), *of_replays], now())
-        )
-        return done
-
-    promoted: Promoted = run_async(lambda: in_session(work, settings))
-    return promoted
-
-
-def _print_promoted(done: Promoted, as_json: bool) -> None:
-    if as_json:
-        print_json(done)
-        return
-    click.echo(f"{done.name} and the live ledger were exchanged")
-    click.echo(f"the previous ledger is in {done.before}")
-    click.echo(
-        f"{done.followed:,} cases were brought up to date, {done.announcements:,} records publish the changes"
-    )
-
-
 async def require_replay(name: str, session: asyncpg.Connection) -> None:
     """Refuse a missing replay before hours of folding, not after them."""
     if await schema.find(session, name) is None:
@@ -159,4 +93,4 @@ async def in_session(work: Any, settings: Settings | None = None) -> Any:
             await session.close()
 
 
-COMMANDS = (list_, refused, drop, promote, back)
+COMMANDS = (list_, refused, drop)

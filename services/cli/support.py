@@ -108,6 +108,9 @@ def print_rows(rows: Iterable[Row], columns: Sequence[str], *, as_json: bool) ->
     if as_json:
         print_json(chosen)
         return
+    if not chosen:
+        click.echo("none")
+        return
     texts = [[cell(row[c]) for c in columns] for row in chosen]
     for line in layout(columns, texts, terminal_width()):
         click.echo(line)

@@ -13,6 +13,7 @@ from msgspec import Struct
 from schemas.methodology import Methodology
 from services.core.case import Case, Spell
 from services.core.machines import Clock
+from services.core.spells import LEAVING
 
 
 class Count(Struct, kw_only=True):
@@ -71,9 +72,12 @@ def exclusion(case: Case, spell: Spell) -> str | None:
         return "not_measurable"
     if spell.gone_before_notice:
         return "gone_before_notice"
-    if spell.closed_reason == "moved" and spell.clock is Clock.STOPPED and spell.clock_started_at:
+    left = spell.closed_reason in LEAVING
+    if left and spell.clock is Clock.STOPPED and spell.clock_started_at:
         return "moved"
-    return "held" if spell.held else None
+    if spell.held:
+        return "held"
+    return "proxy" if spell.edge else None
 
 
 def standing(case: Case, spell: Spell, methodology: Methodology, cutoff: datetime) -> str:

@@ -12,6 +12,7 @@ from schemas.methodology import Methodology
 from services.core.case import Spell
 from services.core.intervals import Interval
 from services.core.removal import lasting_removal, passed
+from services.core.spells import LEAVING
 
 CAUSES = ("removed", "moved", "held", "still_there")
 
@@ -86,6 +87,6 @@ def ending_of(
     left, right = interval
     if right is not None:
         return Ending("removed", left, right)
-    if spell.closed_reason == "moved" and spell.closed_at is not None:
+    if spell.closed_reason in LEAVING and spell.closed_at is not None:
         return Ending("moved", left, passed(spell, methodology, norm, spell.closed_at))
     return Ending(None, left)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from schemas.events import Event, Fingerprint, LookMade
+from services.core.attributions import completed
 from services.core.baselines import take_baseline, take_reencoded
 from services.core.blocks import clear_block, record_block
 from services.core.case import Removal, Run, Spell
@@ -15,6 +16,7 @@ from services.core.moves import (
     end_elsewhere,
     is_move,
     lengthen_elsewhere,
+    passes_on,
     place_of,
 )
 from services.core.reasons import BLOCKS, NETWORK_FAULTS, REASONS, SILENT
@@ -23,6 +25,8 @@ from services.core.runs import (
     date_removal,
     further_looks,
     is_confirmed,
+    is_contested,
+    is_doubted,
     lengthen,
     pending_runs,
     record_alternation,
@@ -40,6 +44,8 @@ def take_look(run: Pass, event: Event) -> None:
     """Take one look into the current spell."""
     look = event.data
     assert isinstance(look, LookMade)
+    if run.case.address_facts:
+        look = completed(look, run.case)
     spell = run.case.spell
     spell.looks += 1
     if _counts_as_undetermined(run, look):
@@ -47,6 +53,9 @@ def take_look(run: Pass, event: Event) -> None:
         if look.reason in BLOCKS:
             record_block(spell, look, run.methodology)
         take_reencoded(spell, look, run.methodology)
+        if spell.run is not None and is_doubted(spell.run, look):
+            spell.run.doubted = True
+            record_dispute(spell, look.vantage)
         if spell.dark is not None and _answered(run, look):
             spell.dark = None
     elif spell.procedure is not Procedure.CLOSED:
@@ -110,7 +119,7 @@ def _is_here(run: Pass, spell: Spell, look: LookMade) -> bool:
     if corrected or not charged or provider is None or provider in providers:
         run.attribute(providers, look.started_at)
         return True
-    place = place_of(look, providers, provider)
+    place = place_of(look, providers, provider, edge=spell.edge)
     if place == "here":
         return bool(providers) or spell.elsewhere is None
     if providers and spell.presence is Presence.REMOVED:
@@ -145,6 +154,7 @@ def _is_moved(run: Pass, spell: Spell, look: LookMade, provider: str) -> bool:
 
 def _see_here(run: Pass, look: LookMade) -> None:
     spell = run.case.spell
+    spell.edge = passes_on(look, spell.provider)
     if spell.elsewhere is not None:
         end_elsewhere(spell, look, run.methodology)
     if spell.run or spell.contested or spell.presence is Presence.REMOVED:
@@ -225,10 +235,11 @@ def _take_gone_look(run: Pass, look: LookMade) -> None:
     spell.dark = spell.elsewhere = None
     rule, span = run.methodology.confirmation, run.methodology.confirmation_span
     further = 0
-    if spell.run is None:
+    if spell.run is None or spell.run.doubted:
         further = further_looks(spell.alternations, look.finished_at, run.methodology)
     spell.run = lengthen(spell.run, look, rule.vantages, further)
-    if is_confirmed(spell.run, rule.looks, span, rule.vantages):
+    contested = is_contested(spell, spell.run)
+    if is_confirmed(spell.run, rule.looks, span, rule.vantages, contested=contested):
         _remove(run, spell, spell.run, span)
 
 

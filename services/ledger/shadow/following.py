@@ -45,15 +45,16 @@ class Following:
                 f"replay {entry.name} has read further than the live ledger, which is still catching up; "
                 "wait for it, or replay with --with-events"
             )
-        if behind and not follow:
-            raise BehindLive(
-                f"the live ledger has gone on in {len(behind)} partitions since the replay; catch up with "
-                "`takedown replay promote --follow-to-live`"
-            )
         if behind and entry.state == "before" and entry.identity.with_events:
             raise BadReplay(
                 "live has gone on since, with a log of its own that the replaced ledger does not read; "
                 "replay the former methodology from Kafka instead"
+            )
+        if behind and not follow:
+            act = "back" if entry.state == "before" else "promote"
+            raise BehindLive(
+                f"the live ledger has gone on in {len(behind)} partitions since; catch up with "
+                f"`takedown replay {act} {entry.name} --follow-to-live`"
             )
         return await self.follow(entry, offsets) if behind else 0
 

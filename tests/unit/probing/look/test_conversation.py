@@ -3,9 +3,10 @@
 import pytest
 
 from schemas.events import Fingerprint
-from services.probing.limits.gate import DEADLINE
+from services.probing.limits.gate import DEADLINE, Deferred
 from tests.unit.probing.look.script import (
     Host,
+    Played,
     Reply,
     Request,
     Script,
@@ -44,7 +45,7 @@ def test_what_is_gone_is_asked_for_by_get_alone() -> None:
     first = script.look(URL, after=60.0, baseline=seen)
     later = [script.look(URL, after=60.0, baseline=seen) for _ in range(2)]
     assert (first.methods(URL), [look.methods(URL) for look in later]) == (
-        ["HEAD", "GET", "GET"],
+        ["HEAD", "GET", "HEAD"],
         [["GET"], ["GET"]],
     )
     script.host = picture_alone
@@ -248,11 +249,93 @@ def test_a_404_for_our_agent_alone_is_no_removal(known: bool, confirming: bool) 
     assert (answer.neutral_agent, answer.method) == (True, "GET")
 
 
+def agents_of(look: Played) -> list[tuple[str, bool]]:
+    """Give the methods by which the URL was asked for, each with whether the neutral agent asked."""
+    return [(r.method, r.neutral) for r in look.requests if r.url.href == URL]
+
+
+@pytest.mark.parametrize("confirming", [True, False])
+def test_the_neutral_agent_asks_by_head_where_head_has_served(confirming: bool) -> None:
+    """Our GET says that it is gone; HEAD, which was worth something, tells whether others are told so."""
+    script = Script(picture_alone)
+    seen = script.look(URL).fingerprint
+    script.host = missing
+    look = script.look(URL, after=60.0, baseline=seen, confirming=confirming)
+    ours = [("GET", False)] if confirming else [("HEAD", False), ("GET", False)]
+    assert (look.said, agents_of(look)) == (("removed", "not_found"), [*ours, ("HEAD", True)])
+    assert "agent_agrees" in look.rules
+
+
+@pytest.mark.parametrize(
+    "head",
+    [picture, lambda r: reply(r, 403), lambda r: reply(r, 405), lambda r: fault(r, "disconnected")],
+    ids=["served", "403", "405", "closed"],
+)
+def test_whatever_else_head_says_to_the_neutral_agent_is_asked_for_by_get(head: Host) -> None:
+    """Only a plain 404 or 410 to HEAD spares the neutral agent its GET."""
+    script = Script(picture_alone)
+    seen = script.look(URL).fingerprint
+    script.host = lambda r: (
+        missing(r)
+        if not r.neutral or r.url.href != URL
+        else head(r)
+        if r.method == "HEAD"
+        else picture(r)
+    )
+    look = script.look(URL, after=60.0, baseline=seen)
+    assert look.said == ("online", "served")
+    assert agents_of(look)[:4] == [("HEAD", False), ("GET", False), ("HEAD", True), ("GET", True)]
+
+
 def test_siblings_are_asked_as_the_same_agent() -> None:
     """What the neutral agent is served is compared with what it is served elsewhere."""
     look = Script(unwelcome).look(URL)
     assert look.methods(URL) == ["HEAD", "GET", "GET"]
     assert {r.neutral for r in look.requests if r.url.href != URL} == {True}
+
+
+def without_neutral(host: Host) -> Host:
+    """Let politeness forbid what the neutral agent would ask."""
+
+    def polite(request: Request) -> Reply:
+        if request.neutral:
+            raise Deferred(60.0)
+        return host(request)
+
+    return polite
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("confirming", [True, False])
+@pytest.mark.parametrize("status", [404, 410])
+def test_what_the_neutral_agent_was_not_asked_is_not_gone(
+    known: bool, confirming: bool, status: int
+) -> None:
+    """Where politeness defers the neutral agent, a 404 may be for our agent alone, whoever saw it before."""
+    script = Script(without_neutral(lambda r: reply(r, status)))
+    look = script.look(URL, known_online=known, confirming=confirming)
+    assert look.said == ("undetermined", "agent_unasked")
+
+
+def test_a_soft_404_that_the_neutral_agent_was_not_asked_is_not_gone() -> None:
+    """The naive mending looks at the status alone: a page that says so may be for our agent alone as well."""
+    script = Script(serving(picture, picture, absent=page))
+    baseline = script.look(URL).fingerprint
+    script.host = without_neutral(page)
+    look = script.look(URL, known_online=True, baseline=baseline, after=3_600.0)
+    assert look.said == ("undetermined", "agent_unasked")
+    script.host = page
+    again = script.look(URL, known_online=True, baseline=baseline, after=60.0)
+    assert again.said == ("removed", "soft_404_control")
+
+
+def test_what_the_neutral_agent_said_holds_while_it_is_deferred() -> None:
+    """It was told that it is gone since it was seen: a confirming look that can't ask it again is believed."""
+    script = Script(missing)
+    assert script.look(URL, known_online=True).said == ("removed", "not_found")
+    script.host = without_neutral(missing)
+    look = script.look(URL, known_online=True, confirming=True, after=300.0)
+    assert look.said == ("removed", "not_found")
 
 
 def test_a_removal_is_asked_of_the_neutral_agent_once() -> None:
