@@ -15,8 +15,8 @@ from services.reports.counting import CaseCounts, Choice
 from services.reports.reading import CaseRange, Selection, read_cases, statement
 
 # What a process costs before it counts anything is about 0.4 s: so many cases, or events to be folded, take longer.
-_CASES_WORTH_A_PROCESS = 30_000
-_EVENTS_WORTH_A_PROCESS = 60_000
+_CASES_WORTH_A_PROCESS = 50_000
+_EVENTS_WORTH_A_PROCESS = 120_000
 _RANGES_PER_PROCESS = 8
 _DIGITS = 4
 
@@ -52,11 +52,15 @@ def ranges_of(processes: int) -> list[CaseRange]:
 
 
 async def _processes(session: asyncpg.Connection, selection: Selection, most: int) -> int:
+    """Tell how many processes the work is worth; how large the tables are is known about."""
     row = await session.fetchrow(statement("report_size"))
-    worth = int(row["cases"]) // _CASES_WORTH_A_PROCESS
-    if selection.source != "stored":
-        worth = max(worth, int(row["events"]) // _EVENTS_WORTH_A_PROCESS)
-    return max(1, min(most, 1 + worth))
+    cases, events = max(row["cases"], 0.0), max(row["events"], 0.0)
+    folded = {"stored": 0.0, "evidence": 1.0}.get(selection.source)
+    if folded is None:
+        later = await session.fetchval(statement("report_later"), selection.cutoff)
+        folded = min(later / cases, 1.0) if cases else 0.0
+    work = cases / _CASES_WORTH_A_PROCESS + folded * events / _EVENTS_WORTH_A_PROCESS
+    return max(1, min(most, 1 + int(work)))
 
 
 async def _count_shared(

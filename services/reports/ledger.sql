@@ -47,6 +47,10 @@ SELECT
     (SELECT reltuples FROM pg_class WHERE oid = to_regclass('cases')) AS cases,
     (SELECT reltuples FROM pg_class WHERE oid = to_regclass('events')) AS events;
 
+-- name: report_later
+-- About how many cases have events on both sides of an instant.
+SELECT count(*) FROM cases WHERE last_event_time > $1 AND reported_at <= $1;
+
 -- name: export_snapshot
 -- Let other processes read what this transaction reads.
 SELECT pg_export_snapshot();
