@@ -16,7 +16,7 @@ class UnknownQuery(TakedownError):
 
 
 class Statements(Mapping[str, str]):
-    """The statements of one file by name; an unknown name raises `UnknownQuery`."""
+    """Statements by name, of one file or of several; an unknown name raises `UnknownQuery`."""
 
     def __init__(self, file: str, text: str) -> None:
         self._file = file
@@ -51,6 +51,8 @@ def parse(text: str) -> dict[str, str]:
 
 
 @cache
-def statements(package: str, file: str = "queries.sql") -> Statements:
-    """Read the statements of a file that stands in a package."""
-    return Statements(file, (resources.files(package) / file).read_text("utf-8"))
+def statements(package: str, *files: str) -> Statements:
+    """Read the statements of files that stand in a package, `queries.sql` where none is named."""
+    names = files or ("queries.sql",)
+    text = "\n".join((resources.files(package) / name).read_text("utf-8") for name in names)
+    return Statements(", ".join(names), text)

@@ -13,16 +13,26 @@ _KEY = re.compile(
 _PART = re.compile(r"[^.\[\]]+|\[\d+\]")
 
 
+class TomlLines:
+    """The lines (from 1) of a text that is read once and asked for many."""
+
+    def __init__(self, text: str) -> None:
+        self._numbers = _lines(text)
+
+    def of(self, path: str) -> int | None:
+        """Give the line of a path such as `cadence.steps[2].every`, or of the nearest parent that has one."""
+        parts = _PART.findall(path)
+        while parts:
+            number = self._numbers.get(_join(parts))
+            if number is not None:
+                return number
+            parts.pop()
+        return None
+
+
 def line_of(text: str, path: str) -> int | None:
-    """Give the line (from 1) of a path such as `cadence.steps[2].every`, or of the nearest parent that has one."""
-    numbers = _lines(text)
-    parts = _PART.findall(path)
-    while parts:
-        number = numbers.get(_join(parts))
-        if number is not None:
-            return number
-        parts.pop()
-    return None
+    """Give the line (from 1) of one path, as `TomlLines.of` does."""
+    return TomlLines(text).of(path)
 
 
 def _join(parts: list[str]) -> str:
@@ -41,7 +51,7 @@ def _lines(text: str) -> dict[str, int]:
                 numbers.setdefault(f"{array}[{element}]", number)
                 element += 1
         elif header := _HEADER.match(line):
-            prefix = _bare(header[2])
+            prefix = _within(_bare(header[2]), counts)
             if header[1] == "[[":
                 counts[prefix] = counts.get(prefix, -1) + 1
                 prefix = f"{prefix}[{counts[prefix]}]"
@@ -53,6 +63,15 @@ def _lines(text: str) -> dict[str, int]:
             if key[2].split("#")[0].strip() == "[":
                 array, element = path, 0
     return numbers
+
+
+def _within(name: str, counts: dict[str, int]) -> str:
+    """Name the last entry of each list of tables that a header stands in: `a.b` after `[[a]]` is `a[0].b`."""
+    parts: list[str] = []
+    for part in name.split(".")[:-1]:
+        path = ".".join([*parts, part])
+        parts.append(f"{part}[{counts[path]}]" if path in counts else part)
+    return ".".join([*parts, name.rpartition(".")[2]])
 
 
 def _bare(name: str) -> str:

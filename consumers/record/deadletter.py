@@ -147,25 +147,30 @@ async def find_dead_letter(kafka: KafkaConnection, letter_id: str) -> DeadLetter
     raise NoSuchDeadLetter(f"there is no dead letter {letter_id}; see `takedown dead-letters list`")
 
 
+Place = tuple[str, int, int]
+"""Topic, partition and offset of a record."""
+
+
 async def retry_dead_letters(
     kafka: KafkaConnection, letters: Iterable[DeadLetter], clock: Callable[[], datetime]
-) -> int:
-    """Send the original bytes back to their topic; return how many.
+) -> list[Place]:
+    """Send the original bytes back to their topic; return where they stand now.
 
     A mark beside the dead letter says that it was sent back; what fails again is a new dead letter.
     """
     again = [letter for letter in letters if not letter.retried]
-    producer = AIOKafkaProducer(**kafka.producer_options())
+    producer, places = AIOKafkaProducer(**kafka.producer_options()), list[Place]()
     try:
         await producer.start()
         for letter in again:
-            await producer.send_and_wait(
+            sent = await producer.send_and_wait(
                 letter.source_topic,
                 value=letter.value,
                 key=letter.key,
                 partition=letter.source_partition,
                 headers=list(letter.headers),
             )
+            places.append((sent.topic, sent.partition, sent.offset))
             await producer.send_and_wait(
                 letter.topic,
                 value=b"",
@@ -175,7 +180,18 @@ async def retry_dead_letters(
             )
     finally:
         await producer.stop()
-    return len(again)
+    return places
+
+
+async def refused_again(kafka: KafkaConnection, places: Iterable[Place]) -> list[DeadLetter]:
+    """Give the dead letters that came of these records."""
+    sent = set(places)
+    letters = await read_dead_letters(kafka, retried=True)
+    return [
+        letter
+        for letter in letters
+        if (letter.source_topic, letter.source_partition, letter.source_offset) in sent
+    ]
 
 
 def _mark_of(letter: DeadLetter, at: datetime) -> list[tuple[str, bytes]]:

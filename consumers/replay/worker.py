@@ -17,7 +17,8 @@ from consumers.record.admission import RecordAdmission
 from consumers.record.chain import Chain, PlacedAdmission, open_chain
 from consumers.record.places import Ranges
 from consumers.record.source import EVIDENCE, Source
-from consumers.replay.unit import Rules, UnitFold, UnitRecords
+from consumers.replay.unit_fold import Rules, UnitFold
+from consumers.replay.unit_records import UnitRecords
 from schemas.errors import TakedownError
 from schemas.sealing import Keyring
 from services.attribution.providermap import ProviderMap

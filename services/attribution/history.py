@@ -3,10 +3,13 @@
 from msgspec import structs
 
 from schemas.events import Event, LookMade, Served
+from services.attribution.attribution_fact import Attribution
 from services.attribution.providermap import ProviderMap
 
 # What a map said; other methods (an import, a DNS source) stand where the corrected map is silent.
 _OF_A_MAP = "map"
+# The map names nobody without saying that nobody may be named.
+_SILENT = ("silent", "unlisted_as")
 
 
 def reattributed(event: Event, providers: ProviderMap) -> Event:
@@ -27,8 +30,12 @@ def _again(served: Served, look: LookMade, providers: ProviderMap) -> Served:
     if not served.address:
         return served
     # As of the start of the look, as the prober itself asks.
-    attribution = providers.provider_at(served.address, look.started_at)
-    if attribution is not None:
+    return attributed_by(served, providers.provider_at(served.address, look.started_at))
+
+
+def attributed_by(served: Served, attribution: Attribution | None) -> Served:
+    """Give what was served, attributed by the word of a map; where that is silent, only a map's word falls."""
+    if attribution is not None and attribution.unknown not in _SILENT:
         return structs.replace(
             served, provider=attribution.provider, role=attribution.role, method=_OF_A_MAP
         )

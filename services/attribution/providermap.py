@@ -1,110 +1,79 @@
 """The operator's provider map: who answers for an address, as of an instant.
 
-    [[provider]]
-    id = "giant"                      # slug; the label of every figure
-    name = "Giant Hosting B.V."
-    country = "NL"
-    role = "hosting"                  # or "proxy": passes on, does not hold
-    aliases = ["Giant"]
-    asn = [64500]
-    parent = "wholesaler"             # the provider that it rents from
-    [[provider.prefix]]
-    cidr = "192.0.2.0/24"
-    valid_from = 2020-01-01T00:00:00Z # from this instant on; left out: since ever
-    valid_to = 2021-01-01T00:00:00Z   # up to, not with; left out: until today
-
-The longest prefix that is valid at the instant wins, so that a reseller's /28 stands inside its parent's /20.
-Facts are never edited in place: a prefix that changes hands ends with one row and begins with another.
+The longest prefix that holds at the instant wins, so that a reseller's /28 stands inside its parent's /20; of rows of
+one prefix the one that began last. Facts are never edited in place: what changes gets a later row. An entry that can't
+be used makes nobody known for what it speaks of; the rest of the map holds. docs/attribution.md has the form.
 """
 
 import hashlib
-import ipaddress
-import re
-import tomllib
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
-from functools import lru_cache
+from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, NamedTuple
-
-import msgspec
-from msgspec import Meta, Struct
 
 from schemas.errors import ConfigError
-from schemas.events import Role, Slug
+from services.attribution.accounts import holds_account
+from services.attribution.attribution_fact import Attribution
+from services.attribution.map_check import (
+    compare,
+    network_faults,
+    outside_faults,
+    parent_faults,
+)
+from services.attribution.map_content import (
+    Holder,
+    MapContent,
+    add_prefix,
+    add_resellers,
+)
+from services.attribution.map_entries import Prefix, Provider, role_of
+from services.attribution.map_faults import Fault, by_line
+from services.attribution.map_file import read_toml
+from services.attribution.map_table import is_table, read_table
+from services.attribution.network_owners import NetworkOwners
+from services.attribution.prefix_table import EVER, PrefixRow, PrefixTable
 
-_EVER = datetime.min.replace(tzinfo=UTC)
-_NEVER = datetime.max.replace(tzinfo=UTC)
-_SLUG = re.compile(r"[a-z0-9][a-z0-9_.:/-]{0,119}")
-Instant = Annotated[datetime, Meta(tz=True)]
-Asn = Annotated[int, Meta(ge=1, le=4_294_967_295)]
-
-
-class Prefix(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A range of addresses and the time for which a provider answers for it."""
-
-    cidr: str
-    valid_from: Instant = _EVER
-    valid_to: Instant = _NEVER
-
-
-class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The organisation answerable for hosting; `parent` is the one that it rents from."""
-
-    id: Slug
-    name: str
-    country: Annotated[str, Meta(pattern="^[A-Z]{2}$")] | None = None
-    role: Role = "hosting"
-    aliases: tuple[str, ...] = ()
-    asn: tuple[Asn, ...] = ()
-    parent: Slug | None = None
-    prefix: tuple[Prefix, ...] = ()
-
-
-class Attribution(NamedTuple):
-    """Who answers for an address, and the prefix that says so."""
-
-    provider: str
-    role: Role
-    prefix: str
-    country: str | None = None
-    parent: str | None = None
-
-
-class _MapFile(Struct, frozen=True, forbid_unknown_fields=True):
-    provider: tuple[Provider, ...] = ()
-
-
-class _Row(NamedTuple):
-    since: datetime
-    until: datetime
-    attribution: Attribution
-
-
-_Table = dict[int, dict[int, list[_Row]]]
+WATCH_LIST = "watch-list"
+__all__ = ["WATCH_LIST", "Prefix", "Provider", "ProviderMap"]
 
 
 class ProviderMap:
-    """Find the provider of an address by longest prefix, as of an instant."""
+    """Find the provider of an address by longest prefix, as of an instant; `faults` are what the map has."""
 
     def __init__(
-        self, providers: Iterable[Provider] = (), digest: str = "", where: str = "provider map"
+        self,
+        providers: Iterable[Provider] = (),
+        digest: str = "",
+        content: MapContent | None = None,
     ) -> None:
-        self.providers = {provider.id: provider for provider in _distinct(providers, where)}
+        content = content or _content_of(providers)
+        self.content = content
+        self.providers = content.providers
         self.digest = digest or hashlib.sha256(b"").hexdigest()
-        self._tables: dict[int, _Table] = {4: {}, 6: {}}
-        for provider in self.providers.values():
-            _check_parent(provider, self.providers, where)
-            for prefix in provider.prefix:
-                self._add(provider, prefix, where)
-        self._lengths = {v: sorted(table, reverse=True) for v, table in self._tables.items()}
+        self._owners = NetworkOwners(content.providers.values())
+        rows, faults = compare(content.rows)
+        self._table = PrefixTable(rows)
+        reseller_rows, reseller_faults = compare(content.reseller_rows)
+        self._resellers = PrefixTable(reseller_rows)
+        self.faults = by_line(
+            (
+                *content.faults,
+                *faults,
+                *reseller_faults,
+                *network_faults(content),
+                *outside_faults(content),
+                *parent_faults(content),
+            )
+        )
 
     def __repr__(self) -> str:
         return f"<ProviderMap {len(self.providers)} providers, {self.digest[:12]}>"
 
+    def __len__(self) -> int:
+        return len(self._table)
+
     @classmethod
     def load(cls, path: Path) -> "ProviderMap":
-        """Read a file; raises `ConfigError` that names the file and the entry."""
+        """Read a file, TOML or CSV; raises `ConfigError` only where it can't be read as a whole."""
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -116,90 +85,104 @@ class ProviderMap:
     @classmethod
     def parse(cls, text: str, where: str = "provider map") -> "ProviderMap":
         """Read the text of a file; `where` is what errors call it."""
-        try:
-            file = msgspec.convert(tomllib.loads(text), _MapFile)
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{where}: not TOML ({error})") from None
-        except msgspec.ValidationError as error:
-            raise ConfigError(f"{where}: {_entry_of(str(error))}") from None
-        return cls(file.provider, hashlib.sha256(text.encode()).hexdigest(), where)
+        content = read_table(text, where) if is_table(text) else read_toml(text, where)
+        return cls(digest=hashlib.sha256(text.encode()).hexdigest(), content=content)
+
+    @property
+    def refusals(self) -> list[Fault]:
+        """The entries that say nothing, because they can't be read."""
+        return [fault for fault in self.faults if fault.severity == "refused"]
+
+    def require_readable(self, where: str) -> "ProviderMap":
+        """Give the map itself; raises `ConfigError` with every entry that can't be read."""
+        if self.refusals:
+            raise ConfigError("\n".join(f"{where}: {fault.text}" for fault in self.refusals))
+        return self
 
     def provider_at(self, address: str, at: datetime) -> Attribution | None:
-        """Name who answers for an address at an instant; None where the map is silent."""
-        version, value = _number(address)
-        if not version:
+        """Name who answers for an address at an instant; None where the map is silent.
+
+        Without a provider the map says that nobody is known: it contradicts itself, or lists no owner of the AS.
+        """
+        row = self._table.lookup(address, at)
+        if row is None:
             return None
-        bits, table = 32 if version == 4 else 128, self._tables[version]
-        for length in self._lengths[version]:
-            for row in table[length].get(value >> (bits - length), ()):
-                if row.since <= at < row.until:
-                    return row.attribution
-        return None
+        holder = row.value
+        if holder.provider is None:
+            return self._unnamed(row, at)
+        return self._reselling(self._named(row, holder.provider), address, at)
 
-    def _add(self, provider: Provider, prefix: Prefix, where: str) -> None:
-        entry = f"{where}: provider {provider.id}, prefix {prefix.cidr}"
-        try:
-            network = ipaddress.ip_network(prefix.cidr)
-        except ValueError as error:
-            raise ConfigError(f"{entry}: {error}; write it as 192.0.2.0/24") from None
-        if prefix.valid_from >= prefix.valid_to:
-            raise ConfigError(f"{entry}: valid_to is not after valid_from")
-        attribution = Attribution(
-            provider.id, provider.role, str(network), provider.country, provider.parent
+    def _named(self, row: PrefixRow[Holder], name: str) -> Attribution:
+        holder, provider = row.value, self.providers.get(name)
+        role = holder.role or (role_of(provider.role) if provider else "hosting")
+        country = holder.country or (provider.country if provider else None)
+        return Attribution(
+            name,
+            role,
+            row.prefix,
+            country,
+            provider.parent if provider else None,
+            as_numbers=holder.as_numbers,
+            confidence=holder.confidence,
+            since=_dated(row.since),
         )
-        row = _Row(prefix.valid_from, prefix.valid_to, attribution)
-        table = self._tables[network.version].setdefault(network.prefixlen, {})
-        key = int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
-        rows = table.setdefault(key, [])
-        for other in rows:
-            if row.since < other.until and other.since < row.until:
-                raise ConfigError(
-                    f"{entry}: {other.attribution.provider} answers for the same prefix at the same time; "
-                    "end one with valid_to where the other begins"
-                )
-        rows.append(row)
+
+    def _unnamed(self, row: PrefixRow[Holder], at: datetime) -> Attribution:
+        """Say who a row without a provider names by its AS numbers, or why nobody."""
+        holder = row.value
+        name = self._owners.owner(holder.as_numbers, at)
+        if name is not None:
+            named = self._named(row, name)
+            return named._replace(confidence="medium") if holder.unknown else named
+        return Attribution(
+            None,
+            prefix=row.prefix,
+            as_numbers=holder.as_numbers,
+            confidence=holder.confidence,
+            since=_dated(row.since),
+            unknown=holder.unknown or "unlisted_as",
+        )
+
+    def _reselling(self, named: Attribution, address: str, at: datetime) -> Attribution:
+        """Add who rents the range within the provider's."""
+        row = self._resellers.lookup(address, at) if len(self._resellers) else None
+        if row is None or row.value.provider != named.provider:
+            return named
+        return named._replace(
+            reseller=row.value.reseller, prefix=row.prefix, since=_dated(row.since)
+        )
+
+    def provider_of_as(self, numbers: Iterable[int], at: datetime) -> str | None:
+        """Name the one provider that holds all these AS numbers at an instant; None where there is none, or two."""
+        return self._owners.owner(tuple(numbers), at)
+
+    def watch_list(self, at: datetime) -> list[str]:
+        """Name the providers that are marked `watch-list` at an instant."""
+        return [
+            name
+            for name, one in self.providers.items()
+            if WATCH_LIST in (tag.tag for tag in one.tags_at(at))
+        ]
+
+    def reseller_of(self, provider: str, account: str, at: datetime) -> str | None:
+        """Name who rents an account within a provider at an instant."""
+        entry = self.providers.get(provider)
+        resellers = () if entry is None else entry.reseller
+        holding = [
+            one for one in resellers if one.holds_at(at) and holds_account(one.accounts, account)
+        ]
+        return max(holding, key=lambda one: one.valid_from).id if holding else None
 
 
-@lru_cache(maxsize=65_536)
-def _number(address: str) -> tuple[int, int]:
-    """Give version and value of an address; version 0 for what is none."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return 0, 0
-    return parsed.version, int(parsed)
+def _dated(since: datetime) -> datetime | None:
+    return None if since == EVER else since
 
 
-def _distinct(providers: Iterable[Provider], where: str) -> Iterator[Provider]:
-    seen: set[str] = set()
+def _content_of(providers: Iterable[Provider]) -> MapContent:
+    content = MapContent()
     for provider in providers:
-        if not _SLUG.fullmatch(provider.id):
-            raise ConfigError(
-                f"{where}: provider id {provider.id!r} is no slug; use a-z, 0-9 and -"
-            )
-        if provider.id in seen:
-            raise ConfigError(f"{where}: provider {provider.id} is there twice; join the entries")
-        seen.add(provider.id)
-        yield provider
-
-
-def _check_parent(provider: Provider, providers: dict[str, Provider], where: str) -> None:
-    seen, parent = {provider.id}, provider.parent
-    while parent is not None:
-        if parent not in providers:
-            raise ConfigError(f"{where}: provider {provider.id}: parent {parent} is not in the map")
-        if parent in seen:
-            raise ConfigError(f"{where}: provider {provider.id}: parents go round in a circle")
-        seen.add(parent)
-        parent = providers[parent].parent
-
-
-def _entry_of(message: str) -> str:
-    """Turn msgspec's path into words: `$.provider[2].prefix[0].cidr`."""
-    text, _, path = message.partition(" - at `$")
-    match = re.match(r"\.provider\[(\d+)\](?:\.prefix\[(\d+)\])?(.*)`$", path)
-    if match is None:
-        return message
-    prefix = f", prefix {int(match[2]) + 1}" if match[2] else ""
-    field = f", {match[3].lstrip('.')}" if match[3] else ""
-    return f"provider {int(match[1]) + 1}{prefix}{field}: {text}"
+        content.providers[provider.id] = provider
+        for prefix in provider.prefix:
+            add_prefix(content, prefix, provider, None, f"provider {provider.id}, {prefix.cidr}")
+        add_resellers(content, provider, iter([None] * len(provider.reseller)))
+    return content

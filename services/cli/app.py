@@ -1,23 +1,17 @@
 """The command `takedown`: its commands, loaded when asked for, and its exit statuses."""
 
-import importlib
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
-from importlib import metadata
 from typing import Any
 
 import click
 
 from schemas.errors import TakedownError
-from services.cli.support import UNREACHABLE, unreachable
-from services.runtime.redaction import redact
+from services.cli.lazy_group import LazyGroup
 
 DISTRIBUTION = "takedown-monitor"
 
-# Name -> (module, one line). A module is imported when its command is asked for: a client library
-# that takes half a second to load is no price for `--help`.
 COMMANDS = {
     "up": (
         "services.cli.up_command",
@@ -38,6 +32,10 @@ COMMANDS = {
     "correct": (
         "services.cli.correct_command",
         "Retract, attribute, hold, lift or erase, with actor and reason.",
+    ),
+    "providers": (
+        "services.cli.providers_command",
+        "Check, look up and change the provider map.",
     ),
     "evidence": (
         "services.cli.evidence_command",
@@ -103,7 +101,8 @@ Exit status:
   3    a server cannot be reached, or no `takedown up` is running
   4    some of the input was refused
   5    a check failed (doctor, topics verify, migrate status, reconcile,
-       replay --compare, and verify of evidence, audit and archive)
+       providers check, replay --compare, and verify of evidence, audit
+       and archive)
   130  interrupted
 """
 
@@ -120,25 +119,8 @@ class CommandFailure(click.ClickException):
         click.echo(f"error: {self.format_message()}", err=True)
 
 
-class Commands(click.Group):
-    """The commands of `COMMANDS`, each imported when it is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name all commands in the order of the help."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command."""
-        if cmd_name not in COMMANDS:
-            return None
-        command = importlib.import_module(COMMANDS[cmd_name][0]).command
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands without importing any."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+class Commands(LazyGroup):
+    """The commands of `COMMANDS`, whose errors are one line each."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; turn every error that has a message for people into one line."""
@@ -149,6 +131,9 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             raise CommandFailure("interrupted", 128 + signal.SIGINT) from None
         except Exception as error:
+            # What went wrong has loaded more than this already; `--help` is not to wait for it.
+            from services.cli.support import UNREACHABLE, unreachable  # noqa: PLC0415
+
             message = unreachable(error)
             if message is None:
                 raise
@@ -159,9 +144,12 @@ class Commands(click.Group):
 
 
 @click.group(
-    cls=Commands, epilog=_STATUSES, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=Commands,
+    table=COMMANDS,
+    epilog=_STATUSES,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(metadata.version(DISTRIBUTION), prog_name="takedown")
+@click.version_option(package_name=DISTRIBUTION, prog_name="takedown")
 def cli() -> None:
     """Measure how long reported illegal material stays online after a notice.
 
@@ -187,6 +175,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _defect(error: Exception) -> int:
     """Report an unexpected error, with every host and URL removed from the trace."""
+    # Only a defect needs them.
+    import traceback  # noqa: PLC0415
+
+    from services.runtime.redaction import redact  # noqa: PLC0415
+
     trace = "".join(traceback.format_exception(error))
     click.echo(redact(trace), err=True, nl=False)
     click.echo("error: internal error: please report the lines above", err=True)

@@ -1,4 +1,4 @@
-"""Wait until the ledger has the events of a command."""
+"""Find the ledger, and wait until it has the events of a command."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -8,12 +8,25 @@ from schemas.errors import TakedownError
 from services.cli.support import UNREACHABLE, wait_until
 from services.ledger.pool import DatabaseConnection, session_of
 from services.ledger.queries import query
+from services.runtime.connections import database_connection
+from services.runtime.endpoints import read_endpoints, with_addresses
+from services.runtime.settings import Settings
 
 
 class LedgerBehind(TakedownError):
     """The ledger did not read everything in time; what was sent is in Kafka and is not lost."""
 
     exit_code = UNREACHABLE
+
+
+def ledger_here(settings: Settings) -> DatabaseConnection | None:
+    """Give the ledger that is configured or that runs here; None: there is none to ask."""
+    if settings.database.url is None:
+        endpoints = read_endpoints(settings.data_path)
+        if endpoints is None:
+            return None
+        settings = with_addresses(settings, endpoints, ["database"])
+    return database_connection(settings)
 
 
 async def wait_for_ledger(

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import asyncpg
 import click
 
-from services.cli.case_command import CaseId
+from services.cli.case_views import CaseId
 from services.cli.support import client_settings, json_option, print_json, print_rows, run_async
 from services.ledger import audit
 from services.ledger.audit import Head

@@ -1,31 +1,38 @@
 -- What the command `case` reads. No statement but `sealed_url` touches a sealed column.
 
 -- name: list_cases
+-- The last spell of each case; where a filter asks for what was decided ($7, $8), every spell that fits.
+-- What can still be done comes first: running clocks by their deadline, then what ran out unseen, then history,
+-- the newest first. $6 is the instant of the question; the rest of `$8` repeats the exporter's `undecided`.
 SELECT
     c.case_id, c.category, s.provider, s.spell, s.presence, s.clock, s.clock_started_at, s.deadline,
-    s.known_online_at, s.removed_lower, s.removed_upper, c.last_event_time
+    s.known_online_at, s.breached_at, s.removed_lower, s.removed_upper, s.returns, c.last_event_time,
+    count(*) OVER () AS cases
 FROM cases AS c
-JOIN LATERAL (
-    SELECT * FROM spells WHERE spells.case_id = c.case_id ORDER BY spell DESC LIMIT 1
-) AS s ON true
+JOIN spells AS s ON s.case_id = c.case_id
 WHERE ($1::text IS NULL OR s.provider = $1)
     AND ($2::text IS NULL OR s.clock = $2)
     AND ($3::text IS NULL OR s.presence = $3)
     AND ($4::text IS NULL OR c.category = $4)
-ORDER BY s.deadline NULLS LAST, c.case_id
-LIMIT $5::bigint;
-
--- name: count_cases
--- The same filter as `list_cases`.
-SELECT count(*) AS cases
-FROM cases AS c
-JOIN LATERAL (
-    SELECT * FROM spells WHERE spells.case_id = c.case_id ORDER BY spell DESC LIMIT 1
-) AS s ON true
-WHERE ($1::text IS NULL OR s.provider = $1)
-    AND ($2::text IS NULL OR s.clock = $2)
-    AND ($3::text IS NULL OR s.presence = $3)
-    AND ($4::text IS NULL OR c.category = $4);
+    AND ($5::interval IS NULL OR (s.clock = 'RUNNING' AND s.deadline > $6 AND s.deadline <= $6 + $5))
+    AND ($7::timestamptz IS NULL OR (s.clock = 'BREACHED' AND s.breached_at >= $7
+        AND NOT coalesce(s.excluded = ANY($10::text[]), false)))
+    AND (NOT $8::boolean OR (
+        s.clock_started_at IS NOT NULL AND s.deadline <= $6 AND s.clock NOT IN ('WITHIN', 'BREACHED')
+        AND NOT coalesce(s.excluded = 'gone_before_notice' AND s.removed_upper <= s.deadline, false)
+        AND NOT coalesce(s.excluded = ANY($10::text[]), false)
+    ))
+    AND (
+        $7::timestamptz IS NOT NULL OR $8
+        OR s.spell = (SELECT max(spell) FROM spells WHERE spells.case_id = c.case_id)
+    )
+ORDER BY
+    s.clock = 'RUNNING' DESC,
+    s.clock = 'RUNNING' AND s.deadline > $6::timestamptz DESC,
+    CASE WHEN s.clock = 'RUNNING' AND s.deadline > $6 THEN s.deadline END,
+    s.deadline DESC NULLS LAST,
+    c.case_id
+LIMIT $9::bigint;
 
 -- name: known_providers
 SELECT provider FROM spells WHERE provider IS NOT NULL

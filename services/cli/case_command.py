@@ -1,260 +1,29 @@
 """`takedown case`: look at cases. No command but `reveal` ever shows a URL."""
 
-import asyncio
-import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import click
 
-from schemas.errors import BadUrl, TakedownError
-from schemas.ids import is_case_id
-from schemas.sealing import Keyring
-from schemas.sqlfiles import statements
-from schemas.urls import CanonicalUrl, canonical
-from services.cli.acts import acting
-from services.cli.support import (
-    Refused,
-    client_settings,
-    counted,
-    json_option,
-    print_json,
-    print_rows,
-    run_async,
-)
-from services.core.machines import Clock, Presence
-from services.ledger import audit
-from services.ledger.pool import DatabaseConnection, session_of
-from services.runtime.connections import database_connection
-from services.runtime.keyfile import load_keyring
-from services.runtime.settings import load
+from services.cli.lazy_group import LazyGroup
 
-_LIST = (
-    "case_id",
-    "category",
-    "provider",
-    "presence",
-    "clock",
-    "deadline",
-    "known_online_at",
-    "removed_upper",
-)
-_PARTS = {
-    "spells": (
-        "spell",
-        "provider",
-        "presence",
-        "clock",
-        "clock_started_at",
-        "deadline",
-        "known_online_at",
-        "removed_lower",
-        "removed_upper",
-        "returns",
-        "looks",
-        "closed_reason",
+COMMANDS = {
+    "id": (
+        "services.cli.case_id:id_",
+        "Read URLs from standard input, one a line, and print the case id of each.",
     ),
-    "notices": (
-        "notice_id",
-        "provider",
-        "channel",
-        "sent_at",
-        "delivered_at",
-        "delayed_at",
-        "failure",
-        "fault",
+    "list": (
+        "services.cli.case_list:list_",
+        "List cases: running clocks by their deadline, then what ran out unseen, then history, the newest first.",
     ),
-    "transitions": ("seq", "at", "spell", "machine", "before", "after", "detail"),
-    "corrections": (
-        "event_time",
-        "kind",
-        "actor",
-        "reason",
-        "provider",
-        "method",
-        "effective_from",
-        "expires_at",
+    "reveal": (
+        "services.cli.case_views:reveal",
+        "Open the sealed URL of a case; this is recorded in the audit log first.",
     ),
-    "looks": ("finished_at", "vantage", "verdict", "layer", "reason", "method"),
+    "show": (
+        "services.cli.case_views:show",
+        "Show the spells, notices, transitions, corrections and newest looks of a case, never its URL.",
+    ),
 }
 
 
-class NoCase(TakedownError):
-    """The ledger knows no such case."""
-
-
-class CaseId(click.ParamType[str]):
-    """32 hexadecimal digits."""
-
-    name = "case_id"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Read a case id; the text is not repeated, it may be a URL."""
-        text = str(value).strip().lower()
-        if not is_case_id(text):
-            self.fail(
-                "a case id has 32 hexadecimal digits; `takedown case id` makes it", param, ctx
-            )
-        return text
-
-
-@click.group()
+@click.group(cls=LazyGroup, table=COMMANDS)
 def command() -> None:
     """Show cases. Only `reveal` ever shows a URL."""
-
-
-@command.command("list")
-@click.option("--provider", help="Only cases whose open or last spell is at this provider.")
-@click.option(
-    "--clock",
-    type=click.Choice([c.value for c in Clock], case_sensitive=False),
-    help="Only cases whose clock has this state.",
-)
-@click.option(
-    "--presence",
-    type=click.Choice([p.value for p in Presence], case_sensitive=False),
-    help="Only cases whose presence has this state.",
-)
-@click.option("--category", help="Only cases of this category.")
-@click.option(
-    "--limit",
-    type=click.IntRange(0),
-    default=50,
-    show_default=True,
-    help="Maximum number of cases; 0: all.",
-)
-@json_option
-def list_(as_json: bool, limit: int, **filters: str | None) -> None:
-    """List cases, nearest deadline first; standard error has the number of cases left out."""
-    connection = _reader()
-    arguments = [filters[name] for name in ("provider", "clock", "presence", "category")]
-    rows = run_async(lambda: fetch(connection, "list_cases", *arguments, limit or None))
-    columns = list(rows[0]) if as_json and rows else list(_LIST)
-    print_rows(rows, columns, as_json=as_json)
-    if limit and len(rows) == limit:
-        (total,) = run_async(lambda: fetch(connection, "count_cases", *arguments))
-        if hidden := total["cases"] - limit:
-            more = "is 1 more case" if hidden == 1 else f"are {hidden:,} more cases"
-            click.echo(
-                f"there {more}; --limit 0 lists all, --provider, --clock, --presence and --category fewer",
-                err=True,
-            )
-
-
-@command.command()
-@click.argument("case_id", type=CaseId())
-@click.option("--looks", type=click.IntRange(0), default=20, show_default=True, help="How many.")
-@json_option
-def show(case_id: str, looks: int, as_json: bool) -> None:
-    """Show the spells, notices, transitions, corrections and newest looks of a case, never its URL."""
-    connection = _reader()
-    head, parts = run_async(lambda: _whole(connection, case_id, looks))
-    if as_json:
-        print_json({**head, **{name: [dict(r) for r in rows] for name, rows in parts.items()}})
-        return
-    print_rows([head], list(head), as_json=False)
-    for name, columns in _PARTS.items():
-        click.echo(f"\n{name}")
-        print_rows(parts[name], columns, as_json=False)
-
-
-async def _whole(
-    connection: DatabaseConnection, case_id: str, looks: int
-) -> tuple[dict[str, Any], dict[str, Sequence[Mapping[str, Any]]]]:
-    heads = await fetch(connection, "case_head", case_id)
-    if not heads:
-        raise NoCase(f"the ledger has no case {case_id}; `takedown case list` lists its cases")
-    names = ("spells", "notices", "transitions", "corrections")
-    parts = await asyncio.gather(
-        *(fetch(connection, f"case_{name}", case_id) for name in names),
-        fetch(connection, "case_looks", case_id, looks),
-    )
-    return dict(heads[0]), dict(zip((*names, "looks"), parts, strict=True))
-
-
-@command.command("id")
-@json_option
-def id_(as_json: bool) -> None:
-    """Read URLs from standard input, one a line, and print the case id of each.
-
-    A URL is not taken as an argument: arguments are in the shell's history and in the list of processes.
-    A line that is not a URL gives `-`, and its number and fault on standard error (exit status 4).
-    """
-    keyring = load_keyring(load())
-    named = [_named(number, line, keyring) for number, line in _url_lines()]
-    wrong = [row for row in named if row["case_id"] is None]
-    if as_json:
-        print_json(named)
-    for row in () if as_json else named:
-        click.echo(row["case_id"] or "-")
-    for row in wrong:
-        click.echo(f"line {row['line']}: {row['error']}", err=True)
-    if wrong:
-        raise Refused(f"{len(wrong)} of {counted(len(named), 'line')} have no case id")
-
-
-def _named(number: int, line: str, keyring: Keyring) -> dict[str, Any]:
-    try:
-        return {"line": number, "case_id": keyring.case_id(canonical(line))}
-    except BadUrl as error:
-        return {"line": number, "case_id": None, "error": str(error)}
-
-
-def _url_lines() -> list[tuple[int, str]]:
-    """Yield the lines that are not empty, with their numbers."""
-    if sys.stdin.isatty():
-        return [(1, click.prompt("URL (not shown)", hide_input=True, err=True))]
-    lines = sys.stdin.buffer.read().decode("utf-8-sig", "replace").split("\n")
-    return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
-
-
-@command.command()
-@click.argument("case_id", type=CaseId())
-@acting("purpose", "Purpose; kept in the audit log.")
-@json_option
-def reveal(case_id: str, purpose: str, actor: str, as_json: bool) -> None:
-    """Open the sealed URL of a case; this is recorded in the audit log first.
-
-    The URL is printed defanged (`hxxp`, `[.]`), so that no program opens it by accident.
-    """
-    settings = client_settings(database=True)
-    keyring = load_keyring(settings)
-    connection = database_connection(settings, "takedown_ledger")
-    url = run_async(lambda: open_sealed(connection, keyring, case_id, actor, purpose))
-    if as_json:
-        print_json({"case_id": case_id, "defanged_url": defanged(url)})
-    else:
-        click.echo(defanged(url))
-
-
-async def open_sealed(
-    connection: DatabaseConnection, keyring: Keyring, case_id: str, actor: str, purpose: str
-) -> CanonicalUrl:
-    """Write who opens a URL for what, then open it; raises `NoCase` where there is none to open."""
-    sealed = await fetch(connection, "sealed_url", case_id)
-    if not sealed or sealed[0]["sealed_url"] is None:
-        raise NoCase(f"there is no sealed URL of case {case_id}: unknown, erased or never reported")
-    async with session_of(connection) as session:
-        await audit.record(session, actor, "reveal", case_id, purpose)
-    return keyring.open(sealed[0]["sealed_url"], case_id)
-
-
-def defanged(url: CanonicalUrl) -> str:
-    """Write a URL so that no program opens it by accident; `takedown submit` reads this form."""
-    scheme, rest = url.href[: len(url.scheme)], url.href[len(url.scheme) :]
-    return scheme.replace("http", "hxxp") + rest.replace(url.host, url.host.replace(".", "[.]"), 1)
-
-
-async def fetch(
-    connection: DatabaseConnection, name: str, *arguments: object
-) -> list[Mapping[str, Any]]:
-    """Run one of the named statements on a connection of its own."""
-    async with session_of(connection) as session:
-        return [
-            dict(row)
-            for row in await session.fetch(statements("services.cli", "case.sql")[name], *arguments)
-        ]
-
-
-def _reader() -> DatabaseConnection:
-    return database_connection(client_settings(database=True), "takedown_reader")

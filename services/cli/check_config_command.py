@@ -50,7 +50,13 @@ def _files(settings: Settings, reported: str) -> list[str]:
     if keys.exists():
         checks.append(("TAKEDOWN_KEYS_FILE", lambda: read_keys(keys).keyring()))
     if provider_map is not None:
-        checks.append(("TAKEDOWN_PROVIDER_MAP", lambda: ProviderMap.load(Path(provider_map))))
+        path = Path(provider_map)
+        checks.append(
+            (
+                "TAKEDOWN_PROVIDER_MAP",
+                lambda: ProviderMap.load(path).require_readable(str(path)),
+            )
+        )
     problems = []
     for variable, check in checks:
         try:

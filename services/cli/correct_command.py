@@ -23,7 +23,8 @@ from schemas.events import (
     ReportRetracted,
 )
 from services.cli.acts import acting
-from services.cli.case_command import CaseId, NoCase, fetch
+from services.cli.case_list import fetch
+from services.cli.case_views import CaseId, NoCase
 from services.cli.instant_options import Instant
 from services.cli.submit_command import send
 from services.cli.support import client_settings, json_option, now, print_json, run_async

@@ -4,14 +4,20 @@ from typing import BinaryIO
 
 import click
 
+from consumers.client.groups import LEDGER_GROUP
+from consumers.client.producing import Places
 from consumers.record.deadletter import (
     DeadLetter,
+    Place,
     find_dead_letter,
     read_dead_letters,
+    refused_again,
     retry_dead_letters,
 )
 from schemas.topics import EVIDENCE
+from services.cli.arriving import ledger_here, wait_for_ledger
 from services.cli.support import (
+    REFUSED,
     cell,
     client_settings,
     json_option,
@@ -78,15 +84,26 @@ def show(letter_id: str, raw: BinaryIO | None, as_json: bool) -> None:
 )
 @_topic
 @_reason
+@click.option(
+    "--wait-seconds",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="How long to wait for the ledger to take or refuse them; 0: do not wait.",
+)
 @json_option
 def retry(
     letter_ids: tuple[str, ...],
     everything: bool,
     topic: str | None,
     reason: str | None,
+    wait_seconds: float,
     as_json: bool,
-) -> None:
-    """Send the original bytes back to their topic; a record that fails again becomes a new dead letter."""
+) -> int:
+    """Send the original bytes back to their topic; a record that fails again becomes a new dead letter.
+
+    The ledger is waited for, so that what fails again is named here (exit status 4).
+    """
     if bool(letter_ids) == everything:
         raise click.UsageError("name the dead letters to retry, or give --all")
     settings = client_settings(kafka=True)
@@ -95,12 +112,43 @@ def retry(
         letters = _read(settings, topic, reason, False)
     else:
         letters = [run_async(lambda i=i: find_dead_letter(kafka, i)) for i in letter_ids]  # type: ignore[misc]
-    count = run_async(lambda: retry_dead_letters(kafka, letters, now))
-    already = len(letters) - count
+    places = run_async(lambda: retry_dead_letters(kafka, letters, now))
+    already = len(letters) - len(places)
+    again = _failures(settings, places, wait_seconds)
     if as_json:
-        print_json({"sent_back": count, "sent_back_before": already})
-        return
-    click.echo(f"{count} sent back" + (f", {already} were sent back before" if already else ""))
+        print_json(
+            {
+                "sent_back": len(places),
+                "sent_back_before": already,
+                "refused_again": None if again is None else [_row(letter) for letter in again],
+            }
+        )
+    else:
+        before = f", {already} were sent back before" if already else ""
+        click.echo(f"{len(places)} sent back{before}{_outcome(places, again)}")
+        if again:
+            print_rows([_row(letter) for letter in again], _COLUMNS, as_json=False)
+    return REFUSED if again else 0
+
+
+def _failures(
+    settings: Settings, places: list[Place], wait_seconds: float
+) -> list[DeadLetter] | None:
+    """Wait until the ledger has read what was sent back; give what it refused again, None: it was not asked."""
+    database = ledger_here(settings)
+    if not places or not wait_seconds or database is None:
+        return None if places else []
+    ends: Places = {}
+    for topic, partition, offset in places:
+        ends[topic, partition] = max(ends.get((topic, partition), 0), offset + 1)
+    run_async(lambda: wait_for_ledger(database, LEDGER_GROUP, ends, wait_seconds))
+    return run_async(lambda: refused_again(kafka_connection(settings), places))
+
+
+def _outcome(places: list[Place], again: list[DeadLetter] | None) -> str:
+    if again is None:
+        return "; whether the ledger takes them now, `takedown dead-letters list` shows"
+    return f"; {len(again)} refused again" if again else "; all taken" if places else ""
 
 
 def _read(

@@ -13,7 +13,7 @@ from services.cli.support import CHECK_FAILED, json_option, print_json
 from services.runtime import logging
 from services.runtime.demo import show
 from services.runtime.demo.play import DemoResult, Moment, Watcher, run
-from services.runtime.demo.stage import Stage, stage
+from services.runtime.demo.stage import HOUR_SECONDS, Stage, stage
 from services.runtime.settings import Log
 
 _LINE_SECONDS = 10.0
@@ -24,6 +24,13 @@ _WIDTH = 240
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the simulated world.")
 @click.option("--cases", type=click.IntRange(min=40), default=400, show_default=True)
 @click.option(
+    "--hour",
+    type=click.FloatRange(min=0.5),
+    default=HOUR_SECONDS,
+    show_default=True,
+    help="Seconds that an hour takes; more of them for a busy machine.",
+)
+@click.option(
     "--keep",
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep logs and databases in this directory.",
@@ -31,7 +38,7 @@ _WIDTH = 240
 @json_option
 @click.pass_context
 def command(
-    context: click.Context, seed: int, cases: int, keep: Path | None, as_json: bool
+    context: click.Context, seed: int, cases: int, hour: float, keep: Path | None, as_json: bool
 ) -> None:
     """Run the whole monitor on a simulated internet, and compare the result with the truth.
 
@@ -39,7 +46,7 @@ def command(
     Exit status 0 only if every true removal lies inside its interval and no breach is false.
     """
     logging.configure(Log(format="console", level="error"))
-    result = play(stage(seed, cases), keep, Console(stderr=True))
+    result = play(stage(seed, cases, hour), keep, Console(stderr=True))
     if as_json:
         print_json(result)
     else:

@@ -14,7 +14,7 @@ import click
 
 from schemas.errors import ConfigError, TakedownError
 from services.cli.acts import Words
-from services.cli.case_command import fetch
+from services.cli.case_list import fetch
 from services.cli.defaults import DefaultGroup, default_actor
 from services.cli.instant_options import Instant
 from services.cli.support import (

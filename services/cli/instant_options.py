@@ -1,10 +1,11 @@
-"""Instants on the command line: always with a zone, for a missing one would be guessed."""
+"""Instants and durations on the command line: an instant always with a zone, for a missing one would be guessed."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import click
 
 from schemas.errors import ConfigError
+from schemas.methodology import seconds
 
 
 class Instant(click.ParamType[datetime]):
@@ -23,6 +24,50 @@ class Instant(click.ParamType[datetime]):
         if moment.tzinfo is None:
             self.fail("the instant has no zone; write Z for UTC", param, ctx)
         return moment.astimezone(UTC)
+
+
+class Duration(click.ParamType[timedelta]):
+    """A duration that is not negative, such as 15m."""
+
+    name = "duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        """Read a duration."""
+        length = value if isinstance(value, timedelta) else duration_of(str(value))
+        if length is None:
+            self.fail("give a duration such as 30s, 15m, 2h or 1d", param, ctx)
+        if length < timedelta():
+            self.fail("a duration must not be negative", param, ctx)
+        return length
+
+
+class Since(click.ParamType[timedelta | datetime]):
+    """An instant, the first instant of a day, or a duration that ends now: a moving window."""
+
+    name = "since"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta | datetime:
+        """Read what it is."""
+        if isinstance(value, (timedelta, datetime)):
+            return value
+        try:
+            return duration_of(str(value)) or dated(str(value), "")
+        except ConfigError:
+            self.fail(
+                "give a duration such as 24h, a date, or an instant with its zone", param, ctx
+            )
+
+
+def duration_of(text: str) -> timedelta | None:
+    """Read a duration; None where it is none."""
+    try:
+        return timedelta(seconds=seconds(text))
+    except (ValueError, KeyError, IndexError, OverflowError):
+        return None
 
 
 def dated(text: str, where: str) -> datetime:

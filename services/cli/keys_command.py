@@ -5,11 +5,19 @@ from pathlib import Path
 import click
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.cli.support import json_option, print_json
+from schemas.errors import TakedownError
+from services.cli.support import json_option, print_json, run_async
 from services.reports.evidence_seal import fingerprint, public_pem
 from services.runtime.keyfile import activated, keys_path, new_keys, read_keys, rotated, write_keys
+from services.runtime.role_facts import addresses, ask_all, without_key
 from services.runtime.settings import load
 from services.runtime.signing import load_signing_key, make_signing_key, signing_path
+
+
+class UnknownToRoles(TakedownError):
+    """A role that runs does not know the key: it would refuse what is sealed with it."""
+
+    exit_code = 5
 
 
 @click.group()
@@ -60,11 +68,41 @@ def rotate(path: Path | None) -> None:
 @command.command()
 @click.argument("key_id")
 @_file
-def activate(key_id: str, path: Path | None) -> None:
-    """Use this key for sealing from now on; URLs sealed with other keys can still be opened."""
+@click.option(
+    "--ask",
+    multiple=True,
+    metavar="HOST:PORT",
+    help="Also ask a role that `takedown run` started, at its metrics address; repeatable.",
+)
+@click.option("--force", is_flag=True, help="Do it although a role does not know the key.")
+def activate(key_id: str, path: Path | None, ask: tuple[str, ...], force: bool) -> None:
+    """Use this key for sealing from now on; URLs sealed with other keys can still be opened.
+
+    The roles that run are asked first: one that does not know the key would refuse what is sealed with it
+    (exit status 5).
+    """
     path = path or keys_path(load())
-    write_keys(path, activated(read_keys(path), key_id), replace=True)
+    keys = activated(read_keys(path), key_id)
+    roles = _roles_that_know(key_id, ask, force)
+    write_keys(path, keys, replace=True)
     click.echo(f"{key_id} is active in {path}; back the file up and restart the roles")
+    click.echo(roles, err=True)
+
+
+def _roles_that_know(key_id: str, ask: tuple[str, ...], force: bool) -> str:
+    """Ask the roles that run; raises `UnknownToRoles`."""
+    facts = run_async(lambda: ask_all(addresses(load(), ask)))
+    lacking = without_key(facts, key_id)
+    if lacking and not force:
+        raise UnknownToRoles(
+            f"{', '.join(lacking)} does not know {key_id}: restart the roles with this key file first; "
+            "nothing was changed (--force activates it all the same)"
+        )
+    silent = [name for name, answer in facts.items() if answer is None]
+    if silent or not facts:
+        who = ", ".join(silent) or "no role"
+        return f"not checked: {who} could be asked; make sure that every role knows {key_id}"
+    return f"every role that runs knows {key_id}" if not lacking else "forced"
 
 
 @command.command()

@@ -5,7 +5,7 @@ may have added, this refuses a field that it does not know: here it is a typing 
 """
 
 import re
-from codecs import BOM_UTF8
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from difflib import get_close_matches
@@ -39,15 +39,52 @@ def read_lines(
     lines: Iterable[bytes], keyring: Keyring, now: datetime
 ) -> Iterator[Event | Refusal]:
     """Read events, one a line, their URLs sealed; an empty line is passed over."""
+    return (item for _, item in read_numbered(lines, keyring, now))
+
+
+def read_numbered(
+    lines: Iterable[bytes], keyring: Keyring, now: datetime
+) -> Iterator[tuple[int, Event | Refusal]]:
+    """Read events with the numbers of their lines; what is no text at all is refused once and not line by line."""
     admission = Admission(keyring)
     for number, line in enumerate(lines, start=1):
         text = line.removeprefix(BOM_UTF8) if number == 1 else line
+        if number == 1 and (message := no_text(text)):
+            yield number, Refusal(number, "not_text", message)
+            return
         if not text.strip():
             continue
         try:
-            yield read_line(text, admission, now)
+            yield number, read_line(text, admission, now)
         except UnusableEvent as error:
-            yield Refusal(number, error.reason, str(error))
+            yield number, Refusal(number, error.reason, f"{error}{_form(text)}")
+
+
+def no_text(head: bytes) -> str | None:
+    """Name a file that is no UTF-8 text by its first bytes, and say how it becomes one."""
+    for mark, message in _FORMS.items():
+        if head.startswith(mark):
+            return message
+    return _FORMS[BOM_UTF16_LE] if b"\0" in head else None
+
+
+_FORMS = {
+    b"\x1f\x8b": "the file is compressed: gzip -dc FILE | takedown submit -",
+    b"\x28\xb5\x2f\xfd": "the file is compressed: zstd -dc FILE | takedown submit -",
+    b"PK\x03\x04": "the file is a ZIP archive or a workbook: give the text file in it",
+    BOM_UTF16_LE: "the file is UTF-16: iconv -f UTF-16 -t UTF-8 FILE | takedown submit -",
+    BOM_UTF16_BE: "the file is UTF-16: iconv -f UTF-16 -t UTF-8 FILE | takedown submit -",
+}
+
+
+def _form(line: bytes) -> str:
+    """Say what is wrong with a line that would be an event but for what stands around it."""
+    text = line.strip()
+    if text.startswith(b"["):
+        return "; the file is a JSON array: write one object a line, for example with jq -c '.[]'"
+    if text.startswith(b"{") and text.endswith((b"},", b"}, ")):
+        return "; the line ends with a comma: leave it out, there is one object a line"
+    return ""
 
 
 def read_line(line: bytes, admission: Admission, now: datetime) -> Event:

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
-from schemas.methodology import seconds
 from services.cli.evidence_command import require_known
-from services.cli.instant_options import Instant
+from services.cli.instant_options import Duration, Instant
+from services.cli.list_layouts import CHOICES, layout_of, store_layout, stored_layout
 from services.cli.support import (
     CHECK_FAILED,
     REFUSED,
@@ -49,32 +49,33 @@ class Zone(click.ParamType[ZoneInfo]):
             self.fail("give the name of a zone, such as UTC or Europe/Amsterdam", param, ctx)
 
 
-class Tolerance(click.ParamType[timedelta]):
-    """The distance up to which two dates agree."""
-
-    name = "duration"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> timedelta:
-        """Read a duration such as 15m."""
-        if isinstance(value, timedelta):
-            return value
-        try:
-            tolerance = timedelta(seconds=seconds(str(value)))
-        except (ValueError, KeyError, IndexError, OverflowError):
-            self.fail("give a duration such as 30s, 15m, 2h or 1d", param, ctx)
-        if tolerance < timedelta():
-            self.fail("a tolerance must not be negative", param, ctx)
-        return tolerance
-
-
 @click.command()
 @click.argument("provider")
 @click.argument("list_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--tolerance", type=Tolerance(), default="15m", show_default=True)
+@click.option("--tolerance", type=Duration(), default="15m", show_default=True)
 @click.option(
     "--zone", type=Zone(), help="Time zone of dates without one, for example Europe/Amsterdam."
+)
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="OURS=THEIRS",
+    help="The provider's name of a column: --column notice_id='Ticket no'; repeatable.",
+)
+@click.option(
+    "--date-format",
+    "date_formats",
+    multiple=True,
+    help="Form of its dates: dd-mm-yyyy HH:MM, a pattern of strptime, or excel for a spreadsheet's numbers.",
+)
+@click.option(
+    "--delimiter", type=click.Choice(list(CHOICES)), help="Default: what the header has most of."
+)
+@click.option(
+    "--save-mapping",
+    is_flag=True,
+    help="Keep columns, dates, delimiter and zone for the next list of this provider.",
 )
 @click.option("--from", "since", type=Instant(), help="First instant that the list covers.")
 @click.option("--to", "until", type=Instant(), help="Last instant that the list covers.")
@@ -97,6 +98,10 @@ def command(
     list_file: Path,
     tolerance: timedelta,
     zone: ZoneInfo | None,
+    columns: tuple[str, ...],
+    date_formats: tuple[str, ...],
+    delimiter: str | None,
+    save_mapping: bool,
     since: datetime | None,
     until: datetime | None,
     cutoff: datetime | None,
@@ -108,12 +113,22 @@ def command(
     """Compare our notices to PROVIDER with its own list: matches, entries missing on either side, differing dates.
 
     LIST_FILE is a CSV with a header: notice_id, reference (ours) or case_id; received_at; removed_at.
-    Exit status 4 if a row cannot be read, 5 if the two sides differ.
+    A list in a form of the provider's own is read with --column, --date-format, --delimiter and --zone, which
+    --save-mapping keeps in the data directory. Exit status 4 if a row cannot be read, 5 if the two sides differ.
     """
     settings = client_settings(database=True)
     # Undecodable bytes are kept as surrogates, so that only their own rows are refused.
+    layout = layout_of(
+        stored_layout(settings, provider),
+        columns,
+        date_formats,
+        delimiter,
+        zone.key if zone else None,
+    )
     with list_file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        theirs = read_list(file, zone)
+        theirs = read_list(file, ZoneInfo(layout.zone) if layout.zone else None, layout)
+    if save_mapping:
+        click.echo(f"kept in {store_layout(settings, provider, layout)}", err=True)
     scope = Scope(
         provider=provider,
         methodology=methodology(name or settings.methodology),
@@ -166,7 +181,8 @@ def _print(result: Reconciliation, show_all: bool) -> None:
         f"{result.only_theirs} only there, {result.malformed} unreadable"
     )
     click.echo(
-        f"ours:   {result.ours} notices = {result.ours_matched} matched, {result.only_ours} only here"
+        f"ours:   {result.ours} notices = {result.ours_matched} matched, "
+        f"{result.ours_unreadable} named in unreadable rows, {result.only_ours} only here"
     )
     click.echo(f"differing dates: {result.differing} rows, beyond {result.tolerance_seconds:g} s")
     agreeing = ("matched", "repeated")

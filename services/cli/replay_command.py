@@ -1,13 +1,10 @@
 """`takedown replay`: fold the streams again, compare, and promote the result."""
 
-import asyncio
-import getpass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import click
 
 from consumers.record.chain import archives_under
@@ -25,27 +22,22 @@ from schemas.methodology import Methodology
 from services.attribution.providermap import ProviderMap
 from services.cli.gauge import Gauge, gauge
 from services.cli.instant_options import Instant
-from services.cli.replay_compare import compare_and_show, methods_here
+from services.cli.replay_compare import compare_and_show
+from services.cli.replay_exchange import back, promote
+from services.cli.replay_shadows import COMMANDS, in_session, require_replay
 from services.cli.support import (
     client_settings,
     json_option,
-    now,
     print_json,
-    print_rows,
     run_async,
 )
 from services.ledger.pool import DatabaseConnection, connect
 from services.ledger.shadow import schema
-from services.ledger.shadow.promotion import Promoted, Promotion
-from services.ledger.shadow.schema import NoReplay
 from services.runtime.connections import database_connection, kafka_connection
 from services.runtime.keyfile import load_keyring
 from services.runtime.methods import methodology
-from services.runtime.settings import Settings
 
 _REFUSED_SHOWN = 20
-_REFUSED = ("topic", "partition", "record_offset", "reason", "message")
-_LIST = ("name", "schema", "state", "methodology", "source", "digest", "created_at")
 
 
 class GaugeProgress(ReplayProgress):
@@ -171,19 +163,13 @@ def command(
         workers=workers or workers_here(),
     )
     if compare not in (None, "live", request.name):
-        run_async(lambda: _in_session(partial(_require, schema.schema_of(compare)), settings))
+        run_async(lambda: in_session(partial(require_replay, schema.schema_of(compare)), settings))
     with gauge(f"replay {request.name}") as shown:
         result = run_async(lambda: replay(request, GaugeProgress(shown)))
     if compare is None:
         _print_result(request.database, result, as_json)
         return 0
     return compare_and_show(settings, chosen, result, compare, details, as_json)
-
-
-async def _require(name: str, session: asyncpg.Connection) -> None:
-    """Refuse a missing replay before hours of folding, not after them."""
-    if await schema.find(session, name) is None:
-        raise NoReplay(f"{name} does not exist; see `takedown replay list`")
 
 
 def _map_text(path: Path | None) -> str | None:
@@ -194,7 +180,7 @@ def _map_text(path: Path | None) -> str | None:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         raise ConfigError(f"{path} cannot be read; give a provider map (TOML)") from None
-    ProviderMap.parse(text, where=str(path))
+    ProviderMap.parse(text, where=str(path)).require_readable(str(path))
     return text
 
 
@@ -232,130 +218,5 @@ async def _refused(database: DatabaseConnection, result: ReplayResult) -> list[d
     return [dict(row) for row in rows]
 
 
-# -- the shadows -----------------------------------------------------------------------------------
-
-_actor = click.option("--actor", help="Actor for the audit log. Default: the current user.")
-_follow = click.option(
-    "--follow-to-live",
-    is_flag=True,
-    help="First fold the events that the live ledger has received since, under its lock.",
-)
-
-
-@command.command("list")
-@json_option
-def list_(as_json: bool) -> None:
-    """List the replays, and the ledgers that they replaced."""
-    entries = run_async(lambda: _in_session(schema.entries))
-    rows = [
-        {
-            "name": entry.name,
-            "schema": entry.schema,
-            "state": entry.state,
-            "methodology": entry.identity.methodology.id,
-            "source": entry.identity.source,
-            "digest": entry.digest,
-            "created_at": entry.created_at,
-        }
-        for entry in entries
-    ]
-    print_rows(rows, _LIST, as_json=as_json)
-
-
-@command.command()
-@click.argument("name")
-@click.option("--limit", type=click.IntRange(1), default=1000, show_default=True)
-@json_option
-def refused(name: str, limit: int, as_json: bool) -> None:
-    """List the records that the live ledger would dead-letter, with reasons."""
-    shadow = schema.schema_of(name)
-
-    async def work(session: asyncpg.Connection) -> list[Any]:
-        await _require(shadow, session)
-        return await schema.refused_of(session, shadow, limit)
-
-    print_rows(run_async(lambda: _in_session(work)), _REFUSED, as_json=as_json)
-
-
-@command.command()
-@click.argument("name")
-@click.option(
-    "--before",
-    is_flag=True,
-    help="Drop the ledger that the replay replaced; it can then not be restored.",
-)
-def drop(name: str, before: bool) -> None:
-    """Drop a replay; the evidence and the live ledger stay as they are."""
-    shadow = schema.schema_of(name, schema.BEFORE if before else schema.REPLAY)
-
-    async def work(session: asyncpg.Connection) -> None:
-        await _require(shadow, session)
-        await schema.drop(session, shadow)
-
-    run_async(lambda: _in_session(work))
-    click.echo(f"dropped {shadow}")
-
-
-@command.command()
-@click.argument("name")
-@_follow
-@_actor
-@json_option
-def promote(name: str, follow_to_live: bool, actor: str | None, as_json: bool) -> None:
-    """Promote a replay to the live ledger, in one transaction; the previous ledger is kept as before_NAME.
-
-    Refused if the live ledger has received events since the replay, unless --follow-to-live is given. A running
-    ledger restarts; under another methodology it stops: set TAKEDOWN_METHODOLOGY before starting it again.
-    """
-    done = _exchange(
-        lambda p: p.promote(name, follow=follow_to_live, actor=actor or getpass.getuser())
-    )
-    _print_promoted(done, as_json)
-
-
-@command.command()
-@click.argument("name")
-@_follow
-@_actor
-@json_option
-def back(name: str, follow_to_live: bool, actor: str | None, as_json: bool) -> None:
-    """Undo a promotion: restore the ledger that NAME replaced; NAME becomes a replay again."""
-    done = _exchange(
-        lambda p: p.back(name, follow=follow_to_live, actor=actor or getpass.getuser())
-    )
-    _print_promoted(done, as_json)
-
-
-def _exchange(act: Any) -> Promoted:
-    settings = client_settings(database=True)
-
-    async def work(session: asyncpg.Connection) -> Promoted:
-        of_replays = [entry.identity.methodology for entry in await schema.entries(session)]
-        done: Promoted = await act(
-            Promotion(session, [*methods_here(settings), *of_replays], now())
-        )
-        return done
-
-    promoted: Promoted = run_async(lambda: _in_session(work, settings))
-    return promoted
-
-
-def _print_promoted(done: Promoted, as_json: bool) -> None:
-    if as_json:
-        print_json(done)
-        return
-    click.echo(f"{done.name} and the live ledger were exchanged")
-    click.echo(f"the previous ledger is in {done.before}")
-    click.echo(
-        f"{done.followed:,} cases were brought up to date, {done.announcements:,} records publish the changes"
-    )
-
-
-async def _in_session(work: Any, settings: Settings | None = None) -> Any:
-    database = database_connection(settings or client_settings(database=True))
-    session = await connect(database)
-    try:
-        return await work(session)
-    finally:
-        async with asyncio.timeout(10):
-            await session.close()
+for subcommand in (*COMMANDS, promote, back):
+    command.add_command(subcommand)

@@ -21,7 +21,7 @@ from services.reports.figures import Table, Warning
 from services.reports.reading import definition, folded_cases, stored_cases
 from services.reports.table import Builder, Choice
 from services.reports.text import write
-from services.reports.warned import DEFAULT_GRACE, load_warnings, warning
+from services.reports.warned import DEFAULT_GRACE, load_warnings, tagged_warnings, warning
 from services.runtime.connections import database_connection
 from services.runtime.methods import methodology
 from services.runtime.settings import Settings
@@ -69,7 +69,7 @@ _NEW_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 @click.option(
     "--provider-map",
     type=_FILE,
-    help="Provider map for --by country. Default: TAKEDOWN_PROVIDER_MAP.",
+    help="Provider map: countries, watch list and warnings. Default: TAKEDOWN_PROVIDER_MAP.",
 )
 @click.option("--public", "publish", is_flag=True, help="Hide counts from 1 to 4.")
 @click.option("--csv", "csv_file", type=_NEW_FILE, help="Write the table as CSV to this file.")
@@ -99,9 +99,9 @@ def command(
         raise ConfigError("--corrected needs --cutoff: without one every correction counts")
     settings = client_settings(database=True)
     segments = _segments(methods or (settings.methodology,))
-    choice = _choice(settings, segments, options, curves=html_file is not None)
-    connection = database_connection(settings)
     at = cutoff or now()
+    choice = _choice(settings, segments, options | {"at": at}, curves=html_file is not None)
+    connection = database_connection(settings)
     table = run_async(
         lambda: _count(
             connection,
@@ -198,8 +198,17 @@ def _choice(
         warnings += load_warnings(options["warnings_file"])
     watch = dict.fromkeys(options["watch"])
     if options["by"] == "provider":
+        marked = _marked(settings, options["provider_map"])
+        at = options["at"]
+        named = {one.provider for one in warnings}
+        tagged = tagged_warnings(marked.providers.values(), at)
+        warnings += [one for one in tagged if one.provider not in named]
         watch |= dict.fromkeys(
-            (*settings.exporter.watch_providers, *(w.provider for w in warnings))
+            (
+                *settings.exporter.watch_providers,
+                *(w.provider for w in warnings),
+                *marked.watch_list(at),
+            )
         )
     return Choice(
         by=options["by"],
@@ -214,8 +223,18 @@ def _choice(
     )
 
 
+def _map_file(settings: Settings, path: Path | None) -> Path | None:
+    return path or (Path(settings.provider_map) if settings.provider_map else None)
+
+
+def _marked(settings: Settings, path: Path | None) -> ProviderMap:
+    """Read the provider map for the marks on providers; an empty one where there is none."""
+    file = _map_file(settings, path)
+    return ProviderMap() if file is None else ProviderMap.load(file)
+
+
 def _countries(settings: Settings, path: Path | None) -> dict[str, str]:
-    file = path or (Path(settings.provider_map) if settings.provider_map else None)
+    file = _map_file(settings, path)
     if file is None:
         raise ConfigError(
             "--by country needs a provider map: --provider-map or TAKEDOWN_PROVIDER_MAP"

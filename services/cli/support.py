@@ -1,21 +1,19 @@
 """Helpers of all commands: settings, the event loop, tables, JSON, unreachable servers."""
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import msgspec
-import uvloop
 
 from schemas.errors import TakedownError
 from services.cli.tables import layout, terminal_width
-from services.runtime import logging
-from services.runtime.endpoints import connected
-from services.runtime.settings import Settings, load
+
+if TYPE_CHECKING:
+    from services.runtime.settings import Settings
 
 REFUSED = 4
 UNREACHABLE = 3
@@ -38,8 +36,13 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def client_settings(*, database: bool = False, kafka: bool = False) -> Settings:
+def client_settings(*, database: bool = False, kafka: bool = False) -> "Settings":
     """Load the settings of a command with the addresses it needs; log warnings for people."""
+    # A command that needs no server is not to wait for what the others load.
+    from services.runtime import logging  # noqa: PLC0415
+    from services.runtime.endpoints import connected  # noqa: PLC0415
+    from services.runtime.settings import load  # noqa: PLC0415
+
     settings = load()
     quiet = msgspec.structs.replace(settings.log, format="console", level="warning")
     logging.configure(quiet)
@@ -51,7 +54,7 @@ def client_settings(*, database: bool = False, kafka: bool = False) -> Settings:
     return reachable
 
 
-def _knock(settings: Settings) -> None:
+def _knock(settings: "Settings") -> None:
     """Check the Kafka login, so that a refusal is one line and not the client's many."""
     # Half a second of imports that only the commands with a Kafka have to pay.
     from consumers.client.login import check_login  # noqa: PLC0415
@@ -62,6 +65,10 @@ def _knock(settings: Settings) -> None:
 
 def run_async(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine to its end on an event loop of its own."""
+    import asyncio  # noqa: PLC0415
+
+    import uvloop  # noqa: PLC0415
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work())
 
@@ -101,6 +108,9 @@ def print_rows(rows: Iterable[Row], columns: Sequence[str], *, as_json: bool) ->
     if as_json:
         print_json(chosen)
         return
+    if not chosen:
+        click.echo("none")
+        return
     texts = [[cell(row[c]) for c in columns] for row in chosen]
     for line in layout(columns, texts, terminal_width()):
         click.echo(line)
@@ -136,6 +146,8 @@ async def wait_until(
     done: Callable[[], Awaitable[bool]], *, timeout_seconds: float, every_seconds: float = 0.2
 ) -> bool:
     """Poll a condition; return whether it became true in time."""
+    import asyncio  # noqa: PLC0415
+
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_seconds
     while not await done():

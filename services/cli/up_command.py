@@ -3,6 +3,7 @@
 import asyncio
 import re
 import sys
+from contextlib import suppress
 
 import click
 import msgspec
@@ -73,7 +74,9 @@ async def _up(settings: Settings, roles: tuple[str, ...], offline: bool) -> int:
 
 
 def _say(line: str) -> None:
-    click.echo(line, err=True)
+    # The terminal may be gone: that stops the monitor, and must not break the stop.
+    with suppress(OSError):
+        click.echo(line, err=True)
 
 
 def _introduce(installation: Installation) -> None:

@@ -5,6 +5,7 @@ server's class differ between the nodes of one honest site, so they weigh nothin
 """
 
 import hashlib
+from functools import lru_cache
 from typing import Literal
 
 from schemas.events import Fingerprint
@@ -176,6 +177,7 @@ def _validators(print_: Fingerprint) -> tuple[object, ...]:
     return (print_.etag_digest, print_.last_modified)
 
 
+@lru_cache(maxsize=1024)
 def kind_of_content(content_type: str | None) -> str | None:
     """Give the class of a content type: its top-level type, where that says something; else `other`."""
     if content_type is None:

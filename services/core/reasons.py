@@ -144,6 +144,11 @@ _UNDETERMINED: _Rows = {
         "A redirect without Location, with one that does not parse, or to a name without addresses.",
     ),
     "parked": ("domain", "Served under the name servers or an alias of a parking service."),
+    "agent_unasked": (
+        "content",
+        "Gone for our agent, and politeness kept us from asking as the neutral one, which was not told 404 or 410 "
+        "since somebody saw it served: it may be gone for our agent alone.",
+    ),
     # Answers that say neither.
     "no_content": (
         "content",

@@ -17,8 +17,8 @@ RULES: dict[str, str] = {
     "redirect_names_object": "The target of the redirect still names the object: it is judged in its place.",
     "redirect_followed": "The redirect stays within the domain: its target is judged, and not its spelling.",
     "redirect_of_its_kind": (
-        "The target of the redirect is a file of the type that the URL's extension promises, of 2 kB or more, no "
-        "sibling is sent there, and no other case."
+        "The target of the redirect is a file of the type that the URL's extension promises, no sibling and no other "
+        "case is sent there, and it has 32 kB or more, or 2 kB where siblings are sent to places of their own."
     ),
     "deadline_asks_get": "Around the deadline a sighting may be a breach: GET has to serve it too.",
     "store_forbids_missing": (

@@ -236,7 +236,9 @@ def _served(answer: Answer) -> str:
 def _replaced(answer: Answer) -> str:
     """Judge another thing in the place of the baseline."""
     missing = answer.control == "differs" and answer.fresh
-    reencoded = answer.change == "reencoded" and missing
+    # An optimiser leaves a file where it is; what is sent to another place may be a placeholder for many.
+    in_place = answer.redirect is None or answer.named
+    reencoded = answer.change == "reencoded" and missing and in_place
     return "suspected_reencoded" if reencoded else "suspected_replaced"
 
 

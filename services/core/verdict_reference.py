@@ -72,9 +72,6 @@ Where GET said what HEAD did not, that handler is asked by GET at once for a day
 So is a URL that is gone for both agents, until it is served again.
 A sighting around the deadline may be a breach, and is made by GET too.
 Fingerprints are compared within one method.
-
-What this can't see: a cache that keeps the answer to HEAD with everything right, while GET is gone. It can't make a
-breach, but it can move the last sighting before a removal.
 """
 _AGENTS = """## Who asks
 
@@ -82,8 +79,9 @@ The identified agent names the operator; some hosts tell it 404 and show the mat
 So a 404, a 410 and an empty answer are asked for as the neutral agent too: before they confirm a removal, and at once
 where nobody saw the URL served.
 What the neutral agent is served counts as online, and the look says so (`agent`).
-One vantage can't tell a host that hides from our addresses, whatever the agent: a second vantage does
-(`confirmation.vantages`). A picture that is 404 only for requests without a Referer looks removed from everywhere.
+Where politeness forbids that for now, such a look is `agent_unasked`, unless the neutral agent was told 404 or 410 since
+somebody saw it served.
+What neither agent can tell stands under [what one vantage can't tell](#what-one-vantage-cant-tell).
 """
 _CONTROL = """## Siblings
 
@@ -126,7 +124,8 @@ It is followed within the registrable domain, three times at the most.
 | --- | --- | --- |
 | to a target that is missing | | `not_found`, `gone` |
 | to a target that still names the object (the id in its path, or in the same value of its query) | | as the target |
-| to a file of the type that the extension promises, of 2 kB or more | no sibling and no other case is sent there | as the target |
+| to a file of the type that the extension promises, of 32 kB or more | no sibling and no other case is sent there | as the target |
+| to such a file of 2 kB or more | siblings are sent to places of their own, which do not name them either, and no other case is sent there | as the target |
 | to what agrees with the baseline | no sibling is sent there | as the target |
 | to another target that is served | no sibling is sent there | `redirect_unproven` |
 | where a sibling is sent | it was seen served, and siblings were sent there while something was served | `soft_404_redirect`, `soft_404_root` |
@@ -150,11 +149,32 @@ _DECIDED = """## Why a provider must accept a removal, and what stays undecided
 | another file in its place | undecided | headers can't tell what it shows, and content is never read |
 | 401, 403, 407, 429, 451, a challenge, resets | undecided | it may be us alone |
 """
+_CANNOT_TELL = """## What one vantage can't tell
+
+Some things look the same whatever is asked, because content is never read and one vantage sees one side.
+
+| what happens | looks like | so that |
+| --- | --- | --- |
+| a page of about the same length stands in the place of a page | the page: lengths of pages change with every visit | it stays `served`, and may become a breach |
+| a file of the same type and length stands in the place of a file | the file: ETags of one file differ between the nodes of a site | it stays `served` |
+| a placeholder of 4 kB or more, and of a quarter of the file's length or more, in the place of one file alone | an optimiser's work: `suspected_reencoded`, and the baseline once it stays | it counts as `served` from then on |
+| a placeholder or a page that says "removed" came before the first look, for this URL alone | what was reported | it counts as `served`, and as the baseline |
+| a redirect to a picture of 32 kB or more that says "removed", of the promised type and for this URL alone, before the first look | a short link to the file | it counts as `served`, and as the baseline, until a second case is sent there |
+| a hotlink rule: 404 for requests without a `Referer`, from the first look on or later | a removal, to every agent and from every vantage | it counts as removed, while visitors of the site see it |
+| a host answers 404 to our addresses alone, whatever the agent | a removal | it counts as removed, unless a second vantage is asked (`confirmation.vantages`) |
+| a wall that answers as the host always answered what it does not have | a removal | it counts as removed until it opens again: then it has `returned` |
+| a cache keeps answering HEAD, with everything right, while GET is gone | served, at looks that ask by HEAD | the last sighting before a removal may be too late by the time that the cache keeps it; around the deadline GET decides, so that it makes no breach |
+| a cache or a second node keeps serving what its origin removed | served | it is served: online |
+| several nodes behind one address, of which some still serve | served and gone in turn | each alternation makes the wanted run longer (`alternation_looks`), up to `alternation_most`; chance may still confirm |
+
+A second vantage (`confirmation.vantages = 2`) tells what is meant for our addresses; nothing here tells what only the
+content would say.
+"""
 
 
 def reference() -> str:
     """Write the page as Markdown."""
-    parts = [_HEAD, *_tables(), _HEAD_SAYS, _AGENTS, _CONTROL, _BASELINE, _DECIDED]
+    parts = [_HEAD, *_tables(), _HEAD_SAYS, _AGENTS, _CONTROL, _BASELINE, _DECIDED, _CANNOT_TELL]
     return "\n".join([*parts, _blocks(), _dark(), _rules()])
 
 

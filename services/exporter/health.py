@@ -18,12 +18,17 @@ class Health:
     Args:
         monotonic: Seconds that never run backwards.
         check_seconds: How long one check may take before it counts as failed.
+        about: What the process says of itself on /about; it must hold no secret.
 
     """
 
     def __init__(
-        self, monotonic: Callable[[], float] = time.monotonic, check_seconds: float = 3.0
+        self,
+        monotonic: Callable[[], float] = time.monotonic,
+        check_seconds: float = 3.0,
+        about: object = None,
     ) -> None:
+        self.about = {} if about is None else about
         self._monotonic = monotonic
         self._check_seconds = check_seconds
         self._limits: dict[str, float] = {}

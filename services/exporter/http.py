@@ -1,4 +1,4 @@
-"""The window of a process: /metrics, /healthz and /readyz, and nothing else.
+"""The window of a process: /metrics, /healthz, /readyz and /about, and what its role adds.
 
 The exposition is rendered at most once a second, however many scrape; its size is bounded by its labels.
 """
@@ -34,6 +34,7 @@ def application(
     app.router.add_get("/metrics", _cached(handler, monotonic))
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)
+    app.router.add_get("/about", _about)
     return app
 
 
@@ -97,6 +98,11 @@ async def _healthz(request: web.Request) -> web.Response:
 
 async def _readyz(request: web.Request) -> web.Response:
     return _answer(*await request.app[_HEALTH].ready())
+
+
+async def _about(request: web.Request) -> web.Response:
+    body = msgspec.json.encode(request.app[_HEALTH].about)
+    return web.Response(body=body, content_type="application/json", charset="utf-8")
 
 
 def _answer(ok: bool, details: dict[str, Any]) -> web.Response:

@@ -178,7 +178,7 @@ def _figures(figures: "Figures", method: Methodology) -> str:
 def _share(figures: "Figures", method: Methodology) -> str:
     if figures.lower is None or figures.upper is None:
         return f"too few: fewer than {method.minimum_n}"
-    return f"{figures.lower:.1%} to {figures.upper:.1%}"
+    return f"{figures.lower:.2%} to {figures.upper:.2%}"
 
 
 def _listing(title: str, rows: Sequence[SpellRow], total: int) -> str:

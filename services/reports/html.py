@@ -1,5 +1,6 @@
 """The report as one HTML page that asks nothing of the network: its own styles, its own drawings, no script."""
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib import resources
@@ -15,6 +16,12 @@ _PANELS = 12
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _FEW_SHOWN = 15
 _HEADS = ("n", "lower", "upper", "95 % sampling", "within", "certain breaches", "undecided")
+_CELL = re.compile(r"<td(?=[ >])")
+_CLOCKS = {
+    "notice_sent": "the first notice that was sent",
+    "notice_delivered": "the first notice that was delivered",
+    "report": "the report",
+}
 _STOCK = (
     "still online",
     "exposure, h",
@@ -75,10 +82,7 @@ def _summary(table: Table) -> str:
 
 
 def _percent(row: Row) -> str:
-    if row.lower is None or row.upper is None:
-        return "-"
-    low, high = f"{row.lower:.1%}", f"{row.upper:.1%}"
-    return low if low == high else f"{low[:-1]}–{high}"
+    return "-" if row.lower is None or row.upper is None else shares((row.lower, row.upper))
 
 
 def _exposure(row: Row) -> str:
@@ -126,12 +130,24 @@ def _marked(shown: Sequence[Row], totals: Sequence[Row]) -> list[tuple[Row, str]
     return [*((row, "") for row in shown), *((row, "total") for row in totals)]
 
 
+def clock_words(table: Table) -> str:
+    """Name the event that starts the clock under the table's methodology."""
+    return _CLOCKS[table.clock_start]
+
+
 def _grid(first: str, heads: Sequence[str], rows: Iterable[str], caption: str) -> str:
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in (first, *heads))
+    rows = [_labelled(row, heads) for row in rows]
     return (
         f'<div class="wide"><table><caption>{escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def _labelled(row: str, heads: Sequence[str]) -> str:
+    """Give each cell its head: on a phone a row is a block of pairs, and no column is lost."""
+    labels = iter(heads)
+    return _CELL.sub(lambda cell: f'{cell[0]} data-label="{escape(next(labels))}"', row)
 
 
 def _figures(row: Row, unit: TimeUnit) -> tuple[str, ...]:
@@ -146,7 +162,7 @@ def _left(row: Row) -> tuple[str, ...]:
         count(row, row.returned),
         count(row, row.moved),
         count(row, row.gone_before_notice),
-        "-" if undetermined is None else f"{undetermined:.1%}",
+        share(undetermined),
         count(row, row.younger_than_norm),
         count(row, row.not_started),
     )
@@ -209,7 +225,7 @@ def _survival(table: Table) -> str:
         "Share still online over time",
         f'<div class="panels">{panels}</div>',
         "Turnbull's estimate from intervals. A line: known. Shaded: between two looks, where the curve can't be "
-        f"told. Dashed: the norm of {table.norm}. Hours since the clock started.",
+        f"told. Dashed: the norm of {table.norm}. Time since {clock_words(table)}.",
     )
 
 
@@ -223,17 +239,18 @@ def _week(table: Table) -> str:
         lines.append(f'<tr><th scope="row">{day}</th>{cells}</tr>')
     grid = (
         '<div class="wide"><table class="heat"><caption>Certainly within the norm, per cent, by weekday and hour '
-        f"({escape(table.time_zone)}) at which the clock started; darker is more. Point at a cell for n and the upper "
-        f"bound.</caption><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+        f"({escape(table.time_zone)}) of {escape(clock_words(table))}; darker is more. "
+        f"Point at a cell for n and the upper bound.</caption>"
+        f"<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
     )
-    return _section("Weekday and hour of the notice", grid)
+    return _section(f"Weekday and hour of {clock_words(table)}", grid)
 
 
 def _heat(cell: HourCell) -> str:
     if not cell.n or cell.lower is None or cell.upper is None:
         return '<td class="none" title="none, or too few">·</td>'
     light, ink = heat(cell.lower)
-    tooltip = f"{WEEKDAYS[cell.weekday]} {cell.hour:02d}:00, n {cell.n}, {cell.lower:.2f} to {cell.upper:.2f}"
+    tooltip = f"{WEEKDAYS[cell.weekday]} {cell.hour:02d}:00, n {cell.n}, {shares((cell.lower, cell.upper))}"
     return (
         f'<td style="background:hsl(208 62% {light}%);color:{ink}" title="{tooltip}">'
         f"{cell.lower * 100:.0f}</td>"
@@ -252,9 +269,7 @@ def _trend(table: Table) -> str:
     title = "Share within the norm by month"
     picture = plots.months(table.trend, title, "The figures stand in the table below.")
     rows = [_month(month) for month in table.trend]
-    grid = _grid(
-        "month", (*_HEADS, "methodology"), rows, "By the month in which the clock started."
-    )
+    grid = _grid("month", (*_HEADS, "methodology"), rows, f"By the month of {clock_words(table)}.")
     return _section("Months", _figure(picture) + grid, _broken(table.trend))
 
 
@@ -302,7 +317,7 @@ def _definition(table: Table) -> str:
     facts = [
         ("methodology", f"{table.methodology}, version {table.methodology_version}"),
         ("digest", table.methodology_digest),
-        ("clock starts", table.clock_start.replace("_", " ")),
+        ("clock starts", f"with {clock_words(table)}"),
         ("norm", norm_words(table)),
         ("calendar", f"{table.calendar} time ({table.time_zone})"),
         ("outside n", ", ".join(table.exclude).replace("_", " ") or "nothing"),

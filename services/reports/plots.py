@@ -13,7 +13,7 @@ from services.reports.svg import (
     tag,
     vertical_grid,
 )
-from services.reports.text import name
+from services.reports.text import name, shares
 from services.reports.units import TimeUnit, duration, unit_of
 
 _WIDTH = 920.0
@@ -38,7 +38,7 @@ def _dot(row: Row, x: Scale, y: float) -> list[str]:
     assert row.lower is not None
     assert row.upper is not None
     low, high = row.sampling or (row.lower, row.upper)
-    ends = f"{name(row)}: {row.lower:.4f} to {row.upper:.4f}, n {row.n}"
+    ends = f"{name(row)}: {shares((row.lower, row.upper))}, n {row.n}"
     width = max(x(row.upper) - x(row.lower), 3.0)
     return [
         label(name(row), _LABELS - 12, y + 4, class_="name", text_anchor="end"),
@@ -138,7 +138,7 @@ def _month(month: Month, left: float, right: float, y: Scale, bottom: float) -> 
     assert row.lower is not None
     assert row.upper is not None
     middle, width = (left + right) / 2, min((right - left) * 0.6, 40.0)
-    tooltip = f"{month.month}: {row.lower:.4f} to {row.upper:.4f}, n {row.n}, {month.methodology}"
+    tooltip = f"{month.month}: {shares((row.lower, row.upper))}, n {row.n}, {month.methodology}"
     low, high = row.sampling or (row.lower, row.upper)
     return [
         tag("line", x1=middle, x2=middle, y1=y(low), y2=y(high), class_="whisker"),

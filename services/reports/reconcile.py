@@ -9,7 +9,9 @@ The rules:
 4. `removed_at` is compared with the interval (L, R] of every confirmed removal; the nearest counts.
 5. What differs by no more than the tolerance agrees. A date alone agrees with any instant of its day.
 
-rows = matched + repeated + only theirs + malformed, and ours = matched + only ours, always.
+6. A row whose date can't be read still names a notice: that one is not missing there, and its row is malformed.
+
+rows = matched + repeated + only theirs + malformed, and ours = matched + unreadable + only ours, always.
 """
 
 from collections import defaultdict
@@ -25,7 +27,8 @@ from schemas.ids import instant
 from services.core.case import Case, Notice, Removal
 from services.core.fold import fold
 from services.reports.evidence_case import Clean, Scope
-from services.reports.reconcile_list import ProviderClaim, ProviderList, When
+from services.reports.reconcile_dates import When
+from services.reports.reconcile_list import ProviderClaim, ProviderList
 
 _NO_TIME = timedelta()
 
@@ -79,6 +82,7 @@ class Reconciliation(Struct, kw_only=True):
     differing: int = 0
     ours: int = 0
     ours_matched: int = 0
+    ours_unreadable: int = 0
     only_ours: int = 0
     details: list[Detail] = []
 
@@ -137,14 +141,24 @@ def reconcile(
     )
     for claim in theirs.claims:
         _take(result, claim, index, taken, _Judge(theirs.columns, tolerance, clean))
+    unread = _unread(theirs, index) - taken
     for place, notice in enumerate(ordered):
-        _leave(result, notice, place in taken, scope, clean)
+        if place in unread:
+            result.ours, result.ours_unreadable = result.ours + 1, result.ours_unreadable + 1
+        else:
+            _leave(result, notice, place in taken, scope, clean)
     result.details += [
         Detail(status="malformed", line=bad.line, note=bad.message) for bad in theirs.malformed
     ]
     assert result.rows == result.matched + result.repeated + result.only_theirs + result.malformed
-    assert result.ours == result.ours_matched + result.only_ours
+    assert result.ours == result.ours_matched + result.ours_unreadable + result.only_ours
     return result
+
+
+def _unread(theirs: ProviderList, index: "_Index") -> set[int]:
+    """Give the notices that rows name whose dates can't be read."""
+    claims = (bad.claim for bad in theirs.malformed if bad.claim is not None)
+    return {place for claim in claims for place in index.find(claim)[0]}
 
 
 def _take(

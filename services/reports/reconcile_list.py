@@ -3,19 +3,21 @@
 Columns, in any order and any case; others are passed over:
 `notice_id`, `reference`, `case_id`: at least one of them, and in each row at least one filled;
 `received_at`: when the provider got the notice; `removed_at`: when it removed the material.
-An instant is RFC 3339 with its zone; without one, the zone given for the whole list is taken.
-A date alone is an interval of 24 hours (domain: P16). What can't be read is reported with its line.
+A provider's own names of columns, its form of dates and its delimiter are named by a `ListLayout`.
+What can't be read is reported with its line.
 """
 
 import csv
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import tzinfo
 from typing import TextIO
 
+import msgspec
 from msgspec import Struct
 
 from schemas.errors import TakedownError
 from schemas.ids import is_case_id
+from services.reports.reconcile_dates import BadDate, When, read_when
 
 NAMES = ("notice_id", "reference", "case_id")
 TIMES = ("received_at", "removed_at")
@@ -30,13 +32,6 @@ class BadList(TakedownError):
     exit_code = 4
 
 
-class When(Struct, frozen=True):
-    """An instant, or an interval where the source is no more exact: [earliest, latest]."""
-
-    earliest: datetime
-    latest: datetime
-
-
 class ProviderClaim(Struct, frozen=True, kw_only=True):
     """What a provider's row says."""
 
@@ -49,10 +44,26 @@ class ProviderClaim(Struct, frozen=True, kw_only=True):
 
 
 class Malformed(Struct, frozen=True):
-    """A row that can't be read; `message` never repeats what stands there, it may be a URL."""
+    """A row that can't be read; `message` never repeats what stands there, it may be a URL.
+
+    `claim` has the names of the row where these could be read: what it names is not missing there.
+    """
 
     line: int
     message: str
+    claim: ProviderClaim | None = None
+
+
+class ListLayout(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a provider writes its list; it is kept for the next one.
+
+    `columns` gives its name of each of our columns, `date_formats` are patterns of strptime or `excel`.
+    """
+
+    columns: dict[str, str] = {}
+    date_formats: tuple[str, ...] = ()
+    delimiter: str | None = None
+    zone: str | None = None
 
 
 class ProviderList(Struct, kw_only=True):
@@ -69,17 +80,24 @@ class ProviderList(Struct, kw_only=True):
 
 
 class _BadCell(TakedownError):
-    """Why a row can't be read."""
+    """Why a row can't be read; `claim` has the names of the row, where they could be read."""
+
+    def __init__(self, message: str, claim: ProviderClaim | None = None) -> None:
+        super().__init__(message)
+        self.claim = claim
 
 
-def read_list(file: TextIO, zone: tzinfo | None = None) -> ProviderList:
+def read_list(
+    file: TextIO, zone: tzinfo | None = None, layout: ListLayout | None = None
+) -> ProviderList:
     """Read a list; `file` is text with undecodable bytes kept as surrogates, newlines untranslated.
 
     Raises `BadList` where there is no header that names a notice.
     """
+    layout = layout or ListLayout()
     head = file.readline()
-    delimiter = max(_DELIMITERS, key=head.count)
-    columns = _columns(head, delimiter)
+    delimiter = layout.delimiter or max(_DELIMITERS, key=head.count)
+    columns = _columns(head, delimiter, layout)
     listed = ProviderList(
         columns=tuple(name for name in columns if name in (*NAMES, *TIMES)),
         claims=[],
@@ -87,24 +105,40 @@ def read_list(file: TextIO, zone: tzinfo | None = None) -> ProviderList:
     )
     for line, cells in _rows(file, delimiter):
         try:
-            listed.claims.append(_claim(line, _named(columns, cells), zone))
+            listed.claims.append(_claim(line, _named(columns, cells), layout, zone))
         except _BadCell as error:
-            listed.malformed.append(Malformed(line, str(error)))
+            listed.malformed.append(Malformed(line, str(error), error.claim))
     return listed
 
 
-def _columns(head: str, delimiter: str) -> list[str]:
+def _columns(head: str, delimiter: str, layout: ListLayout) -> list[str]:
     cells = next(csv.reader([head], delimiter=delimiter), [])
-    columns = [cell.strip().lower().removeprefix("\ufeff").replace(" ", "_") for cell in cells]
+    columns = [_plain(cell) for cell in cells]
+    ours = {_plain(theirs): name for name, theirs in layout.columns.items()}
+    if absent := [theirs for theirs in layout.columns.values() if _plain(theirs) not in columns]:
+        raise BadList(f"the header has no column {absent[0]!r}; it has {_shown(columns)}")
+    # A name of ours that the provider uses for something else gives way.
+    columns = [ours.get(name, "" if name in ours.values() else name) for name in columns]
     if not set(columns) & set(NAMES):
         raise BadList(
             f"the first line must be a header with at least one of {', '.join(NAMES)}; "
-            f"also read: {', '.join(TIMES)}"
+            f"also read: {', '.join(TIMES)}. Here it has {_shown(columns)}: say which is which with "
+            "--column notice_id=NAME"
         )
     doubled = [name for name in (*NAMES, *TIMES) if columns.count(name) > 1]
     if doubled:
         raise BadList(f"the header has {doubled[0]} twice; rename one of them")
     return columns
+
+
+def _plain(cell: str) -> str:
+    return cell.strip().lower().removeprefix("\ufeff").replace(" ", "_")
+
+
+def _shown(columns: list[str]) -> str:
+    """Repeat the names of columns that are names: the first line may be data."""
+    names = [name for name in columns if name.replace("_", "").isalnum() and len(name) <= 40]
+    return ", ".join(names[:20]) or "none that is a word"
 
 
 def _rows(file: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
@@ -131,7 +165,9 @@ def _named(columns: list[str], cells: list[str] | str) -> dict[str, str]:
     return {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}
 
 
-def _claim(line: int, cells: dict[str, str], zone: tzinfo | None) -> ProviderClaim:
+def _claim(
+    line: int, cells: dict[str, str], layout: ListLayout, zone: tzinfo | None
+) -> ProviderClaim:
     values = {name: cells.get(name, "") for name in (*NAMES, *TIMES)}
     if any(len(cell) > _MOST_CELL for cell in values.values()):
         raise _BadCell("a cell is far too long; a quote before it may never close")
@@ -142,37 +178,23 @@ def _claim(line: int, cells: dict[str, str], zone: tzinfo | None) -> ProviderCla
     case_id = values["case_id"].lower()
     if case_id and not is_case_id(case_id):
         raise _BadCell("case_id is not 32 hexadecimal digits")
-    return ProviderClaim(
+    named = ProviderClaim(
         line=line,
         notice_id=values["notice_id"] or None,
         reference=values["reference"] or None,
         case_id=case_id or None,
-        received_at=_when("received_at", values["received_at"], zone),
-        removed_at=_when("removed_at", values["removed_at"], zone),
     )
+    try:
+        times = {name: _when(name, values[name], layout, zone) for name in TIMES}
+    except _BadCell as error:
+        raise _BadCell(str(error), named) from None
+    return msgspec.structs.replace(named, **times)
 
 
-def _when(name: str, text: str, zone: tzinfo | None) -> When | None:
+def _when(name: str, text: str, layout: ListLayout, zone: tzinfo | None) -> When | None:
     if not text:
         return None
     try:
-        if len(text) == len("2025-01-31"):
-            return _day(name, date.fromisoformat(text), zone)
-        moment = datetime.fromisoformat(text)
-        at = (moment if moment.tzinfo else moment.replace(tzinfo=_zone(name, zone))).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise _BadCell(f"{name} is no instant such as 2025-01-31T12:00:00Z, and no date") from None
-    return When(at, at)
-
-
-def _day(name: str, day: date, zone: tzinfo | None) -> When:
-    """A day has 24 hours, but for the two on which the clocks change."""
-    start = datetime.combine(day, time(), _zone(name, zone))
-    end = datetime.combine(day + timedelta(days=1), time(), start.tzinfo)
-    return When(start.astimezone(UTC), end.astimezone(UTC))
-
-
-def _zone(name: str, zone: tzinfo | None) -> tzinfo:
-    if zone is None:
-        raise _BadCell(f"{name} has no zone; give the zone of the list, or write Z for UTC")
-    return zone
+        return read_when(text, layout.date_formats, zone)
+    except BadDate as error:
+        raise _BadCell(f"{name} {error}") from None

@@ -28,13 +28,16 @@ _EDGES = 2
 
 
 def share(value: float | None) -> str:
-    """Write a share, or say that it isn't given."""
-    return "-" if value is None else f"{value:.4f}"
+    """Write a share in per cent, the one form wherever people read; or say that it isn't given."""
+    return "-" if value is None else f"{value:.2%}"
 
 
 def shares(pair: tuple[float, float] | None) -> str:
-    """Write an interval of shares."""
-    return "-" if pair is None else f"{pair[0]:.4f}-{pair[1]:.4f}"
+    """Write an interval of shares; one share where both ends are the same."""
+    if pair is None:
+        return "-"
+    low, high = share(pair[0]), share(pair[1])
+    return low if low == high else f"{low[:-1]}-{high}"
 
 
 def count(row: Row, value: int) -> str:
@@ -149,7 +152,7 @@ def _stock_cells(row: Row) -> tuple[str, ...]:
         count(row, row.returned),
         count(row, row.moved),
         count(row, row.gone_before_notice),
-        "-" if undetermined is None else f"{undetermined:.1%}",
+        share(undetermined),
         count(row, row.younger_than_norm),
         count(row, row.not_started),
         f"{row.exposure_lower_hours:.1f}-{row.exposure_upper_hours:.1f}",
@@ -209,8 +212,7 @@ def notes(table: Table, hidden: int = 0) -> list[str]:
         f"{total.younger_than_norm} younger than the norm, {total.not_started} without a started clock",
     ]
     if table.unweighted is not None:
-        low, high = table.unweighted
-        lines.append(f"unweighted over groups with enough spells: {low:.4f} to {high:.4f}")
+        lines.append(f"unweighted over groups with enough spells: {shares(table.unweighted)}")
     lines += [
         f"within + certain breaches + undecided = n: "
         f"{total.within} + {total.certain_breaches} + {total.undecided} = {total.n}",

@@ -7,6 +7,7 @@ grace = "60d"
 """
 
 import tomllib
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,7 @@ from schemas.errors import ConfigError
 from schemas.events import Slug
 from schemas.methodology import Duration, seconds
 from schemas.tomllines import line_of
+from services.attribution.map_entries import Provider
 from services.reports.figures import Warning
 
 # The seventeen providers of 2020 had two months.
@@ -60,6 +62,16 @@ def warning(text: str, grace: str) -> Warning:
         raise ConfigError(
             f"warning {text!r}, grace {grace!r}: give PROVIDER=2020-07-01 and a grace such as 60d"
         ) from None
+
+
+def tagged_warnings(providers: Iterable[Provider], at: datetime) -> list[Warning]:
+    """Give the warnings that a provider map holds as tags, as far as these stand at an instant."""
+    return [
+        _warning(provider.id, tag.warned_on, tag.period or DEFAULT_GRACE)
+        for provider in providers
+        for tag in provider.tags_at(at)
+        if tag.warned_on is not None
+    ]
 
 
 def _warning(provider: str, warned_at: datetime, grace: str) -> Warning:

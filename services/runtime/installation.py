@@ -6,7 +6,6 @@ that one that dies takes nothing with it. They end with this process, however it
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -17,6 +16,7 @@ import structlog
 
 from schemas.sealing import Keyring
 from services.runtime import datadir
+from services.runtime.busy_ports import refuse_busy
 from services.runtime.embedded import EmbeddedKafka, EmbeddedPostgres, JarSources
 from services.runtime.embedded.server_process import DataDirLock
 from services.runtime.endpoints import (
@@ -32,6 +32,7 @@ from services.runtime.preparation import prepare_database, prepare_topics
 from services.runtime.role_children import RoleChildren
 from services.runtime.roles import default_roles, refuse_to_start
 from services.runtime.settings import Settings
+from services.runtime.stop_signals import stop_signals
 from services.runtime.supervisor import Backoff
 
 log = structlog.get_logger(__name__)
@@ -152,6 +153,7 @@ class Installation:
         lock = DataDirLock(data / LOCK_NAME)
         await lock.acquire()
         stack.callback(lock.release)
+        await refuse_busy(self.settings, self.roles)
         self._have_keys()
         await self._start_servers(stack)
         await prepare_topics(self.settings)
@@ -233,7 +235,7 @@ def jar_sources(settings: Settings) -> JarSources:
 
 
 class Interrupt:
-    """Turn the first SIGTERM or SIGINT into the cancellation of a task; later ones change nothing.
+    """Turn the first SIGTERM, SIGINT or SIGHUP into the cancellation of a task; later ones change nothing.
 
     A second Ctrl-C must not cut the stop short in the middle: what runs would be left to its guardians.
     """
@@ -243,9 +245,9 @@ class Interrupt:
         self._task = task
 
     def install(self) -> None:
-        """Take over both signals."""
+        """Take over the signals."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in stop_signals():
             loop.add_signal_handler(number, self._ask)
 
     def _ask(self) -> None:

@@ -21,6 +21,7 @@ from services.exporter.collector import Exporter
 from services.ledger import migrate
 from services.ledger.pool import open_pool
 from services.ledger.queries import query
+from services.runtime.attributing import watch_list
 from services.runtime.connections import database_connection
 from services.runtime.kafka_login import kafka_connection
 from services.runtime.keyfile import load_keyring
@@ -133,7 +134,7 @@ async def _exporter(parts: Parts) -> AsyncIterator[Role]:
             parts.health,
             parts.clock,
             top_providers=section.top_providers,
-            watch_providers=section.watch_providers,
+            watch_providers=(*section.watch_providers, *watch_list(parts.settings, parts.clock())),
             interval_seconds=section.interval_seconds,
         )
 

@@ -4,7 +4,6 @@ import ipaddress
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
-from pathlib import Path
 
 import dns.exception
 import dns.resolver
@@ -14,7 +13,6 @@ from consumers.prober.prober_consumer import Prober
 from schemas.errors import ConfigError
 from schemas.methodology import Methodology, seconds, shipped
 from schemas.urls import canonical
-from services.attribution.providermap import ProviderMap
 from services.exporter.health import Health
 from services.exporter.metrics import prepare_vantage
 from services.probing.dns.resolver import Resolver, ResolverLimits
@@ -31,6 +29,7 @@ from services.probing.look.memory import (
     FRONT_INTERVAL_SECONDS,
     LookLimits,
 )
+from services.runtime.attributing import provider_book
 from services.runtime.endpoints import read_endpoints
 from services.runtime.kafka_login import kafka_connection
 from services.runtime.keyfile import load_keyring
@@ -76,7 +75,7 @@ def build_looker(settings: Settings, clock: Callable[[], datetime]) -> Looker:
         ),
         vantage=settings.vantage.name,
         clock=clock,
-        providers=_providers(settings),
+        providers=provider_book(settings),
         canary=canary,
         canary_interval_seconds=probe.canary_interval_seconds,
         agent=_agent(probe),
@@ -134,11 +133,6 @@ def _nameservers(probe: Probe) -> list[tuple[str, int]]:
         raise ConfigError(
             "the system has no resolver configured; set TAKEDOWN_PROBE_NAMESERVERS to your own"
         ) from None
-
-
-def _providers(settings: Settings) -> ProviderMap:
-    path = settings.provider_map
-    return ProviderMap() if path is None else ProviderMap.load(Path(path))
 
 
 def _agent(probe: Probe) -> str:

@@ -167,6 +167,11 @@ def _ports(settings: Settings, names: list[str]) -> dict[str, int]:
     return dict(zip(names, sorted(taken), strict=True))
 
 
+def fixed_ports(settings: Settings, roles: Sequence[str]) -> dict[str, int]:
+    """Return by process the port that is configured; empty where free ones are chosen."""
+    return _ports(settings, list(_names(roles))) if settings.http.port else {}
+
+
 def refuse_taken(host: str, ports: Mapping[str, int]) -> None:
     """Raise `ConfigError` where another program listens: it would answer in a role's place."""
     for name, port in ports.items():

@@ -1,6 +1,6 @@
 """One role process: signals, the event loop, a drain with a deadline, an exit status.
 
-SIGTERM and SIGINT stop the intake; what is in hand is finished; after `stop_seconds` the rest is
+SIGTERM, SIGINT and SIGHUP stop the intake; what is in hand is finished; after `stop_seconds` the rest is
 cancelled. SIGUSR1 writes the stack of every task to the log.
 """
 
@@ -18,6 +18,7 @@ import structlog
 import uvloop
 
 from schemas.errors import TakedownError
+from services.runtime.stop_signals import stop_signals
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +50,7 @@ def raise_open_files() -> None:
 async def _guarded(work: Work, stop_seconds: float, with_parent: bool) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in stop_signals():
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGUSR1, dump_tasks)
     if with_parent:

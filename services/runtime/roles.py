@@ -15,6 +15,7 @@ from services.exporter.http import serve
 from services.runtime.endpoints import connected
 from services.runtime.methods import methodology
 from services.runtime.parts import Build, Clock, Parts
+from services.runtime.role_facts import facts_of
 from services.runtime.role_process import run_process
 from services.runtime.settings import Settings
 from services.runtime.systemd import Systemd
@@ -88,7 +89,9 @@ def run_roles(
         kafka=bool(_NEEDS_KAFKA.intersection(roles)),
     )
     return run_process(
-        lambda stop: _work(Parts(settings, Health(), clock), roles, stop),
+        lambda stop: _work(
+            Parts(settings, Health(about=facts_of(settings, roles)), clock), roles, stop
+        ),
         stop_seconds=settings.stop_seconds,
         with_parent=with_parent,
     )

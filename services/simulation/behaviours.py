@@ -1,4 +1,4 @@
-"""What a host can do to a look, as data: more than seventy behaviours and what each says about the material.
+"""What a host can do to a look, as data: more than eighty behaviours and what each says about the material.
 
 `shows` is the truth's side of a behaviour: ABSENT means that the material is gone, PRESENT that it is served, and
 HIDDEN that nobody can tell from outside; the plan of the case says what is true meanwhile.
@@ -46,6 +46,9 @@ class Behaviour(StrEnum):
     OK_TLS_ASKS = "ok_tls_asks"
     OK_SPELLED_404 = "ok_spelled_404"
     OK_REENCODED = "ok_reencoded"
+    OK_RAW_LOCATION = "ok_raw_location"
+    OK_TWO_LENGTHS = "ok_two_lengths"
+    OK_LONG_CHAIN = "ok_long_chain"
     GONE_404 = "gone_404"
     GONE_410 = "gone_410"
     GONE_403 = "gone_403"
@@ -57,6 +60,8 @@ class Behaviour(StrEnum):
     PARKED_CNAME = "parked_cname"
     PLACEHOLDER = "placeholder"
     PLACEHOLDER_302 = "placeholder_302"
+    PLACEHOLDER_FILE = "placeholder_file"
+    BARE_200 = "bare_200"
     SORRY_UNSEEN = "sorry_unseen"
     NODES = "nodes"
     GEO_404 = "geo_404"
@@ -67,6 +72,8 @@ class Behaviour(StrEnum):
     WALL_PAGE = "wall_page"
     WALL_ROOT = "wall_root"
     WALL_EMPTY = "wall_empty"
+    WALL_PICTURE = "wall_picture"
+    WALL_BARE = "wall_bare"
     LOGIN_302 = "login_302"
     LOGIN_401 = "login_401"
     BLOCK_403 = "block_403"
@@ -78,6 +85,9 @@ class Behaviour(StrEnum):
     ERROR_500 = "error_500"
     GATEWAY_502 = "gateway_502"
     GATEWAY_504 = "gateway_504"
+    ROUTE_503 = "route_503"
+    PROXY_530 = "proxy_530"
+    MISDIRECTED_421 = "misdirected_421"
     REDIRECT_LOOP = "redirect_loop"
     GARBAGE = "garbage"
     DRIP = "drip"
@@ -89,12 +99,15 @@ class Behaviour(StrEnum):
     TLS_CUT = "tls_cut"
     TLS_STALL = "tls_stall"
     TLS_RENEGOTIATE = "tls_renegotiate"
+    TLS_UNKNOWN = "tls_unknown"
     REFUSE = "refuse"
     NXDOMAIN = "nxdomain"
     NODATA = "nodata"
     SERVFAIL = "servfail"
     DNS_SILENT = "dns_silent"
     DNS_FILTERED = "dns_filtered"
+    DNS_UNPROVEN = "dns_unproven"
+    NAME_LOST = "name_lost"
 
 
 class HeadManner(StrEnum):
@@ -137,11 +150,15 @@ def _nature(behaviour: Behaviour) -> Nature:
 _DNS = frozenset(
     {
         *(Behaviour.NXDOMAIN, Behaviour.NODATA, Behaviour.SERVFAIL),
-        *(Behaviour.DNS_SILENT, Behaviour.DNS_FILTERED),
+        *(Behaviour.DNS_SILENT, Behaviour.DNS_FILTERED, Behaviour.DNS_UNPROVEN),
+        Behaviour.NAME_LOST,
     }
 )
 _TCP = frozenset(
-    {Behaviour.REFUSE, Behaviour.TLS_CUT, Behaviour.TLS_STALL, Behaviour.TLS_RENEGOTIATE}
+    {
+        *(Behaviour.REFUSE, Behaviour.TLS_CUT, Behaviour.TLS_STALL, Behaviour.TLS_RENEGOTIATE),
+        Behaviour.TLS_UNKNOWN,
+    }
 )
 NATURE: dict[Behaviour, Nature] = {behaviour: _nature(behaviour) for behaviour in Behaviour}
 
@@ -186,6 +203,9 @@ ODD = (
     Behaviour.OK_ONE_GONE,
     Behaviour.OK_ONE_RESET,
     Behaviour.OK_SPELLED_404,
+    Behaviour.OK_RAW_LOCATION,
+    Behaviour.OK_TWO_LENGTHS,
+    Behaviour.OK_LONG_CHAIN,
 )
 """Ways to serve the material that a hasty look takes for something else."""
 
@@ -215,10 +235,24 @@ GATES = (
     Behaviour.DNS_FILTERED,
     Behaviour.WALL_200,
     Behaviour.WALL_EMPTY,
+    Behaviour.WALL_PICTURE,
+    Behaviour.WALL_BARE,
+    Behaviour.DNS_UNPROVEN,
+    Behaviour.OK_AGENT_404,
 )
 """What everything of a host is answered with for some hours, in a way that looks like a removal."""
 
-SPARES_FRONT = frozenset({Behaviour.WALL_PAGE})
+FIRST_GATES = (
+    Behaviour.BLOCK_403,
+    Behaviour.WALL_200,
+    Behaviour.WALL_ROOT,
+    Behaviour.WALL_PICTURE,
+    Behaviour.LOGIN_302,
+    Behaviour.WALL_BARE,
+)
+"""What everything of a host is answered with at the first look and for hours."""
+
+SPARES_FRONT = frozenset({Behaviour.WALL_PAGE, Behaviour.WALL_PICTURE})
 """Walls around all but the front page."""
 
 GEO = {
@@ -232,15 +266,37 @@ AT_HOME = GEO | {Behaviour.WALLED_404: Behaviour.LEGAL_451}
 ABROAD_TOO = dict.fromkeys(GEO, Behaviour.OK) | {Behaviour.WALLED_404: Behaviour.GONE_404}
 """What depends on who looks: a wall at home, and abroad what is behind it."""
 
-TLS_TROUBLE = (Behaviour.TLS_CUT, Behaviour.TLS_STALL, Behaviour.TLS_RENEGOTIATE)
+TLS_TROUBLE = (
+    *(Behaviour.TLS_CUT, Behaviour.TLS_STALL, Behaviour.TLS_RENEGOTIATE),
+    Behaviour.TLS_UNKNOWN,
+)
 """Handshakes that lead nowhere."""
 
-DARK = frozenset(
-    {
-        *(Behaviour.REFUSE, Behaviour.TARPIT, Behaviour.ERROR_500, Behaviour.GATEWAY_502),
-        *(Behaviour.GATEWAY_504, Behaviour.TLS_STALL),
-    }
+TLS_ENDS = (Behaviour.TLS_STALL, Behaviour.TLS_UNKNOWN)
+"""Those of a server that has lost a name for good."""
+
+NIGHTS = (
+    Behaviour.REFUSE,
+    Behaviour.TARPIT,
+    Behaviour.ERROR_500,
+    Behaviour.GATEWAY_502,
+    Behaviour.GATEWAY_504,
+    Behaviour.ROUTE_503,
+    Behaviour.PROXY_530,
+    Behaviour.MISDIRECTED_421,
 )
+"""A whole host that gives nothing of its own."""
+
+DARKNESS = (
+    *(Behaviour.TARPIT, Behaviour.GATEWAY_502, Behaviour.DNS_SILENT, Behaviour.RESET),
+    Behaviour.EMPTY,
+)
+"""Likewise, and partly in a way that proves nothing for however long."""
+
+# At the one address of the family others wait behind whoever is slow.
+QUICK_FAULTS = (Behaviour.ERROR_500, Behaviour.RESET, Behaviour.EMPTY, Behaviour.TRUNCATED)
+
+DARK = frozenset({*NIGHTS, *TLS_ENDS})
 """Nothing at all comes from the host: a removal once it has lasted for very long, and from two vantages."""
 
 PARTIAL = {Behaviour.OK_ONE_GONE: Behaviour.GONE_404, Behaviour.OK_ONE_RESET: Behaviour.RESET}
@@ -252,5 +308,16 @@ HUSHED = (
     Behaviour.PLACEHOLDER,
     Behaviour.PLACEHOLDER_302,
     Behaviour.WALLED_404,
+    Behaviour.BARE_200,
+    Behaviour.WALL_PAGE,
+    Behaviour.PLACEHOLDER_FILE,
 )
 """Removed in a way that proves nothing to whoever looks from outside."""
+
+UNSEEN = (
+    Behaviour.SORRY_UNSEEN,
+    Behaviour.PLACEHOLDER_FILE,
+    Behaviour.PARKED_302,
+    Behaviour.PARKED_CNAME,
+)
+"""Removed before anybody looks, and answered with something that is served."""

@@ -248,8 +248,11 @@ class _Builder:
         clock = next((n.sent for n in notices if n.arrives), notices[-1].sent)
         host, setting = self._setting(draft, clock)
         plan = tell(draft.story, setting, draft.rng)
-        target = draft.shape.target(f"{draft.rng.getrandbits(40):010x}")
-        url = canonical(f"{self._origin(draft.story, host)}{target}")
+        name_of_url = f"{draft.rng.getrandbits(40):010x}"
+        fragment = draft.story is Story.FRAGMENT
+        target = "/" if fragment else draft.shape.target(name_of_url)
+        beyond = f"#!/gallery/{name_of_url}" if fragment else ""
+        url = canonical(f"{self._origin(draft.story, host)}{target}{beyond}")
         return SimulatedCase(
             index=draft.index,
             url=url,
@@ -331,6 +334,8 @@ class _Builder:
         phases = case.plan.phases
         # Whoever removes by a redirect, a page in 200 or a 403 answers so for whatever is missing.
         missing = phases[1].behaviour if case.story in SOFT else Behaviour.GONE_404
+        if missing is Behaviour.PLACEHOLDER_FILE:
+            missing = Behaviour.GONE_404
         host = Host(
             name=name,
             addresses=phases[0].addresses,

@@ -24,8 +24,9 @@ _RCODES = {
     "nxdomain": dns.rcode.NXDOMAIN,
     "servfail": dns.rcode.SERVFAIL,
     "filtered": dns.rcode.NXDOMAIN,
+    "unproven": dns.rcode.NXDOMAIN,
 }
-_NO_SOA = frozenset({"servfail", "filtered"})
+_NO_SOA = frozenset({"servfail", "filtered", "unproven"})
 
 
 class NameServer:

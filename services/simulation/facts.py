@@ -76,7 +76,7 @@ class SpellTruth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
-    """What is true of one case."""
+    """What is true of one case; one that is not measurable is only counted."""
 
     index: int
     case_id: str
@@ -84,6 +84,7 @@ class Truth:
     reported_at: datetime
     retracted_at: datetime | None
     spells: tuple[SpellTruth, ...]
+    measurable: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +169,8 @@ class ProviderFigures:
 class Verification:
     """The outcome of a check: `ok` only with no failure at all.
 
-    `expected_removals` were true and long enough to be confirmed; `unseen` spells were gone before a look saw them.
+    `expected_removals` were true and long enough to be confirmed; `unseen` spells were gone before a look saw them;
+    `undecided` names the stories of those that are.
     """
 
     failures: tuple[Failure, ...]
@@ -179,6 +181,7 @@ class Verification:
     missed_returns: int
     unseen: int
     providers: Mapping[str, ProviderFigures] = field(default_factory=dict)
+    undecided: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:

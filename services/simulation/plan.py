@@ -82,6 +82,16 @@ class UrlPlan:
                 stretches.append(PlannedStay(phase.provider, phase.offset, until))
         return tuple(stretches)
 
+    def by_provider(self) -> list[tuple[str, list[PlannedStay]]]:
+        """Group the stays by provider, in order of time; one that gets it back has two groups."""
+        groups: list[tuple[str, list[PlannedStay]]] = []
+        for presence in self.presences:
+            if groups and groups[-1][0] == presence.provider:
+                groups[-1][1].append(presence)
+            else:
+                groups.append((presence.provider, [presence]))
+        return groups
+
     def addresses(self) -> Iterable[str]:
         """Name every address that ever answers for the URL."""
         return {address for phase in self.phases for address in phase.addresses}

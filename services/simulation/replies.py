@@ -5,7 +5,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from services.simulation.behaviours import Behaviour, HeadManner
-from services.simulation.world import MIRROR, PARKING_HOST, REMOVED_PICTURE, SPELLED_404, Page
+from services.simulation.world import (
+    MIRROR,
+    PARKING_HOST,
+    RAW_PLACE,
+    REMOVED_FILE,
+    REMOVED_PICTURE,
+    SPELLED_404,
+    Page,
+)
 
 RETRY_AFTER_SECONDS = 3
 INTERIMS = 9  # one more than a look takes
@@ -31,6 +39,7 @@ _REASONS = {
     502: "Bad Gateway",
     503: "Service Unavailable",
     504: "Gateway Timeout",
+    530: "Origin Unknown",
 }
 
 
@@ -78,6 +87,9 @@ _STATUS: dict[Behaviour, tuple[int, tuple[str, ...]]] = {
     Behaviour.ERROR_500: (500, ()),
     Behaviour.GATEWAY_502: (502, ()),
     Behaviour.GATEWAY_504: (504, ()),
+    Behaviour.ROUTE_503: (503, ()),
+    Behaviour.PROXY_530: (530, ()),
+    Behaviour.MISDIRECTED_421: (421, ()),
 }
 _SILENT: dict[Behaviour, ScriptedReply] = {
     Behaviour.RESET: ScriptedReply(b"", Then.RESET),
@@ -118,7 +130,9 @@ def _location(behaviour: Behaviour, request: Request) -> str | None:
         Behaviour.REDIRECT_LOOP: f"{origin}{request.target}",
         Behaviour.OK_REDIRECT: f"{origin}{MIRROR}{request.target}",
         Behaviour.OK_SPELLED_404: f"{origin}{SPELLED_404}{request.target}",
+        Behaviour.OK_RAW_LOCATION: f"{origin}{RAW_PLACE}{request.target}",
         Behaviour.PLACEHOLDER_302: f"{origin}{REMOVED_PICTURE}",
+        Behaviour.PLACEHOLDER_FILE: f"{origin}{REMOVED_FILE}",
     }.get(behaviour)
 
 
@@ -126,17 +140,23 @@ def _present(behaviour: Behaviour, page: Page, request: Request) -> ScriptedRepl
     """Render what answers 200: the material, a front page, or a page that says no in 200."""
     if request.method == "HEAD" and (answer := _to_head(behaviour, request)) is not None:
         return answer
+    if behaviour in _BARE:
+        return ScriptedReply(b"HTTP/1.1 200 OK\r\nServer: nginx\r\n\r\n", Then.CLOSE)
     if behaviour in _IN_PLACE:
         kind, length = _IN_PLACE[behaviour]
         return ScriptedReply(_head(200, request, kind, length, ()))
     if behaviour is Behaviour.PARKED_CNAME or page.kind == "front":
         return ScriptedReply(_head(200, request, "text/html", 512, ()))
     if behaviour is Behaviour.PLACEHOLDER:
-        return ScriptedReply(_head(200, request, "image/gif", _PLACEHOLDER_BYTES, ()))
+        large = request.target == REMOVED_FILE
+        kind, length = ("image/jpeg", 4096) if large else ("image/gif", _PLACEHOLDER_BYTES)
+        return ScriptedReply(_head(200, request, kind, length, ()))
     if behaviour is Behaviour.OK_REENCODED:
         page = Page(page.kind, page.length * 7 // 10, f"{page.etag}-encoded")
     hints = _HINTS if behaviour is Behaviour.OK_HINTS else b""
-    return ScriptedReply(hints + _image(page, request), _AFTER_IMAGE.get(behaviour, Then.KEEP))
+    twice = behaviour is Behaviour.OK_TWO_LENGTHS
+    image = _image(page, request, twice=twice)
+    return ScriptedReply(hints + image, _AFTER_IMAGE.get(behaviour, Then.KEEP))
 
 
 def _to_head(behaviour: Behaviour, request: Request) -> ScriptedReply | None:
@@ -160,8 +180,10 @@ _IN_PLACE = {
     Behaviour.WALL_200: ("text/html", 2200),
     Behaviour.WALL_ROOT: ("text/html", 2200),
     Behaviour.WALL_EMPTY: ("text/html", 0),
+    Behaviour.WALL_PICTURE: ("image/png", 4321),
 }
 """What answers 200 in the place of the material: nothing, or one page for everything."""
+_BARE = frozenset({Behaviour.BARE_200, Behaviour.WALL_BARE})
 _HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
 _NO_HEAD = {
     Behaviour.OK_NO_HEAD: 405,
@@ -175,12 +197,16 @@ _NO_HEAD = {
 _AFTER_IMAGE = {Behaviour.OK_CLOSE: Then.CLOSE, Behaviour.OK_SLOW: Then.LATER}
 
 
-def _image(page: Page, request: Request) -> bytes:
-    validators = (f'ETag: "{page.etag}"', f"Last-Modified: {_MODIFIED}", "Accept-Ranges: bytes")
+def _image(page: Page, request: Request, *, twice: bool = False) -> bytes:
+    """Serve the material; `twice`: its length is stated two times."""
+    headers = [f'ETag: "{page.etag}"', f"Last-Modified: {_MODIFIED}", "Accept-Ranges: bytes"]
+    status, length = 200, page.length
     if request.ranged and request.method == "GET":
-        ranged = (f"Content-Range: bytes 0-0/{page.length}", *validators)
-        return _head(206, request, "image/jpeg", 1, ranged)
-    return _head(200, request, "image/jpeg", page.length, validators)
+        headers.insert(0, f"Content-Range: bytes 0-0/{page.length}")
+        status, length = 206, 1
+    if twice:
+        headers.insert(0, f"Content-Length: {length}")
+    return _head(status, request, "image/jpeg", length, tuple(headers))
 
 
 def head_reply(manner: HeadManner, request: Request) -> ScriptedReply:

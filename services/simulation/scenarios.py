@@ -4,7 +4,7 @@ Shares and manners follow the article of October 2020: one provider with 94 % of
 in time, one that refuses mail and takes five addresses an hour, and small image hosts behind resellers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
@@ -52,6 +52,8 @@ class Story(StrEnum):
     SILENCE = "silence"
     TWO = "two"
     UNSEEN = "unseen"
+    GATED_FIRST = "gated_first"
+    FRAGMENT = "fragment"
 
 
 APART = frozenset({Story.TLS, Story.OUTAGE, Story.GONE_DARK})
@@ -60,11 +62,19 @@ APART = frozenset({Story.TLS, Story.OUTAGE, Story.GONE_DARK})
 TROUBLE = APART | {
     *(Story.FLAPPING, Story.BLOCKED, Story.ODD, Story.GEO, Story.HUSHED, Story.DARK),
     *(Story.IPV6, Story.DUAL, Story.HEAD, Story.GATED, Story.SILENCE, Story.TWO),
+    Story.GATED_FIRST,
 }
 SOFT = frozenset({Story.SOFT_REDIRECT, Story.SOFT_SAME, Story.SOFT_ID, Story.STORE, Story.UNSEEN})
 """Removed by what the host always answered for whatever it does not have."""
 
-OWN_HOST = TROUBLE | SOFT | {Story.DOMAIN, Story.MOVED, Story.EMPTIED, Story.REENCODED, Story.NODES}
+OWN_HOST = (
+    TROUBLE
+    | SOFT
+    | {
+        *(Story.DOMAIN, Story.MOVED, Story.EMPTIED, Story.REENCODED, Story.NODES),
+        Story.FRAGMENT,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +95,15 @@ class ProviderScript:
     mix: Mapping[Story, float] = field(default_factory=dict)
     refuses_mail: bool = False
     role: Literal["hosting", "proxy"] = "hosting"
+
+    def map_lines(self) -> Iterator[str]:
+        """Write it as the operator's provider map has it."""
+        yield from ("[[provider]]", f'id = "{self.id}"', f'name = "{self.name}"')
+        yield from (f'country = "{self.country}"', f'role = "{self.role}"')
+        for prefix in self.prefixes:
+            yield from ("[[provider.prefix]]", f'cidr = "{prefix}"')
+            yield "valid_from = 2020-01-01T00:00:00Z"
+        yield ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,10 +266,10 @@ _HARD_MIX = {
     Story.ODD: 0.10,
     Story.TLS: 0.05,
     Story.GEO: 0.05,
-    Story.HUSHED: 0.04,
+    Story.HUSHED: 0.05,
     Story.DARK: 0.03,
     Story.OUTAGE: 0.03,
-    Story.GONE_DARK: 0.03,
+    Story.GONE_DARK: 0.04,
     Story.IPV6: 0.03,
     Story.DUAL: 0.03,
     Story.HEAD: 0.08,
@@ -262,7 +281,9 @@ _HARD_MIX = {
     Story.NODES: 0.02,
     Story.SILENCE: 0.02,
     Story.TWO: 0.03,
-    Story.UNSEEN: 0.01,
+    Story.UNSEEN: 0.02,
+    Story.GATED_FIRST: 0.04,
+    Story.FRAGMENT: 0.01,
 }
 
 

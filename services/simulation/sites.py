@@ -110,11 +110,13 @@ class Sites:
         )
 
     def _visitor(self, door: Behaviour | None, address: str) -> asyncio.Protocol:
-        """Make what takes a connection; in place of a TLS server one that is silent, or one that asks."""
+        """Make what takes a connection; in place of a TLS server one that is silent, refuses, or asks."""
         if door is None:
             return _Visitor(self, address)
         if door is Behaviour.TLS_STALL:
             return _Silent(self, address)
+        if door is Behaviour.TLS_UNKNOWN:
+            return _Unknowing(self, address)
         insists = door is Behaviour.TLS_RENEGOTIATE
         return Asking(self._pair, partial(_Visitor, self, address), insists=insists)
 
@@ -270,6 +272,15 @@ class _Silent(_Visitor):
 
     def data_received(self, data: bytes) -> None:
         """Let it wait."""
+
+
+class _Unknowing(_Visitor):
+    """One connection whose greeting is answered by the alert that the name is unknown (RFC 6066, 3)."""
+
+    def data_received(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(b"\x15\x03\x03\x00\x02\x02\x70")
+            self._transport.close()
 
 
 def _parse(head: bytes, port: int) -> Request | None:

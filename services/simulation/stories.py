@@ -4,15 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from services.simulation.behaviours import (
-    GATES,
-    GEO,
-    HUSHED,
-    ODD,
-    PARTIAL,
-    TLS_TROUBLE,
-    Behaviour,
-)
+from services.simulation import behaviours as ways
+from services.simulation.behaviours import Behaviour
 from services.simulation.plan import BEGINNING, Phase, UrlPlan, rounded
 from services.simulation.scenarios import Scenario, Story
 
@@ -78,9 +71,9 @@ class _Teller:
         how = behaviour or self.rng.choice(self.setting.scenario.removals)
         self.say(at, how, there=False, place=place)
 
-    def next_of(self, ways: Sequence[Behaviour]) -> Behaviour:
+    def next_of(self, choices: Sequence[Behaviour]) -> Behaviour:
         """Give the way whose turn it is."""
-        return ways[self.setting.turn % len(ways)]
+        return choices[self.setting.turn % len(choices)]
 
     def plan(self) -> UrlPlan:
         """Finish."""
@@ -185,7 +178,7 @@ def _moved(t: _Teller) -> None:
 
 def _odd(t: _Teller) -> None:
     """Served in a way that a hasty look takes for something else; then removed in time, late, or not at all."""
-    t.begin(t.next_of(ODD))
+    t.begin(t.next_of(ways.ODD))
     _some_fate(t)
 
 
@@ -203,40 +196,43 @@ def _tls(t: _Teller) -> None:
     served = t.rng.choice((Behaviour.OK_TLS, Behaviour.OK_TLS_ASKS))
     t.begin(served)
     start = t.hours(2, 5)
-    t.say(start, t.rng.choice(TLS_TROUBLE), there=True)
+    t.say(start, t.rng.choice(ways.TLS_TROUBLE), there=True)
     back, fate = t.later(start, 1.5, 3.5), t.rng.random()
     t.say(back, served, there=True)
     if fate < 0.2:
-        t.remove(t.later(back, 1, 2), Behaviour.TLS_STALL)
+        t.remove(t.later(back, 1, 2), t.rng.choice(ways.TLS_ENDS))
     elif fate < 0.8:
         t.remove(t.hours(12, t.norm - 2))
 
 
 def _geo(t: _Teller) -> None:
     """Hidden or blocked at home for good, and served abroad; then removed in time, or not at all."""
-    t.say(t.hours(3, 6), t.rng.choice(list(GEO)), there=True)
+    t.say(t.hours(3, 6), t.rng.choice(list(ways.GEO)), there=True)
     _perhaps_removed(t, 14, spare=4)
 
 
 def _hushed(t: _Teller) -> None:
     """Removed so that nothing proves it, until hours later a status code or the name does."""
-    away, how = t.hours(4, 12), t.next_of(HUSHED)
+    away, how = t.hours(4, 12), t.next_of(ways.HUSHED)
     t.remove(away, how)
+    t.remove(t.later(away, 3, 5), _proof_of(how))
+
+
+def _proof_of(how: Behaviour) -> Behaviour:
     parked = how in (Behaviour.PARKED_302, Behaviour.PARKED_CNAME)
-    proof = Behaviour.NXDOMAIN if parked else Behaviour.GONE_404
-    t.remove(t.later(away, 3, 5), proof)
+    return Behaviour.NXDOMAIN if parked else Behaviour.GONE_404
 
 
 def _dark(t: _Teller) -> None:
     """The whole host goes dark for good, and later its domain goes too."""
     away = t.hours(4, 12)
-    t.remove(away, t.rng.choice(_DARKNESS))
+    t.remove(away, t.next_of(ways.DARKNESS))
     t.remove(t.later(away, 3, 5), Behaviour.NXDOMAIN)
 
 
 def _outage(t: _Teller) -> None:
     """The whole host is dark for long, and back with all that it had; then removed in time, or not at all."""
-    _broken_for_a_while(t, (2, 5), _NIGHTS, (4.5, 6.5))
+    _broken_for_a_while(t, (2, 5), ways.NIGHTS, (4.5, 6.5))
     _perhaps_removed(t, 15)
 
 
@@ -259,18 +255,18 @@ def _perhaps_removed(t: _Teller, earliest: float, spare: float = 2) -> None:
 
 def _gone_dark(t: _Teller) -> None:
     """The whole host goes dark for good, and nothing else ever says so."""
-    t.remove(t.hours(4, 8), t.rng.choice(_NIGHTS))
+    t.remove(t.hours(4, 8), t.next_of(ways.NIGHTS))
 
 
 def _ipv6(t: _Teller) -> None:
     """Served over IPv6 alone, with an outage; then removed in time, or not at all."""
-    _broken_for_a_while(t, (2, 4), _QUICK_FAULTS, (1.5, 3.5))
+    _broken_for_a_while(t, (2, 4), ways.QUICK_FAULTS, (1.5, 3.5))
     _perhaps_removed(t, 10)
 
 
 def _dual(t: _Teller) -> None:
     """Served over both families, then over one of them; then removed from that one too, or not at all."""
-    t.say(t.hours(1, 4), t.rng.choice(list(PARTIAL)), there=True)
+    t.say(t.hours(1, 4), t.rng.choice(list(ways.PARTIAL)), there=True)
     _perhaps_removed(t, 8)
 
 
@@ -280,7 +276,8 @@ def _soft_id(t: _Teller) -> None:
 
 
 def _emptied(t: _Teller) -> None:
-    t.remove(_prompt_at(t), Behaviour.GONE_EMPTIED)
+    """Removed by nothing in its place, or sent to the front page, as nothing else of the host is."""
+    t.remove(_prompt_at(t), t.next_of((Behaviour.GONE_EMPTIED, Behaviour.SOFT_ROOT)))
 
 
 def _store(t: _Teller) -> None:
@@ -291,9 +288,20 @@ def _store(t: _Teller) -> None:
 def _gated(t: _Teller) -> None:
     """A gate comes up around the whole host after it was seen served, and opens again; then removed, or not at all."""
     begins = t.hours(2, 5)
-    t.say(begins, t.next_of(GATES), there=True)
+    t.say(begins, t.next_of(ways.GATES), there=True)
     t.say(t.later(begins, 2, 4), Behaviour.OK, there=True)
     _perhaps_removed(t, 13)
+
+
+def _gated_first(t: _Teller) -> None:
+    """A gate stands at the first look and for hours; it opens upon the material, or upon its removal in time."""
+    t.begin(t.next_of(ways.FIRST_GATES))
+    opens = t.hours(2, 5)
+    if t.setting.turn % 3 == 2:
+        t.remove(opens, Behaviour.GONE_404)
+        return
+    t.say(opens, Behaviour.OK, there=True)
+    _perhaps_removed(t, 9)
 
 
 def _reencoded(t: _Teller) -> None:
@@ -311,7 +319,14 @@ def _nodes(t: _Teller) -> None:
 
 
 def _silence(t: _Teller) -> None:
-    """The name server is silent around the deadline, and the material is still there; then removed late, or not."""
+    """The name server is silent around the deadline, and the material is still there; then removed late, or not.
+
+    The first time the name is withdrawn meanwhile, and only the address that it had serves on: nobody can tell.
+    """
+    if not t.setting.turn:
+        t.remove(t.hours(t.norm - 2, t.norm - 1.5), Behaviour.NAME_LOST)
+        t.remove(t.hours(t.norm + 1, t.norm + 2), Behaviour.NXDOMAIN)
+        return
     t.say(t.hours(t.norm - 2, t.norm - 0.5), Behaviour.DNS_SILENT, there=True)
     t.say(t.hours(t.norm + 0.5, t.norm + 2), Behaviour.OK, there=True)
     if t.rng.random() < 0.5:
@@ -332,22 +347,13 @@ def _two(t: _Teller) -> None:
 
 
 def _unseen(t: _Teller) -> None:
-    """Gone before anybody looks, as a page that is served; hours later a status code says so."""
-    t.remove(t.later(t.setting.reported, -3, -1), Behaviour.SORRY_UNSEEN)
-    t.remove(t.hours(4, 8), Behaviour.GONE_404)
+    """Gone before anybody looks, as something that is served; hours later a status code or the name says so."""
+    how = t.next_of(ways.UNSEEN)
+    t.remove(t.later(t.setting.reported, -3, -1), how)
+    t.remove(t.hours(4, 8), _proof_of(how))
 
 
 _SAME = Behaviour.SOFT_SAME
-# At the one address of the family others wait behind whoever is slow.
-_QUICK_FAULTS = (Behaviour.ERROR_500, Behaviour.RESET, Behaviour.EMPTY, Behaviour.TRUNCATED)
-_NIGHTS = (
-    Behaviour.REFUSE,
-    Behaviour.TARPIT,
-    Behaviour.ERROR_500,
-    Behaviour.GATEWAY_502,
-    Behaviour.GATEWAY_504,
-)
-_DARKNESS = (Behaviour.TARPIT, Behaviour.GATEWAY_502, Behaviour.DNS_SILENT, Behaviour.RESET)
 MOVE_HOURS = (6, 8)
 _REFUSE = Behaviour.REFUSE
 _STORIES: dict[Story, Callable[[_Teller], None]] = {
@@ -378,6 +384,8 @@ _STORIES: dict[Story, Callable[[_Teller], None]] = {
     Story.EMPTIED: _emptied,
     Story.STORE: _store,
     Story.GATED: _gated,
+    Story.GATED_FIRST: _gated_first,
+    Story.FRAGMENT: _never,
     Story.REENCODED: _reencoded,
     Story.NODES: _nodes,
     Story.SILENCE: _silence,

@@ -65,6 +65,7 @@ class _Examiner:
         self.figures: dict[str, ProviderFigures] = defaultdict(ProviderFigures)
         self.cases = self.spells = self.expected = self.removals_seen = self.missed_returns = 0
         self.unseen = 0
+        self.undecided: list[str] = []
         self._story = ""
 
     def fail(self, case_id: str, spell: int, kind: str, detail: str) -> None:
@@ -86,6 +87,7 @@ class _Examiner:
             missed_returns=self.missed_returns,
             unseen=self.unseen,
             providers=dict(sorted(self.figures.items())),
+            undecided=tuple(sorted(self.undecided)),
         )
 
     # -- a case --------------------------------------------------------------------------------
@@ -99,6 +101,9 @@ class _Examiner:
             if self._settled(truth.reported_at):
                 self.fail(truth.case_id, 0, "missing_case", "reported, and not in the ledger")
             return
+        if not truth.measurable:
+            self._check_unmeasured(spells)
+            return
         self._check_number(truth, spells)
         self._check_retraction(truth, spells)
         for expected, spell in zip(truth.spells, spells, strict=False):
@@ -109,6 +114,11 @@ class _Examiner:
             self._check_clock(truth, expected, spell)
             self._check_decision(expected, spell)
             self._count(truth, expected, spell)
+
+    def _check_unmeasured(self, spells: Sequence[Measured]) -> None:
+        for spell in spells:
+            if spell.closed_reason != "not_measurable" or spell.removals or spell.clock in STARTED:
+                self._contradict(spell, "measured", "nobody can measure this address")
 
     def _settled(self, at: datetime) -> bool:
         return at + self.settle <= self.until
@@ -256,7 +266,9 @@ class _Examiner:
         figures.truly_within += expected.within is True
         figures.within += spell.clock == "WITHIN"
         figures.breached += spell.clock == "BREACHED"
-        figures.undecided += spell.clock not in ("WITHIN", "BREACHED")
+        if spell.clock not in ("WITHIN", "BREACHED"):
+            figures.undecided += 1
+            self.undecided.append(truth.story)
 
     def _may_count(self, expected: SpellTruth, spell: Measured) -> bool:
         """Tell whether n may hold what does not belong there: it moved, or was gone before anybody looked.

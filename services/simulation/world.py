@@ -21,7 +21,7 @@ from services.simulation.behaviours import (
 from services.simulation.facts import SpellTruth, Stay, Truth
 from services.simulation.notice_plans import NoticePlan
 from services.simulation.plan import Phase, PlannedStay, UrlPlan
-from services.simulation.scenarios import ProviderScript, Scenario, Story
+from services.simulation.scenarios import Scenario, Story
 from services.simulation.url_shapes import UrlShape
 
 NETWORK = "127.16.0.0/12"
@@ -33,17 +33,25 @@ PARKING_ALIAS = (
     "parked.sedoparking.com"  # a parking service's name; only ever an answer of our own name server
 )
 FRONT_PAGES = frozenset({"/", "/404.html", "/login", CANARY_TARGET})
-MIRROR, SPELLED_404 = "/mirror", "/404"
-REMOVED_PICTURE = "/removed.png"
+MIRROR, SPELLED_404, RAW_PLACE = "/mirror", "/404", "/my pictures"
+REMOVED_PICTURE, REMOVED_FILE = "/removed.png", "/removed.jpg"
+_CHAIN_LINKS = 12  # more than old resolvers follow
 # Two nodes behind one address take turns, and one of them has lost it; in hours. Its turns are shorter than what a
 # removal takes, those of the other longer than a look waits: chance alone confirms nothing.
 NODE_HAS, NODE_LACKS = 1.2, 0.6
 _OWN_ONLY = (
     *(*AT_HOME, Behaviour.PLACEHOLDER, Behaviour.PLACEHOLDER_302),
-    *(Behaviour.SORRY_UNSEEN, Behaviour.NODES),
+    *(Behaviour.SORRY_UNSEEN, Behaviour.NODES, Behaviour.BARE_200, Behaviour.PLACEHOLDER_FILE),
 )
-_PLACES = {Behaviour.OK_REDIRECT: MIRROR, Behaviour.OK_SPELLED_404: SPELLED_404}
+_PLACES = {
+    Behaviour.OK_REDIRECT: MIRROR,
+    Behaviour.OK_SPELLED_404: SPELLED_404,
+    Behaviour.OK_RAW_LOCATION: RAW_PLACE.replace(" ", "%20"),
+}
 _DOORS = frozenset({Behaviour.REFUSE, *TLS_TROUBLE, Behaviour.OK_TLS_ASKS} - {Behaviour.TLS_CUT})
+
+
+NameOutcome = Literal["found", "nxdomain", "nodata", "servfail", "silent", "filtered", "unproven"]
 
 
 class Page(NamedTuple):
@@ -68,7 +76,7 @@ class PageAnswer(NamedTuple):
 class NameAnswer(NamedTuple):
     """How the name server answers for one name: aliases first, then addresses."""
 
-    outcome: Literal["found", "nxdomain", "nodata", "servfail", "silent", "filtered"]
+    outcome: NameOutcome
     chain: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
 
@@ -191,7 +199,7 @@ class World:
 
     def provider_map_toml(self) -> str:
         """Write the providers as the operator's provider map."""
-        return "\n".join(line for script in self.scenario.providers for line in _map_lines(script))
+        return "\n".join(line for one in self.scenario.providers for line in one.map_lines())
 
     # -- answers -------------------------------------------------------------------------------
 
@@ -209,6 +217,9 @@ class World:
             addresses = phase.addresses
             if phase.behaviour is Behaviour.PARKED_CNAME:
                 return NameAnswer("found", (PARKING_ALIAS,), addresses)
+            if phase.behaviour is Behaviour.OK_LONG_CHAIN:
+                links = tuple(f"link{n}.{name}" for n in range(_CHAIN_LINKS))
+                return NameAnswer("found", links, addresses)
         return NameAnswer("found", (host.alias,) if host.alias else (), addresses)
 
     def answer(self, name: str, target: str, address: str, offset: float) -> PageAnswer:
@@ -287,11 +298,12 @@ class World:
             story=case.story.value,
             reported_at=self.instant(case.reported),
             retracted_at=None if case.retracted is None else self.instant(case.retracted),
+            measurable=case.url.not_measurable is None,
             spells=tuple(self._spells(case)),
         )
 
     def _spells(self, case: SimulatedCase) -> Iterator[SpellTruth]:
-        groups = _by_provider(case.plan) or [(case.plan.phases[0].provider, [])]
+        groups = case.plan.by_provider() or [(case.plan.phases[0].provider, [])]
         for number, (provider, presences) in enumerate(groups):
             moved = groups[number + 1][1][0].since if number + 1 < len(groups) else None
             begun = presences[0].since if number else None
@@ -335,12 +347,14 @@ class World:
         return deadline + max(released - paused, timedelta())
 
 
-_DNS_OUTCOMES: dict[Behaviour, Literal["nxdomain", "nodata", "servfail", "silent", "filtered"]] = {
+_DNS_OUTCOMES: dict[Behaviour, NameOutcome] = {
     Behaviour.NXDOMAIN: "nxdomain",
     Behaviour.NODATA: "nodata",
     Behaviour.SERVFAIL: "servfail",
     Behaviour.DNS_SILENT: "silent",
     Behaviour.DNS_FILTERED: "filtered",
+    Behaviour.DNS_UNPROVEN: "unproven",
+    Behaviour.NAME_LOST: "silent",
 }
 
 
@@ -352,7 +366,7 @@ def page_of(case: SimulatedCase) -> Page:
 def _elsewhere(host: Host, target: str) -> PageAnswer:
     if target in FRONT_PAGES:
         return PageAnswer(Behaviour.OK, FRONT)
-    if target == REMOVED_PICTURE:
+    if target in (REMOVED_PICTURE, REMOVED_FILE):
         return PageAnswer(Behaviour.PLACEHOLDER, FRONT)
     shape = None if host.own is None else host.own.shape
     if shape is not None and not shape.covers(target):
@@ -364,18 +378,9 @@ def _over_http(phase: Phase) -> Behaviour:
     """Translate what happens below HTTP to what a client meets that still holds the address."""
     layer = NATURE[phase.behaviour].layer
     if layer == "dns":
-        return Behaviour.OK if phase.there else Behaviour.GONE_404
+        served = phase.there or phase.behaviour is Behaviour.NAME_LOST
+        return Behaviour.OK if served else Behaviour.GONE_404
     return Behaviour.RESET if layer == "tcp" else phase.behaviour
-
-
-def _by_provider(plan: UrlPlan) -> list[tuple[str, list[PlannedStay]]]:
-    groups: list[tuple[str, list[PlannedStay]]] = []
-    for presence in plan.presences:
-        if groups and groups[-1][0] == presence.provider:
-            groups[-1][1].append(presence)
-        else:
-            groups.append((presence.provider, [presence]))
-    return groups
 
 
 def _clock(
@@ -385,12 +390,3 @@ def _clock(
     end = min((at for at in (moved, case.retracted) if at is not None), default=float("inf"))
     sent = [n.sent for n in case.notices if n.arrives and n.provider == provider]
     return min((at for at in sent if (begun is None or at >= begun) and at < end), default=None)
-
-
-def _map_lines(script: ProviderScript) -> Iterator[str]:
-    yield from ("[[provider]]", f'id = "{script.id}"', f'name = "{script.name}"')
-    yield from (f'country = "{script.country}"', f'role = "{script.role}"')
-    for prefix in script.prefixes:
-        yield from ("[[provider.prefix]]", f'cidr = "{prefix}"')
-        yield "valid_from = 2020-01-01T00:00:00Z"
-    yield ""

@@ -1,4 +1,8 @@
-"""Run every benchmark, each in a process of its own, print the figures and write build/bench.json."""
+"""Run every benchmark, each in a process of its own, print the figures and write build/bench.json.
+
+python -m tests.benchmarks [NAME ...]
+python -m tests.benchmarks before COMMIT [PART ...]
+"""
 
 import json
 import subprocess
@@ -6,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.benchmarks.before import compare
 from tests.benchmarks.figures import Figure
 
 ROOT = Path(__file__).parents[2]
@@ -17,6 +22,7 @@ NAMES = (
     "blackbox",
     "dns",
     "notices",
+    "attribution",
     "ledger",
     "report",
     "replay",
@@ -40,7 +46,7 @@ def measure(name: str) -> list[Figure]:
 
 def line(made: Figure) -> str:
     """Write a figure for people."""
-    text = f"{made['name']:<36} {made['figure']:>12,.4g} {made['unit']:<18}"
+    text = f"{made['name']:<44} {made['figure']:>12,.4g} {made['unit']:<18}"
     if made["baseline"] is not None:
         text += f" baseline {made['baseline']:,.4g}"
     if made["target"] is not None:
@@ -50,6 +56,10 @@ def line(made: Figure) -> str:
 
 def main(names: list[str]) -> int:
     """Measure the named benchmarks, or all; what was measured is written even where one fails."""
+    if names[:1] == ["before"]:
+        for made in compare(names[1], names[2:]):
+            print(line(made), flush=True)
+        return 0
     figures: list[Figure] = []
     failed: list[str] = []
     for name in names or NAMES:

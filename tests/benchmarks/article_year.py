@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from consumers.client.connection import KafkaConnection
 from consumers.client.topic_admin import create_topics
-from consumers.replay.unit import home_of
+from consumers.replay.unit_records import home_of
 from schemas import codec, ids, topics
 from schemas import events as ev
 from schemas.events import Event, Payload

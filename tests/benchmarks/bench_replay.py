@@ -86,7 +86,7 @@ def replay_apart(kafka: KafkaConnection, dsn: str, name: str) -> dict[str, Any]:
     process.stdin.close()
     peak = 0.0
     while process.poll() is None:
-        peak = max(peak, sum(_megabytes(pid) for pid in _family(process.pid)))
+        peak = max(peak, sum(megabytes(pid) for pid in family(process.pid)))
         time.sleep(_WATCH_SECONDS)
     if process.returncode:
         raise RuntimeError("the replay failed; its message stands above")
@@ -94,7 +94,7 @@ def replay_apart(kafka: KafkaConnection, dsn: str, name: str) -> dict[str, Any]:
     return found | {"megabytes": peak}
 
 
-def _family(root: int) -> set[int]:
+def family(root: int) -> set[int]:
     """Give a process and all below it."""
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
@@ -110,7 +110,7 @@ def _family(root: int) -> set[int]:
     return found
 
 
-def _megabytes(pid: int) -> float:
+def megabytes(pid: int) -> float:
     """Give a process's share of memory: what it shares with others is counted once."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()

@@ -33,7 +33,6 @@ class Site:
     missing: Script | None = None
     asked: list[Asked] = field(default_factory=list)
     connections: int = 0
-    sent_bytes: int = 0
     port: int = 0
     tasks: set[asyncio.Task] = field(default_factory=set)
     servers: list[asyncio.Server] = field(default_factory=list)
@@ -77,10 +76,6 @@ class Site:
 
     def methods(self, target: str) -> list[str]:
         return [asked.method for asked in self.asked if asked.target == target]
-
-    def counted(self, data: bytes) -> bytes:
-        self.sent_bytes += len(data)
-        return data
 
 
 def _parse(block: bytes) -> Asked:
@@ -132,21 +127,6 @@ def dribble(data: bytes, pause: float, times: int = 40) -> Script:
             writer.write(data)
             await writer.drain()
             await asyncio.sleep(pause)
-        await silent(asked, writer)
-
-    return script
-
-
-def repeat(site: Site, data: bytes, *, first: bytes = b"", times: int = 12) -> Script:
-    """Send the same bytes a few times, count them, and then say nothing more."""
-
-    async def script(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        writer.write(first)
-        for _ in range(times):
-            writer.write(site.counted(data))
-            await writer.drain()
-            # The site shares the looker's loop, and a drain into a buffer with room gives no turn away.
-            await asyncio.sleep(0)
         await silent(asked, writer)
 
     return script

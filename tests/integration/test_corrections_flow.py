@@ -21,6 +21,9 @@ from services.cli import app
 from services.exporter.health import Health
 from services.ledger import audit
 from services.runtime import keyfile, logging
+from services.runtime.checkup_running import dead_letters
+from services.runtime.findings import CheckNote
+from services.runtime.settings import load
 from tests.integration.ledger_kit import (
     KEYRING,
     START,
@@ -283,13 +286,19 @@ async def test_acts_on_one_thing_as_json(desk: Desk) -> None:
     await desk.ledger.produce_raw([(topics.REPORTS.name, b"k", b"{}", headers)])
     await desk.ledger.drained()
     (letter,) = await desk.json("dead-letters", "list")
+    with pytest.raises(CheckNote, match="1 could not be used and count nowhere"):
+        await dead_letters(load())
     shown = (await desk.run("dead-letters", "show", letter["id"])).stdout
     assert "headers   ce_type, trace\n" in shown
     assert "retried   no\n" in shown
-    said = (await desk.run("dead-letters", "retry", letter["id"], "--json")).stdout
+    said = (await desk.run("dead-letters", "retry", letter["id"], "--json", code=4)).stdout
     # The ledger that runs beside the command here may log that it refused the record again.
-    sent, _ = json.JSONDecoder().raw_decode(said[said.index("{") :])
-    assert sent == {"sent_back": 1, "sent_back_before": 0}
+    sent, _ = json.JSONDecoder().raw_decode(said[said.index("{\n") :])
+    assert (sent["sent_back"], sent["sent_back_before"]) == (1, 0)
+    (again,) = sent["refused_again"]
+    assert (again["reason"], again["id"] != letter["id"]) == (letter["reason"], True)
+    repeated = await desk.run("dead-letters", "retry", letter["id"])
+    assert "0 sent back, 1 were sent back before" in repeated.stdout
     desk.ledger.sent += 1
 
 
@@ -339,6 +348,14 @@ async def test_reconciling_finds_what_each_side_lacks(desk: Desk) -> None:
     assert len(details.read_text().splitlines()) == len(result["details"]) + 1
     text = (await desk.run("reconcile", "giant", str(sheet), "--cutoff", CUTOFF, code=4)).stdout
     assert "4 rows = 2 matched, 0 repeated, 1 only there, 1 unreadable" in text
+    local = f"{START + timedelta(minutes=66):%d-%m-%Y %H:%M}"
+    sheet.write_text(f"Case;Ticket;In\n{case_of(1)};n1;{local}\n")
+    own = ("--column", "case_id=Case", "--column", "notice_id=Ticket", "--column", "received_at=In")
+    dates = ("--date-format", "dd-mm-yyyy HH:MM", "--zone", "Europe/Amsterdam", "--save-mapping")
+    words = ("reconcile", "giant", str(sheet), "--cutoff", CUTOFF)
+    await desk.run(*words, *own, *dates, code=5)
+    kept = await desk.json(*words, code=5)
+    assert [kept[name] for name in counts] == [1, 1, 0, 2, 0, 0]
 
 
 async def test_lists_that_agree_exit_with_zero(desk: Desk) -> None:
@@ -365,3 +382,62 @@ async def test_a_reader_sees_corrections_and_no_bodies(desk: Desk) -> None:
             await audit.record(session, "x", "reveal", None, "y")
     finally:
         await session.close()
+
+
+MAP = """[[provider]]
+id = "small"
+name = "Small"
+[[provider]]
+id = "giant"
+name = "Giant"
+[[provider.prefix]]
+cidr = "192.0.2.0/25"
+"""
+
+
+async def test_an_accepted_map_changes_the_spells_that_it_should(desk: Desk) -> None:
+    """Live, by replay and under the map itself the same spells move to the right provider, and no others."""
+    path, table = desk.folder / "providers.toml", desk.folder / "table.csv"
+    path.write_text(MAP)
+    table.write_text(
+        f"provider,prefix,valid_from\nsmall,192.0.2.1/32,{instant(START + 20 * HOUR)}\n"
+    )
+    hours = (2, 19, 22, 22.5, 23, 30)
+    told = [e for n in (1, 2) for e in (report(n, provider=None), notice(n, START + HOUR))]
+    told += [look(1, START + hour * HOUR, "online") for hour in hours]
+    told += [at_address(look(2, START + hour * HOUR, "online"), "192.0.2.2") for hour in hours]
+    await desk.told(*told)
+    corrected = desk.folder / "corrected.toml"
+    since = instant(START + 20 * HOUR)
+    row = f'[[prefix]]\ncidr = "192.0.2.1/32"\nprovider = "small"\nvalid_from = {since}\n'
+    corrected.write_text(MAP + row)
+    await desk.run("replay", "--name", "mapped", "--provider-map", str(corrected), "--with-events")
+    map_option = ("--map", str(path))
+    shown = await desk.json("providers", "import", str(table), *map_option)
+    assert [(one["sign"], one["subject"]) for one in shown["difference"]] == [("+", "192.0.2.1/32")]
+    assert path.read_text() == MAP
+    done = await desk.json("providers", "import", str(table), *map_option, "--accept", *WHO)
+    assert (done["events"], done["cases"], done["cases_for_replay"]) == (1, 1, [])
+    desk.ledger.sent += 1
+    await desk.run("audit", "verify")
+    assert (await desk.json("audit", "list"))[0]["action"] == "provider_map"
+    statement = "SELECT provider, opened_at, clock FROM {}.spells ORDER BY case_id, spell"
+    moved = {case_of(1): ["giant", "small"], case_of(2): ["giant"]}
+    live = await desk.rows(statement.format("public"))
+    assert [row["provider"] for row in live] == [p for c in sorted(moved) for p in moved[c]]
+    await desk.run("replay", "--name", "again", "--compare", "live")
+    session = await asyncpg.connect(desk.dsn)
+    for shadow in ("replay_again", "replay_mapped"):
+        rows = await session.fetch(statement.format(shadow))
+        assert [dict(row) for row in rows] == live
+    await session.close()
+    again = await desk.json("providers", "import", str(table), *map_option, "--accept", *WHO)
+    assert (again["difference"], again["events"]) == ([], 0)
+
+
+def at_address(event_: ev.Event, address: str) -> ev.Event:
+    """Have a look be one of another address."""
+    look_ = event_.data
+    assert isinstance(look_, ev.LookMade)
+    served = tuple(msgspec.structs.replace(one, address=address) for one in look_.served)
+    return msgspec.structs.replace(event_, data=msgspec.structs.replace(look_, served=served))

@@ -81,6 +81,8 @@ async def test_reports_reach_the_ledger_and_stay(settings, tmp_path):
         await eventually("the ledger is started again", restarted)
         said = await command(settings, "submit", "-", "--wait", stdin=report(2))
         assert said == "1 event in the ledger\n"
+        said = await command(settings, "submit", "-", "--wait", stdin=report(2))
+        assert said == "1 event in the ledger, 1 of them from before\n"
         await running.restart("relay")
         await running.ready()
         rows = json.loads(await command(settings, "case", "list", "--json"))

@@ -137,7 +137,7 @@ async def test_poison_goes_to_the_dead_letters_untouched_and_can_be_retried(ledg
     assert {(topic, key, value, tuple(headers)) for topic, key, value, headers in poison} == found
     assert {"not_cloudevent", "bad_data"} == {one.reason for one in letters}
 
-    assert await retry_dead_letters(ledger.kafka, letters, clock) == 4
+    assert len(await retry_dead_letters(ledger.kafka, letters, clock)) == 4
     ledger.sent += 4
     await ledger.drained()
     await ledger.stop()

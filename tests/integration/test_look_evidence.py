@@ -240,6 +240,28 @@ async def test_one_broken_page_is_no_dark_host(lab: Lab) -> None:
     assert (await lab.look(url, lab.looker(), host_dark=True)).reason == "host_dark"
 
 
+@pytest.mark.parametrize(
+    ("url", "front", "reason"),
+    [
+        (answer(503), answer(503), "host_dark"),
+        (answer(503), answer(200), "blocked_unavailable"),
+        (answer(503, retry_after="60"), answer(503, retry_after="60"), "blocked_unavailable"),
+    ],
+    ids=["no route", "one page", "wants time"],
+)
+async def test_a_guessed_backoff_hides_no_dark_host(
+    lab: Lab, url: Script, front: Script, reason: str
+) -> None:
+    """A 503 without a time puts off the looks that follow, and not the question what else its host gives (V)."""
+    site = await lab.site(x=url)
+    site.scripts["/"] = front
+    looker = lab.looker(politeness=replace(RUDE, backoff_seconds=60.0))
+    made = await lab.look(f"http://a.example:{site.port}/x", looker, host_dark=True)
+    assert made.reason == reason
+    with pytest.raises(Deferred):
+        await lab.look(f"http://a.example:{site.port}/x", looker)
+
+
 async def test_one_page_that_hangs_is_no_dark_host(lab: Lab) -> None:
     """It counts only where the front page hangs as well, which has time of its own to answer."""
     site = await lab.site("127.0.0.1", x=silent)

@@ -15,7 +15,8 @@ from schemas.errors import ConfigError
 from schemas.methodology import Methodology, shipped
 from services.exporter.health import Health
 from services.ledger.shadow import schema
-from services.ledger.shadow.promotion import BehindLive, Promoted, Promotion
+from services.ledger.shadow.following import BehindLive
+from services.ledger.shadow.promotion import Promoted, Promotion
 from services.ledger.shadow.schema import BadReplay
 from tests.as_configured import ledger_options
 from tests.integration.ledger_kit import (

@@ -76,10 +76,31 @@ async def test_an_operator_replays_compares_promotes_and_goes_back(ledger: Lab, 
     done = await desk.json("replay", "promote", "nl-24h", "--follow-to-live")
     assert (done["followed"], done["before"]) == (1, "before_nl-24h")
     assert await ledger.digest() == pure_digest([*told, *story(20)])
-    await desk.run("replay", "back", "nl-24h")
+    await fill(ledger, story(21))
+    behind = await desk.run("replay", "back", "nl-24h", code=5)
+    assert "`takedown replay back nl-24h --follow-to-live`" in behind.output
+    await desk.run("replay", "back", "nl-24h", "--follow-to-live")
     await desk.run("replay", "drop", "delivered-24h")
     assert [row["schema"] for row in await desk.json("replay", "list")] == ["replay_nl-24h"]
     await desk.run("replay", "drop", "delivered-24h", code=1)
+
+
+async def test_another_definition_is_promoted_by_a_yes_alone(ledger: Lab, desk: Desk) -> None:
+    """What stops, what must be set and the next command are said before and after; without a yes nothing moves."""
+    await fill(ledger, stories(4))
+    digest = await ledger.digest()
+    await desk.run("replay", "--methodology", "delivered-24h")
+    refused = await desk.run("replay", "promote", "delivered-24h", code=2)
+    following = "TAKEDOWN_METHODOLOGY=delivered-24h takedown up"
+    for words in ("from nl-24h version 1 to delivered-24h", "stops", "--yes", following):
+        assert words in refused.stderr
+    assert await ledger.digest() == digest
+    done = await desk.run("replay", "promote", "delivered-24h", "--yes")
+    assert f"now run: {following}" in done.stdout
+    asked = await desk.run("replay", "back", "delivered-24h", code=2)
+    assert "TAKEDOWN_METHODOLOGY=nl-24h takedown up" in asked.stderr
+    await desk.run("replay", "back", "delivered-24h", "--yes")
+    assert await ledger.digest() == digest
 
 
 async def test_an_operator_archives_verifies_and_replays(

@@ -80,6 +80,9 @@ def measured(page: Path) -> Path:
           scroll: document.documentElement.scrollWidth,
           requests: performance.getEntriesByType('resource').length,
           font: getComputedStyle(document.querySelector('svg .tick')).fontSize,
+          cells: Math.max(...[...document.querySelectorAll('table:not(.heat) td')]
+            .map(cell => cell.getBoundingClientRect().right)),
+          label: getComputedStyle(document.querySelector('table:not(.heat) td'), '::before').content,
           bar: getComputedStyle(document.querySelector('svg .bounds')).fill,
         });
         document.body.append(out);
@@ -103,11 +106,13 @@ def test_the_browser_lays_the_page_out(page: Path, browse: Browser) -> None:
     assert found["bar"] == "rgb(31, 95, 153)"
 
 
-def test_a_narrow_window_scrolls_tables_and_not_the_page(page: Path, browse: Browser) -> None:
-    """On a telephone the page keeps its width; wide tables scroll inside it."""
+def test_a_telephone_loses_no_column(page: Path, browse: Browser) -> None:
+    """On a telephone the page keeps its width, and a row is a block of pairs: every cell is in sight, with its head."""
     dom = browse("--window-size=500,900", "--dump-dom", page=measured(page))
     found = json.loads(re.search(r'<pre id="measured">(.*?)</pre>', dom)[1])  # type: ignore[index]
     assert found["scroll"] <= found["window"]
+    assert found["cells"] <= found["window"]
+    assert found["label"] == '"n"'
 
 
 def test_the_policy_of_the_page_runs_no_script(page: Path, browse: Browser) -> None:

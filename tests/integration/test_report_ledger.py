@@ -264,6 +264,20 @@ def test_countries_come_from_the_provider_map(report: Run, tmp_path: Path) -> No
     assert {row["provider"] for row in rows} == {"NL", "unknown"}
 
 
+def test_the_map_names_whom_to_watch_and_who_was_warned(report: Run, tmp_path: Path) -> None:
+    """A tag of the provider map shows its provider, and compares before and after its warning."""
+    file = tmp_path / "providers.toml"
+    file.write_text(
+        '[[provider]]\nid = "refuser"\nname = "R"\n[[provider.tag]]\ntag = "watch-list"\n'
+        'actor = "analyst"\nreason = "x"\nwarned_on = 2026-01-01T00:00:00Z\nperiod = "30d"\n'
+    )
+    made = report("--provider-map", str(file))
+    assert isinstance(made["providers"], list)
+    assert "refuser" in [row["provider"] for row in made["providers"]]
+    assert isinstance(made["warnings"], list)
+    assert [one["provider"] for one in made["warnings"]] == ["refuser"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -8,6 +8,7 @@ import dns.message
 import dns.rrset
 import pytest
 
+from schemas.errors import ConfigError
 from services.probing.dns import resolver as resolving
 from services.probing.dns import upstreams
 from services.probing.dns.messages import question_of
@@ -332,3 +333,37 @@ async def test_a_family_that_fails_for_minutes_is_none(
         names.failing = {("a.example", "AAAA"): "servfail"} if outcome else {}
         seen.append((await resolver.resolve("a.example", fresh=True)).unanswered_family)
     assert seen == [6, 6, 0, 0, 6, 0]
+
+
+# -- the wire --------------------------------------------------------------------------------------
+
+
+async def test_a_chain_over_several_answers(names: NameServer, resolver: Resolver) -> None:
+    """A chain is followed, also where each answer brings one link."""
+    names.names |= {"c.example": ("d.example",), "d.example": ("a.example",)}
+    resolution = await resolver.resolve("c.example")
+    assert resolution.addresses == ("127.0.0.1",)
+    assert resolution.chain == ("d.example", "a.example")
+
+
+async def test_a_truncated_answer_is_asked_again_over_tcp(
+    names: NameServer, resolver: Resolver
+) -> None:
+    """What does not fit a datagram comes over TCP; records beyond the cap are counted."""
+    names.truncate = True
+    names.names["big.example"] = [f"127.0.2.{n}" for n in range(1, 100)]
+    resolution = await resolver.resolve("big.example")
+    assert (len(resolution.addresses), resolution.left_out) == (16, 83)
+
+
+async def test_concurrent_queries_share_a_flight(names: NameServer, resolver: Resolver) -> None:
+    """A hundred looks at one name ask its server once per family, and later ones remember."""
+    await asyncio.gather(*(resolver.resolve("a.example") for _ in range(100)))
+    await resolver.resolve("a.example")
+    assert sorted(names.asked) == [("a.example", "A"), ("a.example", "AAAA")]
+
+
+async def test_a_simulation_asks_name_servers_on_loopback_only() -> None:
+    """A public name server under a simulated guard is refused at the start."""
+    with pytest.raises(ConfigError, match="loopback"):
+        Resolver([("192.0.2.53", 53)], GUARD)

@@ -157,8 +157,33 @@ async def test_a_filter_says_that_the_name_does_not_exist_and_that_it_filters(ha
     answer = await _query(hard, case.url.host)
     codes = [o.code for o in answer.options if isinstance(o, dns.edns.EDEOption)]
     assert (answer.rcode(), answer.authority, codes) == (dns.rcode.NXDOMAIN, [], [17])
+    answer = await _query(hard, hard.met(Behaviour.DNS_UNPROVEN).url.host)
+    assert (answer.rcode(), answer.authority, answer.options) == (dns.rcode.NXDOMAIN, [], ())
     answer = await _query(hard, hard.met(Behaviour.NXDOMAIN).url.host)
     assert (answer.rcode(), len(answer.authority)) == (dns.rcode.NXDOMAIN, 1)
+
+
+async def test_a_name_may_stand_behind_a_dozen_aliases(hard: Hard) -> None:
+    """The last link has the address."""
+    case = hard.met(Behaviour.OK_LONG_CHAIN)
+    answer = await _query(hard, case.url.host)
+    links = [rrset for rrset in answer.answer if rrset.rdtype == dns.rdatatype.CNAME]
+    assert len(links) == 12
+    last = [record.address for rrset in answer.answer[12:] for record in rrset]
+    assert sorted(last) == sorted(case.plan.phases[0].addresses)
+
+
+async def test_a_length_may_be_stated_twice(hard: Hard) -> None:
+    """Both statements agree, which clients bear."""
+    case = hard.met(Behaviour.OK_TWO_LENGTHS)
+    address = case.plan.at(hard.offset).addresses[0]
+    reader, writer = await asyncio.open_connection(address, hard.world.port)
+    writer.write(f"GET {case.target} HTTP/1.1\r\nHost: {case.url.host}\r\n\r\n".encode())
+    async with asyncio.timeout(2):
+        head = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    lengths = [line for line in head.split(b"\r\n") if line.startswith(b"Content-Length")]
+    assert len(lengths) == 2 == lengths.count(lengths[0])
 
 
 HEADS = {
@@ -201,10 +226,18 @@ async def test_head_says_one_thing_of_everything(hard: Hard, manner: HeadManner)
         (Behaviour.SORRY_UNSEEN, (200, "731"), (200, "512")),
         (Behaviour.WALL_PAGE, (200, "2200"), (200, "512")),
         (Behaviour.WALL_200, (200, "2200"), (200, "2200")),
+        (Behaviour.WALL_PICTURE, (200, "4321"), (200, "512")),
+        (Behaviour.WALL_BARE, (200, None), (200, None)),
+        (Behaviour.BARE_200, (200, None), (200, "512")),
+        (Behaviour.PLACEHOLDER_FILE, (302, "0"), (200, "512")),
+        (Behaviour.OK_RAW_LOCATION, (302, "0"), (200, "512")),
+        (Behaviour.ROUTE_503, (503, "200"), (503, "200")),
+        (Behaviour.PROXY_530, (530, "200"), (530, "200")),
+        (Behaviour.MISDIRECTED_421, (421, "200"), (421, "200")),
     ],
 )
 async def test_what_stands_in_the_place_of_the_material(
-    hard: Hard, behaviour: Behaviour, got: tuple[int, str], front: tuple[int, str]
+    hard: Hard, behaviour: Behaviour, got: tuple[int, str | None], front: tuple[int, str | None]
 ) -> None:
     """Nothing, a 403, a redirect, a page; the front page is spared, or it is the same page."""
     case = hard.met(behaviour)
@@ -249,6 +282,7 @@ async def test_tls_with_a_careless_certificate(hard: Hard) -> None:
     [
         (Behaviour.TLS_STALL, "tls_timeout", None),
         (Behaviour.TLS_RENEGOTIATE, "response_timeout", None),
+        (Behaviour.TLS_UNKNOWN, "tls_unrecognized_name", None),
         (Behaviour.OK_TLS_ASKS, None, 200),
     ],
 )

@@ -18,7 +18,7 @@ from consumers.record.places import Partition
 from consumers.record.ranges import Bounds, resolve
 from consumers.record.source import KafkaSource
 from consumers.replay.replay_run import replay
-from consumers.replay.unit import home_of
+from consumers.replay.unit_records import home_of
 from schemas import codec, topics
 from schemas.events import Event
 from services.exporter import metrics

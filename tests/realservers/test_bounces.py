@@ -16,7 +16,7 @@ import pytest
 
 from schemas import events as ev
 from schemas.events import Payload
-from services.notices.correlation import Match, Register, SentNotice
+from services.notices.correlation import Match, NoticeRegister, SentNotice
 from services.notices.mail_reading import read_mail
 from services.notices.notice_events import events_of
 from services.notices.tokens import return_path, token
@@ -67,7 +67,7 @@ def said_of(reports: list[bytes]) -> dict[str, list[Payload]]:
         SentNotice(notice_id=n, provider="host", channel="email", sent_at=now - timedelta(hours=1), cases=(CASE,))
         for n in (*SCRIPT, "fine")
     ]  # fmt: skip
-    register = Register(KEY, notices)
+    register = NoticeRegister(KEY, notices)
     said: dict[str, list[Payload]] = {}
     for raw in reports:
         reading = read_mail(raw)

@@ -1,27 +1,21 @@
 """Make a shadow the live ledger, in one transaction, and go back.
 
-Tables change schemas, so no row is copied: what was live goes to `before_<name>`. Outcomes stay where they are,
-because they are append-only: those that no longer hold are voided, new ones appended, and probers and readers of
-the outcomes are told through the outbox, as after any other change of the ledger.
+Tables change schemas, so no row is copied: what was live goes to `before_<name>`. Outcomes stay where they are, and
+what the exchange makes of them is announced.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
-from uuid import UUID
 
 import asyncpg
 from msgspec import Struct, field
 
 from schemas.methodology import Methodology
-from schemas.topics import EVIDENCE
-from services.core.case import Transition
-from services.core.outcomes import outcomes
-from services.core.watch_entry import entry_of
-from services.ledger import changes, rows
-from services.ledger.changes import Change
+from services.ledger import rows
 from services.ledger.shadow import schema
-from services.ledger.shadow.ledger_comparison import Side, reading_of, side_of
+from services.ledger.shadow.announcement import Announcement
+from services.ledger.shadow.following import CASES_AT_ONCE, Following
+from services.ledger.shadow.ledger_comparison import Side, side_of
 from services.ledger.shadow.schema import (
     BadReplay,
     Entry,
@@ -31,16 +25,8 @@ from services.ledger.shadow.schema import (
     quoted,
     statement,
 )
-from services.ledger.shadow.writing import Folded, UnitWriter
 
 _MOVED = ("cases", "spells", "transitions", "ledger_methodology")
-_CHUNK = 200
-
-
-class BehindLive(BadReplay):
-    """The live ledger holds evidence that the replay does not."""
-
-    exit_code = 5
 
 
 class Promoted(Struct, frozen=True, kw_only=True):
@@ -72,6 +58,7 @@ class Promotion:
         self._methods = methods
         self._now = now
         self._group = group
+        self._following = Following(session, group)
 
     async def promote(self, name: str, *, follow: bool, actor: str) -> Promoted:
         """Make a replay live; raises `BehindLive` where live has gone on and `follow` is not asked for."""
@@ -96,7 +83,7 @@ class Promotion:
         self._check_whole(entry, await schema.ranges_of(self._session, entry.schema))
         async with self._session.transaction(isolation="repeatable_read"):
             await self._session.execute(statement("lift_limits"))
-            return await self._follow(entry, await self._live_offsets())
+            return await self._following.follow(entry, await self._following.live_offsets())
 
     # -- the exchange ------------------------------------------------------------------------
 
@@ -134,12 +121,14 @@ class Promotion:
         follow: bool,
         act: tuple[str, str],
     ) -> Promoted:
-        offsets = await self._live_offsets()
-        followed = await self._reach(entry, offsets, follow)
+        offsets = await self._following.live_offsets()
+        followed = await self._following.reach(entry, offsets, follow)
         await self._check_columns(entry, live.schema)
         await self._open_before(entry, identity, live.schema, goes_to, offsets)
         await self._keep_urls(entry, live.schema)
-        published = await self._tell(entry, identity.methodology, live.schema)
+        published = await Announcement(self._session, self._now).publish(
+            entry, identity.methodology, live.schema
+        )
         await self._move(entry, live.schema, goes_to)
         await self._fence(entry, live.schema, offsets)
         await schema.drop(self._session, entry.schema)
@@ -169,73 +158,14 @@ class Promotion:
                 text = statement("set_logged", shadow=entry.schema, table=table)
                 await self._session.execute(text, timeout=3600)
 
-    async def _live_offsets(self) -> dict[tuple[str, int], int]:
-        live = await schema.live_schema(self._session)
-        offsets = await self._session.fetch(statement("live_offsets", live=live), self._group)
-        names = {topic.name for topic in EVIDENCE}
-        return {
-            (r["topic"], r["partition"]): r["next_offset"] for r in offsets if r["topic"] in names
-        }
-
-    # -- following ---------------------------------------------------------------------------
-
-    async def _reach(self, entry: Entry, offsets: dict[tuple[str, int], int], follow: bool) -> int:
-        """Make the shadow stand where live stands, or refuse."""
-        ranges = await schema.ranges_of(self._session, entry.schema)
-        behind = [p for p, offset in offsets.items() if offset > ranges.get(p, (0, 0))[1]]
-        ahead = [p for p, (_, until) in ranges.items() if until > offsets.get(p, 0)]
-        if ahead and (behind or not entry.identity.with_events):
-            raise BadReplay(
-                f"replay {entry.name} has read further than the live ledger, which is still catching up; "
-                "wait for it, or replay with --with-events"
-            )
-        if behind and not follow:
-            raise BehindLive(
-                f"the live ledger has gone on in {len(behind)} partitions since the replay; catch up with "
-                "`takedown replay promote --follow-to-live`"
-            )
-        if behind and entry.state == "before" and entry.identity.with_events:
-            raise BadReplay(
-                "live has gone on since, with a log of its own that the replaced ledger does not read; "
-                "replay the former methodology from Kafka instead"
-            )
-        return await self._follow(entry, offsets) if behind else 0
-
-    async def _follow(self, entry: Entry, offsets: dict[tuple[str, int], int]) -> int:
-        live = await schema.live_schema(self._session)
-        text = statement("cases_behind", live=live, shadow=entry.schema)
-        names = [row["case_id"] for row in await self._session.fetch(text, timeout=3600)]
-        for start in range(0, len(names), _CHUNK):
-            await self._refold(entry, live, names[start : start + _CHUNK])
-        move = statement("move_range", shadow=entry.schema)
-        for (topic, partition), offset in offsets.items():
-            await self._session.execute(move, topic, partition, offset)
-        if entry.state == "complete" and names:
-            await schema.finish(self._session, entry.schema)
-        return len(names)
-
-    async def _refold(self, entry: Entry, live: str, names: list[str]) -> None:
-        logged = await self._session.fetch(statement("log_of_cases", schema=live), names)
-        reading, folded = reading_of(entry.identity), []
-        for events in changes.by_case(map(rows.event_of, logged)).values():
-            for prepare in reading.prepared.values():
-                events = prepare(events)  # noqa: PLW2901
-            fold = reading.fold(events)
-            assert fold is not None
-            concluded = outcomes(fold.case, fold.transitions, reading.methodology)
-            folded.append(Folded(fold.case, list(fold.transitions), concluded, events))
-        writer = UnitWriter(self._session, entry.schema, entry.identity.with_events)
-        await writer.forget(names)
-        await writer.write(folded)
-
     # -- URLs --------------------------------------------------------------------------------
 
     async def _keep_urls(self, entry: Entry, live: str) -> None:
         """Give the shadow the URLs that live has and it has not: its records may have come without."""
         text = statement("cases_without_url", live=live, shadow=entry.schema)
         names = [row["case_id"] for row in await self._session.fetch(text, timeout=3600)]
-        for start in range(0, len(names), _CHUNK):
-            await self._keep_urls_of(entry, live, names[start : start + _CHUNK])
+        for start in range(0, len(names), CASES_AT_ONCE):
+            await self._keep_urls_of(entry, live, names[start : start + CASES_AT_ONCE])
         if entry.identity.with_events:
             text = statement("fill_event_urls", live=live, shadow=entry.schema)
             await self._session.execute(text, timeout=3600)
@@ -247,77 +177,6 @@ class Promotion:
         cases = [rows.case_of(row["state"], row["sealed_url"]) for row in stored]
         lacking = [case.case_id for case in cases if not case.erased]
         await self._session.execute(statement("fill_urls", live=live, shadow=entry.schema), lacking)
-
-    # -- what is told ------------------------------------------------------------------------
-
-    async def _tell(self, entry: Entry, old: Methodology, live: str) -> int:
-        """Void, append and publish what the exchange changes; return how many records say so."""
-        text = statement("changed_cases", live=live, shadow=entry.schema)
-        names = [row["case_id"] for row in await self._session.fetch(text, timeout=3600)]
-        published = 0
-        for start in range(0, len(names), _CHUNK):
-            published += await self._tell_of(entry, old, live, names[start : start + _CHUNK])
-        return published
-
-    async def _tell_of(self, entry: Entry, old: Methodology, live: str, names: list[str]) -> int:
-        before = await self._entries(live, old, names)
-        exchanged = await self._changes(entry, before, names)
-        recorded: dict[str, dict[UUID, tuple[str, bool]]] = {}
-        for row in await self._session.fetch(statement("outcomes_of_cases", live=live), names):
-            recorded.setdefault(row["case_id"], {})[row["outcome_id"]] = row["type"], row["voided"]
-        result = changes.reconcile(exchanged, recorded, self._now)
-        await self._record(live, result)
-        records = [changes.outcome_record(event) for event in result.published]
-        records += [changes.watch_record(change) for change in exchanged if change.entry_changed]
-        if records:
-            await self._session.execute(
-                statement("insert_outbox", live=live), *rows.OUTBOX.arrays(records)
-            )
-        return len(records)
-
-    async def _record(self, live: str, result: changes.Reconciled) -> None:
-        appended = [rows.outcome_row(event) for event in result.appended]
-        if appended:
-            await self._session.execute(
-                statement("insert_outcomes", live=live), *rows.OUTCOMES.arrays(appended)
-            )
-        mark = statement("mark_outcomes", live=live)
-        await self._session.execute(mark, result.vanished, self._now)
-        await self._session.execute(mark, [event.id for event in result.revived], None)
-
-    async def _entries(self, live: str, old: Methodology, names: list[str]) -> dict[str, Any]:
-        stored = await self._session.fetch(statement("cases_by_name", schema=live), names)
-        return {
-            r["case_id"]: entry_of(rows.case_of(r["state"], r["sealed_url"]), old) for r in stored
-        }
-
-    async def _changes(
-        self, entry: Entry, before: dict[str, Any], names: list[str]
-    ) -> list[Change]:
-        method = entry.identity.methodology
-        moved: dict[str, list[Transition]] = {name: [] for name in names}
-        text = statement("transitions_of", schema=entry.schema)
-        for row in await self._session.fetch(text, names):
-            moved[row["case_id"]].append(rows.transition_of(row))
-        exchanged = []
-        text = statement("cases_by_name", schema=entry.schema)
-        for row in await self._session.fetch(text, names):
-            case = rows.case_of(row["state"], row["sealed_url"])
-            now = entry_of(case, method)
-            transitions = moved[case.case_id]
-            exchanged.append(
-                Change(
-                    case=case,
-                    refolded=True,
-                    first_spell=1,
-                    transitions_before=0,
-                    moved=transitions,
-                    entry_changed=now != before.get(case.case_id),
-                    entry=now,
-                    concluded=outcomes(case, transitions, method),
-                )
-            )
-        return exchanged
 
     # -- the move ----------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from services.ledger.table_columns import filled
 
 COPIED = ("cases", "spells", "transitions", "outcomes", "ledger_methodology")
 REPLAY, BEFORE = "replay_", "before_"
+_FILES = ("shadow.sql", "exchange.sql")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 Spans = dict[tuple[str, int], tuple[int, int]]
@@ -95,8 +96,8 @@ class Totals(Struct, frozen=True, kw_only=True):
 
 
 def statement(name: str, **identifiers: str) -> str:
-    """Give a statement of `shadow.sql` with its schemas, tables and columns filled in."""
-    text = filled(statements("services.ledger.shadow", "shadow.sql")[name], TABLES)
+    """Give a statement of this room with its schemas, tables and columns filled in."""
+    text = filled(statements("services.ledger.shadow", *_FILES)[name], TABLES)
     for key, identifier in identifiers.items():
         text = text.replace("{" + key + "}", quoted(identifier))
     return text

@@ -6,7 +6,8 @@ Whatever aiohttp raises ends here as a reason code: its exceptions repeat the UR
 import asyncio
 import hashlib
 import re
-from typing import Literal, cast
+from functools import lru_cache
+from typing import Literal, NamedTuple, cast
 
 import aiohttp
 from msgspec import Struct
@@ -28,7 +29,7 @@ _HEADER_CHARACTERS = 120
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 _RAW = re.compile(r"[^\x21-\x7e]+")
 _DROPPED = {ord(end): None for end in "\t\r\n"}  # WHATWG URL, 4.4: tabs and line ends are removed
-_ROUTES = 50_000
+_WAYS = 50_000
 _DEFAULT_PORT = {"http": 80, "https": 443}
 # What guards a site against machines says so in a header of its own; by some it is also in answers that let pass.
 _CHALLENGES = {
@@ -58,8 +59,13 @@ class Reply(Struct, frozen=True, kw_only=True):
     cache_age: int | None = None
     phases: dict[str, float] = {}
 
-    def fingerprint(self, redirect: Redirect | None) -> Fingerprint | None:
-        """Say what is kept of the header block, with the class of a redirect in place of its target."""
+    def fingerprint(
+        self, redirect: Redirect | None, sibling: str | None = None
+    ) -> Fingerprint | None:
+        """Say what is kept of the header block, with the class of a redirect in place of its target.
+
+        `sibling` names how siblings were answered.
+        """
         if self.status is None:
             return None
         return Fingerprint(
@@ -72,6 +78,7 @@ class Reply(Struct, frozen=True, kw_only=True):
             server_class=self.server_class,
             cache_age=self.cache_age,
             method=self.method,
+            sibling=sibling,
         )
 
 
@@ -103,7 +110,7 @@ class Exchanger:
         self._timeout = aiohttp.ClientTimeout(sock_connect=connect_seconds)
         self._tails = _tails(agent)
         self._neutral_tails = self._tails if neutral_agent is None else _tails(neutral_agent)
-        self._routes: dict[tuple[str, str, str], Route] = {}
+        self._ways: dict[tuple[str, str, str, bool], _Way] = {}
 
     async def close(self) -> None:
         """Close every connection."""
@@ -122,47 +129,36 @@ class Exchanger:
 
         `neutral` asks under the neutral agent (G8).
         """
-        attempt = Attempt()
-        block = self._block(method, url, neutral)
+        attempt = Attempt(seconds)
+        way = self._way(method, url, address, neutral)
         try:
-            async with asyncio.timeout(seconds):
-                return await self._once_or_twice(method, url, address, attempt, block)
+            return await self._once_or_twice(way, target_of(url), attempt)
         except (
             Exception
         ) as error:  # whatever a hostile answer brings about, it must not end the look
             return Reply(method=method, fault=fault_of(error, attempt), phases=attempt.phases())
 
-    async def _once_or_twice(
-        self, method: Method, url: CanonicalUrl, address: str, attempt: Attempt, block: bytes
-    ) -> Reply:
+    async def _once_or_twice(self, way: "_Way", target: str, attempt: Attempt) -> Reply:
         """Try again, once, where a kept-alive connection turned out to be closed (RFC 9112, 9.3.1)."""
         try:
-            return await self._request(method, url, address, attempt, block)
+            return await self._request(way, target, attempt)
         except (aiohttp.ServerDisconnectedError, OSError) as error:
             handler = attempt.handler
             stale = handler is not None and handler.exchanges > 1 and not handler.taken
             if not stale or isinstance(error, TimeoutError):
                 raise
-        return await self._request(method, url, address, attempt, block)
+        return await self._request(way, target, attempt)
 
-    async def _request(
-        self, method: Method, url: CanonicalUrl, address: str, attempt: Attempt, block: bytes
-    ) -> Reply:
-        attempt.handler = None
-        token = CURRENT.set(attempt)
-        try:
-            connection = await self._connector.join(
-                self._route(method, url, address), self._timeout
-            )
-        finally:
-            CURRENT.reset(token)
+    async def _request(self, way: "_Way", target: str, attempt: Attempt) -> Reply:
+        connection = self._connector.idle(way.route) or await self._connect(way.route, attempt)
         handler = attempt.handler = cast("HeaderHandler", connection.protocol)
+        method = way.method
         try:
             handler.expect(head=method == "HEAD")
             if handler.transport is None:
                 raise aiohttp.ServerDisconnectedError
-            handler.transport.write(block)
-            reply = _reply(method, await handler.answer(), attempt.phases())
+            handler.transport.write(f"{method} {target}{way.tail}".encode("ascii"))
+            reply = _reply(method, await handler.answer(attempt.left()), attempt.phases())
         except BaseException:
             handler.abort()
             connection.close()
@@ -175,21 +171,38 @@ class Exchanger:
             connection.release()
         return reply
 
-    def _route(self, method: Method, url: CanonicalUrl, address: str) -> Route:
-        key = (method, address, url.href[: -len(target_of(url))])
-        route = self._routes.get(key)
-        if route is None:
-            if len(self._routes) >= _ROUTES:
-                self._routes.clear()
-            route = self._routes[key] = Route(url, address, reusable=method == "HEAD")
-        return route
+    async def _connect(self, route: Route, attempt: Attempt) -> aiohttp.connector.Connection:
+        attempt.handler = None
+        token = CURRENT.set(attempt)
+        try:
+            async with asyncio.timeout(attempt.left()):
+                return await self._connector.join(route, self._timeout)
+        finally:
+            CURRENT.reset(token)
 
-    def _block(self, method: Method, url: CanonicalUrl, neutral: bool) -> bytes:
-        default = _DEFAULT_PORT.get(url.scheme) == url.port
-        host = url.host if default else f"{url.host}:{url.port}"
-        line = f"{method} {target_of(url)} HTTP/1.1\r\nHost: {host}\r\n"
-        tails = self._neutral_tails if neutral else self._tails
-        return (line + tails[method]).encode("ascii")
+    def _way(self, method: Method, url: CanonicalUrl, address: str, neutral: bool) -> "_Way":
+        key = (method, address, url.href[: -len(target_of(url))], neutral)
+        way = self._ways.get(key)
+        if way is None:
+            if len(self._ways) >= _WAYS:
+                self._ways.clear()
+            tails = self._neutral_tails if neutral else self._tails
+            route = Route(url, address, reusable=method == "HEAD")
+            tail = f" HTTP/1.1\r\nHost: {_host_of(url)}\r\n{tails[method]}"
+            way = self._ways[key] = _Way(method, route, tail)
+        return way
+
+
+class _Way(NamedTuple):
+    """How the requests of one method to one host at one address go out: `tail` follows the target."""
+
+    method: Method
+    route: Route
+    tail: str
+
+
+def _host_of(url: CanonicalUrl) -> str:
+    return url.host if _DEFAULT_PORT.get(url.scheme) == url.port else f"{url.host}:{url.port}"
 
 
 def _tails(agent: str) -> dict[str, str]:
@@ -255,6 +268,8 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
+# Of both there are few that differ.
+@lru_cache(maxsize=1024)
 def _content_type(text: str | None) -> str | None:
     return None if text is None else _short(text.partition(";")[0].strip().lower())
 
@@ -263,6 +278,7 @@ def _short(text: str | None) -> str | None:
     return None if text is None else _plain(text[:_HEADER_CHARACTERS])
 
 
+@lru_cache(maxsize=1024)
 def _server_class(text: str | None) -> str | None:
     """Keep the product's name, without version: `nginx`, `cloudflare`."""
     if not text:

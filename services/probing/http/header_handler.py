@@ -14,7 +14,14 @@ from typing import Any, cast
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
-from services.probing.http.head import LINE_ENDS, BadHead, HeaderBlock, begins_like_head, read_head
+from services.probing.http.head import (
+    LINE_ENDS,
+    BadHead,
+    HeaderBlock,
+    begins_like_head,
+    read_head,
+    read_plain_head,
+)
 
 RECEIVE_BUFFER = 16_384
 HEADER_BYTES = 32_768
@@ -31,13 +38,18 @@ class Flood(aiohttp.ClientError):
 
 
 class Attempt:
-    """One try at an exchange; `handler` is set as soon as there is a TCP connection."""
+    """One try at an exchange, for so many seconds; `handler` is set as soon as there is a TCP connection."""
 
-    __slots__ = ("begun_at", "handler")
+    __slots__ = ("begun_at", "handler", "seconds")
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
         self.begun_at = monotonic()
+        self.seconds = seconds
         self.handler: HeaderHandler | None = None
+
+    def left(self) -> float:
+        """Tell how many seconds are left."""
+        return max(self.begun_at + self.seconds - monotonic(), 0.0)
 
     def phases(self) -> dict[str, float]:
         """Seconds of connect, tls and first byte, as far as this try went through them."""
@@ -98,9 +110,17 @@ class HeaderHandler(ResponseHandler):
         self._ended = self._odd = False
         self._cut_after = not head
 
-    async def answer(self) -> HeaderBlock:
-        """Wait for the header block of the answer."""
-        return cast("HeaderBlock", await self.read())
+    async def answer(self, seconds: float) -> HeaderBlock:
+        """Wait for the header block of the answer; raises `TimeoutError` after so many seconds."""
+        # A timer that ends the waiting costs a quarter of `asyncio.timeout`, which cancels the task.
+        timer = self._loop.call_later(seconds, self._expire)
+        try:
+            return cast("HeaderBlock", await self.read())
+        finally:
+            timer.cancel()
+
+    def _expire(self) -> None:
+        self.set_exception(TimeoutError())
 
     def data_received(self, data: bytes) -> None:
         """Take what belongs to a header block; let go what does not."""
@@ -110,6 +130,11 @@ class HeaderHandler(ResponseHandler):
         if self.first_byte_at is None:
             self.first_byte_at = monotonic()
         self.taken += len(data)
+        if not self._pending and self._before + len(data) <= HEADER_BYTES:
+            head = read_plain_head(data)
+            if head is not None:
+                self._give(head)
+                return
         self._pending += data
         searched = len(self._pending) - len(data)
         while not self._ended and (end := self._end_of_block(searched)):
@@ -151,6 +176,10 @@ class HeaderHandler(ResponseHandler):
             if self._interim > INTERIM_RESPONSES:
                 self._refuse(Flood("interim_flood"))
             return
+        self._give(head)
+
+    def _give(self, head: HeaderBlock) -> None:
+        """Hand over the answer."""
         self._ended = True
         if self._odd or not head.reusable:
             self.force_close()

@@ -29,7 +29,7 @@ from services.core.fingerprints import (
     is_still,
     reason_of_status,
 )
-from services.core.reasons import BLOCKS, DARK_FAULTS
+from services.core.reasons import BLOCKS
 from services.core.verdict import Redirect
 from services.probing.http.exchange import Method, Reply, target_of
 from services.probing.limits.gate import Deferred
@@ -40,14 +40,13 @@ from services.probing.look.controls import (
     front_of,
     is_parked,
 )
-from services.probing.look.handlers import handler_of, sibling_of
+from services.probing.look.handlers import handler_of, keeps_id, sibling_of
 from services.probing.look.memory import Memory
 from services.probing.look.operations import (
     NOW,
     Ask,
     AskSibling,
     Enter,
-    HonourBackoff,
     Leave,
     Protocol,
     Purpose,
@@ -60,7 +59,7 @@ from services.probing.look.redirects import STATUSES, hop_of, target_digest
 _TRANSIENT = frozenset(
     {"blocked_challenge", "blocked_rate_limited", "blocked_unavailable", "server_error"}
 )
-_DARK = DARK_FAULTS | {"blocked_unavailable"}
+_ONWARD = frozenset({"same_host", "same_domain"})
 _LONGER = (5, 9)
 _RANK: dict[Control, int] = {"same": 0, "alike": 1, "doubted": 2, "unasked": 3, "differs": 4}
 
@@ -102,6 +101,8 @@ class Comparison(NamedTuple):
 class Siblings:
     """Ask for siblings and front pages on behalf of one visit."""
 
+    __slots__ = ("_memory",)
+
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
 
@@ -139,7 +140,7 @@ class Siblings:
             key = (handler, number, reached.reply.method, reached.neutral)
             control, asked_now = siblings.get(key, now, since), False
             if control is None:
-                ask = partial(_ask_sibling, reached, number)
+                ask = partial(ask_sibling, reached, number)
                 control, asked_now = yield from _anew(siblings, key, ask, since)
                 now = yield NOW
             if handler.parts and not was_served and _head_tells_nothing(reached, control):
@@ -196,10 +197,22 @@ class Siblings:
         if first is None or first.content_length is None:
             return False
         for more in _LONGER:
-            again = yield from _ask_sibling(reached, number, more)
+            again = yield from ask_sibling(reached, number, more)
             if not is_one_answer(first, again.fingerprint):
                 return False
         return True
+
+    def missing_before(self, reached: Reached, now: float) -> str | None:
+        """Name how every sibling of before was plainly refused; None where one was not, or has to be asked."""
+        handler, siblings = handler_of(reached.url), self._memory.siblings
+        kinds = []
+        for number in range(len(handler.parts)):
+            key = (handler, number, reached.reply.method, reached.neutral)
+            control = siblings.get(key, now)
+            if control is None or not control.plainly_missing or control.at >= now:
+                return None
+            kinds.append(control.kind)
+        return _kind_of_all(kinds) or None
 
     def front(self, reached: Reached, since: float | None = None) -> Protocol[ControlProbe | None]:
         """Give what the front page said to GET lately, and not before `since`; None where politeness forbids to ask."""
@@ -217,7 +230,7 @@ class Siblings:
         if target_of(reached.url) == "/":
             return True
         front = yield from self.front(reached)
-        return None if front is None else _gives_nothing(front)
+        return None if front is None else front.gives_nothing
 
 
 def remembered(
@@ -258,7 +271,7 @@ def _settle(
     return controls.settle(key, at, result)
 
 
-def _ask_sibling(reached: Reached, number: int, more: int = 0) -> Protocol[ControlProbe]:
+def ask_sibling(reached: Reached, number: int, more: int = 0) -> Protocol[ControlProbe]:
     """Ask for a sibling by the method that the URL was asked by; beside the first, who the name servers are."""
     url = sibling_of(reached.url, number, (yield Token()), more)
     method, address, neutral = reached.reply.method, reached.address, reached.neutral
@@ -280,7 +293,8 @@ def _probe(
     hop = hop_of(url, reply.location)
     sent_to = None if hop.url is None else target_digest(url, hop.url)
     fault = "blocked_login" if hop.kind == "login" else None
-    return ControlProbe(reply.fingerprint(hop.kind), sent_to=sent_to, fault=fault)
+    opaque = hop.url is not None and hop.kind in _ONWARD and not keeps_id(url, hop.url)
+    return ControlProbe(reply.fingerprint(hop.kind), sent_to=sent_to, fault=fault, opaque=opaque)
 
 
 def ask_beside(
@@ -289,9 +303,7 @@ def ask_beside(
     """Ask a host once more, in its turn; a push-back counts where it says for how long."""
     yield Enter(address, url.host)
     reply: Reply = yield Ask(purpose, method, url, address, neutral)
-    if reply.retry_after is not None:
-        yield HonourBackoff(address, url.host, reply)
-    yield Leave(address)
+    yield Leave(address, url.host, None if reply.retry_after is None else reply)
     return reply
 
 
@@ -351,17 +363,15 @@ def _joined(
         refused = refused and not result.like_content
         answered = answered and result.fingerprint is not None
         parked = parked or result.parked
-        if control.kind not in kinds:
-            kinds.append(control.kind)
-    kind = kinds[0] if len(kinds) == 1 else "+".join(control.kind for _, control in controls)
+        kinds.append(control.kind)
+    kind = _kind_of_all(kinds)
     told_apart = told_apart or (kind != "" and kind == baseline_kind)
     # By place: a look makes one of them, and names would cost as much as all the rest.
     return Comparison(worst, told_apart, fresh, missing, refused, answered, False, kind, parked)
 
 
-def _gives_nothing(front: ControlProbe) -> bool:
-    status = None if front.fingerprint is None else front.fingerprint.status
-    return front.fault in _DARK or (status is not None and reason_of_status(status) in _DARK)
+def _kind_of_all(kinds: list[str]) -> str:
+    return kinds[0] if kinds and kinds.count(kinds[0]) == len(kinds) else "+".join(kinds)
 
 
 def _answered(reply: Reply) -> ControlProbe:

@@ -13,8 +13,11 @@ from msgspec import Struct
 from schemas.events import Fingerprint
 from schemas.urls import CanonicalUrl, canonical
 from services.core.fingerprints import is_one_answer, reason_of_status, sibling_class
+from services.core.reasons import DARK_FAULTS
 from services.probing.http.exchange import target_of
 from services.probing.look.redirects import STATUSES, registrable_domain
+
+_DARK = DARK_FAULTS | {"blocked_unavailable"}
 
 PARKING = frozenset(
     {
@@ -44,7 +47,8 @@ class ControlProbe(Struct, frozen=True):
     """How a host answered a path that nobody reported; without a fingerprint it gave nothing to compare with.
 
     `fault` is the reason to believe it for minutes only: it may have been a block or a fault, which passes.
-    `parked`: its name is; `unnamed`: no name server said whether. `sent_to` is the digest of where it was sent.
+    `parked`: its name is; `unnamed`: no name server said whether. `sent_to` is the digest of where it was sent;
+    `opaque`: within the domain, where nothing names it any more.
     """
 
     fingerprint: Fingerprint | None = None
@@ -52,6 +56,7 @@ class ControlProbe(Struct, frozen=True):
     sent_to: str | None = None
     fault: str | None = None
     unnamed: bool = False
+    opaque: bool = False
 
     @property
     def like_content(self) -> bool:
@@ -64,6 +69,12 @@ class ControlProbe(Struct, frozen=True):
     def says_missing(self) -> bool:
         """Tell whether it says plainly that there is nothing: 404 or 410."""
         return self.fingerprint is not None and self.fingerprint.status in (404, 410)
+
+    @property
+    def gives_nothing(self) -> bool:
+        """Tell whether it is what a dark host gives."""
+        status = None if self.fingerprint is None else self.fingerprint.status
+        return self.fault in _DARK or (status is not None and reason_of_status(status) in _DARK)
 
     @property
     def kind(self) -> str:
@@ -87,8 +98,8 @@ class HostControl:
 
     `seconds` is how long it is believed. `novel`: the controls just before it met no fault or block of this kind.
     `answer` is the last one that a sibling gave, within a day.
-    `steady`: a longer path was answered by the very same page, so that it repeats nothing of what was asked for; None:
-    not tried.
+    `steady`: a longer path was answered by the very same page, or sent to the very same place, so that it repeats
+    nothing of what was asked for; None: not tried.
     What one look saw served while siblings were answered so (`tell_apart`) holds for later controls too that are
     answered alike, whatever came between.
     """
@@ -128,6 +139,11 @@ class HostControl:
             self.seconds = patience.first if self.novel else self._faults
         if self.told_apart:
             self._unproven = 0.0
+
+    @property
+    def plainly_missing(self) -> bool:
+        """Tell whether it says of what can't exist that there is nothing, with no doubt about it."""
+        return self.result.says_missing and not (self.novel or self.result.parked)
 
     @property
     def told_apart(self) -> bool:

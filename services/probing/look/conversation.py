@@ -8,7 +8,7 @@ from schemas.events import Fingerprint
 from schemas.urls import CanonicalUrl
 from services.core.fingerprints import is_still
 from services.core.verdict import Answer, Redirect, judge_answer
-from services.probing.http.exchange import Reply
+from services.probing.http.exchange import Method, Reply
 from services.probing.limits.gate import Deferred
 from services.probing.look.comparison import Comparison, Reached, ask_beside
 from services.probing.look.handlers import handler_of
@@ -19,7 +19,6 @@ from services.probing.look.operations import (
     Ask,
     Enter,
     Explain,
-    HonourBackoff,
     Leave,
     Protocol,
 )
@@ -41,6 +40,8 @@ _PUSHED_BACK = frozenset({429, 503})
 class Conversation:
     """Ask an address for a URL until its answer can be judged; `redirected` judges one that sends us elsewhere."""
 
+    __slots__ = ("_head", "_measurement", "_redirected")
+
     def __init__(self, measurement: Measurement, head: HeadWorth, redirected: Redirected) -> None:
         self._measurement = measurement
         self._head = head
@@ -56,35 +57,31 @@ class Conversation:
     def _ask(self, url: CanonicalUrl, address: str) -> Protocol[Reply]:
         """Ask one address: HEAD, then GET where HEAD says little."""
         yield Enter(address, url.host)
-        reply: Reply
-        if (yield from self._get_at_once(url)):
-            reply = yield Ask("url", "GET", url, address)
-        else:
-            reply = yield Ask("url", "HEAD", url, address)
-            if _says_little(reply):
-                reply = yield from self._ask_by_get(url, address, reply)
-            elif reply.status in _PUSHED_BACK and not reply.challenge:
-                yield Explain("head_pushed_back")
-        # Before the next in line is let in.
-        yield HonourBackoff(address, url.host, reply)
-        yield Leave(address)
+        method = self._first_method(url) or (yield from self._method_by_age(url))
+        reply: Reply = yield Ask("url", method, url, address)
+        if method == "HEAD" and _says_little(reply):
+            reply = yield from self._ask_by_get(url, address, reply)
+        elif method == "HEAD" and reply.status in _PUSHED_BACK and not reply.challenge:
+            yield Explain("head_pushed_back")
+        yield Leave(address, url.host, reply)
         return reply
 
-    def _get_at_once(self, url: CanonicalUrl) -> Protocol[bool]:
-        """Tell whether HEAD is not worth asking: it said little lately, or the URL is gone and GET has to say so again.
+    def _first_method(self, url: CanonicalUrl) -> Method | None:
+        """Choose the method to begin with; None: it depends on what HEAD was worth lately.
 
-        What the URL was seen as by one method is compared with what it gives to that.
+        GET where the URL is gone, and GET has to say so again. What the URL was seen as by one method is compared with
+        what it gives to that.
         """
         method = self._measurement.baseline_method
         if self._head_was_left_out or method == "GET":
-            return True
-        if method == "HEAD":
-            return False
-        handler = handler_of(url)
-        if handler not in self._head or self._head.age(handler, (yield NOW)) is None:
-            return False
+            return "GET"
+        return "HEAD" if method == "HEAD" or handler_of(url) not in self._head else None
+
+    def _method_by_age(self, url: CanonicalUrl) -> Protocol[Method]:
+        if self._head.age(handler_of(url), (yield NOW)) is None:
+            return "HEAD"
         yield Explain("head_known_to_say_little")
-        return True
+        return "GET"
 
     @property
     def _head_was_left_out(self) -> bool:
@@ -120,10 +117,12 @@ class Conversation:
         if not measurement.compared or (measurement.is_known_gone and not measurement.confirming):
             return answer_of(reached)
         neutral = yield from self._as_neutral(reached)
-        if neutral is None or neutral.status in _GONE:
-            measurement.remember_gone(agreed=neutral is not None)
-            if neutral is not None:
-                yield Explain("agent_agrees")
+        if neutral is None:
+            # It may be gone for our agent alone.
+            return answer_of(reached, None if measurement.is_known_gone else "agent_unasked")
+        if neutral.status in _GONE:
+            measurement.remember_gone()
+            yield Explain("agent_agrees")
             return answer_of(reached)
         if measurement.was_served and not _gives(neutral):
             # It was seen under our agent: that another one is blocked takes nothing from its answer.
@@ -151,6 +150,9 @@ class Conversation:
     def _served(self, reached: Reached, trail: Trail) -> Protocol[Answer]:
         if not self._measurement.compared:
             return answer_of(reached)
+        at_once = self._measurement.answer_at_once(reached, (yield NOW), trail)
+        if at_once is not None:
+            return at_once
         comparison = yield from self._measurement.compare(reached)
         if reached.reply.method == "HEAD" and not (comparison.alone or comparison.missing):
             reply = yield from self._get_instead(reached, comparison)
@@ -168,11 +170,9 @@ class Conversation:
         if reached.neutral or judge_answer(answer).verdict != "removed":
             return answer
         neutral = yield from self._as_neutral(reached)
-        if (
-            neutral is None
-            or not _gives(neutral)
-            or is_still(_print(neutral), _print(reached.reply))
-        ):
+        if neutral is None:
+            return structs.replace(answer, fault="agent_unasked")
+        if not _gives(neutral) or is_still(_print(neutral), _print(reached.reply)):
             return answer
         return (yield from self._to_neutral(reached, neutral, trail))
 

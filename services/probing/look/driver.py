@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import datetime
 from types import CoroutineType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from services.probing.dns.resolver import Resolution, Resolver
 from services.probing.guard.literals import literal_of
@@ -19,7 +19,6 @@ from services.probing.look.operations import (
     Enter,
     Explain,
     ExtendTime,
-    HonourBackoff,
     Leave,
     Note,
     Now,
@@ -63,6 +62,18 @@ class SharedParts:
         return result, True
 
 
+class DriverParts(NamedTuple):
+    """What the drivers of a looker's looks have in common."""
+
+    resolver: Resolver
+    exchanger: Exchanger
+    gate: Gate
+    backoff: BackOff
+    shared: SharedParts
+    limits: LookLimits
+    clock: Callable[[], datetime]
+
+
 class Driver:
     """The waiting half of one look: it holds its time, its place at an address, and what it took down.
 
@@ -70,36 +81,30 @@ class Driver:
     `honours_backoff` the host's wish to be left alone does not hold: for the canary, which is the operator's own.
     """
 
+    __slots__ = (
+        *("phases", "resolution_age", "rules", "started_at"),
+        *("_begun", "_charged", "_has_begun", "_honours_backoff", "_parts", "_place"),
+        *("_priority", "_steps", "_waited"),
+    )
+
     def __init__(
         self,
-        *,
-        resolver: Resolver,
-        exchanger: Exchanger,
-        gate: Gate,
-        backoff: BackOff,
-        shared: SharedParts,
-        limits: LookLimits,
-        clock: Callable[[], datetime],
+        parts: DriverParts,
         priority: Priority,
-        honours_backoff: bool = True,
         steps: list[Step] | None = None,
+        *,
+        honours_backoff: bool = True,
     ) -> None:
-        self._resolver = resolver
-        self._exchanger = exchanger
-        self._gate = gate
-        self._backoff = backoff
-        self._shared = shared
-        self._limits = limits
-        self._clock = clock
+        self._parts = parts
         self._priority = priority
         self._honours_backoff = honours_backoff
         self._steps = steps
-        self._begun = gate.now()
+        self._begun = parts.gate.now()
         self._waited = 0.0
         self._place: str | None = None
         self._charged = False
         self._has_begun = False
-        self.started_at = clock()
+        self.started_at = parts.clock()
         self.phases: dict[str, float] = {}
         self.rules: list[str] = []
         self.resolution_age: float | None = None
@@ -110,7 +115,7 @@ class Driver:
             return await self._drive(protocol)
         finally:
             protocol.close()
-            self._leave()
+            self._release()
 
     async def _drive(self, protocol: Protocol[T]) -> T:
         try:
@@ -130,17 +135,17 @@ class Driver:
             return value
 
     def _now(self, _: Now) -> float:
-        return self._gate.now()
+        return self._parts.gate.now()
 
     def _token(self, _: Token) -> str:
         return secrets.token_hex(8)
 
     def _time_left(self, _: TimeLeft | None = None) -> float:
         """Tell how many seconds of the look's time are left."""
-        return self._begun + self._limits.total_seconds - self._gate.now()
+        return self._begun + self._parts.limits.total_seconds - self._parts.gate.now()
 
     def _extend_time(self, _: ExtendTime) -> None:
-        self._begun += max(self._limits.exchange_seconds - self._time_left(), 0.0)
+        self._begun += max(self._parts.limits.exchange_seconds - self._time_left(), 0.0)
 
     def _note(self, note: Note) -> None:
         if self._steps is not None:
@@ -151,29 +156,29 @@ class Driver:
             self.rules.append(explain.rule)
 
     async def _share(self, share: Share) -> tuple[Any, bool]:
-        return await self._shared.run(share.key, lambda: self._drive(share.part()))
+        return await self._parts.shared.run(share.key, lambda: self._drive(share.part()))
 
     # -- names -------------------------------------------------------------------------------------
 
     def _resolve(self, resolve: Resolve) -> Resolution | Awaitable[Resolution]:
         host, fresh = resolve
-        recalled = self._resolver.recall(host, fresh=fresh)
+        recalled = self._parts.resolver.recall(host, fresh=fresh)
         if recalled is None:
             return self._resolve_anew(host, fresh)
         self._keep_age(recalled)
         return recalled
 
     async def _resolve_anew(self, host: str, fresh: bool) -> Resolution:
-        before = self._gate.now()
-        resolution = await self._resolver.resolve(host, fresh=fresh)
-        took = self._gate.now() - before
+        before = self._parts.gate.now()
+        resolution = await self._parts.resolver.resolve(host, fresh=fresh)
+        took = self._parts.gate.now() - before
         self.phases["resolve"] = self.phases.get("resolve", 0.0) + took
         self._keep_age(resolution)
         return resolution
 
     def _keep_age(self, resolution: Resolution) -> None:
         """Keep the age of the oldest resolution that the look rests on."""
-        age = round(self._resolver.age_of(resolution), 1)
+        age = round(self._parts.resolver.age_of(resolution), 1)
         self.resolution_age = max(self.resolution_age or 0.0, age)
 
     async def _ask_sibling(self, sibling: AskSibling) -> tuple[Any, tuple[str, ...] | None]:
@@ -184,8 +189,8 @@ class Driver:
         if literal_of(host) is not None:
             return ()
         try:
-            async with asyncio.timeout(self._limits.exchange_seconds):
-                return await self._resolver.name_servers(registrable_domain(host))
+            async with asyncio.timeout(self._parts.limits.exchange_seconds):
+                return await self._parts.resolver.name_servers(registrable_domain(host))
         except TimeoutError:
             return None
 
@@ -196,13 +201,13 @@ class Driver:
         address, host = enter
         if (seconds := self._forbidden(address, host)) > 0:
             raise Deferred(seconds)
-        if not self._gate.enter(address):
+        if not self._parts.gate.enter(address):
             return self._wait_for_place(address, host)
         self._place, self._charged = address, True
         return None
 
     async def _wait_for_place(self, address: str, host: str) -> None:
-        gate = self._gate
+        gate = self._parts.gate
         before = gate.now()
         try:
             waited = await gate.acquire(address, self._priority)
@@ -215,33 +220,36 @@ class Driver:
             return
         # Meanwhile the host may have asked to be left alone.
         if (seconds := self._forbidden(address, host)) > 0:
-            self._leave()
+            self._release()
             raise Deferred(seconds)
         if not self._has_begun:
-            self.started_at = self._clock()
+            self.started_at = self._parts.clock()
 
-    def _leave(self, _: Leave | None = None) -> None:
+    def _leave(self, leave: Leave) -> None:
+        if leave.reply is not None and self._honours_backoff:
+            self._honour_backoff(leave.address, leave.host, leave.reply)
+        self._release()
+
+    def _release(self) -> None:
         place, self._place = self._place, None
         if place is not None:
-            self._gate.release(place)
+            self._parts.gate.release(place)
 
     def _forbidden(self, address: str, host: str) -> float:
         """Tell for how many seconds a host is to be left alone: by its own wish, or this look has waited enough."""
-        most = self._gate.core.limits.max_wait_seconds
+        most = self._parts.gate.core.limits.max_wait_seconds
         wish = 0.0
         if self._honours_backoff:
-            wish = self._backoff.wait(address, host, self._gate.now())
+            wish = self._parts.backoff.wait(address, host, self._parts.gate.now())
         return most if wish <= 0 and self._waited > most else wish
 
-    def _honour_backoff(self, honour: HonourBackoff) -> None:
-        address, host, reply = honour
-        if not self._honours_backoff:
-            return
+    def _honour_backoff(self, address: str, host: str, reply: Reply) -> None:
+        backoff, now = self._parts.backoff, self._parts.gate.now()
         if reply.status in _PUSHED_BACK:
-            wish = retry_after_seconds(reply.retry_after, self._clock)
-            self._backoff.record_pushback(address, host, self._gate.now(), wish)
+            wish = retry_after_seconds(reply.retry_after, self._parts.clock)
+            backoff.record_pushback(address, host, now, wish)
         elif reply.status is not None:
-            self._backoff.record_answer(address, host, self._gate.now())
+            backoff.record_answer(address, host, now)
 
     # -- requests ----------------------------------------------------------------------------------
 
@@ -250,13 +258,13 @@ class Driver:
         if self._charged:
             self._charged = False
         else:
-            self._gate.core.charge(address, self._gate.now())
+            self._parts.gate.core.charge(address, self._parts.gate.now())
         self._has_begun = True
-        left = min(self._time_left(), self._limits.exchange_seconds)
+        left = min(self._time_left(), self._parts.limits.exchange_seconds)
         if left <= 0:
             reply = Reply(method=method, fault="response_timeout")
         else:
-            reply = await self._exchanger.ask(method, url, address, left, neutral=neutral)
+            reply = await self._parts.exchanger.ask(method, url, address, left, neutral=neutral)
         if purpose == "url":
             self.phases.update(reply.phases)
         if self._steps is not None:
@@ -270,7 +278,6 @@ _DO: dict[type, Callable[[Driver, Any], Any]] = {
     Enter: Driver._enter,
     Explain: Driver._explain,
     ExtendTime: Driver._extend_time,
-    HonourBackoff: Driver._honour_backoff,
     Leave: Driver._leave,
     Note: Driver._note,
     Now: Driver._now,

@@ -122,28 +122,24 @@ def sibling_of(url: CanonicalUrl, number: int, token: str, more: int = 0) -> Can
 def keeps_id(url: CanonicalUrl, target: CanonicalUrl) -> bool:
     """Tell whether a redirect's target still names the object: every part that chooses it stands in its path or query.
 
-    What only stands in a query of another name (`/login?next=...`) does not count.
+    In the path it has to be a whole segment, but for a file's ending: `/found-marker.jpg` is not `/marker.jpg`. What
+    only stands in a query of another name (`/login?next=...`) does not count.
     """
     before, after = _Target.of(url), _Target.of(target)
     parts = before.parts()
-    path = "/".join(unquote(segment) for segment in after.segments)
+    names = {unquote(name) for segment in after.segments for name in (segment, _stem(segment))}
     values = dict(after.pairs)
-    stands = [_is_kept(part, before, path, values) for part in parts]
+    stands = [_is_kept(part, before, names, values) for part in parts]
     return bool(stands) and all(stands)
 
 
-def _is_kept(part: Part, before: "_Target", path: str, values: dict[str, str]) -> bool:
+def _is_kept(part: Part, before: "_Target", names: set[str], values: dict[str, str]) -> bool:
     text = unquote(_stem(part.text))
     if not text:
         return False
-    if part.place == "query":
-        return values.get(before.name_of(part)) == part.text or _stands_in(text, path)
-    return _stands_in(text, path)
-
-
-def _stands_in(text: str, path: str) -> bool:
-    """Tell whether a path has a piece of its own that is this text."""
-    return re.search(rf"(?<![0-9A-Za-z]){re.escape(text)}(?![0-9A-Za-z])", path) is not None
+    if part.place == "query" and values.get(before.name_of(part)) == part.text:
+        return True
+    return text in names
 
 
 class _Target(NamedTuple):

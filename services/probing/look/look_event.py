@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from schemas.events import Agent, LookMade, Served
-from services.attribution.providermap import ProviderMap
+from services.attribution.attribution_fact import Attributor
 from services.core.verdict import Answer, Evidence, Judgement, judge, judge_answer
 from services.probing.dns.resolution import Resolution
 from services.probing.look.driver import Driver
@@ -23,7 +23,7 @@ class Visited(NamedTuple):
 class LookWriter:
     """Write the looks of one vantage down; `agent_kind` says under which policy it asks (G8)."""
 
-    def __init__(self, vantage: str, providers: ProviderMap, agent_kind: Agent) -> None:
+    def __init__(self, vantage: str, providers: Attributor, agent_kind: Agent) -> None:
         self._vantage = vantage
         self._providers = providers
         self._agent_kind = agent_kind
@@ -85,6 +85,7 @@ class LookWriter:
             address=address,
             provider=attribution.provider,
             role=attribution.role,
+            method=attribution.method,
             online=online,
             gone=gone,
         )

@@ -8,6 +8,7 @@ import msgspec
 
 from schemas.events import Agent, LookMade
 from schemas.urls import CanonicalUrl
+from services.attribution.attribution_fact import Attributor
 from services.attribution.providermap import ProviderMap
 from services.core.reasons import NETWORK_FAULTS
 from services.core.verdict import Evidence, Judgement, is_dark, judge
@@ -17,10 +18,10 @@ from services.probing.http.egress import Egress
 from services.probing.http.exchange import Exchanger
 from services.probing.limits.backoff import BackOff
 from services.probing.limits.daily_cap import DailyCap
-from services.probing.limits.gate import DEADLINE, Gate, Priority
+from services.probing.limits.gate import DEADLINE, Gate
 from services.probing.limits.rates import Deferred, PolitenessLimits
 from services.probing.look.canary import Canary
-from services.probing.look.driver import Driver, SharedParts
+from services.probing.look.driver import Driver, DriverParts, SharedParts
 from services.probing.look.handlers import handler_of
 from services.probing.look.identity import NEUTRAL_AGENT, identified_agent
 from services.probing.look.look_event import LookWriter, Visited
@@ -64,7 +65,7 @@ class Looker:
         resolver: Resolver,
         vantage: str,
         clock: Callable[[], datetime],
-        providers: ProviderMap | None = None,
+        providers: Attributor | None = None,
         canary: CanonicalUrl | None = None,
         canary_interval_seconds: float,
         agent: str | None = None,
@@ -88,7 +89,7 @@ class Looker:
         self._backoff = BackOff(self._gate.core.limits)
         self._memory = Memory.within(self._limits)
         self._shared = SharedParts()
-        self._exchanger: Exchanger | None = None
+        self._parts: DriverParts | None = None
         self.canary = Canary(canary, canary_interval_seconds, self._see)
 
     def __repr__(self) -> str:
@@ -115,9 +116,9 @@ class Looker:
         await self.canary.close()
         await self._resolver.close()
         self._gate.close()
-        exchanger, self._exchanger = self._exchanger, None
-        if exchanger is not None:
-            await exchanger.close()
+        parts, self._parts = self._parts, None
+        if parts is not None:
+            await parts.exchanger.close()
 
     async def look(self, target: Target, tick: datetime) -> LookMade:
         """Make one look; whatever the far side does ends in a verdict with a reason code.
@@ -170,17 +171,17 @@ class Looker:
             fresh=fresh or target.deciding,
             provider_of=self._provider_of,
         )
-        driver = self._driver(target.priority, steps)
+        driver = Driver(self._ready(), target.priority, steps)
         evidence = await driver.run(visit.evidence())
         judgement = judge(evidence)
-        if judgement.verdict == "undetermined" and await self._dark(
-            target, visit, driver, evidence
-        ):
+        if judgement.verdict == "undetermined" and await self._dark(target, visit, evidence, steps):
             evidence = msgspec.structs.replace(evidence, dark=True)
             judgement = judge(evidence)
         return Visited(visit, driver, evidence, judgement)
 
-    async def _dark(self, target: Target, visit: Visit, driver: Driver, evidence: Evidence) -> bool:
+    async def _dark(
+        self, target: Target, visit: Visit, evidence: Evidence, steps: list[Step] | None
+    ) -> bool:
         """Tell whether the whole host has been dark for so long that it counts."""
         darkness, host = self._memory.darkness, target.url.host
         answered = any(answer.status is not None for answer in evidence.answers)
@@ -190,7 +191,9 @@ class Looker:
         # One page that is broken, hangs, or is closed upon, says nothing of its host.
         hangs = any(answer.fault in _OF_ONE_PAGE for answer in evidence.answers)
         if answered or hangs:
-            front = await driver.run(visit.dark_front())
+            # A 503 without a time puts its host off by a guess of ours; whether all of the host says so is asked still.
+            beyond = Driver(self._ready(), target.priority, steps, honours_backoff=False)
+            front = await beyond.run(visit.dark_front())
             if not front:
                 (darkness.unclear if front is None else darkness.alive)(host)
                 return False
@@ -206,10 +209,10 @@ class Looker:
         """Name the provider of an address as of now."""
         return self._writer.provider_at(address, self._clock())
 
-    def _ready(self) -> Exchanger:
-        if self._exchanger is None:
+    def _ready(self) -> DriverParts:
+        if self._parts is None:
             limits = self._limits
-            self._exchanger = Exchanger(
+            exchanger = Exchanger(
                 self._guard,
                 agent=self._agent,
                 neutral_agent=NEUTRAL_AGENT,
@@ -218,23 +221,16 @@ class Looker:
                 keepalive_seconds=limits.keepalive_seconds,
                 egress=self._egress,
             )
-        return self._exchanger
-
-    def _driver(
-        self, priority: Priority, steps: list[Step] | None = None, *, honours_backoff: bool = True
-    ) -> Driver:
-        return Driver(
-            resolver=self._resolver,
-            exchanger=self._ready(),
-            gate=self._gate,
-            backoff=self._backoff,
-            shared=self._shared,
-            limits=self._limits,
-            clock=self._clock,
-            priority=priority,
-            honours_backoff=honours_backoff,
-            steps=steps,
-        )
+            self._parts = DriverParts(
+                self._resolver,
+                exchanger,
+                self._gate,
+                self._backoff,
+                self._shared,
+                limits,
+                self._clock,
+            )
+        return self._parts
 
     async def _stale(self, url: CanonicalUrl, visited: Visited) -> bool:
         """Tell whether the name leads elsewhere by now: a remembered address may have been left.
@@ -269,7 +265,7 @@ class Looker:
         """Look at the canary: the instant from which it was seen, or None."""
         target = Target(_NO_CASE, url)
         visit = Visit(target, self._memory, self._limits, self._guard, fresh=True, compared=False)
-        driver = self._driver(DEADLINE, honours_backoff=False)
+        driver = Driver(self._ready(), DEADLINE, honours_backoff=False)
         try:
             evidence = await driver.run(visit.evidence())
         except Deferred:

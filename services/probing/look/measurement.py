@@ -18,6 +18,7 @@ from services.probing.limits.gate import Deferred
 from services.probing.look.comparison import Comparison, Reached, Siblings, ask_beside
 from services.probing.look.memory import LookLimits, Memory, Target
 from services.probing.look.operations import NOW, Explain, Protocol
+from services.probing.look.own_places import are_sent_apart
 from services.probing.look.redirects import Trail
 
 
@@ -26,6 +27,11 @@ class Measurement:
 
     Without `compared` there are no siblings: for the canary, which is the operator's own page.
     """
+
+    __slots__ = (
+        *("compared", "confirming", "deciding", "parked", "was_served"),
+        *("_baseline", "_case", "_limits", "_memory", "_siblings"),
+    )
 
     def __init__(
         self, target: Target, memory: Memory, limits: LookLimits, *, compared: bool
@@ -56,10 +62,9 @@ class Measurement:
         """Tell whether no agent got it since somebody saw it served."""
         return self.was_served and self._case in self._memory.gone_cases
 
-    def remember_gone(self, *, agreed: bool) -> None:
-        """Remember that the neutral agent was told so as well, if it was."""
-        if agreed:
-            self._memory.remember_gone(self._case)
+    def remember_gone(self) -> None:
+        """Remember that the neutral agent was told so as well."""
+        self._memory.remember_gone(self._case)
 
     def is_plain(self, answer: Answer) -> bool:
         """Tell whether an answer is plainly the baseline: its class of content, and its length."""
@@ -77,6 +82,35 @@ class Measurement:
         """Compare a reply with siblings that are asked again, unless they were just now."""
         yield Explain("siblings_asked_again")
         return (yield from self._siblings.refresh(reached, self.was_served, self._siblings_then))
+
+    def answer_at_once(self, reached: Reached, now: float, trail: Trail) -> Answer | None:
+        """Make the answer of what is plainly the baseline still, where siblings of before were plainly refused.
+
+        None: it has to be compared. Nearly every look ends here: what `compare` and `answer` come to, at a third.
+        """
+        reply, baseline = reached.reply, self._baseline
+        if not (self.was_served and baseline is not None and reply.content_length):
+            return None
+        if reached.redirect is not None or (self.deciding and reply.method == "HEAD"):
+            return None
+        kind = self._siblings.missing_before(reached, now)
+        if kind is None:
+            return None
+        print_ = reply.fingerprint(None, sibling=kind)
+        change = changed(print_, baseline)
+        if change not in ("none", "minor") or not is_baseline(print_, baseline):
+            return None
+        return Answer(
+            address=reached.address,
+            status=reply.status,
+            method=reply.method,
+            control="differs",
+            told_apart=True,
+            was_served=True,
+            change=change,
+            named=trail.named,
+            fingerprint=print_,
+        )
 
     def answer(self, reached: Reached, comparison: Comparison, trail: Trail) -> Protocol[Answer]:
         """Make the answer of what is served."""
@@ -163,6 +197,10 @@ class Measurement:
         """Note where the URL is sent; tell whether other cases are sent there too."""
         assert sent.sent_to is not None
         return self._memory.shared_targets.note(sent.url.host, sent.sent_to, self._case)
+
+    def are_sent_apart(self, sent: Reached) -> Protocol[bool]:
+        """Tell whether each path of the URL's handler is sent to a place of its own."""
+        return (yield from are_sent_apart(self._memory, sent))
 
     def dark_front(self, reached: Reached) -> Protocol[bool | None]:
         """Tell whether the front page gives nothing either; None where politeness forbids to ask."""

@@ -58,16 +58,16 @@ class Target:
     baseline: Fingerprint | None = None
     host_dark: bool = False
     priority: Priority = REST
+    case_number: int = field(init=False)
+    """The case as a number: the first 64 bits of its id."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "case_number", int(self.case_id[:16], 16))
 
     @property
     def deciding(self) -> bool:
         """Tell whether a sighting may be a breach: then GET has to serve it as well."""
         return self.priority == DEADLINE
-
-    @property
-    def case_number(self) -> int:
-        """The case as a number: the first 64 bits of its id."""
-        return int(self.case_id[:16], 16)
 
 
 @dataclass(slots=True)

@@ -61,17 +61,15 @@ class Ask(NamedTuple):
 
 
 class Leave(NamedTuple):
-    """Give the place at an address back."""
+    """Give the place at an address back.
 
-    address: str
-
-
-class HonourBackoff(NamedTuple):
-    """Put a host off that pushed back (429, 503), or forget that it did."""
+    A host that pushed back in `reply` (429, 503) is put off, before the next in line is let in; any other answer makes
+    that forgotten. None: what it said is no matter of the host's.
+    """
 
     address: str
     host: str
-    reply: Reply
+    reply: Reply | None
 
 
 class Note(NamedTuple):
@@ -116,7 +114,6 @@ Operation = (
     | Enter
     | Explain
     | ExtendTime
-    | HonourBackoff
     | Leave
     | Note
     | Now

@@ -72,7 +72,9 @@ class Redirection:
             comparison = yield from self._measurement.refresh(sent)
         if comparison.control in ("same", "alike"):
             return self._beside_siblings(answer, comparison)
-        if self._measurement.shares_target(sent) or not is_of_kind(sent.url, answer):
+        if self._measurement.shares_target(sent) or not _may_be_object(sent.url, answer):
+            return answer
+        if not _is_large(answer) and not (yield from self._measurement.are_sent_apart(sent)):
             return answer
         yield Explain("redirect_of_its_kind")
         return structs.replace(answer, named=True)
@@ -92,8 +94,13 @@ class Redirection:
         )
 
 
+def _may_be_object(url: CanonicalUrl, answer: Answer) -> bool:
+    """Tell whether a target that nothing vouches for yet may be the object, and no placeholder for it."""
+    return judge_answer(answer).reason == "redirect_unproven" and is_of_kind(url, answer)
+
+
 def is_of_kind(url: CanonicalUrl, answer: Answer) -> bool:
-    """Tell whether what a URL is sent to is the file that its extension promises, and too large for a placeholder."""
+    """Tell whether what a URL is sent to is the file that its extension promises, and large enough for one."""
     print_ = answer.fingerprint
     if print_ is None or print_.content_type is None:
         return False
@@ -102,7 +109,13 @@ def is_of_kind(url: CanonicalUrl, answer: Answer) -> bool:
     return agrees and (print_.content_length or 0) >= _LEAST_BYTES
 
 
-_LEAST_BYTES = 2048
+def _is_large(answer: Answer) -> bool:
+    """Tell whether a file is larger than the pictures that say that something was removed."""
+    print_ = answer.fingerprint
+    return print_ is not None and (print_.content_length or 0) >= _LARGE_BYTES
+
+
+_LEAST_BYTES, _LARGE_BYTES = 2048, 32_768
 _TYPES = {
     "jpg": ("image/jpeg", "image/jpg", "image/pjpeg"),
     "jpeg": ("image/jpeg", "image/jpg", "image/pjpeg"),

@@ -43,6 +43,20 @@ class Visit:
     no siblings: for the canary, which is the operator's own page.
     """
 
+    __slots__ = (
+        *("resolution", "verdicts"),
+        *(
+            "_fresh",
+            "_guard",
+            "_head",
+            "_joined",
+            "_limits",
+            "_measurement",
+            "_provider_of",
+            "_url",
+        ),
+    )
+
     def __init__(
         self,
         target: Target,
@@ -137,10 +151,12 @@ class Visit:
 
         Gives the answers, and how many addresses there was no time for.
         """
+        if len(addresses) == 1:
+            return ((yield from self._ask_one(url, addresses[0], trail, via)),), 0
         answers: list[Answer] = []
         served, providers = False, set[str | None]()
         for place, address in enumerate(addresses):
-            provider = self._provider_of(address) if len(addresses) > 1 else None
+            provider = self._provider_of(address)
             if served and (provider is None or provider in providers):
                 continue
             if answers and (yield TimeLeft()) <= 0:
@@ -156,10 +172,11 @@ class Visit:
         self, url: CanonicalUrl, address: str, trail: Trail, via: Redirect | None
     ) -> Protocol[Answer]:
         """Ask one address, and keep what it said of the URL: online outweighs what it said on another way there."""
-        self.verdicts.setdefault(address, "undetermined")
+        verdicts = self.verdicts
+        verdicts.setdefault(address, "undetermined")
         answer = yield from self._talk(url, address, trail, via)
-        if self.verdicts[address] != "online":
-            self.verdicts[address] = judge_answer(answer).verdict
+        if verdicts[address] != "online":
+            verdicts[address] = judge_answer(answer).verdict
         return answer
 
     # Made anew each time: an attribute would tie each visit into a ring, which only the collector undoes.

@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+import re
 import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
+from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import msgspec
@@ -18,7 +21,11 @@ from services.simulation import builder, internet, scenarios
 from services.simulation.scenarios import Scenario
 from services.simulation.world import World
 
-METHODOLOGY = "demo"
+HOUR_SECONDS = 2.0
+"""How long an hour of the article takes, unless said otherwise: what the methodologies of compressed time count by."""
+
+_METHODOLOGY = resources.files("schemas.methodologies") / "demo.toml"
+_DURATION = re.compile(r'"(-?\d+(?:\.\d+)?)([smhd])"')
 _START_SECONDS = 20.0
 
 
@@ -41,9 +48,9 @@ class Stage(Struct, frozen=True, kw_only=True):
         )
 
 
-def stage(seed: int, cases: int) -> Stage:
+def stage(seed: int, cases: int, hour_seconds: float = HOUR_SECONDS) -> Stage:
     """Choose free ports for a demo of so many cases."""
-    return stage_of(scenarios.demo(cases=cases), seed)
+    return stage_of(scenarios.demo(cases=cases, hour_seconds=hour_seconds), seed)
 
 
 def stage_of(scenario: Scenario, seed: int) -> Stage:
@@ -52,17 +59,35 @@ def stage_of(scenario: Scenario, seed: int) -> Stage:
     return Stage(scenario=scenario, seed=seed, port=port, dns_port=free_port())
 
 
-def settings_for(chosen: Stage, start: datetime, folder: Path) -> Settings:
+def stretched(text: str, factor: float) -> str:
+    """Write a methodology with every duration so many times as long."""
+    return _DURATION.sub(lambda m: f'"{float(m[1]) * factor:.10g}{m[2]}"', text)
+
+
+def settings_for(
+    chosen: Stage, start: datetime, folder: Path, methodology: Traversable = _METHODOLOGY
+) -> Settings:
     """Return the settings of a monitor that watches a world: the defaults, except for time and place.
 
-    Politeness is scaled with time: an hour of the article takes two seconds here.
+    Time is scaled: an hour of the article takes two seconds, or as long as the scenario says. Timeouts and rates are
+    not, so that a longer hour bears a busier machine.
+
+    Args:
+        chosen: the world and where it is served.
+        start: the instant from which the world is built.
+        folder: for the data and the files that the settings name.
+        methodology: a file whose durations count an hour as `HOUR_SECONDS`.
+
     """
+    longer = chosen.scenario.hour_seconds / HOUR_SECONDS
+    definition = folder / methodology.name
+    definition.write_text(stretched(methodology.read_text("utf-8"), longer), encoding="utf-8")
     world = chosen.world(start)
     provider_map = folder / "providers.toml"
     provider_map.write_text(world.provider_map_toml(), encoding="utf-8")
     return Settings(
         data_dir=str(folder),
-        methodology=METHODOLOGY,
+        methodology=str(definition),
         provider_map=str(provider_map),
         stop_seconds=10.0,
         probe=Probe(
@@ -70,14 +95,14 @@ def settings_for(chosen: Stage, start: datetime, folder: Path) -> Settings:
             nameservers=(f"127.0.0.1:{chosen.dns_port}",),
             ports=(chosen.port, world.tls_port),
             timeout_seconds=2.0,
-            resolution_seconds=0.1,
+            resolution_seconds=0.1 * longer,
             address_concurrency=8,
             address_per_second=30.0,
             network_concurrency=32,
             network_per_second=90.0,
-            backoff_ceiling_seconds=2.0,
+            backoff_ceiling_seconds=2.0 * longer,
             canary_url=world.canary_url,
-            canary_interval_seconds=1.0,
+            canary_interval_seconds=1.0 * longer,
         ),
         http=Http(port=0),
         exporter=ExporterSection(interval_seconds=1.0),

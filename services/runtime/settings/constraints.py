@@ -11,7 +11,6 @@ from schemas.urls import canonical
 from services.notices.channel_capacity import capacity
 from services.notices.escalation_ladder import ladder
 from services.notices.tokens import is_sender
-from services.probing.http.egress import proxy_of
 from services.runtime.settings.model import Settings
 
 Rule = Callable[[Settings], Iterator[str]]
@@ -30,6 +29,7 @@ def files_exist(settings: Settings) -> Iterator[str]:
         "TAKEDOWN_KEYS_FILE": settings.keys_file,
         "TAKEDOWN_SIGNING_KEY_FILE": settings.signing_key_file,
         "TAKEDOWN_PROVIDER_MAP": settings.provider_map,
+        "TAKEDOWN_ASN_DATABASE": settings.asn_database,
         "TAKEDOWN_KAFKA_SSL_CAFILE": settings.kafka.ssl_cafile,
     }
     for variable, path in named.items():
@@ -181,6 +181,9 @@ def egress_is_possible(settings: Settings) -> Iterator[str]:
             yield "TAKEDOWN_PROBE_BIND_ADDRESS must be an address of this machine"
     if probe.egress_proxy is None:
         return
+    # Only who has a proxy is to wait for what asks one.
+    from services.probing.http.egress import proxy_of  # noqa: PLC0415
+
     try:
         proxy = proxy_of(probe.egress_proxy)
     except ConfigError as error:

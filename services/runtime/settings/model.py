@@ -328,7 +328,13 @@ class Settings(Section, frozen=True, kw_only=True):
     methodology: Annotated[
         str, about("Id of a shipped methodology (`takedown method list`), or path of a TOML file.")
     ] = "nl-24h"
-    provider_map: Annotated[str | None, about("TOML file that maps addresses to providers.")] = None
+    provider_map: Annotated[
+        str | None, about("TOML or CSV file that maps addresses to providers.")
+    ] = None
+    asn_database: Annotated[
+        str | None,
+        about("MaxMind DB (.mmdb) of AS numbers, for addresses of which the map says nothing."),
+    ] = None
     stop_seconds: Annotated[
         Seconds, about("Maximum time to finish work in hand after SIGTERM.")
     ] = 20.0

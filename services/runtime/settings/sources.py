@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from schemas.tomllines import line_of
 from services.runtime.settings.inventory import PREFIX, Setting
+from services.runtime.settings.wording import in_words
 
 CONFIG = "TAKEDOWN_CONFIG"
 _NEAR = 0.6
@@ -66,7 +67,8 @@ def nearest_name(name: str, names: Mapping[str, str]) -> str:
 def _reason(value: Value, message: str) -> str:
     choices = _choices(value.setting.type)
     if not choices or value.setting.secret:
-        return message
+        setting = value.setting
+        return in_words(message, value.raw, field=setting.field, secret=setting.secret)
     hint = nearest_name(str(value.raw), {name: name for name in choices})
     return f"{str(value.raw)[:40]!r} is none of {', '.join(choices)}{hint}"
 

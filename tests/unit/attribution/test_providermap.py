@@ -65,6 +65,7 @@ def test_an_attribution_carries_role_and_parent() -> None:
     shield = known.provider_at("192.0.2.17", datetime(2025, 6, 1, tzinfo=UTC))
     assert shield is not None
     assert (shield.role, shield.prefix) == ("proxy", "192.0.2.16/28")
+    assert shield.since == datetime(2025, 1, 1, tzinfo=UTC)
     reseller = known.provider_at("192.0.2.17", NOW)
     assert reseller is not None
     assert (reseller.role, reseller.parent) == ("hosting", "giant")
@@ -97,40 +98,61 @@ def _prefix(body: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "kind", "words"),
     [
-        ("not toml", ["not TOML"]),
-        ('[[provider]]\nname = "A"', ["provider 1", "id"]),
-        ('[[provider]]\nid = "A b"\nname = "A"', ["provider 1", "id"]),
-        (_entry('role = "both"'), ["provider 1", "role"]),
-        (_entry("colour = 1"), ["provider 1", "colour"]),
-        (_entry('country = "nl"'), ["country"]),
-        (_entry('parent = "b"'), ["provider a", "parent b"]),
-        (_entry('parent = "a"'), ["circle"]),
-        (_prefix('cidr = "192.0.2.1/24"'), ["provider a", "192.0.2.1/24", "host bits"]),
-        (_prefix('cidr = "x"'), ["provider a", "prefix x"]),
-        (_prefix('cidr = "192.0.2.0/24"\nvalid_from = 2024-01-01'), ["prefix 1", "valid_from"]),
+        ('[[provider]]\nname = "A"', "syntax", ["provider A", "id"]),
+        ('[[provider]]\nid = "A b"\nname = "A"', "syntax", ["provider A", "id"]),
+        (_entry('role = "both"'), "syntax", ["line 4", "provider a", "role"]),
+        (_entry("colour = 1"), "syntax", ["provider a", "colour"]),
+        (_entry('country = "nl"'), "syntax", ["line 4", "country"]),
+        (_entry('parent = "b"'), "syntax", ["provider a", "parent b"]),
+        (_entry('parent = "a"'), "syntax", ["circle"]),
+        (_entry("asn = [0]"), "as_zero", ["line 4", "provider a", "AS 0"]),
+        (_entry("asn = [64512]"), "private_asn", ["provider a", "64512"]),
+        (_prefix('cidr = "192.0.2.1/24"'), "host_bits", ["line 4", "provider a", "192.0.2.0/24"]),
+        (_prefix('cidr = "x"'), "syntax", ["provider a, x", "no prefix"]),
+        (_prefix('cidr = "0.0.0.0/0"'), "default_route", ["provider a"]),
+        (_prefix('cidr = "::ffff:192.0.2.0/120"'), "mapped", ["192.0.2.0/24"]),
+        (
+            _prefix('cidr = "192.0.2.0/24"\nvalid_from = 2024-01-01'),
+            "syntax",
+            ["line 6", "prefix 192.0.2.0/24", "valid_from"],
+        ),
         (
             _prefix(
                 'cidr = "192.0.2.0/24"\nvalid_from = 2024-01-01T00:00:00Z\nvalid_to = 2023-01-01T00:00:00Z'
             ),
+            "syntax",
             ["valid_to"],
         ),
-        (_entry("") + _entry(""), ["provider a", "twice"]),
+        (_entry("") + _entry(""), "duplicate", ["provider a", "twice"]),
+        ("[tag]\n", "syntax", ["line 1", "tag"]),
         (
             _prefix('cidr = "192.0.2.0/24"')
             + _prefix('cidr = "192.0.2.0/24"').replace('"a"', '"b"'),
-            ["provider b", "192.0.2.0/24", "a answers"],
+            "conflict",
+            ["line 9", "provider b", "192.0.2.0/24", "another provider"],
         ),
     ],
-    ids=range(14),
+    ids=range(18),
 )
-def test_errors_name_file_and_entry(text: str, words: list[str]) -> None:
-    """What is wrong in a map is said with file and entry."""
-    with pytest.raises(ConfigError) as error:
+def test_a_fault_has_its_line_and_the_map_holds(text: str, kind: str, words: list[str]) -> None:
+    """Each entry at fault is named with its line and kind, and takes nothing else with it."""
+    good = '\n[[provider]]\nid = "z"\nname = "Z"\n[[provider.prefix]]\ncidr = "203.0.113.0/24"\n'
+    parsed = ProviderMap.parse(text + good)
+    assert [fault.kind for fault in parsed.faults] == [kind]
+    for word in words:
+        assert word in parsed.faults[0].text
+    attribution = parsed.provider_at("203.0.113.1", NOW)
+    assert attribution is not None
+    assert attribution.provider == "z"
+
+
+@pytest.mark.parametrize("text", ["not toml", "provider = 1", "prefix,colour\n", "prefix\n"])
+def test_what_is_no_map_is_refused(text: str) -> None:
+    """A file that is neither TOML with providers nor a table is an error that names it."""
+    with pytest.raises(ConfigError, match=r"map\.toml"):
         ProviderMap.parse(text, where="map.toml")
-    for word in ["map.toml", *words]:
-        assert word in str(error.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -139,7 +161,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         ProviderMap.load(tmp_path / "nothing.toml")
 
 
-_NETWORKS = st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 32)).map(
+_NETWORKS = st.tuples(st.integers(0, 2**32 - 1), st.integers(1, 32)).map(
     lambda pair: IPv4Network((pair[0] >> (32 - pair[1]) << (32 - pair[1]), pair[1]))
 )
 
@@ -157,3 +179,51 @@ def test_look_up_equals_a_search_of_all_prefixes(networks: list[IPv4Network], da
     expected = max(holding)[1] if holding else None
     found = ProviderMap(providers).provider_at(str(address), NOW)
     assert expected == (found and found.provider)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'colour = 1\n[[provider.prefix]]\ncidr = "192.0.2.16/28"',
+        '[[provider.prefix]]\ncidr = "192.0.2.16/28"\nvalid_from = 2024-01-01',
+        '[[provider.prefix]]\ncidr = "192.0.2.17/28"',
+        '[[provider.prefix]]\ncidr = "192.0.2.16/28"\nvalid_from = 0001-01-01T00:00:00+14:00',
+    ],
+)
+def test_a_range_of_an_unreadable_entry_is_nobody_s(body: str) -> None:
+    """A reseller's entry that can't be read does not charge the provider around it."""
+    text = '[[provider]]\nid = "giant"\nname = "G"\n[[provider.prefix]]\ncidr = "192.0.2.0/24"\n'
+    attribution = ProviderMap.parse(text + _entry(body)).provider_at("192.0.2.17", NOW)
+    assert attribution is not None
+    assert (attribution.provider, attribution.unknown) == (None, "refused")
+
+
+TABLE = (Path(__file__).parents[2] / "data" / "prefixes" / "dirty.csv").read_text()
+PIECES = st.sampled_from(
+    [",", "\n", "\r", '"', "\0", "/", "[[", "]]", "=", "1", "::", "#", "\u2028", "9" * 5000]
+)
+
+
+@given(
+    st.sampled_from([TEXT, TABLE, TEXT + TABLE]),
+    st.lists(st.tuples(st.floats(0, 1), PIECES, st.integers(0, 20)), max_size=8),
+)
+def test_no_text_breaks_the_reader(text: str, cuts: list[tuple[float, str, int]]) -> None:
+    """A map is read, or refused as a whole; nothing else comes of damage of any kind."""
+    for place, piece, length in cuts:
+        at = int(place * len(text))
+        text = text[:at] + piece + text[at + length :]
+    try:
+        parsed = ProviderMap.parse(text)
+    except ConfigError:
+        return
+    for fault in parsed.faults:
+        assert fault.text
+    for address in ("192.0.2.17", "2001:db8::1", "203.0.113.17"):
+        parsed.provider_at(address, NOW)
+
+
+def test_a_deep_file_is_refused() -> None:
+    """Lists within lists end the reader's patience, and no more."""
+    with pytest.raises(ConfigError, match="not TOML"):
+        ProviderMap.parse("a = " + "[" * 20_000)

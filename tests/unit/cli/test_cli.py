@@ -13,7 +13,7 @@ from asyncpg import InvalidPasswordError
 
 from schemas.urls import canonical
 from services.cli import app, submit_command, support, up_command
-from services.cli.case_command import defanged
+from services.cli.case_views import defanged
 from services.cli.lines import Refusal, read_lines
 from services.cli.support import cell, unreachable
 from services.cli.up_command import without_password

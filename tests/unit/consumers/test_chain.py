@@ -15,7 +15,8 @@ from consumers.record.chain import Chain, PlacedAdmission, archives_under, open_
 from consumers.record.places import Partition, Ranges
 from consumers.record.ranges import BadRange, Bounds, check_begins, resolve
 from consumers.record.source import EVIDENCE, RawRecord
-from consumers.replay.unit import Rules, UnitFold, UnitRecords, home_of
+from consumers.replay.unit_fold import Rules, UnitFold
+from consumers.replay.unit_records import UnitRecords, home_of
 from schemas import codec, topics
 from schemas import events as ev
 from schemas.errors import UnusableEvent

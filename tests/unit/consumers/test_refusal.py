@@ -12,8 +12,9 @@ from consumers.ledger.ledger_consumer import LedgerHandler
 from consumers.record.admission import Admission
 from consumers.record.refusal import is_fault_of_event
 from consumers.record.source import RawRecord
-from consumers.replay import unit
-from consumers.replay.unit import Rules, UnitFold, UnitRecords
+from consumers.replay import unit_fold
+from consumers.replay.unit_fold import Rules, UnitFold
+from consumers.replay.unit_records import UnitRecords, home_of
 from schemas import codec, topics
 from schemas.errors import UnusableEvent
 from schemas.methodology import shipped
@@ -28,7 +29,7 @@ from tests.strategies import START, look
 KEYS = Keyring(naming=b"n" * 32, sealing={"k1": b"s" * 32}, active="k1")
 CASE = KEYS.case_id(canonical("http://a.example/b"))
 TOPIC = topics.OBSERVATIONS.name
-HOME = unit.home_of(CASE, 12)
+HOME = home_of(CASE, 12)
 EVENTS = [look(START + n * timedelta(hours=1), "online", case=CASE) for n in range(3)]
 BROKEN = EVENTS[1]
 
@@ -77,14 +78,14 @@ async def live(error: Exception) -> list[tuple[int, str, str]]:
 
 def replayed(error: Exception, patch: pytest.MonkeyPatch) -> list[tuple[int, str, str]]:
     """Give what a replay counts as refused."""
-    fold_unique = unit.fold_unique
+    fold_unique = unit_fold.fold_unique
 
     def folded(events: Any, method: Any) -> Any:
         if any(event.id == BROKEN.id for event in events):
             raise error
         return fold_unique(events, method)
 
-    patch.setattr(unit, "fold_unique", folded)
+    patch.setattr(unit_fold, "fold_unique", folded)
     whole = Unit(unit=0, partition=HOME, slice=0, slices=1, records=0)
     records = UnitRecords(whole, Admission(KEYS), 12)
     records.take(RECORDS)

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from consumers.record.admission import Admission
 from consumers.record.ranges import BadRange, parse_offsets, partitions_of
 from consumers.record.source import EVIDENCE, RawRecord
-from consumers.replay import unit as unit_module
+from consumers.replay import compact_record, unit_fold
+from consumers.replay.compact_record import admit
 from consumers.replay.planning import plan_units
-from consumers.replay.unit import Rules, UnitFold, UnitRecords, admit, home_of, slice_of
+from consumers.replay.unit_fold import Rules, UnitFold
+from consumers.replay.unit_records import UnitRecords, home_of, slice_of
 from schemas import codec, topics
 from schemas import events as ev
 from schemas.errors import UnusableEvent
@@ -138,7 +140,7 @@ def test_the_usual_look_takes_the_short_way(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(Admission, "admit", refuse)
     ((case_id, (item,)),) = gathering.cases()
     assert admit(item, case_id, ADMISSION) == seen()
-    assert unit_module._LOOK_HEADER == b"takedown.look.made.v1"
+    assert compact_record.LOOK_TYPE == b"takedown.look.made.v1"
 
 
 def test_the_first_of_an_id_holds() -> None:
@@ -182,7 +184,7 @@ def test_an_event_that_breaks_the_fold_is_left_out(monkeypatch: pytest.MonkeyPat
             raise KeyError("a defect")
         return fold(kept, method)
 
-    monkeypatch.setattr(unit_module, "fold_unique", folded)
+    monkeypatch.setattr(unit_fold, "fold_unique", folded)
     events, refused, _ = taken(record(seen(1)), record(broken, offset=7), record(seen(4)))
     assert [event.id for event in events] == [seen(1).id, seen(4).id]
     assert [(row[2], row[3]) for row in refused] == [(7, "unfoldable")]

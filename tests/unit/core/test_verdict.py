@@ -367,6 +367,21 @@ def test_another_file_of_about_the_size_may_be_an_optimisers() -> None:
     assert _judged(_answer(**again, control="differs")).reason == "suspected_replaced"
 
 
+@pytest.mark.parametrize(("named", "reason"), [(True, "reencoded"), (False, "replaced")])
+def test_what_lies_in_another_place_is_no_optimisers_work(named: bool, reason: str) -> None:
+    """Sent to a file of about the size that does not name the object: it may be a placeholder for many."""
+    sent = _answer(
+        status=200,
+        change="reencoded",
+        was_served=True,
+        control="differs",
+        fresh=True,
+        redirect="same_host",
+        named=named,
+    )
+    assert _judged(sent).reason == f"suspected_{reason}"
+
+
 def test_a_wall_around_the_whole_host_is_no_removal() -> None:
     """What was served, and is now answered as a sibling is for the first time, may be a wall."""
     wall = _judged(_answer(status=200, control="same", was_served=True, fresh=True))
@@ -420,3 +435,11 @@ def test_the_table_in_the_docs_is_current() -> None:
     page = (Path(__file__).parents[3] / "docs" / "verdicts.md").read_text()
     assert page == reference()
     assert all(f"| `{reason}` |" in page and row.about for reason, row in REASONS.items())
+
+
+@pytest.mark.parametrize("trap", ["length stands in the place of a page", "Referer", "HEAD"])
+def test_the_page_says_what_one_vantage_cannot_tell(trap: str) -> None:
+    """What no header says has a section of its own: who reads a figure has to know it."""
+    _, _, section = reference().partition("## What one vantage can't tell")
+    rows = section.partition("\n## ")[0].splitlines()
+    assert any(trap in row for row in rows if row.startswith("| "))

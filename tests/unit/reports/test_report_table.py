@@ -201,7 +201,7 @@ def test_a_narrow_terminal_shows_every_column(table: Table) -> None:
     for head in (*text._BOUNDS, "median h", "90 % gone h", *text._STOCK):
         assert head in wide
         assert head in narrow
-    for cell in ("0.7500", "120", "5.0-5.1", "too few"):
+    for cell in ("75.00%", "120", "5.0-5.1", "too few"):
         assert cell in narrow
     assert narrow.count("\n slow ") > wide.count("\n slow ") >= 2
 
@@ -236,11 +236,39 @@ def test_the_text_names_definition_cutoff_and_exclusions(table: Table) -> None:
     """A figure without its definition is none."""
     shown = written(table)
     for words in (
-        NL.digest[:12], "cut-off 2026-04-01", "too few", "0.7500", "warned 2026-01-11",
+        NL.digest[:12], "cut-off 2026-04-01", "too few", "75.00%", "warned 2026-01-11",
         "24h (1h for terrorist)",
     ):  # fmt: skip
         assert words in shown
     assert "within + certain breaches + undecided = n" in shown
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        ("notice_sent", "the first notice that was sent"),
+        ("notice_delivered", "the first notice that was delivered"),
+        ("report", "the report"),
+    ],
+)
+def test_the_page_names_the_clock_of_the_methodology(table: Table, start: str, words: str) -> None:
+    """Where the clock starts with the report, nothing speaks of the hour of the notice."""
+    page = html.page(msgspec.structs.replace(table, clock_start=start))
+    for sentence in (
+        f"Weekday and hour of {words}",
+        f"Time since {words}",
+        f"By the month of {words}",
+    ):
+        assert sentence in page
+
+
+def test_a_share_has_one_form(table: Table) -> None:
+    """Text and page write every share in per cent with two places, an interval without a repeated sign."""
+    assert [text.share(0.75), text.share(None)] == ["75.00%", "-"]
+    assert [text.shares((0.75, 0.8)), text.shares((0.75, 0.75))] == ["75.00-80.00%", "75.00%"]
+    for shown in (written(table), re.sub(r"<svg.*?</svg>|<style.*?</style>", "", html.page(table))):
+        assert "75.00%" in shown
+        assert not re.findall(r"\b0\.\d{4}\b", shown)
 
 
 def test_a_norm_of_working_time_says_so(table: Table) -> None:

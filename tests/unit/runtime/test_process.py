@@ -1,5 +1,6 @@
 """What a role's process asks of its system."""
 
+import os
 import subprocess
 import sys
 
@@ -27,3 +28,49 @@ def test_a_role_takes_the_open_files_that_it_may(soft: int, hard: int, after: st
         check=True,
     )
     assert done.stdout.strip() == after
+
+
+HANGUP = """
+import asyncio, fcntl, os, signal, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+from services.cli.up_command import _say
+from services.runtime.installation import Interrupt
+if sys.argv[1] == "nohup":
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+out = os.fdopen(int(sys.argv[2]), "w")
+
+async def work():
+    interrupt = Interrupt(asyncio.current_task())
+    interrupt.install()
+    print("begun", file=out, flush=True)
+    try:
+        await asyncio.sleep(5 if sys.argv[1] == "up" else 0.3)
+        print("went on", file=out)
+    except asyncio.CancelledError:
+        _say("stopping")
+        print("stopped in order", interrupt.requested, file=out)
+
+asyncio.run(work())
+"""
+
+
+@pytest.mark.parametrize(("how", "after"), [("up", "stopped in order True"), ("nohup", "went on")])
+def test_the_end_of_its_terminal_stops_a_monitor_in_order(how: str, after: str) -> None:
+    """A terminal that is lost stops it like Ctrl-C, though nothing can be said any more; `nohup` is respected."""
+    master, terminal = os.openpty()
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-c", HANGUP, how, str(writer)],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        pass_fds=(writer,),
+        start_new_session=True,
+    )
+    os.close(terminal)
+    os.close(writer)
+    with os.fdopen(reader) as out:
+        assert out.readline() == "begun\n"
+        os.close(master)
+        assert out.readline().strip() == after
+    assert process.wait(10) == 0

@@ -8,6 +8,8 @@ import pytest
 from schemas.errors import ConfigError
 from services.runtime import settings as s
 from services.runtime.settings import RULES, settings_reference, split_nameserver
+from services.runtime.settings.inventory import catalogue
+from services.runtime.settings.sources import Value, converted_values
 
 REPOSITORY = Path(__file__).parents[3]
 SASL = {
@@ -245,8 +247,37 @@ def test_faults_of_the_file_are_named_with_their_lines(tmp_path):
     assert str(caught.value).splitlines()[1:] == [
         f"  {file}, line 1: [prob] is no setting; did you mean [probe]?",
         f"  {file}, line 4: [http] has no prot; did you mean port?",
-        f"  {file}, line 6: topics.partitions: Expected `int` >= 1",
+        f"  {file}, line 6: topics.partitions: must be a whole number of at least 1; it is '0'",
     ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "words"),
+    [
+        ("TAKEDOWN_HTTP_PORT", "eighty", "must be a whole number; it is 'eighty'"),
+        ("TAKEDOWN_STOP_SECONDS", "soon", "must be a number of seconds; it is 'soon'"),
+        (
+            "TAKEDOWN_EXPORTER_TOP_PROVIDERS",
+            "900",
+            "must be a whole number of at most 200; it is '900'",
+        ),
+        ("TAKEDOWN_LEDGER_FLOOD_BRAKE", "maybe", "must be true or false; it is 'maybe'"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_told_to_an_operator(variable, text, words):
+    """What a value must be and what it is, without a name of the program's own types."""
+    with pytest.raises(ConfigError) as caught:
+        s.load({variable: text})
+    assert str(caught.value) == f"settings: {variable}: {words}"
+
+
+def test_no_setting_speaks_of_types():
+    """Whatever setting gets a value of another kind, the message is in words, and no secret is repeated."""
+    for setting in catalogue():
+        raw = {"a": 1}
+        _, faults = converted_values([Value(setting, raw, setting.variable)])
+        assert all("`" not in reason and "Expected" not in reason for _, reason in faults), faults
+        assert all(not setting.secret or "{" not in reason for _, reason in faults)
 
 
 def test_secret_twice_is_refused(tmp_path):

@@ -6,8 +6,10 @@ The second vantage looks right after the first one whenever the watch entry asks
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from msgspec import structs
+
 from schemas import ids
-from schemas.events import Event, LookMade, Served, WatchEntry
+from schemas.events import Event, LookMade, ReportFiled, Served, WatchEntry
 from schemas.methodology import Methodology, shipped
 from services.core.cadence import next_look
 from services.core.case import Case as Folded
@@ -77,7 +79,16 @@ def watched(world: World, methodology: Methodology = DEMO) -> Iterator[Folded]:
         if cue.event is not None:
             said.setdefault(cue.event.case_id, []).append(cue.event)
     for case in world.cases:
-        yield _watch(world, case, said[case.case_id], methodology)
+        events = [_admitted(case, event) for event in said[case.case_id]]
+        yield _watch(world, case, events, methodology)
+
+
+def _admitted(case: SimulatedCase, event: Event) -> Event:
+    """Say of a report what admission says of its URL."""
+    if case.url.not_measurable is None or not isinstance(event.data, ReportFiled):
+        return event
+    data = structs.replace(event.data, not_measurable=case.url.not_measurable)
+    return structs.replace(event, data=data)
 
 
 def _folded(events: list[Event], methodology: Methodology) -> tuple[Folded, WatchEntry | None]:

@@ -306,3 +306,12 @@ def test_one_lie_among_many_is_found(honest):
     spells = [*spells[:index], lie, *spells[index + 1 :]]
     outcome = check(world.truths(), spells, until=world.end, settle=world.settle)
     assert {failure.case_id for failure in outcome.failures} == {lie.case_id}
+
+
+def test_a_measured_address_that_nobody_can_measure_is_found():
+    """An address in a fragment is counted and closed: whoever says more of it looked at another page."""
+    truth = replace(told((-9, None)), measurable=False)
+    closed = found(clock="STOPPED", closed_reason="not_measurable", removals=())
+    assert kinds(truth, closed) == []
+    for lie in ({"clock": "BREACHED"}, {"closed_reason": None}, {"removals": ((None, at(21)),)}):
+        assert kinds(truth, replace(closed, **lie)) == ["measured"]

@@ -14,7 +14,15 @@ from schemas.errors import ConfigError
 from schemas.sealing import Keyring
 from schemas.urls import canonical
 from services.simulation import internet
-from services.simulation.behaviours import DARK, GATES, NATURE, Behaviour, HeadManner, Shows
+from services.simulation.behaviours import (
+    DARK,
+    FIRST_GATES,
+    GATES,
+    NATURE,
+    Behaviour,
+    HeadManner,
+    Shows,
+)
 from services.simulation.builder import apportion, build
 from services.simulation.plan import Phase, UrlPlan
 from services.simulation.scenarios import APART, Story, demo, gauntlet
@@ -118,7 +126,8 @@ def test_what_happens_to_an_address_happens_to_nobody_else():
     assert len(owned) == len(set(owned)) == len(apart) > 20
     assert not others & set(owned)
     assert {b for at in hard.door_changes() for b in hard.doors(at).values()} == {
-        *(Behaviour.REFUSE, Behaviour.TLS_STALL, Behaviour.TLS_RENEGOTIATE, Behaviour.OK_TLS_ASKS)
+        *(Behaviour.REFUSE, Behaviour.TLS_STALL, Behaviour.TLS_RENEGOTIATE),
+        *(Behaviour.TLS_UNKNOWN, Behaviour.OK_TLS_ASKS),
     }
 
 
@@ -159,6 +168,44 @@ def test_every_gate_has_its_turn():
     gated = of_story(hard, Story.GATED)
     assert {hard.cases[i].plan.phases[1].behaviour for i in gated} == set(GATES)
     assert all(len(hard.truth(i).spells[0].stays) == 1 for i in gated)
+
+
+def test_a_gate_may_stand_at_the_first_look():
+    """It stands from before the report, each kind in its turn; behind some of them the material goes in time."""
+    hard = build(gauntlet(cases=400), seed=1, start=START, port=18080)
+    gated = of_story(hard, Story.GATED_FIRST)
+    assert {hard.cases[i].plan.phases[0].behaviour for i in gated} == set(FIRST_GATES)
+    ends = {hard.cases[i].plan.phases[1].behaviour for i in gated}
+    assert ends == {Behaviour.OK, Behaviour.GONE_404}
+    assert all(NATURE[hard.cases[i].plan.phases[0].behaviour].shows is Shows.HIDDEN for i in gated)
+
+
+def test_an_address_in_the_fragment_is_not_measurable():
+    """Its host has a front page that is served, which is not the material: the truth says that nobody can tell."""
+    hard = build(gauntlet(cases=400), seed=1, start=START, port=18080)
+    cases = [hard.cases[index] for index in of_story(hard, Story.FRAGMENT)]
+    assert cases
+    for case in cases:
+        (address,) = case.plan.phases[0].addresses
+        assert case.url.not_measurable == "fragment"
+        assert hard.answer(case.url.host, "/", address, case.reported).behaviour is Behaviour.OK
+    measurable = {truth.index for truth in hard.truths() if truth.measurable}
+    assert measurable == set(range(400)) - {case.index for case in cases}
+
+
+def test_what_is_withdrawn_while_its_name_server_is_silent_shows_with_the_name():
+    """The address that the name had serves on, the name leads nowhere, and nobody can tell until the zone says so."""
+    hard = build(gauntlet(cases=400), seed=1, start=START, port=18080)
+    (case,) = [
+        c for c in hard.cases if any(p.behaviour is Behaviour.NAME_LOST for p in c.plan.phases)
+    ]
+    lost = next(p for p in case.plan.phases if p.behaviour is Behaviour.NAME_LOST)
+    assert hard.resolve(case.url.host, lost.offset).outcome == "silent"
+    answer = hard.answer(case.url.host, case.target, lost.addresses[0], lost.offset)
+    assert answer.behaviour is Behaviour.OK
+    (spell,) = hard.truth(case.index).spells
+    (removed,) = spell.removals
+    assert removed < spell.deadline < spell.shows_at(removed)
 
 
 def test_only_the_program_of_an_id_says_sorry():

@@ -1,11 +1,13 @@
 """A header block is read as browsers and curl read it, and no further than they do."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.probing.http.exchange import _location
-from services.probing.http.head import BadHead, begins_like_head, read_head
+from services.probing.http.exchange import _location, _reply
+from services.probing.http.head import BadHead, begins_like_head, read_head, read_plain_head
 
 OK = b"HTTP/1.1 200 OK\r\n"
 LENGTH = b"Content-Length: 777\r\n"
@@ -116,6 +118,20 @@ def test_the_length_of_one_byte_is_that_of_the_whole() -> None:
     assert read_head(part + b"*\r\n\r\n").length is None
 
 
+def test_a_fingerprint_keeps_the_allow_list() -> None:
+    """Of a header block only the allow-listed headers are kept, validators as digests (G2)."""
+    block = (
+        OK + b"Content-Type: image/jpeg; charset=x\r\nContent-Length: 4321\r\nSet-Cookie: id=1\r\n"
+    )
+    block += b'ETag: "secret"\r\nServer: nginx/1.2 (host7)\r\nAge: 17\r\n'
+    kept = _reply("HEAD", read_head(block + b"\r\n"), {}).fingerprint(None)
+    assert kept is not None
+    assert (kept.status, kept.content_type, kept.content_length) == (200, "image/jpeg", 4321)
+    assert (kept.cache_age, kept.server_class) == (17, "nginx")
+    assert re.fullmatch("[0-9a-f]{16}", kept.etag_digest or "")
+    assert "secret" not in repr(kept)
+
+
 @pytest.mark.parametrize(
     ("data", "begins"),
     [
@@ -138,6 +154,58 @@ def test_no_block_ends_in_another_exception(block: bytes, field: bytes) -> None:
             continue
         assert 100 <= head.status <= 999
         assert head.length is None or head.length >= 0
+
+
+_LINES = st.sampled_from(
+    [
+        *(
+            b"Content-Length: 777",
+            b"content-length:0",
+            b"Content-Length: 7, 7",
+            b"Content-Length: x",
+        ),
+        *(b"Transfer-Encoding: chunked", b"Connection: close", b"CONNECTION:Keep-Alive  "),
+        *(b"Content-Type: image/jpeg", b"content-type:text/html ", b'ETag: "a"', b"ETAG:\tb"),
+        *(
+            b"Location: /x",
+            b"Location: /\xf8",
+            b"Server : x",
+            b" folded",
+            b"no field",
+            b"X-Other: 1",
+        ),
+        *(
+            b"Retry-After:",
+            b"Age: 5",
+            b"Content-Range: bytes 0-0/777",
+            b"A: b\rc",
+            b"X-DataDome: 1",
+        ),
+    ]
+)
+
+
+@given(
+    st.sampled_from(
+        [b"HTTP/1.1 200 OK", b"HTTP/1.1 404", b"HTTP/1.0 200 OK", b"HTTP/1.1 103 Early"]
+    ),
+    st.lists(_LINES, max_size=6),
+    st.sampled_from([b"\r\n", b"\r\n", b"\n"]),
+)
+def test_a_plain_block_is_read_as_any_other(line: bytes, fields: list[bytes], end: bytes) -> None:
+    """The short way for plain blocks says what the long one says, or leaves the block to it."""
+    block = end.join([line, *fields, b"", b""])
+    head = read_plain_head(block)
+    if head is not None:
+        assert head == read_head(block)
+
+
+def test_the_short_way_takes_what_servers_write() -> None:
+    """A block of nginx's make is read at once; one that is not whole, or holds more, is not."""
+    block = OK + b'Server: nginx\r\nETag: "5e-abc"\r\n' + LENGTH + b"\r\n"
+    assert read_plain_head(block) == read_head(block)
+    assert read_plain_head(block[:-2]) is None
+    assert read_plain_head(block + b"x") is None
 
 
 # -- redirect targets ------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from tests.as_configured import look_limits
 ADDRESS = "127.0.0.1"
 CASE = "0123456789abcdef" * 2
 REQUEST_SECONDS = 0.05
+SIMULATED = Guard("simulated", None)
 
 
 class Request(NamedTuple):
@@ -84,17 +85,19 @@ class Played(NamedTuple):
 class Script:
     """A prober's memory, and a host that it looks at.
 
-    `names` says what a name resolves to: addresses, or a resolver's status; every other one has one address.
+    `names` says what a name resolves to: addresses, a resolver's status, or all that it says; every other one has one
+    address.
     """
 
     def __init__(
         self,
         host: Host,
         *,
-        names: Mapping[str, tuple[str, ...] | str] | None = None,
+        names: Mapping[str, tuple[str, ...] | str | Resolution] | None = None,
         name_servers: tuple[str, ...] | None = (),
         provider_of: Provider = no_provider,
         limits: LookLimits | None = None,
+        guard: Guard = SIMULATED,
         seed: int = 0,
     ) -> None:
         self.host = host
@@ -105,8 +108,9 @@ class Script:
         self.memory = Memory.within(self.limits)
         self.requests: list[Request] = []
         self.rules: list[str] = []
+        self.resolved: list[str] = []
         self._provider_of = provider_of
-        self._guard = Guard("simulated", None)
+        self._guard = guard
         self._random = Random(seed)
 
     def look(
@@ -221,7 +225,10 @@ class Script:
         return self.host(request)
 
     def _resolve(self, host: str) -> Resolution:
+        self.resolved.append(host)
         known = self.names.get(host, (ADDRESS,))
+        if isinstance(known, Resolution):
+            return known
         if isinstance(known, str):
             return msgspec.convert({"status": known}, Resolution)
         return Resolution(status="addresses", addresses=known)

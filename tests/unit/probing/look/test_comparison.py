@@ -1,5 +1,7 @@
 """Siblings: what is answered as a path that can't exist (kinds B, E, O, P, S)."""
 
+import re
+
 import pytest
 
 from tests.unit.probing.look.script import (
@@ -54,6 +56,22 @@ def test_never_seen_and_answered_as_a_sibling_says_nothing(url: str, soft: Host)
     look = Script(host).look(url)
     assert look.verdict == "undetermined"
     assert look.reason == "never_seen_served"
+
+
+def test_every_look_at_a_soft_404_asks_a_sibling() -> None:
+    """By HEAD the first one alone, and each time another name of the same make."""
+    script = Script(lambda r: page(r, 512))
+    looks = [script.look(FILE) for _ in range(3)]
+    assert {look.reason for look in looks} == {"never_seen_served"}
+    siblings = [r for look in looks for r in look.requests if r.url.href != FILE]
+    assert [r.method for r in siblings] == ["HEAD", "GET", "GET", "GET"]
+    assert all(re.fullmatch(r"/img/[0-9a-f]+\.jpg", r.target) for r in siblings)
+
+
+def test_what_no_header_tells_apart_stays_open() -> None:
+    """Seen served, and answered as its sibling by a page that names no length: anything."""
+    look = Script(lambda r: page(r, None)).look(FILE, known_online=True)
+    assert look.said == ("undetermined", "suspected_soft_404")
 
 
 @pytest.mark.parametrize("soft", SOFT, ids=["fixed", "without a length", "repeats the path"])

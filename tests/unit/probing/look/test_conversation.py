@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.events import Fingerprint
-from services.probing.limits.gate import DEADLINE
+from services.probing.limits.gate import DEADLINE, Deferred
 from tests.unit.probing.look.script import (
     Host,
     Reply,
@@ -53,28 +53,35 @@ def test_what_is_gone_is_asked_for_by_get_alone() -> None:
     assert script.look(URL, after=60.0, baseline=seen).methods(URL) == ["HEAD"]
 
 
-@pytest.mark.parametrize("status", [200, 404, 410, 401, 403, 429, 451, 500, 502, 503])
-def test_each_status_has_its_verdict(status: int) -> None:
-    """A status that HEAD and GET agree on says what it says by itself."""
-    expected = {
-        200: ("online", "served"),
-        404: ("removed", "not_found"),
-        410: ("removed", "gone"),
-        401: ("undetermined", "blocked_unauthorized"),
-        403: ("undetermined", "blocked_forbidden"),
-        429: ("undetermined", "blocked_rate_limited"),
-        451: ("undetermined", "blocked_legal"),
-        500: ("undetermined", "server_error"),
-        502: ("undetermined", "server_error"),
-        503: ("undetermined", "blocked_unavailable"),
-    }
+@pytest.mark.parametrize(
+    ("status", "verdict", "reason"),
+    [
+        (404, "removed", "not_found"),
+        (410, "removed", "gone"),
+        (401, "undetermined", "blocked_unauthorized"),
+        (403, "undetermined", "blocked_forbidden"),
+        (421, "undetermined", "misdirected"),
+        (429, "undetermined", "blocked_rate_limited"),
+        (451, "undetermined", "blocked_legal"),
+        (500, "undetermined", "server_error"),
+        (502, "undetermined", "server_error"),
+        (503, "undetermined", "blocked_unavailable"),
+    ],
+)
+def test_each_status_has_its_verdict(status: int, verdict: str, reason: str) -> None:
+    """What HEAD is answered with is asked for by GET, and what both say is gone by the neutral agent."""
+    host = serving(lambda r: reply(r, status), get=lambda r: reply(r, status))
+    look = Script(host).look(URL)
+    assert look.said == (verdict, reason)
+    assert look.methods(URL) == ["HEAD", "GET", "GET"][: 3 if verdict == "removed" else 2]
+    assert look.fingerprint is not None
+    assert look.fingerprint.status == status
 
-    def host(request: Request) -> Reply:
-        if request.url.href != URL:
-            return missing(request)
-        return picture(request) if status == 200 else reply(request, status)
 
-    assert Script(host).look(URL).said == expected[status]
+def test_what_is_served_to_head_is_asked_once() -> None:
+    """A plain 200 with a length needs no GET."""
+    look = Script(picture_alone).look(URL)
+    assert (look.said, look.methods(URL)) == (("online", "served"), ["HEAD"])
 
 
 @pytest.mark.parametrize(
@@ -123,6 +130,23 @@ def test_what_a_head_is_worth_is_learnt_for_a_day() -> None:
     assert script.look(URL).methods(URL) == ["HEAD", "GET"]
     assert script.look(URL, after=3_600.0).methods(URL) == ["GET"]
     assert script.look(URL, after=86_400.0).methods(URL) == ["HEAD", "GET"]
+
+
+def test_what_a_head_is_worth_is_learnt_for_one_shape() -> None:
+    """GET is asked at once for every URL of the shape where HEAD said little, and for no other."""
+    files, other = [f"http://pics.example/a/{n}.jpg" for n in (1, 2)], "http://pics.example/b"
+
+    def host(request: Request) -> Reply:
+        if request.url.href not in (*files, other):
+            return missing(request)
+        lies = request.method == "HEAD" and request.url.href != other
+        return missing(request) if lies else picture(request)
+
+    script = Script(host)
+    looks = [script.look(url) for url in (*files, other)]
+    assert {look.verdict for look in looks} == {"online"}
+    methods = [look.methods(url) for look, url in zip(looks, (*files, other), strict=True)]
+    assert methods == [["HEAD", "GET"], ["GET"], ["HEAD"]]
 
 
 def test_a_baseline_by_head_is_compared_by_head() -> None:
@@ -194,7 +218,7 @@ def test_nothing_where_something_was_is_gone() -> None:
 def test_nothing_for_everybody_is_a_wall() -> None:
     """The naive mending takes an empty 200 for a removal: a host that gives every path nothing has removed none."""
     script = Script(serving(empty, empty, absent=empty))
-    assert script.look(URL, known_online=True).verdict == "undetermined"
+    assert script.look(URL, known_online=True).said == ("undetermined", "no_content")
 
 
 def test_nothing_for_our_agent_alone_is_no_removal() -> None:
@@ -220,6 +244,59 @@ def test_a_404_for_our_agent_alone_is_no_removal(known: bool, confirming: bool) 
     look = Script(unwelcome).look(URL, known_online=known, confirming=confirming)
     assert look.verdict == "online"
     assert "agent_matters" in look.rules
+    (answer,) = look.evidence.answers
+    assert (answer.neutral_agent, answer.method) == (True, "GET")
+
+
+def test_siblings_are_asked_as_the_same_agent() -> None:
+    """What the neutral agent is served is compared with what it is served elsewhere."""
+    look = Script(unwelcome).look(URL)
+    assert look.methods(URL) == ["HEAD", "GET", "GET"]
+    assert {r.neutral for r in look.requests if r.url.href != URL} == {True}
+
+
+def without_neutral(host: Host) -> Host:
+    """Let politeness forbid what the neutral agent would ask."""
+
+    def polite(request: Request) -> Reply:
+        if request.neutral:
+            raise Deferred(60.0)
+        return host(request)
+
+    return polite
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("confirming", [True, False])
+@pytest.mark.parametrize("status", [404, 410])
+def test_what_the_neutral_agent_was_not_asked_is_not_gone(
+    known: bool, confirming: bool, status: int
+) -> None:
+    """Where politeness defers the neutral agent, a 404 may be for our agent alone, whoever saw it before."""
+    script = Script(without_neutral(lambda r: reply(r, status)))
+    look = script.look(URL, known_online=known, confirming=confirming)
+    assert look.said == ("undetermined", "agent_unasked")
+
+
+def test_a_soft_404_that_the_neutral_agent_was_not_asked_is_not_gone() -> None:
+    """The naive mending looks at the status alone: a page that says so may be for our agent alone as well."""
+    script = Script(serving(picture, picture, absent=page))
+    baseline = script.look(URL).fingerprint
+    script.host = without_neutral(page)
+    look = script.look(URL, known_online=True, baseline=baseline, after=3_600.0)
+    assert look.said == ("undetermined", "agent_unasked")
+    script.host = page
+    again = script.look(URL, known_online=True, baseline=baseline, after=60.0)
+    assert again.said == ("removed", "soft_404_control")
+
+
+def test_what_the_neutral_agent_said_holds_while_it_is_deferred() -> None:
+    """It was told that it is gone since it was seen: a confirming look that can't ask it again is believed."""
+    script = Script(missing)
+    assert script.look(URL, known_online=True).said == ("removed", "not_found")
+    script.host = without_neutral(missing)
+    look = script.look(URL, known_online=True, confirming=True, after=300.0)
+    assert look.said == ("removed", "not_found")
 
 
 def test_a_removal_is_asked_of_the_neutral_agent_once() -> None:

@@ -104,17 +104,36 @@ def test_another_host_is_another_handler() -> None:
     [
         ("https://pics.example/img/a7f3.jpg", True),
         ("http://img3.pics.example/files/a7f3", True),
-        ("http://pics.example/img/a7f3-large.jpg", True),
+        ("http://pics.example/view/a7f3/large", True),
+        ("http://pics.example/img/a7f3-large.jpg", False),
+        ("http://pics.example/img/found-a7f3.jpg", False),
         ("http://pics.example/img/a7f34.jpg", False),
         ("http://pics.example/login?next=/img/a7f3.jpg", False),
         ("http://pics.example/", False),
         ("http://pics.example/removed.png", False),
     ],
 )
-def test_a_target_keeps_the_id_only_as_a_piece_of_its_own(target: str, kept: bool) -> None:
-    """What repeats the whole URL in its query names nothing."""
+def test_a_target_keeps_the_id_only_as_a_whole_segment(target: str, kept: bool) -> None:
+    """A longer name that holds it names something else, and what repeats the whole URL in its query names nothing."""
     url = canonical("http://pics.example/img/a7f3.jpg")
     assert keeps_id(url, canonical(target)) is kept
+
+
+@pytest.mark.parametrize(
+    ("url", "target", "kept"),
+    [
+        ("/marker.jpg", "/files/marker.webp", True),
+        ("/marker.jpg", "/found-marker.jpg", False),
+        ("/marker.jpg", "/no_marker/0.jpg", False),
+        ("/show?file=a7f3.jpg", "/files/a7f3.jpg", True),
+        ("/show?file=a7f3.jpg", "/gone/a7f3-404.jpg", False),
+        ("/my%20cat.jpg", "/img/my%20cat", True),
+    ],
+)
+def test_a_word_names_an_object_only_alone(url: str, target: str, kept: bool) -> None:
+    """The naive mending still finds the name of a file within the name of a placeholder."""
+    one, other = (canonical(f"http://pics.example{path}") for path in (url, target))
+    assert keeps_id(one, other) is kept
 
 
 def test_each_id_has_to_be_kept() -> None:

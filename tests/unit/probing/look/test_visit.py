@@ -2,7 +2,10 @@
 
 import pytest
 
+from services.probing.dns.resolution import Resolution
+from services.probing.guard.guard import Guard
 from services.probing.limits.gate import Deferred
+from services.probing.look.look_event import deciding_answer
 from tests.as_configured import look_limits
 from tests.unit.probing.look.script import Host, Reply, Request, Script, fault, missing, picture
 
@@ -41,6 +44,18 @@ def test_all_addresses_together(first: Host, second: Host, said: tuple[str, str]
     assert script.look(URL).said == said
 
 
+def test_each_address_says_what_it_says() -> None:
+    """The address that does not serve is on record beside the one that does; each is asked in full."""
+    look = Script(nodes(a1=refused, a3=picture), names=TWO).look(URL)
+    assert look.verdicts == {"127.0.0.1": "undetermined", "127.0.0.3": "online"}
+    look = Script(nodes(a1=missing, a3=missing), names=TWO).look(URL)
+    second = [r.method for r in look.requests if r.address == "127.0.0.3" and r.url.href == URL]
+    assert (second, look.verdicts) == (
+        ["HEAD", "GET", "GET"],
+        {"127.0.0.1": "removed", "127.0.0.3": "removed"},
+    )
+
+
 def test_one_address_of_each_provider_is_asked() -> None:
     """That one provider serves it says nothing of the other one."""
     script = Script(
@@ -68,19 +83,43 @@ def test_addresses_beyond_the_cap_keep_it_undetermined() -> None:
 
 
 def test_a_family_without_a_route_is_not_asked() -> None:
-    """A vantage without IPv6 can tell that a URL is gone."""
-    names = {"pics.example": ("127.0.0.1", "::1")}
-    script = Script(missing, names=names, limits=look_limits(families=frozenset({4})))
+    """A vantage without IPv6 can tell that a URL is gone; it asks IPv6 only where there is nothing else."""
+    names = {"pics.example": ("127.0.0.1", "::1"), "six.example": ("::1",)}
+
+    def host(request: Request) -> Reply:
+        return (refused if ":" in request.address else missing)(request)
+
+    script = Script(host, names=names, limits=look_limits(families=frozenset({4})))
     look = script.look(URL)
     assert (look.verdict, set(look.verdicts)) == ("removed", {"127.0.0.1"})
+    look = script.look("http://six.example/x")
+    assert (look.reason, set(look.verdicts)) == ("connect_refused", {"::1"})
 
 
 def test_refused_addresses_keep_nothing_online() -> None:
     """What the guard refuses is not asked; the good ones are."""
     script = Script(missing, names={"pics.example": ("10.0.0.1", "127.0.0.1")})
-    assert script.look(URL).verdict == "removed"
-    script.names["pics.example"] = ("10.0.0.1", "169.254.169.254")
-    assert script.look(URL).said == ("undetermined", "address_refused")
+    look = script.look(URL)
+    assert (look.verdict, set(look.verdicts)) == ("removed", {"127.0.0.1"})
+    for addresses in (("10.0.0.1", "169.254.169.254"), ("192.0.2.1",)):
+        script.names["pics.example"] = addresses
+        look = script.look(URL)
+        assert (look.said, look.requests) == (("undetermined", "address_refused"), ())
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost", "pics.example"])
+def test_a_live_vantage_asks_nothing_on_loopback(host: str) -> None:
+    """No address of loopback, and no name for it, is asked under the public guard."""
+    script = Script(picture, guard=Guard("public", {80}))
+    look = script.look(f"http://{host}/x")
+    assert (look.reason, look.requests) == ("address_refused", ())
+
+
+def test_an_own_listener_is_never_asked() -> None:
+    """A simulated URL can't reach the operator's own services."""
+    guard = Guard("simulated", None, own_listeners=[("127.0.0.1", 80)])
+    look = Script(picture, guard=guard).look(URL)
+    assert (look.reason, look.requests) == ("address_refused", ())
 
 
 @pytest.mark.parametrize(
@@ -99,13 +138,25 @@ def test_each_outcome_of_a_name_keeps_its_name(status: str, verdict: str, reason
     """A name that leads nowhere says why."""
     look = Script(picture, names={"pics.example": status}).look(URL)
     assert (look.said, look.requests) == ((verdict, reason), ())
+    assert deciding_answer(look.evidence) is None
+    assert look.verdicts == {}
+
+
+def test_an_alias_into_a_parking_service_is_not_online() -> None:
+    """Whatever is served there."""
+    parked = Resolution(
+        status="addresses", addresses=("127.0.0.1",), chain=("landing.sedoparking.com",)
+    )
+    script = Script(nodes(a1=picture), names={"pics.example": parked})
+    assert script.look(URL).reason == "parked"
 
 
 @pytest.mark.parametrize("url", ["http://x.onion/", "ftp://a.example/x", "http://u:p@a.example/x"])
 def test_what_is_not_measurable_is_never_asked(url: str) -> None:
     """Onion services, other schemes and credentials are counted only (G17)."""
-    look = Script(picture).look(url)
-    assert (look.reason, look.requests) == ("not_measurable", ())
+    script = Script(picture)
+    look = script.look(url)
+    assert (look.reason, look.requests, script.resolved) == ("not_measurable", (), [])
 
 
 def test_a_dark_host_counts_after_hours() -> None:

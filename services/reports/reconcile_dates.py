@@ -1,0 +1,107 @@
+"""Dates of a provider's list: RFC 3339, any other form that is named, or the numbers of a spreadsheet.
+
+A date alone is an interval of a day (domain: P16). A time without a zone is taken in the zone of the whole list.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+from msgspec import Struct
+
+from schemas.errors import TakedownError
+
+EXCEL = "excel"
+# Day 1 was 1900-01-01 and the program counts a 29 February 1900; beyond 1900 this epoch is right.
+_EXCEL_EPOCH = date(1899, 12, 30)
+_EXCEL_DAYS = (60.0, 80_000.0)
+_TIMES = ("%H", "%I", "%c", "%X")
+_WORDS = {
+    "yyyy": "%Y",
+    "mm": "%m",
+    "dd": "%d",
+    "HH": "%H",
+    "MM": "%M",
+    "SS": "%S",
+}
+
+
+class When(Struct, frozen=True):
+    """An instant, or an interval where the source is no more exact: [earliest, latest]."""
+
+    earliest: datetime
+    latest: datetime
+
+
+class BadDate(TakedownError):
+    """A date that can't be read; the message never repeats it."""
+
+
+def pattern(text: str) -> str:
+    """Give the pattern of a form: `dd-mm-yyyy HH:MM` and `%d-%m-%Y %H:%M` mean the same."""
+    if text.lower() == EXCEL or "%" in text:
+        return text.lower() if text.lower() == EXCEL else text
+    for word, directive in _WORDS.items():
+        text = text.replace(word, directive)
+    return text
+
+
+def read_when(text: str, formats: Sequence[str], zone: tzinfo | None) -> When:
+    """Read a date by RFC 3339 or by one of the forms; raises `BadDate`."""
+    for form in formats:
+        try:
+            return _excel(text, zone) if form == EXCEL else _formed(text, form, zone)
+        except (ValueError, OverflowError):
+            continue
+    try:
+        if len(text) == len("2025-01-31"):
+            return _day(date.fromisoformat(text), zone)
+        return _instant(datetime.fromisoformat(text), zone)
+    except (ValueError, OverflowError):
+        raise BadDate(_hint(text, formats)) from None
+
+
+def _hint(text: str, formats: Sequence[str]) -> str:
+    if formats:
+        return "is a date of none of the forms that were named, nor one such as 2025-01-31"
+    if text.replace(".", "", 1).isdigit():
+        return "is a number and no date; if it comes from a spreadsheet, give --date-format excel"
+    return (
+        "is no instant such as 2025-01-31T12:00:00Z, and no date; name its form: "
+        "--date-format 'dd-mm-yyyy HH:MM'"
+    )
+
+
+def _formed(text: str, form: str, zone: tzinfo | None) -> When:
+    moment = datetime.strptime(text, form)  # noqa: DTZ007 - the zone is the list's, just below
+    if not any(directive in form for directive in _TIMES):
+        return _day(moment.date(), zone)
+    return _instant(moment, zone)
+
+
+def _excel(text: str, zone: tzinfo | None) -> When:
+    days = float(text.replace(",", "."))
+    if not _EXCEL_DAYS[0] <= days <= _EXCEL_DAYS[1]:
+        raise ValueError("no day of a spreadsheet")
+    day = _EXCEL_EPOCH + timedelta(days=int(days))
+    if days == int(days):
+        return _day(day, zone)
+    seconds = round((days - int(days)) * 86_400)
+    return _instant(datetime.combine(day, time()) + timedelta(seconds=seconds), zone)
+
+
+def _instant(moment: datetime, zone: tzinfo | None) -> When:
+    at = (moment if moment.tzinfo else moment.replace(tzinfo=_zone(zone))).astimezone(UTC)
+    return When(at, at)
+
+
+def _day(day: date, zone: tzinfo | None) -> When:
+    """A day has 24 hours, but for the two on which the clocks change."""
+    start = datetime.combine(day, time(), _zone(zone))
+    end = datetime.combine(day + timedelta(days=1), time(), start.tzinfo)
+    return When(start.astimezone(UTC), end.astimezone(UTC))
+
+
+def _zone(zone: tzinfo | None) -> tzinfo:
+    if zone is None:
+        raise BadDate("has no zone; give the zone of the list, or write Z for UTC")
+    return zone

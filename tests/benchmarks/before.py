@@ -1,0 +1,255 @@
+"""Measure this build beside a former one: in one run, by turns, on the same machine.
+
+The former build is a commit, unpacked into a folder of its own and run by the same interpreter with the same packages.
+Both do the same work in pairs, and the order changes from pair to pair; a figure is the median of the pairs' ratios,
+this build's beside the former one's. CPU-seconds count where others share the machine: they are those of the measured
+processes with their children, not of Kafka and Postgres. A ratio above 1 is better, but for seconds and memory.
+
+    python -m tests.benchmarks before COMMIT [looks] [ledger] [replay] [report] [shell]
+
+TAKEDOWN_BENCH_PAIRS and TAKEDOWN_BENCH_YEAR_CASES say how many pairs, and how much of the article's year.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from services.runtime.embedded import EmbeddedPostgres
+from tests.benchmarks.bench_replay import family, megabytes
+from tests.benchmarks.figures import Figure, figure
+
+ROOT = Path(__file__).parents[2]
+PAIRS = int(os.environ.get("TAKEDOWN_BENCH_PAIRS", "3"))
+YEAR_CASES = int(os.environ.get("TAKEDOWN_BENCH_YEAR_CASES", "10000"))
+LEDGER_CASES = 2000
+CUTOFFS = {"in the middle of the year": "2024-07-01", "after the year": "2025-06-01"}
+WORST = 0.95
+_RUN = (
+    "import importlib, json, sys; "
+    "made = importlib.import_module('tests.benchmarks.bench_' + sys.argv[1]).run(); "
+    "open(sys.argv[2], 'w').write(json.dumps(made))"
+)
+_WATCH_SECONDS = 0.05
+
+Measured = Mapping[str, float]
+Side = Callable[[], Measured]
+
+
+@contextlib.contextmanager
+def tree_of(commit: str) -> Iterator[Path]:
+    """Unpack a commit."""
+    with tempfile.TemporaryDirectory(prefix="bench-before-") as folder:
+        packed = subprocess.run(
+            ["git", "archive", commit], cwd=ROOT, check=True, capture_output=True
+        ).stdout
+        subprocess.run(["tar", "-x", "-C", folder], input=packed, check=True)
+        yield Path(folder)
+
+
+def pairs(before: Side, now: Side, count: int = PAIRS) -> list[tuple[Measured, Measured]]:
+    """Measure by turns; the order changes from pair to pair."""
+    measured = []
+    for number in range(count):
+        if number % 2:
+            later = now()
+            measured.append((before(), later))
+        else:
+            measured.append((before(), now()))
+    return measured
+
+
+def figures_of(root: Path, name: str, **environment: str) -> dict[str, float]:
+    """Run a benchmark of one build; give its figures by name."""
+    with tempfile.NamedTemporaryFile(suffix=".json") as out:
+        command = [sys.executable, "-c", _RUN, name, out.name]
+        subprocess.run(
+            command, cwd=root, check=True, timeout=3600, env=os.environ | environment, stderr=2
+        )
+        return {made["name"]: made["figure"] for made in json.loads(Path(out.name).read_text())}
+
+
+# -- what is measured ------------------------------------------------------------------------------
+
+
+def looks(root: Path) -> Measured:
+    """Looks per CPU-second, beside a bare client's in the same process."""
+    (value,) = figures_of(root, "looks").values()
+    return {"kept-alive looks, per CPU-second": value}
+
+
+def ledger(root: Path) -> Measured:
+    """Events from Kafka into Postgres."""
+    figures = figures_of(root, "ledger", TAKEDOWN_BENCH_CASES=str(LEDGER_CASES))
+    rate, load = figures["ledger events"], figures["ledger process load"]
+    return {
+        "ledger events, per CPU-second": rate / load,
+        "ledger events, per second": rate,
+        "ledger memory, MB": figures["ledger peak memory"],
+    }
+
+
+def replay(root: Path) -> Measured:
+    """The year from Kafka into a shadow."""
+    figures = figures_of(root, "replay", TAKEDOWN_BENCH_YEAR_CASES=str(YEAR_CASES))
+    rate = figures["replay events"]
+    seconds = next(value for name, value in figures.items() if name.startswith("replay of "))
+    return {
+        "replay events, per CPU-second": rate * seconds / figures["replay processes' own time"],
+        "replay events, per second": rate,
+        "replay memory, MB": figures["replay peak memory"],
+    }
+
+
+def watched(
+    command: Sequence[str], root: Path, environment: Mapping[str, str]
+) -> tuple[str, float, float, float]:
+    """Run a command; give what it printed, and its seconds, CPU-seconds and peak memory in MB, children included."""
+    begun = time.perf_counter()
+    process = subprocess.Popen(
+        command, cwd=root, env=os.environ | environment, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    peak, over = [0.0], threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_WATCH_SECONDS):
+            peak[0] = max(peak[0], sum(megabytes(pid) for pid in family(process.pid)))
+
+    watcher = threading.Thread(target=watch)
+    if environment.get("TAKEDOWN_BENCH_WATCH"):
+        watcher.start()
+    text = process.stdout.read()
+    _, status, used = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - begun
+    over.set()
+    if status:
+        raise RuntimeError(f"{command[2:]} failed with {status}")
+    return text, seconds, used.ru_utime + used.ru_stime, max(peak[0], used.ru_maxrss / 1024)
+
+
+class Reports:
+    """The reports of one build on a database that it has filled itself."""
+
+    def __init__(self, root: Path, dsn: str, cases: int) -> None:
+        self._root = root
+        self._environment = {"TAKEDOWN_DATABASE_URL": dsn}
+        self.tables: dict[str, str] = {}
+        source = (ROOT / "tests" / "benchmarks" / "fill_year.py").read_text()
+        subprocess.run(
+            [sys.executable, "-c", source, dsn, str(cases)],
+            cwd=root,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def measure(self) -> Measured:
+        """Print the table as of each cut-off, and as the ledger stands, with a page of HTML."""
+        found: dict[str, float] = {}
+        for name, date in CUTOFFS.items():
+            found |= self._one(f"report {name}", "--cutoff", f"{date}T00:00:00Z")
+        return found | self._one("report as of now")
+
+    def _one(self, name: str, *options: str) -> Measured:
+        with tempfile.NamedTemporaryFile(suffix=".html") as page:
+            command = [sys.executable, "-m", "services.cli", "report", "--json", *options]
+            text, seconds, cpu, most = watched(
+                [*command, "--html", page.name],
+                self._root,
+                self._environment | {"TAKEDOWN_BENCH_WATCH": "1"},
+            )
+        self.tables[name] = text
+        return {
+            f"{name}, per CPU-second": 1 / cpu,
+            f"{name}, per second": 1 / seconds,
+            f"{name}, MB": most,
+        }
+
+
+@contextlib.contextmanager
+def databases(folder: Path) -> Iterator[tuple[str, str]]:
+    """Hold two empty databases of one server."""
+    server = EmbeddedPostgres(folder, durable=False)
+    asyncio.run(server.start())
+    try:
+        asyncio.run(_create(server.dsn, "former"))
+        head, _, rest = server.dsn.rpartition("/")
+        yield f"{head}/former" + "".join(rest.partition("?")[1:]), server.dsn
+    finally:
+        asyncio.run(server.stop())
+
+
+async def _create(dsn: str, name: str) -> None:
+    import asyncpg  # noqa: PLC0415
+
+    session = await asyncpg.connect(dsn)
+    await session.execute(f"CREATE DATABASE {name}")
+    await session.close()
+
+
+def reports(former: Path) -> list[tuple[Measured, Measured]]:
+    """Measure reports; tables of both builds that differ are a failure."""
+    with tempfile.TemporaryDirectory() as folder, databases(Path(folder)) as (theirs, ours):
+        before, now = Reports(former, theirs, YEAR_CASES), Reports(ROOT, ours, YEAR_CASES)
+        return pairs(before.measure, now.measure)
+
+
+def shell(root: Path) -> Measured:
+    """The commands that everybody waits for at the prompt."""
+    found: dict[str, float] = {}
+    for name, arguments in {"--help": ["--help"], "case id": ["case", "id"]}.items():
+        command = [sys.executable, "-m", "services.cli", *arguments]
+        tries = [watched(command, root, {}) for _ in range(5)]
+        found[f"takedown {name}, per CPU-second"] = 1 / statistics.median(t[2] for t in tries)
+        found[f"takedown {name}, per second"] = 1 / statistics.median(t[1] for t in tries)
+        found[f"takedown {name}, MB"] = statistics.median(t[3] for t in tries)
+    return found
+
+
+PARTS: dict[str, Callable[[Path], Measured]] = {"looks": looks, "ledger": ledger, "replay": replay}
+
+
+def measure(part: str, former: Path) -> list[tuple[Measured, Measured]]:
+    """Measure one part of both builds, pair by pair."""
+    if part == "report":
+        return reports(former)
+    work = PARTS.get(part, shell)
+    return pairs(lambda: work(former), lambda: work(ROOT))
+
+
+def judged(measured: Sequence[tuple[Measured, Measured]]) -> list[Figure]:
+    """Give the medians of this build beside those of the former one, and the median of the ratios."""
+    figures = []
+    for name in measured[0][0]:
+        ratios = [now[name] / before[name] for before, now in measured]
+        value = statistics.median(now[name] for _, now in measured)
+        baseline = statistics.median(before[name] for before, _ in measured)
+        figures.append(figure(name, value, "", baseline=baseline))
+        counted = name.endswith("per CPU-second")
+        figures.append(
+            figure(
+                f"{name}: ratio",
+                statistics.median(ratios),
+                "times",
+                at_least=WORST if counted else None,
+            )
+        )
+    return figures
+
+
+def compare(commit: str, parts: Sequence[str]) -> list[Figure]:
+    """Measure the parts, or all, of this build and a former one."""
+    figures: list[Figure] = []
+    with tree_of(commit) as former:
+        for part in parts or (*PARTS, "report", "shell"):
+            figures += judged(measure(part, former))
+    return figures

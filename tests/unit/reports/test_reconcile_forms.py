@@ -1,0 +1,93 @@
+"""A provider's ordinary list: columns by other names, its own dates, its own delimiter, kept for the next one."""
+
+import io
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from services.cli.list_layouts import layout_of, store_layout, stored_layout
+from services.reports.reconcile import reconcile
+from services.reports.reconcile_dates import BadDate, pattern, read_when
+from services.reports.reconcile_list import BadList, ListLayout, read_list
+from services.runtime.settings import Settings
+from tests.unit.reports.test_reconcile import SCOPE, TOLERANCE, ours, statuses
+
+AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
+OWN = ListLayout(columns={"notice_id": "Ticket No", "received_at": "Ontvangen"})
+
+
+def listed(text: str, layout: ListLayout, zone: ZoneInfo | None = AMSTERDAM):
+    return read_list(io.StringIO(text, newline=""), zone, layout)
+
+
+def test_columns_by_other_names():
+    """What the provider calls a column is read as ours; a name of ours that means something else gives way."""
+    text = "Ticket No;notice_id;Ontvangen\nn1;theirs;2026-11-28T13:00:00\n"
+    (claim,) = listed(text, OWN).claims
+    assert (claim.notice_id, claim.received_at.earliest) == ("n1", NOON)
+
+
+def test_a_column_that_is_not_there_is_said():
+    """The names that the header has are repeated, where they are names."""
+    with pytest.raises(BadList, match=r"no column 'Ticket No'; it has ticket, date"):
+        listed("Ticket;Date;https://marker-host.example/x\nn1;;\n", OWN)
+    with pytest.raises(BadList, match=r"has ticket, date: say which is which with --column"):
+        listed("Ticket;Date\n", ListLayout())
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "length"),
+    [
+        ("28-11-2026 13:00", "dd-mm-yyyy HH:MM", 0),
+        ("28-11-2026 13:00", "%d-%m-%Y %H:%M", 0),
+        ("46354.5416666667", "excel", 0),
+        ("46354,5416666667", "excel", 0),
+        ("28-11-2026", "dd-mm-yyyy", 24),
+        ("46354", "excel", 24),
+    ],
+)
+def test_forms_of_dates(text, form, length):
+    """Day first, patterns and a spreadsheet's numbers, in the zone of the list; a date alone is a whole day."""
+    when = read_when(text, [pattern(form)], AMSTERDAM)
+    assert when.latest - when.earliest == timedelta(hours=length)
+    midnight = datetime(2026, 11, 27, 23, tzinfo=UTC)
+    assert when.earliest == (midnight if length else NOON)
+
+
+def test_a_date_that_cannot_be_read_names_the_option():
+    """A number says that it may be a spreadsheet's; other texts, how their form is named; neither is repeated."""
+    with pytest.raises(BadDate, match="--date-format excel"):
+        read_when("46354", [], AMSTERDAM)
+    with pytest.raises(BadDate, match="--date-format 'dd-mm-yyyy HH:MM'") as error:
+        read_when("28-11-2026", [], AMSTERDAM)
+    assert "28-11" not in str(error.value)
+
+
+def test_a_row_whose_date_fails_is_not_missing_too():
+    """It is one unreadable row that names a notice of ours: counted once on each side."""
+    theirs = listed("notice_id,received_at\nn1,28-11-2026\n", ListLayout())
+    result = reconcile([ours(1)], theirs, SCOPE, TOLERANCE, str)
+    assert statuses(result) == [("malformed", 2)]
+    assert (result.ours, result.ours_unreadable, result.only_ours) == (1, 1, 0)
+    assert not result.agrees
+
+
+def test_a_form_is_kept_for_the_next_list(tmp_path):
+    """What an operator said of a provider's list is read again, and what he says now goes before it."""
+    settings = Settings(data_dir=str(tmp_path))
+    first = layout_of(
+        ListLayout(), ['notice_id=Ticket "No"'], ["dd-mm-yyyy"], "tab", "Europe/Amsterdam"
+    )
+    path = store_layout(settings, "giant/eu", first)
+    assert path.parent == tmp_path / "reconcile"
+    assert stored_layout(settings, "giant/eu") == first
+    assert stored_layout(settings, "small") == ListLayout()
+    then = layout_of(first, ["removed_at=Gone"], [], "comma", None)
+    assert then.columns == {"notice_id": 'Ticket "No"', "removed_at": "Gone"}
+    assert (then.date_formats, then.delimiter, then.zone) == (
+        ("%d-%m-%Y",),
+        ",",
+        "Europe/Amsterdam",
+    )
