@@ -34,7 +34,15 @@ def _sections() -> Iterator[str]:
         yield ""
 
 
-_ORDER = ("every process", "ledger consumer", "outbox relay", "retention", "prober", "exporter")
+_ORDER = (
+    "every process",
+    "ledger consumer",
+    "outbox relay",
+    "intake",
+    "retention",
+    "prober",
+    "exporter",
+)
 
 
 def _row(info: MetricInfo) -> str:

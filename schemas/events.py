@@ -2,6 +2,8 @@
 
 A type's name is `takedown.<noun>.<past participle>.v<version>`; its struct is the `data` of a CloudEvent.
 Times are UTC instants. No struct but `ReportFiled`, on the inbound topic, can hold an unsealed URL.
+Where a source says no instant (a date without a time, the hour that comes twice in autumn), the event's own time is the
+latest that it may mean, and `earliest` the first.
 """
 
 import re
@@ -90,6 +92,7 @@ class ReportFiled(Payload, frozen=True, kw_only=True):
     not_measurable: NotMeasurable | None = None
     historic: bool = False
     seen_online_at: Instant | None = None
+    earliest: Instant | None = None
 
 
 def unsealed(data: Payload) -> Payload:
@@ -102,6 +105,20 @@ class ReportRetracted(Payload, frozen=True, kw_only=True):
 
     actor: Name
     reason: Name
+
+
+class ClaimStated(Payload, frozen=True, kw_only=True):
+    """What another system says of a case and nobody here has seen; it is kept, and moves nothing.
+
+    `status` is that system's own word. Each instant is the latest that it may mean, `..._earliest` the first.
+    """
+
+    claimant: Name
+    status: Name | None = None
+    seen_online_at: Instant | None = None
+    seen_online_earliest: Instant | None = None
+    gone_at: Instant | None = None
+    gone_earliest: Instant | None = None
 
 
 class HoldPlaced(Payload, frozen=True, kw_only=True):
@@ -143,7 +160,8 @@ class CaseErased(Payload, frozen=True, kw_only=True):
 class Served(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One address that was asked: who answers for it, as of the look, and whether it served the URL.
 
-    `gone`: it gave a removal-class answer; where it is neither, nobody can tell.
+    `gone`: it gave a removal-class answer; where it is neither, nobody can tell. `as_number` and `prefix` are what
+    another method than the map attributed it by.
     """
 
     address: str
@@ -152,6 +170,8 @@ class Served(Struct, frozen=True, kw_only=True, omit_defaults=True):
     method: _Common = "map"
     online: bool = False
     gone: bool = False
+    as_number: int | None = None
+    prefix: str | None = None
 
     def __post_init__(self) -> None:
         """Hold what the annotations say."""
@@ -297,30 +317,6 @@ class OutcomeVoided(Payload, frozen=True, kw_only=True):
     outcome_type: Slug
 
 
-Data = (
-    ReportFiled
-    | ReportRetracted
-    | NoticeSent
-    | NoticeDelivered
-    | NoticeFailed
-    | NoticeUndelivered
-    | NoticeDelayed
-    | NoticeEscalated
-    | NoticeAcknowledged
-    | HoldPlaced
-    | HoldLifted
-    | CaseAttributed
-    | CaseErased
-    | LookMade
-    | LookMissed
-    | WatchEntry
-    | SpellBreached
-    | SpellRemoved
-    | SpellReturned
-    | SpellMoved
-    | OutcomeVoided
-)
-
 TYPES: dict[str, type[Payload]] = {
     "takedown.report.filed.v1": ReportFiled,
     "takedown.report.retracted.v1": ReportRetracted,
@@ -331,6 +327,7 @@ TYPES: dict[str, type[Payload]] = {
     "takedown.notice.delayed.v1": NoticeDelayed,
     "takedown.notice.escalated.v1": NoticeEscalated,
     "takedown.notice.acknowledged.v1": NoticeAcknowledged,
+    "takedown.claim.stated.v1": ClaimStated,
     "takedown.hold.placed.v1": HoldPlaced,
     "takedown.hold.lifted.v1": HoldLifted,
     "takedown.case.attributed.v1": CaseAttributed,
@@ -364,7 +361,9 @@ class Event(Struct, frozen=True, kw_only=True):
         """The CloudEvents type."""
         return TYPE_OF[type(self.data)]
 
-
-def json_schema(struct: type[Payload]) -> dict[str, object]:
-    """Generate the JSON Schema of an event's data."""
-    return msgspec.json.schema(struct)
+    @property
+    def earliest(self) -> datetime | None:
+        """The first instant that the event's time may mean; None where its source says the instant."""
+        if isinstance(self.data, ReportFiled | NoticeSent | NoticeDelivered):
+            return self.data.earliest
+        return None

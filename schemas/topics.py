@@ -63,6 +63,7 @@ REPORTS = Topic(
         ev.NoticeDelayed,
         ev.NoticeEscalated,
         ev.NoticeAcknowledged,
+        ev.ClaimStated,
         ev.HoldPlaced,
         ev.HoldLifted,
         ev.CaseAttributed,

@@ -12,6 +12,9 @@ from services.attribution.addresses import bits_of, numeric, prefix_text
 
 # GeoLite2-ASN and DB-IP write the first, ipinfo the second, ip-location-db the first.
 _NUMBER_FIELDS = ("autonomous_system_number", "asn")
+# Such files alias Teredo to the relay's IPv4 address, which is nobody's host, and hold IPv4 where addresses were once
+# compatible with it.
+_TEREDO = 0x20010000
 _NAME_FIELDS = ("autonomous_system_organization", "as_name", "name")
 
 
@@ -57,8 +60,7 @@ class AsnDatabase:
         number = numeric(address)
         if number is None or (number.version == 6 and self._ip_version == 4):
             return None
-        if number.version == 6 and number.value >> 96 == 0x20010000:
-            # Such files alias Teredo to the relay's IPv4 address, which is nobody's host.
+        if number.version == 6 and (number.value >> 96 == _TEREDO or number.value >> 32 == 0):
             return None
         plain = address if number.wrapping is None else number.text
         try:

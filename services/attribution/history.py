@@ -3,7 +3,7 @@
 from msgspec import structs
 
 from schemas.events import Event, LookMade, Served
-from services.attribution.attribution_fact import Attribution
+from services.attribution.provider_book import ProviderBook
 from services.attribution.providermap import ProviderMap
 
 # What a map said; other methods (an import, a DNS source) stand where the corrected map is silent.
@@ -30,15 +30,23 @@ def _again(served: Served, look: LookMade, providers: ProviderMap) -> Served:
     if not served.address:
         return served
     # As of the start of the look, as the prober itself asks.
-    return attributed_by(served, providers.provider_at(served.address, look.started_at))
-
-
-def attributed_by(served: Served, attribution: Attribution | None) -> Served:
-    """Give what was served, attributed by the word of a map; where that is silent, only a map's word falls."""
+    at = look.started_at
+    attribution = providers.provider_at(served.address, at)
     if attribution is not None and attribution.unknown not in _SILENT:
         return structs.replace(
-            served, provider=attribution.provider, role=attribution.role, method=_OF_A_MAP
+            served,
+            provider=attribution.provider,
+            role=attribution.role,
+            method=_OF_A_MAP,
+            as_number=None,
+            prefix=None,
         )
+    if served.as_number is not None:
+        named = ProviderBook(providers).name(
+            [served.as_number], at, prefix=served.prefix, method=served.method,
+            confidence="medium", since=None,
+        )  # fmt: skip
+        return structs.replace(served, provider=named.provider, role=named.role)
     if served.method != _OF_A_MAP:
         return served
     return structs.replace(served, provider=None, role="hosting")

@@ -6,10 +6,10 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct, structs
 
-from schemas.ids import instant
 from services.attribution.addresses import bits_of
 from services.attribution.map_content import Holder, MapContent
 from services.attribution.map_entries import Provider
+from services.attribution.map_faults import short
 from services.attribution.prefix_table import EVER, NEVER, PrefixRow, PrefixTable
 from services.attribution.providermap import ProviderMap
 
@@ -59,7 +59,7 @@ def _of_provider(provider: Provider) -> Iterator[tuple[str, str]]:
 def _written(entry: Struct) -> str:
     fields = structs.asdict(entry)
     shown = {k: v for k, v in fields.items() if v not in (None, (), EVER, NEVER)}
-    words = (f"{k} {instant(v) if isinstance(v, datetime) else v}" for k, v in shown.items())
+    words = (f"{k} {short(v) if isinstance(v, datetime) else v}" for k, v in shown.items())
     return f"{type(entry).__name__.lower()}: {', '.join(words)}"
 
 
@@ -70,8 +70,8 @@ def _row_text(row: _Row) -> str:
     words += [holder.role] if holder.role else []
     words += [holder.country] if holder.country else []
     words += [f"AS {number}" for number in holder.as_numbers]
-    words += [f"from {instant(row.since)}"] if row.since != EVER else []
-    words += [f"to {instant(row.until)}"] if row.until != NEVER else []
+    words += [f"from {short(row.since)}"] if row.since != EVER else []
+    words += [f"to {short(row.until)}"] if row.until != NEVER else []
     return " ".join(words)
 
 

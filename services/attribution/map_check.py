@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from math import inf
 
-from schemas.ids import instant
 from services.attribution.map_content import Holder, MapContent, SourceRow, fault_of_asn
-from services.attribution.map_faults import Fault, FaultKind
+from services.attribution.map_faults import Fault, FaultKind, short
 from services.attribution.prefix_table import PrefixRow
 
 _Place = tuple[int, int, int]
@@ -43,42 +42,46 @@ def _beginnings(same: list[SourceRow]) -> tuple[list[PrefixRow[Holder]], list[Fa
         other = first.setdefault((one.row.since, one.row.rank), one)
         if other is one:
             continue
-        kind: FaultKind = "duplicate"
-        if _differ(other.row.value, one.row.value):
-            kind = "conflict"
-            conflicts.append(_nobody(other.row, one.row))
-        faults.append(_fault(kind, one, other, _words(kind, one.row.value)))
+        name = _difference(other.row.value, one.row.value)
+        if name is None:
+            says = "the same row twice: harmless, counted"
+            faults.append(_fault("duplicate", one, other, says))
+            continue
+        conflicts.append(_contradicted(other.row, one.row, name))
+        faults.append(_fault("conflict", one, other, f"the same prefix, another {name}"))
     return conflicts, faults
 
 
-def _differ(one: Holder, other: Holder) -> bool:
-    return one[:3] != other[:3] or (one.provider is None and one.as_numbers != other.as_numbers)
+def _difference(one: Holder, other: Holder) -> str | None:
+    """Name what two holders differ in."""
+    for name in ("provider", "role", "reseller", "country"):
+        if getattr(one, name) != getattr(other, name):
+            return name
+    return "AS" if one.provider is None and one.as_numbers != other.as_numbers else None
 
 
-def _words(kind: FaultKind, holder: Holder) -> str:
-    if kind == "duplicate":
-        return "the same row twice: harmless, counted"
-    return f"the same prefix, another {'provider' if holder.provider else 'AS'}"
-
-
-def _nobody(one: PrefixRow[Holder], other: PrefixRow[Holder]) -> PrefixRow[Holder]:
-    """Make the row that holds for the time of two that contradict each other."""
+def _contradicted(one: PrefixRow[Holder], other: PrefixRow[Holder], name: str) -> PrefixRow[Holder]:
+    """Make the row that holds for the time of two that contradict each other: only what both say is known."""
     numbers = {*one.value.as_numbers, *other.value.as_numbers}
     holder = Holder(as_numbers=tuple(sorted(numbers)), unknown="conflict")
+    if name in ("reseller", "country"):
+        country = None if name == "country" else one.value.country
+        holder = one.value._replace(reseller=None, country=country)
     return one._replace(until=min(one.until, other.until), value=holder, rank=inf)
 
 
 def _ends(same: list[SourceRow]) -> Iterator[Fault]:
     """Find rows of one prefix that overlap in time, or leave a time between them."""
-    ordered = sorted(same, key=lambda one: (one.row.since, one.line or 0))
-    reach = ordered[0]
+    readable = [one for one in same if one.row.value.unknown != "refused"]
+    ordered = sorted(readable, key=lambda one: (one.row.since, one.line or 0))
+    reach = ordered[0] if ordered else same[0]
     for one in ordered[1:]:
         since, until = one.row.since, reach.row.until
         if since > until:
-            says = f"nobody answers from {instant(until)} to {instant(since)}"
+            says = f"nobody answers from {short(until)} to {short(since)}"
             yield _fault("gap", one, reach, says)
         elif reach.row.since < since < until and one.row.rank <= 0:
-            yield _fault("overlap", one, reach, f"from {instant(since)} on this row holds")
+            yield _fault("overlap", one, reach, f"from {short(since)} on this row holds")
         if one.row.until >= until:
             reach = one
 

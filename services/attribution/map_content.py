@@ -107,7 +107,14 @@ def add_prefix(
         place = read_prefix(prefix.cidr)
         if not prefix.valid_from < prefix.valid_to:
             raise BadPrefix("syntax", "valid_to is not after valid_from", place)
-        holder = _holder(prefix, provider, owner)._replace(as_numbers=as_numbers)
+        holder = Holder(
+            provider,
+            None if prefix.role is None else role_of(prefix.role),
+            prefix.country,
+            prefix.reseller,
+            as_numbers,
+            unknown=None if provider else "silent",
+        )
     except BadPrefix as bad:
         place = bad.place
         content.faults.append(Fault(line=line, kind=bad.kind, says=bad.says, entry=entry))
@@ -128,17 +135,6 @@ def add_unreadable(content: MapContent, cidr: object, line: int | None, entry: s
         place = bad.place
     if place is not None:
         content.rows.append(SourceRow(dated_row(place, EVER, NEVER, REFUSED), line, entry))
-
-
-def _holder(prefix: Prefix, provider: str | None, owner: Provider | None) -> Holder:
-    role = prefix.role or (owner.role if owner else None)
-    return Holder(
-        provider,
-        None if role is None else role_of(role),
-        prefix.country,
-        prefix.reseller,
-        unknown=None if provider else "silent",
-    )
 
 
 def dated_row(

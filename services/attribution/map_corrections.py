@@ -13,10 +13,9 @@ from typing import NamedTuple
 from msgspec import Struct, structs
 
 from schemas.codec import stated
-from schemas.events import CaseAttributed, Event, LookMade, Served
+from schemas.events import CaseAttributed, Event, LookMade
 from schemas.methodology import Methodology
-from services.attribution.attribution_fact import Attribution
-from services.attribution.history import attributed_by
+from services.attribution.history import reattributed
 from services.attribution.providermap import ProviderMap
 from services.core.case import Case, Spell
 from services.core.fold import fold
@@ -67,32 +66,27 @@ class MapChange:
         return Corrected(here.case_id, [], exact=False)
 
     def restated(self, event: Event) -> Event:
-        """Attribute anew the addresses of a look of which the maps say different things; the rest as it is."""
-        look = event.data
-        if not isinstance(look, LookMade) or not look.served:
+        """Attribute anew what the maps say different things of; the rest stays as it was recorded."""
+        before, after = reattributed(event, self._before), reattributed(event, self._after)
+        if before.data == after.data:
             return event
-        served = tuple(self._served(one, look.started_at) for one in look.served)
-        if served == look.served:
-            return event
+        look, here, there = event.data, before.data, after.data
+        if not (
+            isinstance(look, LookMade)
+            and isinstance(here, LookMade)
+            and isinstance(there, LookMade)
+        ):
+            return after
+        served = tuple(
+            one if other == new else new
+            for one, other, new in zip(look.served, here.served, there.served, strict=True)
+        )
         left_out = look.providers_left_out and None
         data = structs.replace(look, served=served, providers_left_out=left_out)
         return structs.replace(event, data=data)
 
-    def _served(self, served: Served, at: datetime) -> Served:
-        if not served.address:
-            return served
-        before = self._before.provider_at(served.address, at)
-        after = self._after.provider_at(served.address, at)
-        return served if _word(before) == _word(after) else attributed_by(served, after)
-
     def _fold(self, events: Iterable[Event]) -> Case:
         return fold(events, self._methodology)[0]
-
-
-def _word(attribution: Attribution | None) -> tuple[object, ...]:
-    if attribution is None or attribution.unknown in ("silent", "unlisted_as"):
-        return ()
-    return attribution.provider, attribution.role
 
 
 def _essence(case: Case) -> list[tuple[object, ...]]:

@@ -1,6 +1,7 @@
 """What can be wrong with an entry of a map or table, and what that does to it; nothing takes the whole map down."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Literal
 
 from msgspec import Struct
@@ -47,6 +48,11 @@ class Fault(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The fault in one line."""
         place = "" if self.line is None else f"line {self.line}: "
         return f"{place}{self.entry}{': ' if self.entry else ''}{self.says}"
+
+
+def short(moment: datetime) -> str:
+    """Write an instant for people: in UTC, and no more of it than there is."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def by_line(faults: Iterable[Fault]) -> tuple[Fault, ...]:

@@ -39,7 +39,8 @@ _OF_PREFIX = (
     "actor",
     "reason",
 )
-_COLUMNS = {"prefix", "asn", "provider", "name", "parent", *_OF_PREFIX}
+_OF_PROVIDER = ("name", "parent", "country", "role")
+_COLUMNS = {"prefix", "asn", "provider", *_OF_PROVIDER, *_OF_PREFIX}
 # Longer than these is seldom passed on between networks, so that one announcement of it proves less.
 _LONGEST = {4: 24, 6: 48}
 _LARGEST_AS = 4_294_967_295
@@ -47,7 +48,8 @@ _LARGEST_AS = 4_294_967_295
 
 def is_table(text: str) -> bool:
     """Tell whether a text is a table, by its first line."""
-    return "prefix" in _header(text)
+    header = set(_header(text))
+    return "prefix" in header or {"provider", "asn"} <= header
 
 
 def _header(text: str) -> list[str]:
@@ -97,6 +99,7 @@ class _TableReader:
     def __init__(self, header: list[str]) -> None:
         self._header = header
         self._announced = "provider" not in header
+        self._own: dict[str, dict[str, set[str]]] = {}
         self.content = MapContent()
 
     def take(self, line: int, cells: list[str]) -> None:
@@ -161,10 +164,18 @@ class _TableReader:
             add_unreadable(self.content, fields.get("prefix"), line, "")
 
     def _provider(self, name: str, fields: dict[str, str]) -> None:
-        raw: dict[str, Any] = {"id": name, "name": fields.get("name", name)}
-        raw |= {key: fields[key] for key in ("parent", "country", "role") if key in fields}
+        line = {key: fields[key] for key in _OF_PROVIDER if key in fields}
+        msgspec.convert({"id": name, "name": name} | line, Provider)
+        own = self._own.setdefault(name, {key: set() for key in _OF_PROVIDER})
+        for key, value in line.items():
+            own[key].add(value)
+        # What the lines of a provider do not agree on is true of their ranges, and not of the provider.
+        raw: dict[str, Any] = {"id": name, "name": min(own["name"], default=name)}
+        raw |= {key: min(own[key]) for key in _OF_PROVIDER[1:] if len(own[key]) == 1}
+        before = self.content.providers.get(name)
         provider = msgspec.convert(raw, Provider)
-        self.content.providers.setdefault(name, provider)
+        network = () if before is None else before.network
+        self.content.providers[name] = structs.replace(provider, network=network)
 
     def _statement(
         self, line: int, fields: dict[str, str], name: str | None, number: int | None

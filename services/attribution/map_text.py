@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from services.attribution.map_content import Holder
 from services.attribution.map_entries import Provider
+from services.attribution.map_faults import short
 from services.attribution.prefix_table import EVER, NEVER, PrefixRow
 
 
@@ -51,5 +52,5 @@ def _block(name: str, fields: dict[str, object]) -> str:
 def _value(value: object) -> str:
     """Write a value of TOML; a text of JSON is one of TOML too, but for one character."""
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return short(value)
     return json.dumps(value).replace("\x7f", "\\u007f")

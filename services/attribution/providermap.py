@@ -80,7 +80,7 @@ class ProviderMap:
             raise ConfigError(
                 f"{path}: can't be read ({error.strerror}); name a provider map"
             ) from None
-        return cls.parse(content.decode("utf-8", "replace"), where=str(path))
+        return cls.parse(content.decode("utf-8-sig", "replace"), where=str(path))
 
     @classmethod
     def parse(cls, text: str, where: str = "provider map") -> "ProviderMap":

@@ -28,6 +28,10 @@ COMMANDS = {
         "services.cli.notices_command",
         "Read bounces and answers; show what became of notices.",
     ),
+    "intake": (
+        "services.cli.intake_command",
+        "Give and take back the tokens of reporters that use the HTTP intake.",
+    ),
     "case": ("services.cli.case_command", "Show cases; a URL only with a purpose."),
     "correct": (
         "services.cli.correct_command",

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from schemas.errors import TakedownError
+from services.attribution.asn_database import AsnDatabase
 from services.attribution.providermap import ProviderMap
 from services.cli.support import cell, json_option, print_rows
 from services.runtime.keyfile import keys_path, read_keys
@@ -57,6 +58,9 @@ def _files(settings: Settings, reported: str) -> list[str]:
                 lambda: ProviderMap.load(path).require_readable(str(path)),
             )
         )
+    if settings.asn_database is not None:
+        database = Path(settings.asn_database)
+        checks.append(("TAKEDOWN_ASN_DATABASE", lambda: AsnDatabase.open(database).close()))
     problems = []
     for variable, check in checks:
         try:

@@ -9,10 +9,9 @@ from typing import Any
 import click
 from msgspec import structs
 
-from schemas.ids import instant
 from services.attribution.addresses import numeric
 from services.attribution.map_entries import Provider
-from services.attribution.map_faults import Fault, by_line
+from services.attribution.map_faults import Fault, by_line, short
 from services.attribution.provider_book import ProviderBook
 from services.attribution.providermap import ProviderMap
 from services.cli.instant_options import Instant
@@ -72,7 +71,7 @@ def _expired(providers: ProviderMap, at: datetime) -> Iterator[Fault]:
     for provider in providers.providers.values():
         for tag in provider.tag:
             if tag.valid_to <= at:
-                says = f"tag {tag.tag} expired at {instant(tag.valid_to)}"
+                says = f"tag {tag.tag} expired at {short(tag.valid_to)}"
                 yield Fault(line=None, kind="expired", says=says, entry=f"provider {provider.id}")
 
 

@@ -14,7 +14,7 @@ import asyncpg
 import click
 from msgspec import Struct
 
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, TakedownError
 from schemas.events import Event, is_slug
 from schemas.sqlfiles import statements
 from services.attribution.map_candidate import Candidate, candidate
@@ -44,6 +44,10 @@ from services.runtime.methods import methodology
 from services.runtime.settings import Settings
 
 _SHOWN = 20
+
+
+class MapChanged(TakedownError):
+    """Somebody else changed the map; what was stated in the record is not stated again."""
 
 
 class Effect(Struct):
@@ -134,7 +138,11 @@ def import_(
     if accept and change.lines:
         if with_record:
             effect = run_async(lambda: _record(settings, change, wait_seconds))
-        write_whole(change.path, change.becomes.text)
+        if ProviderMap.load(change.path).digest != change.before.digest:
+            raise MapChanged(
+                f"{change.path.name} was changed meanwhile; run the same command again"
+            )
+        write_whole(change.path.resolve(), change.becomes.text)
     _show(change, effect, accepted=accept, as_json=as_json)
     return REFUSED if any(f.severity == "refused" for f in change.becomes.faults) else 0
 

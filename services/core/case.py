@@ -19,13 +19,16 @@ class Notice(Struct, kw_only=True, omit_defaults=True):
 
     `fault` is that of the failure; `delayed_at` the last word that a mail server goes on trying; `arrived_by` the
     evidence of the first delivery.
+    `sent_from` and `delivered_from`: the first instant that is meant, where the source says no more than a time span.
     """
 
     notice_id: str
     provider: str
     channel: str
     sent_at: datetime | None = None
+    sent_from: datetime | None = None
     delivered_at: datetime | None = None
+    delivered_from: datetime | None = None
     failed_at: datetime | None = None
     failure: DeliveryReason | None = None
     acknowledged_at: datetime | None = None
@@ -58,7 +61,8 @@ class Run(Struct, kw_only=True, omit_defaults=True):
     """A run of removal-class looks that has not confirmed a removal yet.
 
     `agreed_at`: the first look by which as many vantages as are needed saw it gone. `further`: so many more looks than
-    usual are wanted, because served and gone alternated before.
+    usual are wanted, because served and gone alternated before. `doubted`: something was served since, so that the next
+    look that finds it gone begins anew. `seconded_at`: the last look of another vantage than the first.
     """
 
     first_finished_at: datetime
@@ -69,6 +73,8 @@ class Run(Struct, kw_only=True, omit_defaults=True):
     reason: str
     agreed_at: datetime | None = None
     further: int = 0
+    doubted: bool = False
+    seconded_at: datetime | None = None
 
 
 class Elsewhere(Struct, kw_only=True, omit_defaults=True):
@@ -130,6 +136,8 @@ class Correction(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Spell(Struct, kw_only=True, omit_defaults=True):
     """One case at one provider. `last_seen_at` is L; the last removal's `upper` is R.
 
+    `clock_started_from`: the first instant at which the clock may have started, where its source says no more than a
+    time span; `clock_started_at` is then the last one, and the deadline is counted from it.
     `known_online_at`: the last look that saw it online; `reported_online_at`: the last report that says so, where the
     methodology counts it.
     `baseline` is what its first online look saw, or another encoding that stayed (`reencoded` is a run of looks that
@@ -152,6 +160,7 @@ class Spell(Struct, kw_only=True, omit_defaults=True):
     closed_at: datetime | None = None
     closed_reason: str | None = None
     clock_started_at: datetime | None = None
+    clock_started_from: datetime | None = None
     deadline: datetime | None = None
     gone_before_notice: bool = False
     held: bool = False

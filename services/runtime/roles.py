@@ -4,12 +4,13 @@ import asyncio
 import importlib
 import os
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
 import structlog
 
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, TakedownError
 from services.exporter.health import Health
 from services.exporter.http import serve
 from services.runtime.endpoints import connected
@@ -38,10 +39,15 @@ _BUILT_BY = {
     "prober": "services.runtime.prober_role",
     "exporter": "services.runtime.ledger_roles",
     "retention": "services.runtime.ledger_roles",
+    "intake": "services.runtime.intake_role",
 }
 ROLES = tuple(_BUILT_BY)
 _NEEDS_DATABASE = frozenset({"ledger", "relay", "exporter", "retention"})
-_NEEDS_KAFKA = frozenset({"ledger", "relay", "prober", "retention"})
+_NEEDS_KAFKA = frozenset({"ledger", "relay", "prober", "retention", "intake"})
+
+
+class NotStarted(TakedownError):
+    """A role that is still being built."""
 
 
 def refusals(settings: Settings) -> list[str]:
@@ -66,6 +72,11 @@ def refuse_to_start(settings: Settings, role: str) -> None:
         raise ConfigError(f"the prober does not start: {'; '.join(reasons)}")
     if role == "retention" and not settings.retention.url_days:
         raise ConfigError("retention has nothing to do: TAKEDOWN_RETENTION_URL_DAYS is 0")
+    if role == "intake" and settings.intake.tokens_file is None:
+        raise ConfigError(
+            "the intake knows no reporter: set TAKEDOWN_INTAKE_TOKENS_FILE, and add reporters with "
+            "`takedown intake token NAME`"
+        )
 
 
 def default_roles(settings: Settings) -> tuple[str, ...]:
@@ -73,6 +84,7 @@ def default_roles(settings: Settings) -> tuple[str, ...]:
     times = {
         "prober": 0 if settings.probe.mode == "off" else settings.probe.processes,
         "retention": 1 if settings.retention.url_days else 0,
+        "intake": 1 if settings.intake.tokens_file else 0,
     }
     return tuple(r for role in ROLES for r in [role] * times.get(role, 1))
 
@@ -136,11 +148,37 @@ def _log_port(port: int) -> None:
 
 
 async def _run(parts: Parts, role: str, stop: asyncio.Event) -> None:
-    async with _builder(role)(parts) as built:
-        log.info("role.started", what=role)
-        parts.started(role)
-        await built.run(stop)
+    begun = asyncio.Event()
+    parts.health.add_check(role, lambda: _has_begun(begun))
+    async with AsyncExitStack() as stack:
+        building = asyncio.ensure_future(stack.enter_async_context(_builder(role)(parts)))
+        if await _before(stop, building):
+            built = building.result()
+            log.info("role.started", what=role)
+            begun.set()
+            parts.started(role)
+            await built.run(stop)
     log.info("role.stopped", what=role)
+
+
+async def _has_begun(begun: asyncio.Event) -> str:
+    """Check for /readyz that a role has all that it needs: a server that is away is waited for."""
+    if not begun.is_set():
+        raise NotStarted("the role waits for a server")
+    return "started"
+
+
+async def _before(stop: asyncio.Event, work: "asyncio.Future[Any]") -> bool:
+    """Wait for work, but no longer than until `stop`; tell whether it was done. What was not is cancelled."""
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        if not work.done():
+            work.cancel()
+            await asyncio.wait({work})
+    return not work.cancelled()
 
 
 async def together(

@@ -5,7 +5,7 @@ Both do the same work in pairs, and the order changes from pair to pair; a figur
 this build's beside the former one's. CPU-seconds count where others share the machine: they are those of the measured
 processes with their children, not of Kafka and Postgres. A ratio above 1 is better, but for seconds and memory.
 
-    python -m tests.benchmarks before COMMIT [looks] [ledger] [replay] [report] [shell]
+    python -m tests.benchmarks before COMMIT [looks] [skew] [ledger] [replay] [report] [shell]
 
 TAKEDOWN_BENCH_PAIRS and TAKEDOWN_BENCH_YEAR_CASES say how many pairs, and how much of the article's year.
 """
@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -84,6 +85,15 @@ def looks(root: Path) -> Measured:
     """Looks per CPU-second, beside a bare client's in the same process."""
     (value,) = figures_of(root, "looks").values()
     return {"kept-alive looks, per CPU-second": value}
+
+
+def skew(root: Path) -> Measured:
+    """Looks per CPU-second on the article's skew, and the requests that one takes; a former build has no such file."""
+    file = Path("tests", "benchmarks", "bench_skew.py")
+    if root != ROOT:
+        shutil.copy(ROOT / file, root / file)
+    rate, requests = figures_of(root, "skew").values()
+    return {"looks on the skew, per CPU-second": rate, "requests a look on the skew": requests}
 
 
 def ledger(root: Path) -> Measured:
@@ -215,7 +225,12 @@ def shell(root: Path) -> Measured:
     return found
 
 
-PARTS: dict[str, Callable[[Path], Measured]] = {"looks": looks, "ledger": ledger, "replay": replay}
+PARTS: dict[str, Callable[[Path], Measured]] = {
+    "looks": looks,
+    "skew": skew,
+    "ledger": ledger,
+    "replay": replay,
+}
 
 
 def measure(part: str, former: Path) -> list[tuple[Measured, Measured]]:

@@ -81,6 +81,8 @@ class LookWriter:
         online, gone = verdict == "online", verdict == "removed"
         if attribution is None:
             return Served(address=address, online=online, gone=gone)
+        # A row of the map is found again in the map; a file of AS numbers is replaced by the next.
+        by_map = attribution.method == "map"
         return Served(
             address=address,
             provider=attribution.provider,
@@ -88,6 +90,8 @@ class LookWriter:
             method=attribution.method,
             online=online,
             gone=gone,
+            as_number=None if by_map else attribution.as_number,
+            prefix=None if by_map else attribution.prefix,
         )
 
     def _left_out(self, visited: Visited) -> tuple[str, ...] | None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from schemas import events as ev
 from schemas.events import Event
@@ -102,6 +103,23 @@ def test_statements_give_what_a_replay_under_the_map_gives(
     assert spells([reattributed(one, after) for one in events]) == expected
     again = [*events, *corrected.statements]
     assert MapChange(GIANT, after, NL).corrected(again, ACT) is None
+
+
+def test_an_as_number_that_is_another_s_is_corrected_in_history() -> None:
+    """What a file of AS numbers attributed follows the number to the provider that held it."""
+    before, after = (
+        ProviderMap.parse(f"provider,asn\n{name},64500") for name in ("giant", "small")
+    )
+    served = ev.Served(address=A, provider="giant", method="mmdb", online=True, as_number=64500)
+    events = [
+        structs.replace(one, data=structs.replace(one.data, served=(served,)))
+        if isinstance(one.data, ev.LookMade)
+        else one
+        for one in story(before, (2, A), (30, A))
+    ]
+    corrected = MapChange(before, after, NL).corrected(events, ACT)
+    assert corrected is not None
+    assert spells([*events, *corrected.statements]) == [("small", 0)]
 
 
 def test_a_case_that_the_change_does_not_speak_of_stays() -> None:

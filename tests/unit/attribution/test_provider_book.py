@@ -149,7 +149,9 @@ def test_a_number_names_the_provider_that_held_it(
     assert fact.unknown == (None if provider else "unlisted_as")
 
 
-@pytest.mark.parametrize("address", ["2001:0:c633:6401::1", "8.8.8.8", "2001:db9::1", "x"])
+@pytest.mark.parametrize(
+    "address", ["2001:0:c633:6401::1", "::c633:6401", "8.8.8.8", "2001:db9::1", "x"]
+)
 def test_what_no_source_speaks_of_is_silent(book: ProviderBook, address: str) -> None:
     """Teredo leads such files to the relay; that is nobody's host, and neither is a gap."""
     assert book.attribute(address, BUILT) == Attribution(None, unknown="silent")
@@ -250,6 +252,27 @@ def test_the_latest_date_wins_whatever_the_order_of_the_lines() -> None:
         ]
         assert names == [None, "third", "other"]
         assert parsed.faults == ()
+
+
+@pytest.mark.parametrize(
+    ("rows", "says", "expected"),
+    [
+        (("giant,NL,", "giant,DE,"), "country", ("giant", None, None)),
+        (("giant,,a", "giant,,b"), "reseller", ("giant", None, None)),
+        (("giant,NL,a", "other,NL,a"), "provider", (None, None, None)),
+    ],
+)
+def test_only_what_a_conflict_is_about_is_unknown(
+    rows: tuple[str, str], says: str, expected: tuple[str | None, ...]
+) -> None:
+    """Rows that agree on the provider leave it known; the order of the lines makes no difference."""
+    for order in (rows, rows[::-1]):
+        lines = (row.replace(",", ",192.0.2.0/24,", 1) for row in order)
+        parsed = ProviderMap.parse("provider,prefix,country,reseller\n" + "\n".join(lines))
+        fact = parsed.provider_at("192.0.2.1", BUILT)
+        assert fact is not None
+        assert (fact.provider, fact.country, fact.reseller) == expected
+        assert {fault.says for fault in parsed.faults} == {f"the same prefix, another {says}"}
 
 
 def test_a_reseller_outside_of_its_provider_is_named() -> None:

@@ -71,6 +71,17 @@ def test_check_of_no_map_is_an_invalid_argument(run, tmp_path: Path) -> None:
     assert run("providers", "check", str(path)).exit_code == 2
 
 
+def test_check_config_reads_the_files(run, map_file: Path, tmp_path: Path) -> None:
+    """Every entry of the map that can't be read, and a file of AS numbers that is none, are named at once."""
+    map_file.write_text(MAP + '[[prefix]]\ncidr = "192.0.2.1/24"\n[[prefix]]\ncidr = "x"\n')
+    (tmp_path / "as.mmdb").write_text("no database")
+    files = {"TAKEDOWN_PROVIDER_MAP": map_file, "TAKEDOWN_ASN_DATABASE": tmp_path / "as.mmdb"}
+    result = run("check-config", env={name: str(path) for name, path in files.items()})
+    assert result.exit_code == 2
+    for words in ("line 19: prefix 192.0.2.1/24: host bits", "line 21: prefix x", "as.mmdb"):
+        assert words in result.stderr
+
+
 def test_lookup_prints_evidence(run, map_file: Path, tmp_path: Path) -> None:
     """Provider, matched prefix, AS, method and date, from the map and then from the .mmdb."""
     rows = {"198.51.100.0/24": {"autonomous_system_number": 64500}}

@@ -257,6 +257,21 @@ def test_where_the_map_is_silent_only_a_map_is_corrected() -> None:
     assert providers == [None, "other", "other"]
 
 
+@pytest.mark.parametrize(("asn", "expected"), [(64500, "first"), (64501, None)])
+def test_an_as_number_is_judged_by_the_corrected_map(asn: int, expected: str | None) -> None:
+    """What another method attributed by its AS number is that of the provider that holds the number in the map."""
+    providers = ProviderMap.parse(MAP.replace('name = "First"', 'name = "First"\nasn = [64500]'))
+    whole = served("mmdb")
+    assert isinstance(whole.data, ev.LookMade)
+    one = msgspec.structs.replace(whole.data.served[0], as_number=asn, prefix="198.51.100.0/24")
+    again = reattributed(
+        msgspec.structs.replace(whole, data=msgspec.structs.replace(whole.data, served=(one,))),
+        providers,
+    )
+    (named,) = again.data.served  # type: ignore[attr-defined]
+    assert (named.provider, named.method, named.as_number) == (expected, "mmdb", asn)
+
+
 def test_whose_the_addresses_left_out_are_is_not_known_under_another_map() -> None:
     """Their providers were named by the old map; that nobody was left out stays true."""
     for left_out, expected in ((("other",), None), ((), ())):

@@ -91,11 +91,37 @@ def test_a_sibling_that_gets_lost_makes_no_sighting() -> None:
 
 def test_what_a_sibling_said_long_ago_is_forgotten() -> None:
     """A host that answers no made-up path any more is not held to what it answered days before."""
-    script = Script(page)
+    script = Script(picture)
     script.look(FILE)
-    script.host = lambda r: page(r) if r.url.href == FILE else fault(r, "response_timeout")
+    script.host = lambda r: picture(r) if r.url.href == FILE else fault(r, "response_timeout")
     assert script.look(FILE, after=90_000.0).reason == "suspected_unproven"
     assert script.look(FILE, after=90_000.0).said == ("online", "served")
+
+
+@pytest.mark.parametrize(
+    ("url", "given"),
+    [
+        (FILE, page),
+        ("http://pics.example/view.php?id=4711", page),
+        ("http://pics.example/view.php?id=4711", picture),
+        (FILE, lambda r: picture(r, 1_503)),
+        (FILE, lambda r: picture(r, content_type="image/png")),
+    ],
+    ids=["page for a file", "page", "no ending", "small", "another type"],
+)
+def test_where_siblings_give_no_answer_a_page_is_no_sighting(url: str, given: Host) -> None:
+    """However often they get lost: under heavy loss a soft 404 that nobody saw otherwise was a breach (O)."""
+    script = Script(host_of(url, given, lambda r: fault(r, "response_timeout")))
+    for _ in range(6):
+        look = script.look(url, after=3_600.0)
+        assert look.said == ("undetermined", "suspected_unproven")
+
+
+def test_where_siblings_give_no_answer_the_promised_file_is_a_sighting() -> None:
+    """A picture of the usual size where one is promised is no soft 404: it is believed at the second look."""
+    script = Script(host_of(FILE, picture, lambda r: fault(r, "response_timeout")))
+    assert script.look(FILE).reason == "suspected_unproven"
+    assert script.look(FILE, after=3_600.0).said == ("online", "served")
 
 
 @pytest.mark.parametrize("redirect", ["https", "mirror"])
