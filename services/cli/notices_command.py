@@ -25,6 +25,10 @@ COMMANDS = {
         "services.cli.notices_views:due_",
         "List cases that are still online and whose next rung is due.",
     ),
+    "escalations": (
+        "services.cli.notices_views:escalations",
+        "List who was told of which case, and when.",
+    ),
     "escalate": (
         "services.cli.notices_acts:escalate",
         "Record that somebody further was told of a case.",

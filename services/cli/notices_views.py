@@ -36,6 +36,7 @@ _FAILED = (
     "fault",
     "status",
 )
+_ESCALATIONS = ("at", "case_id", "to", "channel", "notice_id", "actor", "reason")
 _DUE = ("case_id", "provider", "to", "since", "deadline", "failed_at")
 
 _provider = click.option("--provider", help="Only this provider.")
@@ -44,7 +45,7 @@ _days = click.option(
     type=click.IntRange(1, 36_500),
     default=400,
     show_default=True,
-    help="Only notices sent in the last days.",
+    help="Only what was sent in the last days.",
 )
 
 
@@ -84,6 +85,18 @@ def failed(provider: str | None, days: int, limit: int, as_json: bool) -> None:
     since = now() - timedelta(days=days)
     rows = run_async(lambda: fetch(connection, "without_clock", since, provider, limit or None))
     print_rows(rows, _FAILED, as_json=as_json)
+
+
+@click.command()
+@_days
+@click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="0: all.")
+@json_option
+def escalations(days: int, limit: int, as_json: bool) -> None:
+    """List who was told of which case and when, newest first: provider again, site owner, registrar, police."""
+    connection = database_connection(client_settings(database=True), "takedown_ledger")
+    since = now() - timedelta(days=days)
+    rows = run_async(lambda: fetch(connection, "escalations", since, limit or None))
+    print_rows(rows, _ESCALATIONS, as_json=as_json)
 
 
 @click.command("due")

@@ -27,7 +27,7 @@ from tests.servers import REPOSITORY, unavailable
 KEY = b"k" * 32
 ADDRESS = "notices@hotline.example"
 CASE = "a" * 32
-SECONDS = 25.0
+SECONDS = 60.0
 SCRIPT = {
     "gone": Line("RCPT", "550 5.1.1 no such user here"),
     "full": Line("RCPT", "550 5.2.2 mailbox is full"),
