@@ -55,7 +55,7 @@ class Mailer(NamedTuple):
     """A mail server: its package, its files below /etc, and the commands that start it and go on.
 
     `warns`: it says that a mail is late. `expires`: it can be made to give up within seconds; OpenSMTPD holds each
-    report back for ten, and dma tries for five days, without a setting.
+    report back for ten seconds, and dma tries for five days, without a setting.
     """
 
     package: str
