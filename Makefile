@@ -20,12 +20,13 @@ $(VENV)/.ready: requirements/dev.lock pyproject.toml
 servers: $(VENV)/.ready ## Fetch Kafka's jars into the user's cache (Postgres and the JRE came with the wheels)
 	@$(BIN)/python -m services.runtime.embedded.jars fetch
 
-tools: $(VENV)/.ready ## Get promtool, Prometheus, amtool, blackbox_exporter, web servers, mail servers and Chromium (Debian packages), AsyncAPI's schema and a table of AS numbers (npm), unpacked into the user's cache
+tools: $(VENV)/.ready ## Get promtool, Prometheus, amtool, blackbox_exporter, web servers, mail servers and Chromium (Debian packages), AsyncAPI's schema, axe-core and a table of AS numbers (npm), unpacked into the user's cache
 	@scripts/debian-tools >/dev/null
 	@scripts/debian-servers >/dev/null
 	@scripts/debian-mailers >/dev/null
 	@scripts/browser >/dev/null
 	@scripts/asyncapi-schema >/dev/null
+	@scripts/axe-core >/dev/null
 	@scripts/asn-table "$(BIN)/python" >/dev/null
 
 demo: servers ## Run the whole main job on a simulated internet, and check it against the truth

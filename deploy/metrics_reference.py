@@ -41,6 +41,7 @@ _ORDER = (
     "intake",
     "retention",
     "prober",
+    "attribution",
     "exporter",
 )
 

@@ -70,6 +70,8 @@ Verdict = Literal["online", "removed", "undetermined"]
 Layer = Literal["content", "account", "host", "domain", "network"]
 NotMeasurable = Literal["private", "onion", "scheme", "credentials", "fragment"]
 Role = Literal["hosting", "proxy"]
+Confidence = Literal["high", "medium", "low"]
+Unattributed = Literal["silent", "conflict", "refused", "unlisted_as"]
 Agent = Literal["identified", "neutral"]
 MissedReason = Literal[
     "prober_down", "overload", "assignment_lost", "shutdown", "politeness", "unreadable", "failed"
@@ -148,6 +150,25 @@ class CaseAttributed(Payload, frozen=True, kw_only=True):
     actor: Name
     reason: Name | None = None
     effective_from: Instant | None = None
+
+
+class AddressAttributed(Payload, frozen=True, kw_only=True):
+    """A source says who answers for an address that served a case, or which host a proxy (`via`) passes it on to."""
+
+    method: Slug
+    provider: Slug | None = None
+    address: Annotated[str, Meta(max_length=45)] | None = None
+    via: Slug | None = None
+    role: Role = "hosting"
+    confidence: Confidence = "high"
+    prefix: Annotated[str, Meta(max_length=49)] | None = None
+    as_numbers: Annotated[tuple[int, ...], Meta(max_length=100)] = ()
+    country: Annotated[str, Meta(pattern="^[A-Z]{2}$")] | None = None
+    reseller: Slug | None = None
+    unknown: Unattributed | None = None
+    actor: Name | None = None
+    reason: Name | None = None
+    answered_at: Instant | None = None
 
 
 class CaseErased(Payload, frozen=True, kw_only=True):
@@ -331,6 +352,7 @@ TYPES: dict[str, type[Payload]] = {
     "takedown.hold.placed.v1": HoldPlaced,
     "takedown.hold.lifted.v1": HoldLifted,
     "takedown.case.attributed.v1": CaseAttributed,
+    "takedown.case.attributed.v2": AddressAttributed,
     "takedown.case.erased.v1": CaseErased,
     "takedown.look.made.v1": LookMade,
     "takedown.look.missed.v1": LookMissed,

@@ -67,6 +67,7 @@ REPORTS = Topic(
         ev.HoldPlaced,
         ev.HoldLifted,
         ev.CaseAttributed,
+        ev.AddressAttributed,
         ev.CaseErased,
     ),
     sealed=False,

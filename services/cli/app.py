@@ -13,6 +13,10 @@ from services.cli.lazy_group import LazyGroup
 DISTRIBUTION = "takedown-monitor"
 
 COMMANDS = {
+    "init": (
+        "services.cli.init_command",
+        "Write a settings file with comments: operator, contact, legal basis, canary.",
+    ),
     "up": (
         "services.cli.up_command",
         "Start everything: servers that are not configured, and all roles.",
@@ -24,6 +28,10 @@ COMMANDS = {
     ),
     "submit": ("services.cli.submit_command", "Send events, one JSON object a line, to Kafka."),
     "import": ("services.cli.imports", "Import data of other systems as events."),
+    "status": (
+        "services.cli.status_command",
+        "Say in ten lines whether the norm holds, what is due, and whether to trust it.",
+    ),
     "notices": (
         "services.cli.notices_command",
         "Read bounces and answers; show what became of notices.",
@@ -56,6 +64,10 @@ COMMANDS = {
     "report": (
         "services.cli.report_command",
         "Print the league table: shares removed in time, as bounds.",
+    ),
+    "moves": (
+        "services.cli.moves_command",
+        "Print from which providers and countries cases moved to which.",
     ),
     "replay": (
         "services.cli.replay_command",

@@ -21,7 +21,7 @@ from services.cli.support import (
 )
 from services.ledger import audit
 from services.ledger.pool import DatabaseConnection, session_of
-from services.runtime.connections import database_connection
+from services.runtime.database_login import database_connection
 from services.runtime.keyfile import load_keyring
 
 _PARTS = {

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from schemas.methodology import Methodology
 from services.core.calendar import calendar_of
 from services.core.case import Removal, Spell
-from services.core.estimate import Interval
+from services.core.intervals import Interval
 from services.core.machines import Clock, gone_at
 
 _RESOLUTION = 1440

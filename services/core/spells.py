@@ -28,6 +28,11 @@ from services.core.machines import (
     is_gone_before,
 )
 
+PASSED_ON = "passed_on"
+"""Why a proxy's spell ends once it has named the host."""
+LEAVING = ("moved", PASSED_ON)
+"""What ends a spell and opens the next provider's."""
+
 
 class Pass:
     """The state of one pass; decides and records, and performs nothing."""
@@ -225,10 +230,25 @@ class Pass:
         else:
             self.move_to(min(providers), since, self.now)
 
-    def move_to(self, provider: str, at: datetime, left_at: datetime) -> None:
+    def pass_on(self, proxy: str, provider: str) -> None:
+        """Take which host a proxy names: from now on that one is answerable, and no more the proxy.
+
+        Where another one is charged, it is what looks find next that may show a move.
+        """
+        spell = self.case.spell
+        if spell.provider != proxy or spell.procedure is Procedure.CLOSED or provider == proxy:
+            return
+        if spell.observed or spell.clock_started_at:
+            self.move_to(provider, self.now, self.now, PASSED_ON)
+        else:
+            spell.provider, spell.observed = provider, True
+
+    def move_to(
+        self, provider: str, at: datetime, left_at: datetime, reason: str = "moved"
+    ) -> None:
         """End the current spell as of one instant, and open the next provider's as of another."""
         old = self.case.spell
-        self.close("moved", left_at)
+        self.close(reason, left_at)
         opened = Spell(
             number=old.number + 1,
             opened_at=at,

@@ -4,6 +4,7 @@ OTHER, LIBRARY = "other", "library"
 """An event that is not named here, and whatever a library says."""
 
 WARNINGS = (
+    "attribution.waits",
     "attribution.map_faults",
     "canary.came_back",
     "canary.went_down",

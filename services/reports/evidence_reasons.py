@@ -13,8 +13,9 @@ from services.core.machines import GONE_BEFORE_NOTICE, Clock, gone_at
 _EXCLUDED = {
     "retracted": "the report was retracted: see the corrections",
     "not_measurable": "it can't be measured from outside, and was never looked at",
-    "moved": "it moved to another provider while the clock ran",
+    "moved": "it moved to another provider, or its proxy named the host, while the clock ran",
     "held": "an authority asked to leave it: see the holds",
+    "proxy": "its provider passes it on and can't remove it: the host is answerable for that",
 }
 
 

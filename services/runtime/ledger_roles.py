@@ -147,6 +147,7 @@ async def _exporter(parts: Parts) -> AsyncIterator[Role]:
             top_providers=section.top_providers,
             watch_providers=(*section.watch_providers, *watch_list(parts.settings, parts.clock())),
             interval_seconds=section.interval_seconds,
+            public_status=section.public_status,
         )
 
 

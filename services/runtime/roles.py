@@ -13,6 +13,7 @@ import structlog
 from schemas.errors import ConfigError, TakedownError
 from services.exporter.health import Health
 from services.exporter.http import serve
+from services.runtime.disk_space import watch_disk
 from services.runtime.endpoints import connected
 from services.runtime.methods import methodology
 from services.runtime.parts import Build, Clock, Parts
@@ -40,10 +41,11 @@ _BUILT_BY = {
     "exporter": "services.runtime.ledger_roles",
     "retention": "services.runtime.ledger_roles",
     "intake": "services.runtime.intake_role",
+    "attribution": "services.runtime.attribution_role",
 }
 ROLES = tuple(_BUILT_BY)
 _NEEDS_DATABASE = frozenset({"ledger", "relay", "exporter", "retention"})
-_NEEDS_KAFKA = frozenset({"ledger", "relay", "prober", "retention", "intake"})
+_NEEDS_KAFKA = frozenset({"ledger", "relay", "prober", "retention", "intake", "attribution"})
 
 
 class NotStarted(TakedownError):
@@ -77,6 +79,24 @@ def refuse_to_start(settings: Settings, role: str) -> None:
             "the intake knows no reporter: set TAKEDOWN_INTAKE_TOKENS_FILE, and add reporters with "
             "`takedown intake token NAME`"
         )
+    if role == "attribution" and not has_source(settings):
+        raise ConfigError(
+            "attribution has no source: set TAKEDOWN_PROVIDER_MAP, TAKEDOWN_ASN_DATABASE or "
+            "TAKEDOWN_ATTRIBUTION_*"
+        )
+
+
+def has_source(settings: Settings) -> bool:
+    """Tell whether anything is set that says who answers for an address."""
+    section = settings.attribution
+    return any(
+        (
+            settings.provider_map,
+            settings.asn_database,
+            section.cymru_zone,
+            section.rdap_bootstrap,
+        )
+    )
 
 
 def default_roles(settings: Settings) -> tuple[str, ...]:
@@ -85,6 +105,7 @@ def default_roles(settings: Settings) -> tuple[str, ...]:
         "prober": 0 if settings.probe.mode == "off" else settings.probe.processes,
         "retention": 1 if settings.retention.url_days else 0,
         "intake": 1 if settings.intake.tokens_file else 0,
+        "attribution": 1 if has_source(settings) else 0,
     }
     return tuple(r for role in ROLES for r in [role] * times.get(role, 1))
 
@@ -100,6 +121,7 @@ def run_roles(
         database=bool(_NEEDS_DATABASE.intersection(roles)),
         kafka=bool(_NEEDS_KAFKA.intersection(roles)),
     )
+    watch_disk(settings)
     return run_process(
         lambda stop: _work(
             Parts(settings, Health(about=facts_of(settings, roles)), clock), roles, stop

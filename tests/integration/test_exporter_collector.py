@@ -58,7 +58,12 @@ def reader(pool: asyncpg.Pool, methodology: Methodology = NL, **options: Any) ->
 
 def exporter(pool: asyncpg.Pool, registry: CollectorRegistry, **options: Any) -> Exporter:
     now = options.pop("now", START)
-    chosen = {"top_providers": 20, "watch_providers": (), "interval_seconds": 15.0} | options
+    chosen = {
+        "top_providers": 20,
+        "watch_providers": (),
+        "interval_seconds": 15.0,
+        "public_status": False,
+    } | options
     return Exporter(pool, NL, Health(), lambda: now, registry=registry, **chosen)
 
 
@@ -401,6 +406,7 @@ async def test_run_publishes_and_stops(pool: asyncpg.Pool) -> None:
         top_providers=20,
         watch_providers=(),
         interval_seconds=3600.0,
+        public_status=False,
         registry=registry,
     )
     running = asyncio.create_task(one.run(stop))

@@ -14,6 +14,7 @@ import pytest
 
 from consumers.record.admission import Admission
 from schemas import topics
+from schemas.sqlfiles import statements
 from schemas.urls import canonical
 from services.runtime.settings import Settings
 from tests.commands import takedown
@@ -142,3 +143,12 @@ async def test_exports_with_and_without_urls_make_one_case(
         ("scart:F1:first", "fictional-hosting-a"),
         ("scart:F2:first", "fictional-hosting-b"),
     ]
+
+
+async def test_references_are_looked_up_by_an_index(ledger: Lab) -> None:
+    """An import of any size reads no look: reports are found by their reference."""
+    statement = statements("services.cli", "import.sql")["cases_of_references"]
+    async with ledger.pool.acquire() as session:
+        await session.execute("SET enable_seqscan = off")
+        plan = await session.fetch(f"EXPLAIN {statement}", ["F1", "F2"], "scart:%")
+    assert any("events_references" in row[0] for row in plan)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from schemas.topics import DEFAULT_PARTITIONS
+from services.runtime.settings.attribution_section import AttributionSection
 from services.runtime.settings.intake_section import IntakeSection
 from services.runtime.settings.notices_section import NoticesSection
 from services.runtime.settings.section_base import (
@@ -295,6 +296,9 @@ class ExporterSection(Section, frozen=True, kw_only=True):
     interval_seconds: Annotated[
         Seconds, about("Interval between readings of the figures from Postgres.")
     ] = 15.0
+    public_status: Annotated[
+        bool, about("Suppress small counts at `/status`, to publish it; `/metrics` stays exact.")
+    ] = False
 
 
 class Log(Section, frozen=True, kw_only=True):
@@ -355,6 +359,7 @@ class Settings(Section, frozen=True, kw_only=True):
     retention: RetentionSection = RetentionSection()
     notices: NoticesSection = NoticesSection()
     intake: IntakeSection = IntakeSection()
+    attribution: AttributionSection = AttributionSection()
     log: Log = Log()
 
     @property

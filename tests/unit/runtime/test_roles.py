@@ -23,6 +23,7 @@ def test_up_runs_as_many_probers_as_asked(mode: str, processes: str, probers: in
                 "TAKEDOWN_PROBE_PROCESSES": processes,
                 "TAKEDOWN_PROBE_NAMESERVERS": "127.0.0.1:53",
                 "TAKEDOWN_INTAKE_TOKENS_FILE": __file__,
+                "TAKEDOWN_ATTRIBUTION_CYMRU_ZONE": "asn.example",
             }
         )
     )
