@@ -57,3 +57,12 @@ LEFT JOIN LATERAL (
 WHERE s.closed_at IS NULL AND s.excluded IS NULL AND s.presence IN ('ONLINE', 'RETURNED')
     AND s.clock <> 'ON_HOLD' AND s.provider IS NOT NULL AND ($1::text IS NULL OR s.provider = $1)
 ORDER BY s.deadline NULLS LAST, s.case_id;
+
+-- name: escalations
+SELECT
+    case_id, event_time AS at, body ->> 'to' AS "to", coalesce(body ->> 'channel', 'email') AS channel,
+    body ->> 'notice_id' AS notice_id, body ->> 'actor' AS actor, body ->> 'reason' AS reason
+FROM events
+WHERE type = 'takedown.notice.escalated.v1' AND event_time >= $1
+ORDER BY event_time DESC, case_id
+LIMIT $2::bigint;

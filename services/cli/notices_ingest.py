@@ -28,7 +28,7 @@ from services.cli.support import (
     run_async,
 )
 from services.ledger.pool import DatabaseConnection, session_of
-from services.notices.correlation import By, Register, SentNotice, Unmatched
+from services.notices.correlation import By, NoticeRegister, SentNotice, Unmatched
 from services.notices.fates import Kind, Outcome
 from services.notices.mail_reading import read_mail
 from services.notices.mail_sources import Mail, mails_in, mails_of, mark_seen
@@ -111,7 +111,7 @@ def ingest(
     return REFUSED if any(report.problem for report in taken.reports) else 0
 
 
-def take(mails: Iterable[Mail], register: Register, at: datetime) -> Taken:
+def take(mails: Iterable[Mail], register: NoticeRegister, at: datetime) -> Taken:
     """Read mails and join what they say; of two mails that say the same, one event comes."""
     taken = Taken()
     for mail in mails:
@@ -123,7 +123,7 @@ def take(mails: Iterable[Mail], register: Register, at: datetime) -> Taken:
     return taken
 
 
-def judge(mail: Mail, register: Register, at: datetime) -> tuple[MailReport, Sequence[Event]]:
+def judge(mail: Mail, register: NoticeRegister, at: datetime) -> tuple[MailReport, Sequence[Event]]:
     """Read one mail and find its notice."""
     reading = read_mail(mail.raw)
     report = partial(MailReport, place=mail.place, kind=reading.kind, outcome=reading.outcome)
@@ -141,12 +141,12 @@ def judge(mail: Mail, register: Register, at: datetime) -> tuple[MailReport, Seq
 
 async def load_register(
     settings: Settings, connection: DatabaseConnection, since: datetime
-) -> Register:
+) -> NoticeRegister:
     """Read the notices that mails can mean."""
     async with session_of(connection) as session:
         query = statements("services.cli", "notices.sql")["sent_notices"]
         rows = [dict(row) for row in await session.fetch(query, since)]
-    return Register(load_keyring(settings).naming, joined(rows))
+    return NoticeRegister(load_keyring(settings).naming, joined(rows))
 
 
 def joined(rows: Iterable[dict[str, Any]]) -> Iterator[SentNotice]:

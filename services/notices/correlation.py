@@ -45,7 +45,7 @@ class Unmatched(Struct, frozen=True):
     candidates: int = 0
 
 
-class Register:
+class NoticeRegister:
     """The notices that were sent, by everything that a mail can name them by."""
 
     def __init__(self, key: bytes, notices: Iterable[SentNotice]) -> None:
@@ -57,7 +57,7 @@ class Register:
             self._add(key, notice)
 
     def __repr__(self) -> str:
-        return f"<Register of {len(self._by_id)} notices>"
+        return f"<NoticeRegister of {len(self._by_id)} notices>"
 
     def match(self, reading: MailReading) -> Match | Unmatched:
         """Say which notice a mail means."""

@@ -55,7 +55,7 @@ class Mailer(NamedTuple):
     """A mail server: its package, its files below /etc, and the commands that start it and go on.
 
     `warns`: it says that a mail is late. `expires`: it can be made to give up within seconds; OpenSMTPD holds each
-    report back for ten, and dma tries for five days, without a setting.
+    report back for ten seconds, and dma tries for five days, without a setting.
     """
 
     package: str
@@ -89,7 +89,7 @@ smtp_host_lookup = native
 smtp_connection_cache_on_demand = no
 smtp_rcpt_timeout = 1s
 delay_warning_time = 1s
-maximal_queue_lifetime = 4s
+maximal_queue_lifetime = 8s
 minimal_backoff_time = 1s
 maximal_backoff_time = 1s
 queue_run_delay = 1s
@@ -151,7 +151,7 @@ remote:
   hosts_avoid_tls = *
   command_timeout = 1s
 begin retry
-* * F,3s,1s
+* * F,8s,1s
 """,
     },
     "mkdir -p /var/spool/exim4 && chown Debian-exim:Debian-exim /var/spool/exim4 /var/log",

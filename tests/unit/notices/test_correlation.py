@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from schemas import events as ev
-from services.notices.correlation import Match, Register, SentNotice, Unmatched
+from services.notices.correlation import Match, NoticeRegister, SentNotice, Unmatched
 from services.notices.fates import Fate, MailReading
 from services.notices.mail_reading import read_mail
 from services.notices.notice_events import events_of, fate_of
@@ -28,7 +28,7 @@ def to_token(name: str) -> str:
 
 
 def matched(raw: bytes, *notices: SentNotice) -> tuple[str, str] | str:
-    match = Register(KEY, notices).match(read_mail(raw))
+    match = NoticeRegister(KEY, notices).match(read_mail(raw))
     return (match.notice.notice_id, match.by) if isinstance(match, Match) else match.why
 
 
@@ -89,10 +89,10 @@ def test_two_tokens_are_ambiguous() -> None:
 def test_a_receipt_names_its_notice() -> None:
     """A receipt of an interface is known by the id that we gave it."""
     reading = MailReading(kind="receipt", notice_id="n-1")
-    match = Register(KEY, [sent("n-1", contact=None)]).match(reading)
+    match = NoticeRegister(KEY, [sent("n-1", contact=None)]).match(reading)
     assert isinstance(match, Match)
     assert match.by == "notice_id"
-    assert Register(KEY, []).match(reading) == Unmatched("unknown_notice")
+    assert NoticeRegister(KEY, []).match(reading) == Unmatched("unknown_notice")
 
 
 # -- tokens --------------------------------------------------------------------------------------
