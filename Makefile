@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE ?=
 
-.PHONY: help demo gauntlet test check bench lint types unit format artefacts servers tools lock clean
+.PHONY: help demo gauntlet faults test check fuzz bench lint types unit format artefacts servers tools sbom lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -20,11 +20,13 @@ $(VENV)/.ready: requirements/dev.lock pyproject.toml
 servers: $(VENV)/.ready ## Fetch Kafka's jars into the user's cache (Postgres and the JRE came with the wheels)
 	@$(BIN)/python -m services.runtime.embedded.jars fetch
 
-tools: $(VENV)/.ready ## Get promtool, Prometheus, amtool, blackbox_exporter, web servers and Chromium (Debian packages), AsyncAPI's schema and a table of AS numbers (npm), unpacked into the user's cache
+tools: $(VENV)/.ready ## Get promtool, Prometheus, amtool, blackbox_exporter, web servers, mail servers and Chromium (Debian packages), AsyncAPI's schema, axe-core and a table of AS numbers (npm), unpacked into the user's cache
 	@scripts/debian-tools >/dev/null
 	@scripts/debian-servers >/dev/null
+	@scripts/debian-mailers >/dev/null
 	@scripts/browser >/dev/null
 	@scripts/asyncapi-schema >/dev/null
+	@scripts/axe-core >/dev/null
 	@scripts/asn-table "$(BIN)/python" >/dev/null
 
 demo: servers ## Run the whole main job on a simulated internet, and check it against the truth
@@ -32,6 +34,10 @@ demo: servers ## Run the whole main job on a simulated internet, and check it ag
 
 gauntlet: servers ## The demo's worst day, under each of five conditions: about ten minutes
 	@$(BIN)/python -m tests.acceptance.gauntlet
+
+faults: servers ## Kill, cut and fill everything 200 times (TAKEDOWN_FAULTS) by a schedule (TAKEDOWN_FAULTS_SEED), and hold the ledger against a clean fold
+	@scripts/libfaketime >/dev/null || true
+	@$(BIN)/python -m tests.faults
 
 test: servers tools ## Run every test on real Kafka, Postgres and Prometheus
 	@# The gauntlet by itself: its hours last two seconds, so that other tests beside it would be its delays.
@@ -53,6 +59,9 @@ types: $(VENV)/.ready
 unit: $(VENV)/.ready
 	@$(BIN)/python -m pytest -q -n 2 tests/unit
 
+fuzz: servers ## Send 10,000 random requests to the HTTP intake, on a real Kafka
+	@$(BIN)/python -m tests.contract.intake_fuzz 10000
+
 bench: servers tools ## Run the benchmarks, print their figures, write build/bench.json
 	@$(BIN)/python -m tests.benchmarks
 
@@ -61,6 +70,9 @@ format: $(VENV)/.ready
 
 artefacts: $(VENV)/.ready ## Write the generated files anew (schemas, references, dashboard)
 	@$(BIN)/python -m scripts.write_artefacts
+
+sbom: $(VENV)/.ready ## Write build/sbom.json: packages and jars with their hashes, as CycloneDX
+	@$(BIN)/python -m scripts.sbom
 
 lock: ## Write the lock files anew (needs uv)
 	@requirements/lock

@@ -38,6 +38,7 @@ _ORDER = (
     "every process",
     "ledger consumer",
     "outbox relay",
+    "intake",
     "retention",
     "prober",
     "attribution",

@@ -2,6 +2,8 @@
 
 A type's name is `takedown.<noun>.<past participle>.v<version>`; its struct is the `data` of a CloudEvent.
 Times are UTC instants. No struct but `ReportFiled`, on the inbound topic, can hold an unsealed URL.
+Where a source says no instant (a date without a time, the hour that comes twice in autumn), the event's own time is the
+latest that it may mean, and `earliest` the first.
 """
 
 import re
@@ -12,18 +14,39 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, Struct
 
+from schemas.event_words import SLUG, Instant, Name, Payload, Slug
+from schemas.events_of_notices import (
+    NoticeAcknowledged,
+    NoticeDelayed,
+    NoticeDelivered,
+    NoticeEscalated,
+    NoticeFailed,
+    NoticeSent,
+    NoticeUndelivered,
+)
+
+# What other modules know as part of this one.
+__all__ = [
+    "Instant",
+    "Name",
+    "NoticeAcknowledged",
+    "NoticeDelayed",
+    "NoticeDelivered",
+    "NoticeEscalated",
+    "NoticeFailed",
+    "NoticeSent",
+    "NoticeUndelivered",
+    "Payload",
+    "Slug",
+]
+
 CaseId = Annotated[
     str, Meta(pattern="^[0-9a-f]{32}$", description="Keyed name of a canonical URL.")
 ]
-Instant = Annotated[datetime, Meta(tz=True, description="UTC instant.")]
-Name = Annotated[str, Meta(min_length=1, max_length=200)]
-# Python's `$` lets a line end pass.
-_SLUG = r"^[a-z0-9][a-z0-9_.:/-]{0,119}$(?!\n)"
-Slug = Annotated[str, Meta(pattern=_SLUG)]
 # A `Slug` in what comes by the million: a pattern takes msgspec longer than all the rest of a text, and there
 # are few different ones, so that the struct holds it by `_slugs`.
-_Common = Annotated[str, Meta(extra_json_schema={"pattern": _SLUG})]
-_slug = re.compile(_SLUG).search
+_Common = Annotated[str, Meta(extra_json_schema={"pattern": SLUG})]
+_slug = re.compile(SLUG).search
 _MANY = 10_000
 _slugs: set[str] = set()
 
@@ -46,9 +69,6 @@ def _hold(text: str) -> None:
 Verdict = Literal["online", "removed", "undetermined"]
 Layer = Literal["content", "account", "host", "domain", "network"]
 NotMeasurable = Literal["private", "onion", "scheme", "credentials", "fragment"]
-DeliveryFailure = Literal[
-    "unknown_mailbox", "mailbox_full", "blocked", "refused", "rate_limited", "api_error", "other"
-]
 Role = Literal["hosting", "proxy"]
 Confidence = Literal["high", "medium", "low"]
 Unattributed = Literal["silent", "conflict", "refused", "unlisted_as"]
@@ -56,10 +76,6 @@ Agent = Literal["identified", "neutral"]
 MissedReason = Literal[
     "prober_down", "overload", "assignment_lost", "shutdown", "politeness", "unreadable", "failed"
 ]
-
-
-class Payload(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Base of the data of every event."""
 
 
 class ReportFiled(Payload, frozen=True, kw_only=True):
@@ -78,6 +94,7 @@ class ReportFiled(Payload, frozen=True, kw_only=True):
     not_measurable: NotMeasurable | None = None
     historic: bool = False
     seen_online_at: Instant | None = None
+    earliest: Instant | None = None
 
 
 def unsealed(data: Payload) -> Payload:
@@ -92,31 +109,18 @@ class ReportRetracted(Payload, frozen=True, kw_only=True):
     reason: Name
 
 
-class NoticeSent(Payload, frozen=True, kw_only=True):
-    """A message that tells a provider of a case left us."""
+class ClaimStated(Payload, frozen=True, kw_only=True):
+    """What another system says of a case and nobody here has seen; it is kept, and moves nothing.
 
-    notice_id: Name
-    provider: Slug
-    channel: Slug = "email"
+    `status` is that system's own word. Each instant is the latest that it may mean, `..._earliest` the first.
+    """
 
-
-class NoticeDelivered(Payload, frozen=True, kw_only=True):
-    """The provider's side took a notice."""
-
-    notice_id: Name
-
-
-class NoticeFailed(Payload, frozen=True, kw_only=True):
-    """A notice never arrived: it starts no clock."""
-
-    notice_id: Name
-    reason: DeliveryFailure
-
-
-class NoticeAcknowledged(Payload, frozen=True, kw_only=True):
-    """The provider answered a notice."""
-
-    notice_id: Name
+    claimant: Name
+    status: Name | None = None
+    seen_online_at: Instant | None = None
+    seen_online_earliest: Instant | None = None
+    gone_at: Instant | None = None
+    gone_earliest: Instant | None = None
 
 
 class HoldPlaced(Payload, frozen=True, kw_only=True):
@@ -238,7 +242,7 @@ class LookMade(Payload, frozen=True, kw_only=True):
     served: tuple[Served, ...] = ()
     fingerprint: Fingerprint | None = None
     canary_at: Instant | None = None
-    phases: dict[str, float] = {}
+    phases: dict[str, float] = msgspec.field(default_factory=dict)
     imputed: bool = False
     resolution_age_seconds: Annotated[float, Meta(ge=0)] | None = None
     providers_left_out: tuple[_Common, ...] | None = None
@@ -334,35 +338,17 @@ class OutcomeVoided(Payload, frozen=True, kw_only=True):
     outcome_type: Slug
 
 
-Data = (
-    ReportFiled
-    | ReportRetracted
-    | NoticeSent
-    | NoticeDelivered
-    | NoticeFailed
-    | NoticeAcknowledged
-    | HoldPlaced
-    | HoldLifted
-    | CaseAttributed
-    | AddressAttributed
-    | CaseErased
-    | LookMade
-    | LookMissed
-    | WatchEntry
-    | SpellBreached
-    | SpellRemoved
-    | SpellReturned
-    | SpellMoved
-    | OutcomeVoided
-)
-
 TYPES: dict[str, type[Payload]] = {
     "takedown.report.filed.v1": ReportFiled,
     "takedown.report.retracted.v1": ReportRetracted,
     "takedown.notice.sent.v1": NoticeSent,
     "takedown.notice.delivered.v1": NoticeDelivered,
     "takedown.notice.failed.v1": NoticeFailed,
+    "takedown.notice.failed.v2": NoticeUndelivered,
+    "takedown.notice.delayed.v1": NoticeDelayed,
+    "takedown.notice.escalated.v1": NoticeEscalated,
     "takedown.notice.acknowledged.v1": NoticeAcknowledged,
+    "takedown.claim.stated.v1": ClaimStated,
     "takedown.hold.placed.v1": HoldPlaced,
     "takedown.hold.lifted.v1": HoldLifted,
     "takedown.case.attributed.v1": CaseAttributed,
@@ -396,3 +382,10 @@ class Event(Struct, frozen=True, kw_only=True):
     def type(self) -> str:
         """The CloudEvents type."""
         return TYPE_OF[type(self.data)]
+
+    @property
+    def earliest(self) -> datetime | None:
+        """The first instant that the event's time may mean; None where its source says the instant."""
+        if isinstance(self.data, ReportFiled | NoticeSent | NoticeDelivered):
+            return self.data.earliest
+        return None

@@ -9,7 +9,6 @@ proxy, or use the proxy for the bootstrap alone.
 """
 
 import asyncio
-import contextlib
 import enum
 import socket
 import struct
@@ -49,8 +48,9 @@ class FaultProxy:
 
     @classmethod
     @asynccontextmanager
-    async def before(cls, host: str, port: int) -> AsyncIterator["FaultProxy"]:
+    async def before(cls, host: str, port: int, listen: int = 0) -> AsyncIterator["FaultProxy"]:
         proxy = cls(host, port)
+        proxy.port = listen
         await proxy._listen()
         try:
             yield proxy
@@ -111,19 +111,27 @@ class FaultProxy:
     async def _pump(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, limited: bool
     ) -> None:
-        with contextlib.suppress(OSError):
-            while data := await source.read(_CHUNK):
-                await self._hold()
-                if limited and self._mode is Fault.TRUNCATE:
-                    data, self.budget = data[: self.budget], max(0, self.budget - len(data))
-                    sink.write(data)
-                    if not self.budget:
-                        break
-                elif not (limited and self._mode is Fault.HALF_CLOSE):
-                    sink.write(data)
-                await sink.drain()
-            if not sink.is_closing():
-                sink.write_eof()
+        """Pass on what comes; a connection that breaks at one side breaks at the other."""
+        try:
+            await self._pass_on(source, sink, limited)
+        except OSError:
+            _reset(sink)
+
+    async def _pass_on(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, limited: bool
+    ) -> None:
+        while data := await source.read(_CHUNK):
+            await self._hold()
+            if limited and self._mode is Fault.TRUNCATE:
+                data, self.budget = data[: self.budget], max(0, self.budget - len(data))
+                sink.write(data)
+                if not self.budget:
+                    break
+            elif not (limited and self._mode is Fault.HALF_CLOSE):
+                sink.write(data)
+            await sink.drain()
+        if not sink.is_closing():
+            sink.write_eof()
 
     async def _hold(self) -> None:
         if self._mode is Fault.DELAY:

@@ -2,7 +2,9 @@
 
 A life is drawn from a seed: which code of the host answers the URL, what its HEAD is worth, how it answers what it does
 not have and what it removed, where it redirects to, which walls stand for hours, and when the URL is served. `play`
-makes the looks that a prober would make, without a socket or a clock, and tells what was said that is not true.
+makes the looks that probers at one or two vantages would make, without a socket or a clock, and tells what was said
+that is not true. Nodes behind the address may take turns of which one lacks the object, the name may change its address
+or be kept from us by a resolver, and politeness may forbid what the neutral agent would ask.
 
 Left out, because one vantage can't tell it from something else, whatever it asks:
 
@@ -10,7 +12,10 @@ Left out, because one vantage can't tell it from something else, whatever it ask
 - a wall around what exists alone: for us, each such URL went as a removed one does;
 - what a host puts in the place of the object (a picture, a page of its own) before anybody saw the object there, and
   a page of about the same length in the place of a page;
-- a cache that serves, to HEAD or to all, what its origin removed: it is served.
+- a cache that serves, to HEAD or to all, what its origin removed: it is served;
+- nodes that lack the object for as long as a removal takes to confirm, or in turns that the looks fall in with;
+- from one vantage, what answers 404 to its addresses alone; from two, where the other meets a node that lacks it at
+  the one look for which it is asked.
 """
 
 from collections.abc import Callable
@@ -20,10 +25,12 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 from zlib import crc32
 
+from msgspec import structs
+
 from schemas import events as ev
 from schemas import ids
 from schemas.events import Event, LookMade, Served
-from schemas.methodology import shipped
+from schemas.methodology import Methodology, shipped
 from schemas.urls import canonical
 from services.core.bounds import standing
 from services.core.cadence import next_look
@@ -32,12 +39,15 @@ from services.core.fold import extend, fold
 from services.core.machines import Clock
 from services.core.watch_entry import entry_of
 from services.probing.http.exchange import Reply
-from services.probing.limits.gate import CONFIRMING, DEADLINE, REST
+from services.probing.limits.gate import CONFIRMING, DEADLINE, REST, Deferred
 from services.probing.schedule.profiles import baseline_of, content_of
 from tests.unit.probing.look import script
 from tests.unit.probing.look.script import Played, Request, Script
 
 METHODOLOGY = shipped()["nl-24h"]
+TWO_VANTAGES = structs.replace(
+    METHODOLOGY, confirmation=structs.replace(METHODOLOGY.confirmation, vantages=2)
+)
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = 3600.0
 WATCHED_HOURS = 60
@@ -127,10 +137,26 @@ class Wall(NamedTuple):
     kind: str
 
 
+class Nodes(NamedTuple):
+    """Two nodes behind the address take turns, in seconds, from `since` to `until`; the one that `lacks` it begins."""
+
+    since: float
+    until: float
+    lacks: float
+    has: float
+
+    def lack(self, at: float) -> bool:
+        """Tell whether the node whose turn it is lacks the object."""
+        turn = (at - self.since) % (self.lacks + self.has)
+        return self.since <= at < self.until and turn < self.lacks
+
+
 class Life(NamedTuple):
     """One URL at one host. `served` are the stretches of seconds in which it is; the notice goes out at `notice`.
 
-    A neighbour that is always served is looked at so many seconds before each look.
+    A neighbour that is always served is looked at so many seconds before each look. `hidden`: for so long it is 404 for
+    the addresses of the first vantage alone. `deferral` is the share of the neutral agent's requests that politeness
+    forbids. `names` are the times at which a resolver says something of the name that is not so.
     """
 
     seed: int
@@ -153,6 +179,31 @@ class Life(NamedTuple):
     notice: float
     neighbour: Layout | None
     neighbour_before: float
+    vantages: int
+    nodes: Nodes | None
+    hidden: tuple[float, float] | None
+    deferral: float
+    names: tuple[Wall, ...]
+    renumbered_at: float | None
+
+    @property
+    def methodology(self) -> Methodology:
+        """The methodology that its looks are folded under."""
+        return METHODOLOGY if self.vantages == 1 else TWO_VANTAGES
+
+    def addresses(self, at: float) -> tuple[str, ...] | str:
+        """Say what the name resolves to: the address that it has then, or a resolver's status."""
+        said = next((one.kind for one in self.names if one.since <= at < one.until), None)
+        if said is not None:
+            return said
+        if self.gone == "nxdomain" and not self.is_served(at):
+            return "nxdomain"
+        return (self.address(at),)
+
+    def address(self, at: float) -> str:
+        """Give the address that serves the host at an instant."""
+        moved = self.renumbered_at is not None and at >= self.renumbered_at
+        return OTHER_ADDRESS if moved else script.ADDRESS
 
     def is_served(self, at: float) -> bool:
         """Tell the truth."""
@@ -171,12 +222,16 @@ class Life(NamedTuple):
         """
         if self.walls or self.optimised_at is not None or len(self.served) > 1:
             return False
+        if self.nodes or self.hidden or self.deferral or self.names:
+            return False
         ends, deadline = self.served[0][1], self.notice + 24 * HOUR
         if self.redirect == "opaque" or abs(ends - deadline) <= 4 * HOUR:
             return False
         seen = ends > HOUR and self.absent in _TELLING
         lasts = ends > deadline and self.absent not in ("unmeasured page", "varied page", "empty")
-        return lasts or self.gone in ("404", "410") or (seen and self.gone == self.absent)
+        return (
+            lasts or self.gone in ("404", "410", "nxdomain") or (seen and self.gone == self.absent)
+        )
 
 
 _TELLING = frozenset({"404", "410", "403", "page", "front", "sorry", "sorry path"})
@@ -197,6 +252,8 @@ _MISSING = (
     *("403", "empty", "placeholder"),
 )
 _WALLS = ("page", "unmeasured page", "login", "front", "maintenance", "403", "503", "503 later")
+_UNSAID = ("filtered", "unproven", "timeout", "servfail", "nodata", "disagree", "refused")
+OTHER_ADDRESS = "127.0.0.2"
 _MORE_WALLS = ("challenge", "reset", "hotlink", "agent 404", "empty", "429", "500")
 
 
@@ -212,7 +269,7 @@ def draw(seed: int) -> Life:
     served = _stretches(random)
     redirect = random.choice(("", "", "", "", "https", "mirror", "canonical", "opaque"))
     host = "pics.example" if random.random() < 0.8 else "www.pics.co.uk"
-    return Life(
+    life = Life(
         seed=seed,
         layout=layout,
         url=f"http://{host}{layout.target}",
@@ -234,7 +291,52 @@ def draw(seed: int) -> Life:
         notice=random.choice((0.0, 0.2, 1.5)) * HOUR,
         neighbour=_layouts(random, extension)[number] if random.random() < 0.4 else None,
         neighbour_before=random.choice((2.0, 60.0, 290.0, 1_000.0)),
+        vantages=1,
+        nodes=None,
+        hidden=None,
+        deferral=0.0,
+        names=(),
+        renumbered_at=None,
     )
+    return _with_trouble(life, random)
+
+
+def _with_trouble(life: Life, random: Random) -> Life:
+    """Draw what else stands between the host and a prober; most lives have none of it."""
+    vantages = 2 if random.random() < 0.25 else 1
+    nodes = _nodes(random, life.served[0][1]) if random.random() < 0.08 else None
+    hides = vantages == 2 and nodes is None and random.random() < 0.3
+    name = random.random()
+    return life._replace(
+        vantages=vantages,
+        hidden=_span(random) if hides else None,
+        nodes=nodes,
+        deferral=random.choice((0.3, 0.7, 1.0)) if random.random() < 0.2 else 0.0,
+        names=(Wall(*_span(random), random.choice(_UNSAID)),) if name < 0.1 else (),
+        renumbered_at=_half_minute(random) if 0.1 < name < 0.2 else None,
+        gone="nxdomain" if name > 0.95 else life.gone,
+    )
+
+
+def _half_minute(random: Random) -> float:
+    """Draw an instant between looks."""
+    return random.randint(3, 3_500) * 60.0 + 30.5
+
+
+def _span(random: Random) -> tuple[float, float]:
+    since = _half_minute(random) - 10 * HOUR
+    return since, since + random.choice((1, 3, 10, 40)) * HOUR
+
+
+def _nodes(random: Random, ends: float) -> Nodes | None:
+    """Draw nodes whose turns are shorter than a removal takes, and end hours before it goes from both.
+
+    What begins as one node's lack and goes on as a removal is dated by the lack.
+    """
+    since = _half_minute(random) - 2 * HOUR
+    until = min(since + random.choice((3, 10, 40)) * HOUR, ends - 3 * HOUR)
+    lacks, has = random.randint(10, 40), random.randint(50, 120)
+    return Nodes(since, until, lacks * 60.0, has * 60.0) if until > since else None
 
 
 def _head(random: Random) -> str:
@@ -289,15 +391,20 @@ def _alike_walls(absent: str) -> tuple[str, ...]:
 
 
 class Site:
-    """The host of a life: a function of a request."""
+    """The host of a life: a function of a request. `abroad`: as the second vantage sees it, whose agent is neutral."""
 
-    def __init__(self, life: Life) -> None:
+    def __init__(self, life: Life, *, abroad: bool = False) -> None:
         self._life = life
+        self._abroad = abroad
         self._outer = {one.keys[0] for one in (life.layout, life.neighbour) if one is not None}
 
     def __call__(self, request: Request) -> Reply:
         """Answer."""
         life = self._life
+        if request.neutral and life.deferral and self._is_deferred(request):
+            raise Deferred(60.0)
+        if request.address != life.address(request.at):
+            return script.missing(request)
         wall = life.wall(request.at)
         if wall is not None:
             walled = self._walled(wall, request)
@@ -305,6 +412,9 @@ class Site:
                 return walled
         got = self._got(request._replace(method="GET"))
         return got if request.method == "GET" else self._headed(got, request)
+
+    def _is_deferred(self, request: Request) -> bool:
+        return crc32(f"{request.at} {request.target}".encode()) % 100 < 100 * self._life.deferral
 
     def _headed(self, got: Reply, request: Request) -> Reply:
         """Make of what GET gives what this host says to HEAD."""
@@ -347,7 +457,7 @@ class Site:
         keys = life.layout.key(path, query)
         if path.startswith("/o/"):
             keys = life.layout.keys if path == f"/o/{self._opaque()}" else None
-        served = life.is_served(request.at)
+        served = self._serves(request.at)
         onward = self._onward(request, keys, served)
         if onward is not None:
             return onward
@@ -358,7 +468,18 @@ class Site:
         if keys != life.layout.keys:
             outer = len(keys) > 1 and keys[0] not in self._outer
             return self._absent(life.outer if outer else life.absent, request)
-        return self._object(request) if served else self._absent(life.gone, request)
+        if served:
+            return self._object(request)
+        # Whoever lacks it, or hides it, says that there is nothing.
+        lacks = life.is_served(request.at) or life.gone == "nxdomain"
+        return script.missing(request) if lacks else self._absent(life.gone, request)
+
+    def _serves(self, at: float) -> bool:
+        """Tell whether it is served to this vantage, by the node whose turn it is."""
+        life = self._life
+        if life.hidden is not None and not self._abroad and life.hidden[0] <= at < life.hidden[1]:
+            return False
+        return life.is_served(at) and not (life.nodes is not None and life.nodes.lack(at))
 
     def _fixed(self, path: str, query: str, request: Request) -> Reply | None:
         """Answer what every host has."""
@@ -454,7 +575,7 @@ class Site:
             case "front":
                 return None if front else script.sent(request, "/")
             case "agent 404":
-                return None if request.neutral else script.missing(request)
+                return None if request.neutral or self._abroad else script.missing(request)
         if front:
             return None
         return script.reply(request, 200, content_type="image/png", content_length=4_321)
@@ -498,7 +619,7 @@ def play(life: Life) -> Course:
     return Course(
         life,
         tuple(game.false()),
-        standing(game.case, game.case.spell, METHODOLOGY, START + _LONG),
+        standing(game.case, game.case.spell, life.methodology, START + _LONG),
         tuple(game.looks),
         game.case,
     )
@@ -516,7 +637,9 @@ class _Game:
     def __init__(self, life: Life) -> None:
         self.life = life
         self.url = canonical(life.url)
+        self.method = life.methodology
         self.script = Script(Site(life), seed=life.seed)
+        self.abroad = Script(Site(life, abroad=True), seed=life.seed + 2)
         self.beside: ev.Fingerprint | None = None
         self.looks: list[tuple[float, Played]] = []
         self.events: list[Event] = [
@@ -525,7 +648,7 @@ class _Game:
         self.notice: Event | None = self._event(
             life.notice, ev.NoticeSent(notice_id="n", provider="giant")
         )
-        self.case = fold(self.events, METHODOLOGY)[0]
+        self.case = fold(self.events, self.method)[0]
 
     def _event(self, at: float, data: ev.Payload) -> Event:
         name = ids.look_id(CASE, type(data).__name__, START, _instant(at))
@@ -535,8 +658,8 @@ class _Game:
         """Make each look that the cadence asks for."""
         after = START - timedelta(seconds=1)
         while True:
-            entry = entry_of(self.case, METHODOLOGY)
-            tick = entry and next_look(entry, CASE, METHODOLOGY, after)
+            entry = entry_of(self.case, self.method)
+            tick = entry and next_look(entry, CASE, self.method, after)
             if self.notice is not None and (tick is None or self.notice.time <= tick):
                 self._send_notice()
                 continue
@@ -549,7 +672,7 @@ class _Game:
         assert self.notice is not None
         self.events.append(self.notice)
         self.notice = None
-        self.case = fold(self.events, METHODOLOGY)[0]
+        self.case = fold(self.events, self.method)[0]
 
     def _look(self, entry: ev.WatchEntry, tick: datetime) -> None:
         at = _seconds(tick) + 1.0
@@ -557,21 +680,39 @@ class _Game:
             self.script = Script(Site(self.life), seed=self.life.seed + 1)
         self._look_at_neighbour(at)
         self.script.now = max(self.script.now, at)
-        begun = self.script.now
-        base = entry.baseline
-        played = self.script.look(
-            self.url,
-            case=CASE,
-            known_online=entry.known_online,
-            baseline=baseline_of(content_of(base), base and base.content_length),
-            confirming=entry.suspected_at is not None,
-            host_dark=entry.host_dark,
-            priority=_priority(entry, tick),
-        )
+        self._take(self.script, "home", entry, tick)
+        if self.life.vantages == 2:
+            again = entry_of(self.case, self.method)
+            if again is not None and again.second_vantage:
+                self.abroad.now = max(self.abroad.now, self.script.now)
+                self._take(self.abroad, "abroad", again, tick)
+
+    def _take(self, from_: Script, vantage: str, entry: ev.WatchEntry, tick: datetime) -> None:
+        """Make one look from a vantage, unless politeness puts it off."""
+        begun, base = from_.now, entry.baseline
+        from_.names = self._names(begun)
+        try:
+            played = from_.look(
+                self.url,
+                case=CASE,
+                known_online=entry.known_online,
+                baseline=baseline_of(content_of(base), base and base.content_length),
+                confirming=entry.suspected_at is not None,
+                host_dark=entry.host_dark,
+                priority=_priority(entry, tick),
+            )
+        except Deferred:
+            return
         self.looks.append((begun, played))
-        event = self._event(self.script.now, self._record(tick, begun, played))
+        made = self._record(tick, begun, from_.now, vantage, played)
+        event = self._event(from_.now, made)
         self.events.append(event)
-        extend(self.case, event, METHODOLOGY)
+        extend(self.case, event, self.method)
+
+    def _names(self, at: float) -> dict[str, tuple[str, ...] | str]:
+        """Say what the name of the host, and of its mirror, resolves to."""
+        mirror = "img3." + self.url.host.removeprefix("www.")
+        return {self.url.host: self.life.addresses(at), mirror: (self.life.address(at),)}
 
     def _look_at_neighbour(self, at: float) -> None:
         neighbour = self.life.neighbour
@@ -579,20 +720,26 @@ class _Game:
             return
         self.script.now = max(self.script.now, at - self.life.neighbour_before)
         host = self.url.href[: -len(self.life.layout.target)]
-        look = self.script.look(host + neighbour.target, case=NEIGHBOUR, baseline=self.beside)
+        self.script.names = self._names(self.script.now)
+        try:
+            look = self.script.look(host + neighbour.target, case=NEIGHBOUR, baseline=self.beside)
+        except Deferred:
+            return
         if self.beside is None and look.verdict == "online":
             self.beside = look.fingerprint
 
-    def _record(self, tick: datetime, begun: float, played: Played) -> LookMade:
+    def _record(
+        self, tick: datetime, begun: float, ended: float, vantage: str, played: Played
+    ) -> LookMade:
         served = tuple(
             Served(address=a, provider="giant", online=said == "online", gone=said == "removed")
             for a, said in played.verdicts.items()
         )
         return LookMade(
-            vantage="home",
+            vantage=vantage,
             tick=tick,
             started_at=_instant(begun),
-            finished_at=_instant(self.script.now),
+            finished_at=_instant(ended),
             verdict=played.judgement.verdict,
             reason=played.reason,
             layer=played.judgement.layer,

@@ -96,6 +96,13 @@ async def pair(folder: Path) -> Pair:
     return Pair(one, other)
 
 
+async def follow(primary: EmbeddedPostgres, other: EmbeddedPostgres) -> None:
+    """Make a stopped server the standby of another, by a fresh copy."""
+    shutil.rmtree(other.data_dir / "cluster")
+    await _copied(primary, other)
+    await other.start()
+
+
 async def _copied(one: EmbeddedPostgres, other: EmbeddedPostgres) -> None:
     cluster, owner = other.data_dir / "cluster", (one.data_dir / "cluster").stat().st_uid
     copying = await asyncio.create_subprocess_exec(

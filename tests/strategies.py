@@ -141,15 +141,51 @@ reports = st.builds(
     st.sampled_from(["csam", "terrorist"]),
     st.one_of(st.none(), st.integers(0, 600)),
 )
+# Most sources say the instant, some no more than a time span.
+spans = st.sampled_from([None, None, None, None, 1, 90, 1440])
+
+
+def earliest(at: datetime, span: int | None) -> datetime | None:
+    return None if span is None else at - timedelta(minutes=span)
+
+
 sent = st.builds(
-    lambda at, n, p: event(at, ev.NoticeSent(notice_id=n, provider=p)),
+    lambda at, n, p, span: event(
+        at, ev.NoticeSent(notice_id=n, provider=p, earliest=earliest(at, span))
+    ),
     minutes,
     notice_ids,
     providers,
+    spans,
 )
-delivered = st.builds(lambda at, n: event(at, ev.NoticeDelivered(notice_id=n)), minutes, notice_ids)
+delivered = st.builds(
+    lambda at, n, span: event(at, ev.NoticeDelivered(notice_id=n, earliest=earliest(at, span))),
+    minutes,
+    notice_ids,
+    spans,
+)
+claimed = st.builds(
+    lambda at: event(at, ev.ClaimStated(claimant="other system", status="offline", gone_at=at)),
+    minutes,
+)
 failed = st.builds(
     lambda at, n: event(at, ev.NoticeFailed(notice_id=n, reason="blocked")), minutes, notice_ids
+)
+undelivered = st.builds(
+    lambda at, n, fault: event(
+        at, ev.NoticeUndelivered(notice_id=n, reason="mailbox_full", fault=fault)
+    ),
+    minutes,
+    notice_ids,
+    st.sampled_from(["theirs", "ours", "way"]),
+)
+delayed = st.builds(
+    lambda at, n: event(at, ev.NoticeDelayed(notice_id=n, reason="expired")), minutes, notice_ids
+)
+escalated = st.builds(
+    lambda at, to: event(at, ev.NoticeEscalated(to=to, actor="officer", reason="silence")),
+    minutes,
+    st.sampled_from(["provider", "police"]),
 )
 acknowledged = st.builds(
     lambda at, n: event(at, ev.NoticeAcknowledged(notice_id=n)), minutes, notice_ids
@@ -191,8 +227,8 @@ rare = st.one_of(
 )
 
 any_event = st.one_of(
-    looks, looks, looks, looks, missed, reports, sent, sent, delivered, failed, acknowledged, holds,
-    lifts, attributed, addressed,
+    looks, looks, looks, looks, missed, reports, sent, sent, delivered, failed, undelivered, delayed, acknowledged,
+    escalated, holds, lifts, attributed, claimed, addressed,
 )  # fmt: skip
 histories = st.lists(
     st.one_of(any_event, any_event, any_event, any_event, rare), min_size=1, max_size=40

@@ -16,9 +16,12 @@ from services.core.digest import fold_digest
 
 
 async def read_all(bootstrap_servers: str, topics: Iterable[str]) -> list[ConsumerRecord]:
-    """Read every record of some topics up to their present ends, without a group."""
+    """Read every record of some topics up to their present ends, without a group and without what was aborted."""
     consumer = AIOKafkaConsumer(
-        *topics, bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest"
+        *topics,
+        bootstrap_servers=bootstrap_servers,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
     )
     await consumer.start()
     try:

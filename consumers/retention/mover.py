@@ -18,10 +18,10 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from consumers.client.connection import KafkaConnection
 from consumers.record.archive_reader import archives_in, read_manifest, stopped_in
 from consumers.record.archive_writer import write_archive
-from consumers.record.places import Offsets, Ranges
+from consumers.record.places import Offsets, Partition, Ranges
 from consumers.record.ranges import count_records, first_since, offsets_in
 from consumers.record.source import KafkaSource
-from consumers.retention.proof import REPORTS, Proof
+from consumers.retention.proof import REPORTS, Proof, RetentionRefused
 from consumers.retention.redactor import Redactor
 from schemas import topics
 from schemas.errors import TakedownError
@@ -71,6 +71,7 @@ class Mover:
             moved = await self._finish(source, now)
             ranges = await _due(source, before, taken)
             if offsets_in(ranges):
+                self._alone(await source.extents([REPORTS]))
                 moved += await self._write(source, self._folder / now.strftime(_NAMED), ranges, now)
             return moved
 
@@ -99,6 +100,24 @@ class Mover:
             if await self._delete_moved(source, folder, extents):
                 extents = await source.extents([REPORTS])
         return moved
+
+    def _alone(self, extents: Ranges) -> None:
+        """See that what the broker no longer has went into this folder; raises `RetentionRefused`.
+
+        Two retentions on two machines would each keep a part of the record, and no replay could read both.
+        """
+        reached: dict[Partition, int] = {}
+        for folder in archives_in(self._folder):
+            for span in read_manifest(folder).spans:
+                place = (span.topic, span.partition)
+                reached[place] = max(reached.get(place, 0), span.until)
+        for place, (begins, _) in extents.items():
+            if begins > reached.get(place, 0):
+                raise RetentionRefused(
+                    f"records of {place[0]}/{place[1]} before offset {begins} have left the broker, and no archive in "
+                    f"{self._folder} reaches that far: another retention moves records elsewhere. Run one alone, on "
+                    "the folder that has all of its archives"
+                )
 
     async def _write(self, source: KafkaSource, folder: Path, ranges: Ranges, now: datetime) -> int:
         manifest = await write_archive(

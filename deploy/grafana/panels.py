@@ -104,6 +104,33 @@ AT_A_GLANCE = (
     ),
 )
 
+# The same numbers as the status page and `takedown status`.
+DUTY = (
+    _bars(
+        "Running clocks by the time left",
+        "What is due, and when. Overdue: the deadline passed and no look since has decided it.",
+        "none",
+        (f"sum by (left) (takedown_clocks_running{{{P}}})", "{{left}}"),
+    ),
+    _bars(
+        "Certain breaches of the last 24 hours",
+        "Who breaks the norm now: seen online at or after the deadline within the last day.",
+        "none",
+        (f"takedown_breaches_day{{{P}}}", "{{provider}}"),
+    ),
+    _bars(
+        "Share of looks that could not tell",
+        "By provider, of all looks in the ledger: a block, a wall, a blind vantage. The watch list always.",
+        "percentunit",
+        (
+            f'sum by (provider) (takedown_looks_stored{{{P},result="undetermined"}}) '
+            f'/ sum by (provider) (takedown_looks_stored{{{P},result!="missed"}} > 0) '
+            f"or 0 * takedown_provider_watched{{{P}}}",
+            "{{provider}}",
+        ),
+    ),
+)
+
 NORM = (
     _bars(
         "Share within the norm by provider",
@@ -313,6 +340,7 @@ PIPELINE = (
 
 ROWS = (
     ("At a glance", AT_A_GLANCE),
+    ("Duty", DUTY),
     ("The norm", NORM),
     ("Cases and notices", CASES),
     ("Looks", LOOKS),

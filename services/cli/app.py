@@ -13,6 +13,10 @@ from services.cli.lazy_group import LazyGroup
 DISTRIBUTION = "takedown-monitor"
 
 COMMANDS = {
+    "init": (
+        "services.cli.init_command",
+        "Write a settings file with comments: operator, contact, legal basis, canary.",
+    ),
     "up": (
         "services.cli.up_command",
         "Start everything: servers that are not configured, and all roles.",
@@ -24,6 +28,18 @@ COMMANDS = {
     ),
     "submit": ("services.cli.submit_command", "Send events, one JSON object a line, to Kafka."),
     "import": ("services.cli.imports", "Import data of other systems as events."),
+    "status": (
+        "services.cli.status_command",
+        "Say in ten lines whether the norm holds, what is due, and whether to trust it.",
+    ),
+    "notices": (
+        "services.cli.notices_command",
+        "Read bounces and answers; show what became of notices.",
+    ),
+    "intake": (
+        "services.cli.intake_command",
+        "Give and take back the tokens of reporters that use the HTTP intake.",
+    ),
     "case": ("services.cli.case_command", "Show cases; a URL only with a purpose."),
     "correct": (
         "services.cli.correct_command",

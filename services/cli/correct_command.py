@@ -66,7 +66,7 @@ def command() -> None:
 @json_option
 def retract(case_id: str, actor: str, reason: str, wait_seconds: float, as_json: bool) -> None:
     """Retract a report that was wrong. The case leaves all counts and is not looked at any more."""
-    _correct(case_id, ReportRetracted(actor=actor, reason=reason), wait_seconds, as_json)
+    correct(case_id, ReportRetracted(actor=actor, reason=reason), wait_seconds, as_json)
 
 
 @command.command()
@@ -94,7 +94,7 @@ def attribute(
     """Assign a case to a provider."""
     fields = {"provider": provider, "method": method, "actor": actor, "reason": reason}
     data = attributed(fields, effective_from)
-    _correct(case_id, data, wait_seconds, as_json)
+    correct(case_id, data, wait_seconds, as_json)
 
 
 def attributed(fields: dict[str, Any], effective_from: datetime | None) -> CaseAttributed:
@@ -136,7 +136,7 @@ def edge_reply(
         data = msgspec.convert(fields | {"actor": actor, "reason": reason}, AddressAttributed)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{error}; a provider is a slug such as `giant-hosting`") from None
-    _correct(case_id, data, wait_seconds, as_json)
+    correct(case_id, data, wait_seconds, as_json)
 
 
 @command.command()
@@ -152,7 +152,7 @@ def hold(
     if until <= now():
         raise click.BadParameter("a hold must end in the future", param_hint="--until")
     data = HoldPlaced(actor=actor, reason=reason, expires_at=until)
-    _correct(case_id, data, wait_seconds, as_json)
+    correct(case_id, data, wait_seconds, as_json)
 
 
 @command.command()
@@ -162,7 +162,7 @@ def hold(
 @json_option
 def lift(case_id: str, actor: str, reason: str, wait_seconds: float, as_json: bool) -> None:
     """Lift a hold; the deadline moves by the duration of the hold."""
-    _correct(case_id, HoldLifted(actor=actor, reason=reason), wait_seconds, as_json)
+    correct(case_id, HoldLifted(actor=actor, reason=reason), wait_seconds, as_json)
 
 
 @command.command()
@@ -180,10 +180,11 @@ def erase(
     """
     if not yes:
         click.confirm(f"destroy the sealed URL of case {case_id} for good?", abort=True, err=True)
-    _correct(case_id, CaseErased(actor=actor, reason=reason), wait_seconds, as_json)
+    correct(case_id, CaseErased(actor=actor, reason=reason), wait_seconds, as_json)
 
 
-def _correct(case_id: str, data: Payload, wait_seconds: float, as_json: bool) -> None:
+def correct(case_id: str, data: Payload, wait_seconds: float, as_json: bool) -> None:
+    """Send a statement about one case that the ledger knows, and say what was sent."""
     settings = client_settings(kafka=True, database=True)
     event = stated(case_id, data, now(), SOURCE)
     run_async(lambda: _perform(settings, event, wait_seconds or None))

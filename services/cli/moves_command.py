@@ -10,10 +10,10 @@ from schemas.methodology import Methodology
 from services.attribution.providermap import ProviderMap
 from services.cli.instant_options import Instant
 from services.cli.provider_options import map_option
-from services.cli.support import client_settings, json_option, print_rows, run_async
-from services.ledger.pool import DatabaseConnection
+from services.cli.support import client_settings, json_option, now, print_rows, run_async
+from services.ledger.pool import DatabaseConnection, session_of
 from services.reports.flows import FlowTable
-from services.reports.reading import folded_cases, stored_cases
+from services.reports.reading import CaseRange, Selection, read_cases
 from services.runtime.connections import database_connection
 from services.runtime.methods import methodology
 from services.runtime.settings import Settings
@@ -61,9 +61,14 @@ async def _read(
     cutoff: datetime | None,
     table: FlowTable,
 ) -> None:
-    if cutoff is None:
-        async for case in stored_cases(connection):
-            table.add(case)
-        return
-    async for cases in folded_cases(connection, [method], cutoff):
-        table.add(cases[0])
+    selection = Selection(
+        source="stored" if cutoff is None else "evidence",
+        methodologies=[method],
+        cutoff=cutoff or now(),
+    )
+    async with (
+        session_of(connection) as session,
+        session.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        async for cases in read_cases(session, selection, CaseRange()):
+            table.add(cases[0])

@@ -12,7 +12,7 @@ from consumers.client.producing import produce
 from schemas.events import Event
 from services.cli.arriving import absent, ledger_here, wait_for_ledger
 from services.cli.lines import Refusal, read_lines, read_numbered
-from services.cli.submitted_names import Doubt, Register, add_ledger, configured, doubts
+from services.cli.submitted_names import Doubt, NameRegister, add_ledger, configured, doubts
 from services.cli.support import (
     Refused,
     client_settings,
@@ -107,7 +107,9 @@ async def _doubts(
     return [*doubts(events, register)]
 
 
-async def _add_ledger(register: Register, database: DatabaseConnection, checked: Checked) -> None:
+async def _add_ledger(
+    register: NameRegister, database: DatabaseConnection, checked: Checked
+) -> None:
     """Add what the ledger knows; it is no condition for sending, so that a silent one is a note."""
     try:
         await add_ledger(register, database, (case_id for case_id, _ in checked.names))

@@ -39,7 +39,7 @@ class Doubt(Struct, frozen=True, kw_only=True):
     conflict: bool = False
 
 
-class Register(Struct, kw_only=True):
+class NameRegister(Struct, kw_only=True):
     """What is there before the events come. Of a kind without any name nothing is doubted.
 
     `cases` is None where no ledger could be asked; `notices` gives the events of each notice id of a case.
@@ -50,13 +50,13 @@ class Register(Struct, kw_only=True):
     notices: dict[tuple[str, str], dict[UUID, NoticeContent]] = field(default_factory=dict)
 
 
-def configured(settings: Settings) -> Register:
+def configured(settings: Settings) -> NameRegister:
     """Gather the names that the settings know: of the provider map and of the methodology."""
     providers: set[str] = set()
     if settings.provider_map is not None:
         providers = set(ProviderMap.load(Path(settings.provider_map)).providers)
     norms = methodology(settings.methodology).norms
-    return Register(
+    return NameRegister(
         names={
             "provider": providers,
             "category": {*norms, *_CATEGORIES},
@@ -66,7 +66,7 @@ def configured(settings: Settings) -> Register:
 
 
 async def add_ledger(
-    register: Register, database: DatabaseConnection, case_ids: Iterable[str]
+    register: NameRegister, database: DatabaseConnection, case_ids: Iterable[str]
 ) -> None:
     """Add what the ledger knows: its names, and the cases and notices that the events speak of."""
     texts, names = statements("services.cli", "submitted_names.sql"), sorted(set(case_ids))
@@ -82,12 +82,12 @@ async def add_ledger(
                 _enter(register, row["case_id"], row["event_id"], row)
 
 
-def _enter(register: Register, case_id: str, event_id: UUID, row: Mapping[str, Any]) -> None:
+def _enter(register: NameRegister, case_id: str, event_id: UUID, row: Mapping[str, Any]) -> None:
     content = (row["provider"], row["channel"], row["sent_at"])
     register.notices.setdefault((case_id, row["notice_id"]), {})[event_id] = content
 
 
-def doubts(events: Iterable[tuple[int, Event]], register: Register) -> Iterator[Doubt]:
+def doubts(events: Iterable[tuple[int, Event]], register: NameRegister) -> Iterator[Doubt]:
     """Compare numbered events with what is there and with each other, in their order."""
     spoken: set[tuple[str, str]] = set()
     for line, event in events:
@@ -119,7 +119,7 @@ def _unknown(kind: str, name: str, names: set[str]) -> str | None:
     return f"{kind}{shown} is new here{hint}"
 
 
-def _case(line: int, event: Event, register: Register) -> Iterator[Doubt]:
+def _case(line: int, event: Event, register: NameRegister) -> Iterator[Doubt]:
     if register.cases is None:
         return
     if isinstance(event.data, ev.ReportFiled):
@@ -131,7 +131,7 @@ def _case(line: int, event: Event, register: Register) -> Iterator[Doubt]:
         )
 
 
-def _notice(line: int, event: Event, register: Register) -> Iterator[Doubt]:
+def _notice(line: int, event: Event, register: NameRegister) -> Iterator[Doubt]:
     data = event.data
     if not isinstance(data, ev.NoticeSent):
         return

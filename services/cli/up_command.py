@@ -7,13 +7,21 @@ from contextlib import suppress
 
 import click
 import msgspec
+import structlog
 
+from consumers.client.outages import is_transient
+from schemas.errors import TakedownError
 from services.cli.support import run_async
 from services.runtime import logging
+from services.runtime.advice import advice
 from services.runtime.installation import Installation, Interrupt
 from services.runtime.roles import ROLES, refusals
 from services.runtime.settings import Settings, load
+from services.runtime.situation import Situation
 
+log = structlog.get_logger(__name__)
+
+_AGAIN_SECONDS = 2.0
 _TOLD_IN_PROSE = ("services", "consumers", "aiokafka")
 _PASSWORD = re.compile(r"((?:^|&)(?:ssl)?password=)[^&]*", re.I)
 
@@ -34,8 +42,9 @@ _PASSWORD = re.compile(r"((?:^|&)(?:ssl)?password=)[^&]*", re.I)
 def command(roles: tuple[str, ...], offline: bool) -> int:
     """Start everything: servers that are not configured, keys, topics, schema, and all roles.
 
-    Runs until Ctrl-C or SIGTERM, then stops in order; a second start finds its data again. Other
-    commands of the same user find it by the data directory (TAKEDOWN_DATA_DIR).
+    Runs until Ctrl-C or SIGTERM, then stops in order; a second start finds its data again. Servers and
+    roles that end are started again; what only a person can mend ends it, with what to do. Other commands
+    of the same user find it by the data directory (TAKEDOWN_DATA_DIR).
     """
     settings = load()
     _log(settings)
@@ -60,17 +69,31 @@ async def _up(settings: Settings, roles: tuple[str, ...], offline: bool) -> int:
     assert task is not None
     interrupt = Interrupt(task)
     interrupt.install()
-    installation = Installation(settings, roles or None, fetch=not offline, say=_say)
     try:
-        async with installation:
-            await installation.ready()
-            _introduce(installation)
-            await installation.failed()
+        while True:
+            await _live(Installation(settings, roles or None, fetch=not offline, say=_say))
+            await asyncio.sleep(_AGAIN_SECONDS)
     except asyncio.CancelledError:
         if not interrupt.requested:
             raise
     _say("stopped")
     return 0
+
+
+async def _live(installation: Installation) -> None:
+    """Run an installation; returns where another attempt may do better, raises what a person has to mend."""
+    try:
+        async with installation:
+            situation = Situation(installation.children.waiting, _say)
+            await installation.unless_failed(situation.ready())
+            _introduce(installation)
+            await installation.unless_failed(situation.follow())
+    except Exception as error:
+        by_hand = isinstance(error, TakedownError) or advice(error) is not None
+        if by_hand and not is_transient(error):
+            raise
+        log.error("up.failed", error=type(error).__name__, exc_info=error)
+        _say(f"{type(error).__name__}: starting again in {_AGAIN_SECONDS:g} s")
 
 
 def _say(line: str) -> None:
@@ -93,6 +116,9 @@ def _introduce(installation: Installation) -> None:
     lines += [
         f"{name:<12}http://{host}:{port}/metrics" for name, port in installation.ports.items()
     ]
+    if "intake" in installation.ports:
+        intake = settings.intake
+        lines.append(f"reports     http://{intake.host}:{intake.port}/v1/openapi.json")
     lines += [f"note: {text}" for text in refusals(settings)]
     click.echo("\n".join(lines))
     click.echo("ready; Ctrl-C stops it. In another terminal: takedown submit, case, report, doctor")

@@ -15,10 +15,24 @@ REENCODED = "suspected_reencoded"
 
 
 def take_baseline(spell: Spell, fingerprint: Fingerprint | None) -> None:
-    """Keep what the first sighting saw; a later one says that the baseline still stands."""
+    """Keep what the first sighting saw; a later one says that the baseline still stands.
+
+    How siblings are answered it adds where the first got no answer of theirs: else a packet that was lost then would
+    leave a store that forbids what it does not have undecided for good.
+    """
     spell.reencoded = None
-    if spell.baseline is None and fingerprint is not None:
+    if fingerprint is None:
+        return
+    if spell.baseline is None:
         spell.baseline = _without_age(fingerprint)
+    elif _lacks_sibling(spell.baseline, fingerprint):
+        spell.baseline = msgspec.structs.replace(spell.baseline, sibling=fingerprint.sibling)
+
+
+def _lacks_sibling(baseline: Fingerprint, fingerprint: Fingerprint) -> bool:
+    """Tell whether a sighting by the same method knows how siblings are answered, and the baseline does not."""
+    added = baseline.sibling is None and fingerprint.sibling is not None
+    return added and baseline.method == fingerprint.method
 
 
 def take_reencoded(spell: Spell, look: LookMade, methodology: Methodology) -> None:

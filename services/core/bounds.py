@@ -44,15 +44,24 @@ class Count(Struct, kw_only=True):
 
     def add(self, standing: str) -> None:
         """Count one spell by its standing."""
-        if standing in ("younger_than_norm", "not_started"):
-            setattr(self, standing, getattr(self, standing) + 1)
-        elif standing.startswith("excluded:"):
-            reason = standing.partition(":")[2]
+        if standing.startswith("excluded:"):
+            reason = standing[len("excluded:") :]
             self.excluded[reason] = self.excluded.get(reason, 0) + 1
-        else:
+            return
+        setattr(self, standing, getattr(self, standing) + 1)
+        if standing not in ("younger_than_norm", "not_started"):
             self.n += 1
-            setattr(self, standing, getattr(self, standing) + 1)
-        assert self.within + self.certain_breaches + self.undecided == self.n
+
+    def merge(self, other: "Count") -> None:
+        """Add the counts of another group."""
+        self.n += other.n
+        self.within += other.within
+        self.certain_breaches += other.certain_breaches
+        self.undecided += other.undecided
+        self.younger_than_norm += other.younger_than_norm
+        self.not_started += other.not_started
+        for reason, number in other.excluded.items():
+            self.excluded[reason] = self.excluded.get(reason, 0) + number
 
 
 def exclusion(case: Case, spell: Spell) -> str | None:

@@ -9,22 +9,43 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
-from schemas.events import DeliveryFailure, Fingerprint, Layer, NotMeasurable, Role
+from schemas.events import Fingerprint, Layer, NotMeasurable, Role
+from schemas.events_of_notices import Arrival, DeliveryReason, Fault, Rung
 from services.core.machines import Clock, Presence, Procedure
 
 
 class Notice(Struct, kw_only=True, omit_defaults=True):
-    """One notice of one case; `spell` is the number of the spell that it was counted for."""
+    """One notice of one case; `spell` is the number of the spell that it was counted for.
+
+    `fault` is that of the failure; `delayed_at` the last word that a mail server goes on trying; `arrived_by` the
+    evidence of the first delivery.
+    `sent_from` and `delivered_from`: the first instant that is meant, where the source says no more than a time span.
+    """
 
     notice_id: str
     provider: str
     channel: str
     sent_at: datetime | None = None
+    sent_from: datetime | None = None
     delivered_at: datetime | None = None
+    delivered_from: datetime | None = None
     failed_at: datetime | None = None
-    failure: DeliveryFailure | None = None
+    failure: DeliveryReason | None = None
     acknowledged_at: datetime | None = None
     spell: int | None = None
+    fault: Fault | None = None
+    delayed_at: datetime | None = None
+    arrived_by: Arrival | None = None
+    contact: str | None = None
+
+
+class Escalation(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A rung further about a case, and when."""
+
+    at: datetime
+    to: Rung
+    channel: str
+    notice_id: str | None = None
 
 
 class Removal(Struct, kw_only=True, omit_defaults=True):
@@ -40,7 +61,8 @@ class Run(Struct, kw_only=True, omit_defaults=True):
     """A run of removal-class looks that has not confirmed a removal yet.
 
     `agreed_at`: the first look by which as many vantages as are needed saw it gone. `further`: so many more looks than
-    usual are wanted, because served and gone alternated before.
+    usual are wanted, because served and gone alternated before. `doubted`: something was served since, so that the next
+    look that finds it gone begins anew. `seconded_at`: the last look of another vantage than the first.
     """
 
     first_finished_at: datetime
@@ -51,6 +73,8 @@ class Run(Struct, kw_only=True, omit_defaults=True):
     reason: str
     agreed_at: datetime | None = None
     further: int = 0
+    doubted: bool = False
+    seconded_at: datetime | None = None
 
 
 class Elsewhere(Struct, kw_only=True, omit_defaults=True):
@@ -124,6 +148,8 @@ class AddressFact(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Spell(Struct, kw_only=True, omit_defaults=True):
     """One case at one provider. `last_seen_at` is L; the last removal's `upper` is R.
 
+    `clock_started_from`: the first instant at which the clock may have started, where its source says no more than a
+    time span; `clock_started_at` is then the last one, and the deadline is counted from it.
     `known_online_at`: the last look that saw it online; `reported_online_at`: the last report that says so, where the
     methodology counts it.
     `baseline` is what its first online look saw, or another encoding that stayed (`reencoded` is a run of looks that
@@ -148,6 +174,7 @@ class Spell(Struct, kw_only=True, omit_defaults=True):
     closed_at: datetime | None = None
     closed_reason: str | None = None
     clock_started_at: datetime | None = None
+    clock_started_from: datetime | None = None
     deadline: datetime | None = None
     gone_before_notice: bool = False
     held: bool = False
@@ -212,6 +239,7 @@ class Case(Struct, kw_only=True, omit_defaults=True):
     seen_elsewhere: bool = False
     last_time: datetime | None = None
     last_id: UUID | None = None
+    escalations: list[Escalation] = []
 
     def corrected(self, at: datetime) -> str | None:
         """Name who answered at an instant where a correction says so; the latest `effective_from` holds."""

@@ -49,7 +49,18 @@ def _counted_out(fold_: Fold, spell: Spell) -> str | None:
 
 
 def _run(run: Run | None) -> tuple[Any, ...] | None:
-    return None if run is None else (run.looks, run.vantages, run.agreed_at, run.further)
+    return (
+        None
+        if run is None
+        else (
+            run.looks,
+            run.vantages,
+            run.agreed_at,
+            run.further,
+            run.doubted,
+            run.seconded_at,
+        )
+    )
 
 
 def _elsewhere(run: Elsewhere | None) -> tuple[Any, ...] | None:

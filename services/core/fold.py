@@ -101,7 +101,7 @@ def _facts(ordered: list[Event]) -> Case:
     for _, data in reports:
         case.not_measurable = case.not_measurable or data.not_measurable
     case.reporters = list(dict.fromkeys(data.reporter for _, data in reports))
-    failures = [e.data for e in statements if isinstance(e.data, ev.NoticeFailed)]
+    failures = [e.data for e in statements if isinstance(e.data, notices.FAILURES)]
     case.failed_notices = {failure.notice_id for failure in failures}
     corrections = [c for event in statements if (c := _correction(event)) is not None]
     case.corrections = sorted(
@@ -161,7 +161,7 @@ def _report_filed(run: Pass, event: Event) -> None:
     if run.case.not_measurable is not None:
         run.close("not_measurable")
     elif run.methodology.clock_start == "report" and spell.clock_started_at is None:
-        run.start_clock(event.time)
+        run.start_clock(event.time, data.earliest)
 
 
 def _take_url(case: Case, report: ev.ReportFiled) -> None:
@@ -173,6 +173,10 @@ def _take_url(case: Case, report: ev.ReportFiled) -> None:
 def _report_retracted(run: Pass, event: Event) -> None:
     run.case.retracted = True
     run.close("retracted")
+
+
+def _claim_stated(run: Pass, event: Event) -> None:
+    """What another system says moves nothing."""
 
 
 def _hold_placed(run: Pass, event: Event) -> None:
@@ -213,7 +217,11 @@ _HANDLERS: dict[type[ev.Payload], Callable[[Pass, Event], None]] = {
     ev.NoticeSent: notices.sent,
     ev.NoticeDelivered: notices.delivered,
     ev.NoticeFailed: notices.failed,
+    ev.NoticeUndelivered: notices.failed,
+    ev.NoticeDelayed: notices.delayed,
+    ev.NoticeEscalated: notices.escalated,
     ev.NoticeAcknowledged: notices.acknowledged,
+    ev.ClaimStated: _claim_stated,
     ev.HoldPlaced: _hold_placed,
     ev.HoldLifted: _hold_lifted,
     ev.CaseAttributed: _case_attributed,

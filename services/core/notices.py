@@ -1,9 +1,16 @@
 """What a notice does to a case: it may start the clock of the provider that it was sent to."""
 
+from datetime import datetime
+
 from schemas import events as ev
 from schemas.events import Event
-from services.core.case import Notice
+from schemas.events_of_notices import Fault
+from services.core.case import Escalation, Notice
 from services.core.spells import Pass
+
+FAILURES = (ev.NoticeFailed, ev.NoticeUndelivered)
+# What the first version of the event calls so tells nobody whose fault it was.
+_UNCLEAR = ("api_error", "other")
 
 
 def sent(run: Pass, event: Event) -> None:
@@ -12,14 +19,26 @@ def sent(run: Pass, event: Event) -> None:
     assert isinstance(data, ev.NoticeSent)
     notice = _notice(run, data.notice_id)
     notice.provider, notice.channel, notice.sent_at = data.provider, data.channel, event.time
+    notice.contact = data.contact
+    notice.sent_from = data.earliest
     spell = run.case.spell
     if spell.provider is None:
         spell.provider = data.provider
     if spell.provider != data.provider:
         return
     start = run.methodology.clock_start
-    if start == "notice_sent" or (start == "notice_delivered" and notice.delivered_at is not None):
-        run.count_notice(data.notice_id, event.time)
+    if start == "notice_sent":
+        run.count_notice(data.notice_id, event.time, data.earliest)
+    elif start == "notice_delivered" and notice.delivered_at is not None:
+        run.count_notice(data.notice_id, event.time, _arrived_from(notice, event.time))
+
+
+def _arrived_from(notice: Notice, at: datetime) -> datetime | None:
+    """Give the first instant of a delivery that stands before the end of its sending; None where both are instants."""
+    if notice.sent_from is None and notice.delivered_from is None:
+        return None
+    first = notice.delivered_from or notice.delivered_at
+    return None if first == at else first
 
 
 def delivered(run: Pass, event: Event) -> None:
@@ -27,20 +46,45 @@ def delivered(run: Pass, event: Event) -> None:
     data = event.data
     assert isinstance(data, ev.NoticeDelivered)
     notice = _notice(run, data.notice_id)
-    notice.delivered_at = notice.delivered_at or event.time
+    if notice.delivered_at is None:
+        notice.delivered_at, notice.arrived_by = event.time, data.evidence
+        notice.delivered_from = data.earliest
     if (
         run.methodology.clock_start == "notice_delivered"
         and notice.provider == run.case.spell.provider
     ):
-        run.count_notice(data.notice_id, event.time)
+        run.count_notice(data.notice_id, event.time, data.earliest)
 
 
 def failed(run: Pass, event: Event) -> None:
     """Note a failure; that it starts no clock was known before the pass."""
     data = event.data
-    assert isinstance(data, ev.NoticeFailed)
+    assert isinstance(data, FAILURES)
     notice = _notice(run, data.notice_id)
-    notice.failed_at, notice.failure = event.time, data.reason
+    notice.failed_at, notice.failure, notice.fault = event.time, data.reason, fault_of(data)
+
+
+def fault_of(failure: ev.NoticeFailed | ev.NoticeUndelivered) -> Fault:
+    """Say whose fault a failure is; the first version of the event had no word for it."""
+    if isinstance(failure, ev.NoticeUndelivered):
+        return failure.fault
+    return "unclear" if failure.reason in _UNCLEAR else "theirs"
+
+
+def delayed(run: Pass, event: Event) -> None:
+    """Note that a mail server goes on trying; the clock stays as it is."""
+    data = event.data
+    assert isinstance(data, ev.NoticeDelayed)
+    _notice(run, data.notice_id).delayed_at = event.time
+
+
+def escalated(run: Pass, event: Event) -> None:
+    """Note a rung further; it starts no clock."""
+    data = event.data
+    assert isinstance(data, ev.NoticeEscalated)
+    run.case.escalations.append(
+        Escalation(at=event.time, to=data.to, channel=data.channel, notice_id=data.notice_id)
+    )
 
 
 def acknowledged(run: Pass, event: Event) -> None:

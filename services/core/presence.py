@@ -25,6 +25,8 @@ from services.core.runs import (
     date_removal,
     further_looks,
     is_confirmed,
+    is_contested,
+    is_doubted,
     lengthen,
     pending_runs,
     record_alternation,
@@ -51,6 +53,9 @@ def take_look(run: Pass, event: Event) -> None:
         if look.reason in BLOCKS:
             record_block(spell, look, run.methodology)
         take_reencoded(spell, look, run.methodology)
+        if spell.run is not None and is_doubted(spell.run, look):
+            spell.run.doubted = True
+            record_dispute(spell, look.vantage)
         if spell.dark is not None and _answered(run, look):
             spell.dark = None
     elif spell.procedure is not Procedure.CLOSED:
@@ -230,10 +235,11 @@ def _take_gone_look(run: Pass, look: LookMade) -> None:
     spell.dark = spell.elsewhere = None
     rule, span = run.methodology.confirmation, run.methodology.confirmation_span
     further = 0
-    if spell.run is None:
+    if spell.run is None or spell.run.doubted:
         further = further_looks(spell.alternations, look.finished_at, run.methodology)
     spell.run = lengthen(spell.run, look, rule.vantages, further)
-    if is_confirmed(spell.run, rule.looks, span, rule.vantages):
+    contested = is_contested(spell, spell.run)
+    if is_confirmed(spell.run, rule.looks, span, rule.vantages, contested=contested):
         _remove(run, spell, spell.run, span)
 
 

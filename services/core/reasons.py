@@ -102,8 +102,8 @@ _UNDETERMINED: _Rows = {
     ),
     "suspected_reencoded": (
         "content",
-        "Another file of the same class, of a length within a factor of four, while a sibling that was asked just now "
-        "is missing: an optimiser may have been at it. If that stays, it is the new baseline.",
+        "Another file of the same class in its place, of a length within a factor of four, while a sibling that was "
+        "asked just now is missing: an optimiser may have been at it. If that stays, it is the new baseline.",
     ),
     "suspected_replaced": (
         "content",

@@ -12,6 +12,9 @@ from datetime import datetime, timedelta
 from schemas.events import LookMade
 from schemas.methodology import Methodology
 from services.core.case import Alternation, Run, Spell
+from services.core.fingerprints import reason_of_status
+
+_PLAIN = frozenset({"not_found", "gone"})
 
 
 def pending_runs(spell: Spell) -> list[Run]:
@@ -21,7 +24,7 @@ def pending_runs(spell: Spell) -> list[Run]:
 
 def lengthen(run: Run | None, look: LookMade, vantages: int, further: int = 0) -> Run:
     """Add a look to a run, or begin one that wants `further` looks; `vantages` have to agree."""
-    if run is None:
+    if run is None or run.doubted:
         run = Run(
             first_finished_at=look.finished_at,
             last_finished_at=look.finished_at,
@@ -33,6 +36,8 @@ def lengthen(run: Run | None, look: LookMade, vantages: int, further: int = 0) -
         )
     run.looks += 1
     run.last_finished_at = look.finished_at
+    if run.vantages and look.vantage != run.vantages[0]:
+        run.seconded_at = look.finished_at
     if look.vantage not in run.vantages:
         run.vantages.append(look.vantage)
         if len(run.vantages) == vantages:
@@ -40,13 +45,37 @@ def lengthen(run: Run | None, look: LookMade, vantages: int, further: int = 0) -
     return run
 
 
-def is_confirmed(run: Run, looks: int, span: timedelta, vantages: int) -> bool:
-    """Tell whether a run has enough looks, over a long enough span, from enough vantages."""
+def is_confirmed(
+    run: Run, looks: int, span: timedelta, vantages: int, *, contested: bool = False
+) -> bool:
+    """Tell whether a run has enough looks, over a long enough span, from enough vantages.
+
+    Where it was contested, the other vantages have to find it gone for as long, from their agreement on.
+    """
     return (
         run.looks >= looks + run.further
         and run.last_finished_at - run.first_finished_at >= span
         and len(run.vantages) >= vantages
+        and (not contested or vantages == 1 or _is_seconded(run, span))
     )
+
+
+def _is_seconded(run: Run, span: timedelta) -> bool:
+    """Tell whether another vantage than the first has found it gone for so long."""
+    agreed, seconded = run.agreed_at, run.seconded_at
+    return agreed is not None and seconded is not None and seconded - agreed >= span
+
+
+def is_contested(spell: Spell, run: Run) -> bool:
+    """Tell whether the URL was seen online from one vantage while it was gone from another, or in turn with that."""
+    return run.further > 0 or is_disputed(spell, run)
+
+
+def is_doubted(run: Run, look: LookMade) -> bool:
+    """Tell whether an undetermined look was served something, and no wall, where a run plainly found nothing."""
+    print_ = look.fingerprint
+    served = print_ is not None and reason_of_status(print_.status) == "served"
+    return served and run.reason in _PLAIN and look.reason != "suspected_wall"
 
 
 def dark_vantages(methodology: Methodology) -> int:
@@ -62,12 +91,12 @@ def date_removal(spell: Spell, run: Run, span: timedelta, spans: int) -> datetim
     of them lost it.
     """
     first, agreed = run.first_finished_at, run.agreed_at
-    if agreed is None or not (_is_disputed(spell, run) or agreed - first > spans * span):
+    if agreed is None or not (is_disputed(spell, run) or agreed - first > spans * span):
         return first
     return agreed
 
 
-def _is_disputed(spell: Spell, run: Run) -> bool:
+def is_disputed(spell: Spell, run: Run) -> bool:
     """Tell whether the run began where it was gone already while it was online elsewhere."""
     # A case that was stored before vantages were named does not say who.
     return spell.disputed and (not spell.lost_from or run.vantages[0] in spell.lost_from)

@@ -54,7 +54,7 @@ A later difference may cost `online`; it never makes a removal by itself.
 | text of less than half or more than twice the length | heavy | `suspected_replaced` |
 | text of another length; ETag, Last-Modified, server class | light | none: nodes of one honest site differ so |
 | an image, video or sound without a length or a type where it had one | heavy | `suspected_replaced` |
-| an image, video or sound of a length within a factor of four, while a sibling asked just now is missing | heavy | `suspected_reencoded` |
+| an image, video or sound of a length within a factor of four, in its place or where the object is still named, while a sibling asked just now is missing | heavy | `suspected_reencoded` |
 | a length or type that the baseline did not say either | none | none |
 | an answer to another method than the baseline's | none | not compared |
 
@@ -107,6 +107,7 @@ It is asked again at once before anything is said against a URL that was seen se
 | otherwise than all siblings | | by its own status |
 | and a sibling gives no answer, and its last one within a day was the same | nobody saw it served | `never_seen_served` |
 | and a sibling gives no answer for the first time | it is not plainly the baseline | `suspected_unproven` |
+| and siblings give no answer, however often | nobody saw it served, and it is no file of the type that its extension promises, of 2 kB or more | `suspected_unproven` |
 | and a sibling meets a block for the first time | it was seen served, and is not plainly the baseline | `suspected_unproven` |
 | as a sibling | it is the baseline, with an ETag or a Last-Modified that agrees | `served` |
 | as a sibling | nobody saw it served | `never_seen_served` |
@@ -165,6 +166,7 @@ Some things look the same whatever is asked, because content is never read and o
 | a wall that answers as the host always answered what it does not have | a removal | it counts as removed until it opens again: then it has `returned` |
 | a cache keeps answering HEAD, with everything right, while GET is gone | served, at looks that ask by HEAD | the last sighting before a removal may be too late by the time that the cache keeps it; around the deadline GET decides, so that it makes no breach |
 | a cache or a second node keeps serving what its origin removed | served | it is served: online |
+| a host hides from one vantage, and a second one meets a node that lacks the file at the look for which it is asked, without a dispute or an alternation before | a removal | it counts as removed until it is seen again: then it has `returned` |
 | several nodes behind one address, of which some still serve | served and gone in turn | each alternation makes the wanted run longer (`alternation_looks`), up to `alternation_most`; chance may still confirm |
 
 A second vantage (`confirmation.vantages = 2`) tells what is meant for our addresses; nothing here tells what only the

@@ -8,7 +8,7 @@ from services.core.blocks import is_lasting
 from services.core.cadence import last_look
 from services.core.case import Case, Spell
 from services.core.machines import Presence, Procedure
-from services.core.runs import dark_vantages
+from services.core.runs import dark_vantages, is_contested
 
 
 def entry_of(case: Case, methodology: Methodology) -> WatchEntry | None:
@@ -99,8 +99,11 @@ def _second_vantage(case: Case, methodology: Methodology) -> bool:
     run, dark, rule = case.spell.run, case.spell.dark, methodology.confirmation
     if case.spell.block is not None and is_lasting(case.spell.block, methodology):
         return True
-    if run is not None and rule.vantages > len(run.vantages) and run.looks + 1 >= rule.looks:
-        return True
+    if run is not None and run.looks + 1 >= rule.looks:
+        wanting = rule.vantages > len(run.vantages)
+        # Where it was contested, each of them has to find it gone for as long as a removal takes.
+        if wanting or (rule.vantages > 1 and is_contested(case.spell, run)):
+            return True
     return (
         dark is not None
         and dark_vantages(methodology) > len(dark.vantages)

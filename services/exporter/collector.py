@@ -24,6 +24,7 @@ from services.exporter import metrics
 from services.exporter.health import Health
 from services.exporter.ledger_reading import Reader
 from services.exporter.metric_families import empty_families, families, notice_families
+from services.exporter.status_board import StatusBoard
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +76,7 @@ class Exporter:
         top_providers: How many of the largest providers are labels of their own.
         watch_providers: Providers that always are.
         interval_seconds: From the end of a reading to the next; longer while readings are slow.
+        public_status: Suppress small counts on the status page.
 
     """
 
@@ -88,6 +90,7 @@ class Exporter:
         top_providers: int,
         watch_providers: Iterable[str],
         interval_seconds: float,
+        public_status: bool,
         statement_timeout_seconds: float = 15.0,
         registry: CollectorRegistry = metrics.REGISTRY,
     ) -> None:
@@ -98,6 +101,7 @@ class Exporter:
         self._timeout = statement_timeout_seconds
         self._registry = registry
         self._snapshot = Snapshot()
+        self.board = StatusBoard(methodology, clock, public=public_status)
         self._reader = Reader(
             pool, methodology, top_providers, watch_providers, statement_timeout_seconds
         )
@@ -113,11 +117,13 @@ class Exporter:
         """Read and expose until `stop` is set; a failed reading is counted and tried again."""
         self._registry.register(self._snapshot)
         self._health.add_check("ledger_figures", self._fresh)
+        self.board.serve(self._health)
         try:
             async with asyncio.TaskGroup() as group:
                 for part in self._parts.values():
                     group.create_task(self._refresh(part, stop))
         finally:
+            self.board.withdraw(self._health)
             self._registry.unregister(self._snapshot)
 
     async def read_once(self) -> None:
@@ -148,10 +154,14 @@ class Exporter:
         return took
 
     async def _figures(self, cutoff: datetime) -> list[Metric]:
-        return families(await self._reader.read(cutoff), self._methodology)
+        reading = await self._reader.read(cutoff)
+        await asyncio.to_thread(self.board.put, reading)
+        return families(reading, self._methodology)
 
     async def _notices(self, cutoff: datetime) -> list[Metric]:
-        return notice_families(await self._reader.read_notices(cutoff))
+        reading = await self._reader.read_notices(cutoff)
+        await asyncio.to_thread(self.board.put_notices, reading)
+        return notice_families(reading)
 
     def _limit_seconds(self) -> float:
         longest = _STATEMENTS * self._timeout

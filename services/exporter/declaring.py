@@ -20,6 +20,7 @@ Source = Literal[
     "every process",
     "ledger consumer",
     "outbox relay",
+    "intake",
     "retention",
     "prober",
     "attribution",

@@ -7,9 +7,20 @@ Model: arroyo's health check, svcs' service pings.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 Check = Callable[[], Awaitable[str]]
+
+
+class RolePage(NamedTuple):
+    """What a role serves beside the metrics."""
+
+    body: bytes
+    content_type: str
+    status: int = 200
+
+
+Render = Callable[[], RolePage]
 
 
 class Health:
@@ -34,6 +45,7 @@ class Health:
         self._limits: dict[str, float] = {}
         self._turns: dict[str, float] = {}
         self._checks: dict[str, Check] = {}
+        self._pages: dict[str, Render] = {}
 
     def __repr__(self) -> str:
         return f"<Health loops={sorted(self._limits)} checks={sorted(self._checks)}>"
@@ -56,6 +68,19 @@ class Health:
     def add_check(self, name: str, check: Check) -> None:
         """Ask a dependency at each `ready`: the check says something short, or raises."""
         self._checks[name] = check
+
+    def add_page(self, path: str, render: Render) -> None:
+        """Serve a page of a role; `render` must not wait."""
+        self._pages[path] = render
+
+    def remove_page(self, path: str) -> None:
+        """Serve it no longer."""
+        self._pages.pop(path, None)
+
+    def page(self, path: str) -> RolePage | None:
+        """Give the page at a path."""
+        render = self._pages.get(path)
+        return None if render is None else render()
 
     def live(self, now: float | None = None) -> tuple[bool, dict[str, Any]]:
         """Tell whether every loop turned within its limit, and how long ago each did."""

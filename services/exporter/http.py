@@ -35,6 +35,7 @@ def application(
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)
     app.router.add_get("/about", _about)
+    app.router.add_get("/{path:.*}", _page)
     return app
 
 
@@ -98,6 +99,19 @@ async def _healthz(request: web.Request) -> web.Response:
 
 async def _readyz(request: web.Request) -> web.Response:
     return _answer(*await request.app[_HEALTH].ready())
+
+
+async def _page(request: web.Request) -> web.Response:
+    page = request.app[_HEALTH].page(request.path)
+    if page is None:
+        raise web.HTTPNotFound
+    return web.Response(
+        status=page.status,
+        body=page.body,
+        headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
+        content_type=page.content_type,
+        charset="utf-8",
+    )
 
 
 async def _about(request: web.Request) -> web.Response:

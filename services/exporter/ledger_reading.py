@@ -74,6 +74,7 @@ class LedgerReading:
     removals: Sequence[Row]
     outcomes: Sequence[Row]
     progress: Sequence[Row]
+    watched: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ class Reader:
         self._ends = [-end for end in reversed(buckets(methodology))]
         self.providers = Labels(watch_providers, top_providers, PROVIDER_WORDS)
         self.categories = Labels(methodology.norms, 10, CATEGORY_WORDS)
+        self._watched = self.providers.named
 
     async def read(self, cutoff: datetime) -> LedgerReading:
         """Ask what spells, outcomes and offsets say, in one snapshot of the database.
@@ -156,6 +158,7 @@ class Reader:
             removals=await fetch(statement("removals"), *judging, self._ends),
             outcomes=await fetch(statement("outcomes"), providers, categories),
             progress=await fetch(statement("progress")),
+            watched=self._watched,
         )
 
     def _judging(self, cutoff: datetime) -> tuple[Any, ...]:

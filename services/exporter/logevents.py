@@ -16,6 +16,8 @@ WARNINGS = (
     "consumer.waits",
     "deadletter.sent",
     "exporter.reading_failed",
+    "intake.not_recorded",
+    "intake.tokens_unreadable",
     "look.address_refused",
     "look.answer_unreadable",
     "prober.looks_unrecorded",
@@ -26,12 +28,15 @@ WARNINGS = (
     "process.task_stack",
     "relay.waits",
     "retention.waits",
+    "role.waits",
     "server.ended",
+    "server.start_failed",
 )
 ERRORS = (
     "consumer.abandoned",
     "consumer.gap_accepted",
     "consumer.stuck",
+    "intake.failed",
     "ledger.unusable",
     "prober.entry_unusable",
     "prober.look_failed",
@@ -41,6 +46,7 @@ ERRORS = (
     "process.drain_timed_out",
     "process.failed",
     "retention.failed",
+    "up.failed",
 )
 EVENT_LABELS = {"warning": frozenset(WARNINGS), "error": frozenset(ERRORS)}
 

@@ -17,7 +17,7 @@ from schemas import events as ev
 from schemas.events import TYPE_OF
 from schemas.methodology import Methodology
 from services.core.machines import Clock
-from services.exporter import metrics
+from services.exporter import duty_metrics, metrics
 from services.exporter.ledger_reading import LedgerReading, NoticeReading, Row, buckets
 from services.exporter.metrics import FIGURES, NOTICES_PART, MetricInfo
 
@@ -30,6 +30,16 @@ STANDINGS = (
     "excluded",
 )
 JUDGED = STANDINGS[:3]
+# The time left of a running clock: the label, and the column of `spells` in `queries.sql`.
+LEFT = {
+    "overdue": "overdue_unverified",
+    "under_2h": "left_under_2h",
+    "under_6h": "left_under_6h",
+    "under_12h": "left_under_12h",
+    "under_24h": "left_under_24h",
+    "later": "left_later",
+}
+LOOK_RESULTS = ("decided", "undetermined", "missed")
 NOTICE_STATES = ("sent", "delivered", "failed", "acknowledged")
 
 Key = tuple[str, ...]
@@ -61,6 +71,7 @@ def families(reading: LedgerReading, methodology: Methodology) -> list[Metric]:
     return [
         *_partitions(reading, pairs),
         *_stocks(reading, pairs),
+        *_duty(reading, pairs),
         *_counters(reading, pairs),
         *_removals(reading, pairs, methodology),
         *_shares(reading),
@@ -134,6 +145,33 @@ def _stocks(reading: LedgerReading, pairs: list[Pair]) -> Iterator[Metric]:
     providers = sorted({(provider,) for provider, _ in pairs})
     for info, what in _PER_PROVIDER:
         yield family(info, _sum(reading.spells, what, _by("provider"), providers))
+
+
+def _duty(reading: LedgerReading, pairs: list[Pair]) -> Iterator[Metric]:
+    """What the status page shows beside the rest: clocks by time left, the breaches of a day, looks by result."""
+    providers = sorted({provider for provider, _ in pairs})
+    clocks: dict[Key, float] = {(name, left): 0.0 for name in providers for left in LEFT}
+    looks: dict[Key, float] = {(name, what): 0.0 for name in providers for what in LOOK_RESULTS}
+    for row in reading.spells:
+        for left, column in LEFT.items():
+            clocks[row["provider"], left] += row[column]
+        for result, count in look_results(row).items():
+            looks[row["provider"], result] += count
+    yield family(duty_metrics.CLOCKS_RUNNING, clocks)
+    yield family(duty_metrics.LOOKS_STORED, looks)
+    days = _sum(reading.spells, "breaches_day", _by("provider"), ((name,) for name in providers))
+    yield family(duty_metrics.BREACHES_DAY, days)
+    yield family(duty_metrics.PROVIDER_WATCHED, {(name,): 1.0 for name in reading.watched})
+
+
+def look_results(row: Row) -> dict[str, int]:
+    """Split the looks of a row into those that decided, those that could not tell, and those that were missed."""
+    looks, undetermined = int(row["looks"]), int(row["undetermined"])
+    return {
+        "decided": looks - undetermined,
+        "undetermined": undetermined,
+        "missed": int(row["missed"]),
+    }
 
 
 def _counters(reading: LedgerReading, pairs: list[Pair]) -> Iterator[Metric]:

@@ -50,6 +50,19 @@ WITH judged AS (
         s.procedure,
         s.presence IN ('ONLINE', 'RETURNED') AS seen_online,
         s.deadline,
+        -- Numbers are compared faster than intervals, a million times over.
+        CASE
+            WHEN s.clock <> 'RUNNING' OR s.deadline <= $1 THEN 0
+            WHEN s.deadline <= $1 + interval '2 hours' THEN 1
+            WHEN s.deadline <= $1 + interval '6 hours' THEN 2
+            WHEN s.deadline <= $1 + interval '12 hours' THEN 3
+            WHEN s.deadline <= $1 + interval '24 hours' THEN 4
+            ELSE 5
+        END AS time_left,
+        s.breached_at > $1 - interval '1 day' AND s.breached_at <= $1 AS of_the_day,
+        s.looks,
+        s.undetermined,
+        s.missed,
         coalesce(n.norm, $7::interval) AS norm,
         s.excluded,
         s.exposure_lower_seconds,
@@ -75,6 +88,15 @@ SELECT
         WHERE clock = 'RUNNING' AND seen_online AND deadline > $1 AND deadline - $1 < norm / 12
     ) AS due_soon,
     count(*) FILTER (WHERE clock = 'RUNNING' AND deadline <= $1) AS overdue_unverified,
+    count(*) FILTER (WHERE time_left = 1) AS left_under_2h,
+    count(*) FILTER (WHERE time_left = 2) AS left_under_6h,
+    count(*) FILTER (WHERE time_left = 3) AS left_under_12h,
+    count(*) FILTER (WHERE time_left = 4) AS left_under_24h,
+    count(*) FILTER (WHERE time_left = 5) AS left_later,
+    count(*) FILTER (WHERE standing = 'certain_breaches' AND of_the_day) AS breaches_day,
+    sum(looks) AS looks,
+    sum(undetermined) AS undetermined,
+    sum(missed) AS missed,
     count(*) FILTER (WHERE procedure = 'REPORTED' AND excluded IS NULL) AS without_notice,
     coalesce(sum(
         exposure_lower_seconds + CASE WHEN stretch_open THEN greatest(open_lower_seconds, 0.0) ELSE 0.0 END
@@ -87,7 +109,8 @@ GROUP BY provider, category, clock, standing;
 
 -- name: removals
 -- Bucket i holds bounds[i - 1] < seconds <= bounds[i]; width_bucket alone would close the other end.
--- Seconds are told from the deadline, so that time on hold is not counted and the norm is met exactly.
+-- Seconds are told from the deadline, so that time on hold is not counted and the norm is met exactly. Where the clock
+-- started within a span, the upper end is counted from the first instant of it.
 SELECT
     r.provider,
     r.category,
@@ -105,11 +128,14 @@ FROM (
         CASE WHEN s.category = ANY($3::text[]) THEN s.category ELSE 'other' END AS category,
         extract(EPOCH FROM coalesce(n.norm, $7::interval))::double precision AS norm_seconds,
         extract(EPOCH FROM s.removed_lower - s.deadline)::double precision AS lower_seconds,
-        extract(EPOCH FROM s.removed_upper - s.deadline)::double precision AS upper_seconds
+        extract(
+            EPOCH FROM s.removed_upper - s.deadline
+                + (s.clock_started_at - coalesce(s.clock_started_from, s.clock_started_at))
+        )::double precision AS upper_seconds
     FROM spells AS s
     LEFT JOIN unnest($5::text[], $6::interval[]) AS n (category, norm) ON n.category = s.category
     WHERE s.removed_lower IS NOT NULL
-        AND s.removed_upper > s.clock_started_at
+        AND s.removed_upper > coalesce(s.clock_started_from, s.clock_started_at)
         AND s.removed_upper <= $1::timestamptz
         AND NOT coalesce(s.excluded = ANY($4::text[]), false)
 ) AS r

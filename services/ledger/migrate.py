@@ -15,6 +15,7 @@ import structlog
 
 from schemas.errors import TakedownError
 from schemas.sqlfiles import statements
+from services.ledger.transient import is_transient
 
 log = structlog.get_logger(__name__)
 
@@ -142,6 +143,8 @@ async def _apply(session: asyncpg.Connection, migration: Migration) -> None:
     try:
         await session.execute(migration.sql)
     except asyncpg.PostgresError as error:
+        if is_transient(error):
+            raise
         raise MigrationError(
             f"{migration.name} failed and was rolled back: {error}; nothing of it is in the database"
         ) from error

@@ -215,6 +215,9 @@ def _notices(case: Case, in_scope: set[int], scope: Scope, clean: Clean) -> list
             failed_at=_text(notice.failed_at),
             failure=notice.failure,
             acknowledged_at=_text(notice.acknowledged_at),
+            fault=notice.fault,
+            delayed_at=_text(notice.delayed_at),
+            arrived_by=notice.arrived_by,
         )
         rows.append(row)
     return sorted(rows, key=lambda row: (row.sent_at or "", row.notice_id))

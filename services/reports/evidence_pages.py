@@ -64,7 +64,8 @@ The `.jsonl` files are to the letter; in the `.csv` files a text that a spreadsh
 apostrophe before it.
 Every instant is UTC, with microseconds.
 `removed_after` and `removed_by` bound the removal: online at the one, gone at the other, not known between.
-A notice is `sent`, `delivered`, `failed` (with its reason) or `acknowledged`; one that failed starts no clock.
+A notice is `sent`, `delivered`, `failed` (with its reason and whose fault that is) or `acknowledged`.
+One that failed starts no clock; `delayed_at` is no failure.
 Looks that could not be made are listed as `missed`, with the reason.
 
 {columns}

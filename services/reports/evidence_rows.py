@@ -49,7 +49,10 @@ class SpellRow(Struct, frozen=True, kw_only=True):
 
 
 class NoticeRow(Struct, frozen=True, kw_only=True):
-    """One notice to the provider about one case, and what became of it; `spell` is empty where it counted for none."""
+    """One notice to the provider about one case, and what became of it; `spell` is empty where it counted for none.
+
+    `fault` is that of the failure: theirs, ours, the way's, or unclear. `arrived_by` is the evidence of a delivery.
+    """
 
     case_id: str
     spell: int | None
@@ -61,6 +64,9 @@ class NoticeRow(Struct, frozen=True, kw_only=True):
     failed_at: str | None
     failure: str | None
     acknowledged_at: str | None
+    fault: str | None
+    delayed_at: str | None
+    arrived_by: str | None
 
 
 class LookRow(Struct, frozen=True, kw_only=True):

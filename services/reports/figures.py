@@ -116,6 +116,7 @@ class Table(Struct, kw_only=True):
     """A league table with everything that is needed to recompute it.
 
     `corrected`: corrections made after the cut-off are in it, as far as they speak of the time before.
+    `newest_evidence`: where the data end before the cut-off; `stale`: so long before that its stock is of the past.
     """
 
     methodology: str
@@ -133,6 +134,8 @@ class Table(Struct, kw_only=True):
     by: By
     public: bool = False
     corrected: bool = False
+    newest_evidence: datetime | None = None
+    stale: bool = False
     reports: int
     cases: int
     pooled: Row

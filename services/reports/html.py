@@ -68,14 +68,17 @@ def _summary(table: Table) -> str:
         (_percent(total), f"gone within {table.norm}, lower to upper bound"),
         (f"{total.n:,}", "spells judged"),
         (f"{total.certain_breaches:,}", "certain breaches"),
-        (f"{total.still_online:,}", "still online"),
+        (
+            f"{total.still_online:,}",
+            "online when last looked at: stale" if table.stale else "still online",
+        ),
         (_exposure(total), "hours of exposure"),
         (duration(total.median, unit), f"median, {unit.word}"),
     ]
     items = "".join(f"<li><b>{escape(a)}</b><span>{escape(b)}</span></li>" for a, b in facts)
     return (
         f"<header><h1>{escape(_title(table))}</h1>"
-        f'<p class="lead">{escape(table.methodology_title)}. Data up to {cutoff_words(table)}. '
+        f'<p class="lead">{escape(table.methodology_title)}. Evidence up to the cut-off of {cutoff_words(table)}. '
         f"Every share is an interval: the truth lies between lower and upper.</p>"
         f'<ul class="key">{items}</ul></header>'
     )

@@ -193,7 +193,9 @@ def title(table: Table) -> str:
 def cutoff_words(table: Table) -> str:
     """Say up to when evidence was taken."""
     since = ", with the corrections made since" if table.corrected else ""
-    return f"{table.cutoff:%Y-%m-%d %H:%M:%S} UTC{since}"
+    newest = table.newest_evidence
+    end = f" (newest evidence {newest:%Y-%m-%d %H:%M:%S} UTC)" if newest is not None else ""
+    return f"{table.cutoff:%Y-%m-%d %H:%M:%S} UTC{end}{since}"
 
 
 def norm_words(table: Table) -> str:
@@ -220,6 +222,11 @@ def notes(table: Table, hidden: int = 0) -> list[str]:
         _incidence(total),
         f"too few: n below {table.minimum_n}",
     ]
+    if table.stale and table.newest_evidence is not None:
+        lines.append(
+            f"STALE: nobody has looked since {table.newest_evidence:%Y-%m-%d %H:%M} UTC, longer than the cadence "
+            "allows: what is called online was so then, and may be gone"
+        )
     if table.public:
         lines.append(
             "public: groups below 5 spells are joined in one row; counts from 1 to 4 are moved to undecided, which "

@@ -6,10 +6,10 @@ that one that dies takes nothing with it. They end with this process, however it
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import structlog
@@ -18,7 +18,7 @@ from schemas.sealing import Keyring
 from services.runtime import datadir
 from services.runtime.busy_ports import refuse_busy
 from services.runtime.embedded import EmbeddedKafka, EmbeddedPostgres, JarSources
-from services.runtime.embedded.server_process import DataDirLock
+from services.runtime.embedded.data_dir_lock import DataDirLock
 from services.runtime.endpoints import (
     LOCK_NAME,
     Endpoints,
@@ -28,6 +28,7 @@ from services.runtime.endpoints import (
 )
 from services.runtime.keeper import Keeper
 from services.runtime.keyfile import ensure_keys, load_keyring
+from services.runtime.patience import patiently
 from services.runtime.preparation import prepare_database, prepare_topics
 from services.runtime.role_children import RoleChildren
 from services.runtime.roles import default_roles, refuse_to_start
@@ -38,6 +39,10 @@ from services.runtime.supervisor import Backoff
 log = structlog.get_logger(__name__)
 
 Say = Callable[[str], None]
+
+# A server that reads a large log again after a crash is not to be ended in the middle of it.
+_START_SECONDS = 1800.0
+_ROLES_LOCK = "roles.lock"
 
 
 class Installation:
@@ -139,41 +144,36 @@ class Installation:
 
     async def failed(self) -> None:
         """Return never, or raise once a role or a server can't run at all."""
-        works = [asyncio.ensure_future(self.children.failed()), *(k.lost for k in self._keepers)]
-        try:
-            done, _ = await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            works[0].cancel()
-        for work in done:
-            work.result()
+        await self.unless_failed(_never())
+
+    async def unless_failed(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do a piece of work, or raise once a role or a server can't run at all."""
+        await self._unless_lost(first_of(work, self.children.failed()))
+
+    async def _unless_lost(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do a piece of work; raises what keeps a server from running for good."""
+        await first_of(work, *(_result_of(keeper.lost) for keeper in self._keepers))
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         data = self.settings.data_path
         datadir.prepare(data)
-        lock = DataDirLock(data / LOCK_NAME)
-        await lock.acquire()
-        stack.callback(lock.release)
+        await _hold(DataDirLock(data / LOCK_NAME), stack)
         await refuse_busy(self.settings, self.roles)
         self._have_keys()
         await self._start_servers(stack)
-        await prepare_topics(self.settings)
-        await prepare_database(self.settings)
-        self._keep(stack)
+        await self._unless_lost(self._prepare())
+        lock = await _hold(DataDirLock(data / _ROLES_LOCK), stack)
         self._children = RoleChildren(
-            self.settings, self.roles, self._environments, self._backoff, self._say
+            self.settings, self.roles, self._environments, self._backoff, self._say, lock
         )
         self._publish(stack)
         stack.push_async_callback(self._children.stop)
         await self._children.start()
 
-    def _keep(self, stack: contextlib.AsyncExitStack) -> None:
-        """Watch over the servers that were started here, from when they are in use until they are stopped."""
-        started = (("Kafka", self.kafka), ("PostgreSQL", self.postgres))
-        self._keepers = [
-            Keeper(name, server, self._say, self._backoff) for name, server in started if server
-        ]
-        for keeper in self._keepers:
-            stack.push_async_callback(keeper.stop)
+    async def _prepare(self) -> None:
+        """Bring both servers to this version's contracts, however often they go away meanwhile."""
+        await patiently(lambda: prepare_topics(self.settings), self._say)
+        await patiently(lambda: prepare_database(self.settings), self._say)
 
     def _have_keys(self) -> None:
         self.keys_file, created = ensure_keys(self.settings)
@@ -191,27 +191,37 @@ class Installation:
             missing.append("database")
         if self.settings.kafka.bootstrap_servers is None:
             missing.append("kafka")
-        starts = [self._start_server(name, stack) for name in missing]
-        for result in await asyncio.gather(*starts, return_exceptions=True):
-            if isinstance(result, BaseException):
-                raise result
+        for name in missing:
+            self._keep(name, stack)
+        await self._unless_lost(self._all_running())
         endpoints = Endpoints(
             bootstrap_servers=self.kafka.bootstrap_servers if self.kafka else "",
             database_url=self.postgres.dsn if self.postgres else "",
         )
         self.settings = with_addresses(self.settings, endpoints, missing)
 
-    async def _start_server(self, name: str, stack: contextlib.AsyncExitStack) -> None:
+    async def _all_running(self) -> None:
+        for keeper in self._keepers:
+            await keeper.running.wait()
+
+    def _keep(self, name: str, stack: contextlib.AsyncExitStack) -> None:
+        """Have a server started, and started again, until the stop."""
         data = self.settings.data_path
-        server: EmbeddedKafka | EmbeddedPostgres
         if name == "kafka":
-            jars = jar_sources(self.settings)
-            server = self.kafka = EmbeddedKafka(data / "kafka", jars=jars, fetch=self._fetch)
+            self.kafka = EmbeddedKafka(
+                data / "kafka",
+                jars=jar_sources(self.settings),
+                fetch=self._fetch,
+                ready_seconds=_START_SECONDS,
+            )
+            keeper = Keeper("Kafka", self.kafka, self._say, self._backoff)
         else:
-            server = self.postgres = EmbeddedPostgres(data / "postgres", durable=self._durable)
-        self._say(f"starting {'Kafka' if name == 'kafka' else 'PostgreSQL'} ...")
-        await server.start()
-        stack.push_async_callback(server.stop)
+            self.postgres = EmbeddedPostgres(
+                data / "postgres", durable=self._durable, ready_seconds=_START_SECONDS
+            )
+            keeper = Keeper("PostgreSQL", self.postgres, self._say, self._backoff)
+        self._keepers.append(keeper)
+        stack.push_async_callback(keeper.stop)
 
     def _publish(self, stack: contextlib.AsyncExitStack) -> None:
         host = self.settings.http.host
@@ -222,6 +232,33 @@ class Installation:
         data = self.settings.data_path
         write_endpoints(data, endpoints)
         stack.callback(remove_endpoints, data)
+
+
+async def _hold(lock: DataDirLock, stack: contextlib.AsyncExitStack) -> DataDirLock:
+    """Take a lock until the stop."""
+    await lock.acquire()
+    stack.callback(lock.release)
+    return lock
+
+
+async def first_of(*works: Coroutine[Any, Any, None]) -> None:
+    """Return, or raise, with the first of several pieces of work; the others are cancelled."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+    for task in done:
+        task.result()
+
+
+async def _result_of(future: "asyncio.Future[None]") -> None:
+    await asyncio.shield(future)
+
+
+async def _never() -> None:
+    await asyncio.Event().wait()
 
 
 def jar_sources(settings: Settings) -> JarSources:

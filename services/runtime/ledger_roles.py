@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import asyncpg
+import structlog
 
 from consumers.ledger.brake import FloodBrake
 from consumers.ledger.ledger_consumer import NAME as LEDGER_LOOP
@@ -27,6 +28,9 @@ from services.runtime.kafka_login import kafka_connection
 from services.runtime.keyfile import load_keyring
 from services.runtime.methods import methodology
 from services.runtime.parts import Build, Parts, Role, answering_kafka
+from services.runtime.patience import patiently
+
+log = structlog.get_logger(__name__)
 
 # A batch, or an outbox read, that takes longer than this has stopped the loop.
 _LOOP_LIMIT_SECONDS = 60.0
@@ -36,7 +40,7 @@ _ROUND_LIMIT_SECONDS = 1800.0
 
 @asynccontextmanager
 async def _pool(parts: Parts, role: str) -> AsyncIterator[asyncpg.Pool]:
-    """Open a pool on a database of this version's schema, and check it in /readyz."""
+    """Open a pool on a database of this version's schema, and check it in /readyz; waits for a server that is away."""
     pool = await open_pool(database_connection(parts.settings, role))
 
     async def answers() -> str:
@@ -44,13 +48,20 @@ async def _pool(parts: Parts, role: str) -> AsyncIterator[asyncpg.Pool]:
         writable = await pool.fetchval(query("takes_writes"))
         return "takes writes" if writable else "answers"
 
-    try:
+    async def current() -> None:
         async with pool.acquire() as session:
             await migrate.require_current(session)
+
+    try:
         parts.health.add_check("postgres", answers)
+        await patiently(current, _log_wait)
         yield pool
     finally:
         await pool.close()
+
+
+def _log_wait(line: str) -> None:
+    log.warning("role.waits", what=line)
 
 
 @asynccontextmanager
@@ -72,8 +83,8 @@ async def _ledger(parts: Parts) -> AsyncIterator[Role]:
         consecutive=section.flood_consecutive_records,
         enabled=section.flood_brake,
     )
-    parts.health.register(LEDGER_LOOP, _LOOP_LIMIT_SECONDS)
     async with answering_kafka(parts), _pool(parts, "takedown_ledger") as pool:
+        parts.health.register(LEDGER_LOOP, _LOOP_LIMIT_SECONDS)
         yield LedgerConsumer(
             kafka,
             pool,
@@ -89,8 +100,8 @@ async def _ledger(parts: Parts) -> AsyncIterator[Role]:
 @asynccontextmanager
 async def _relay(parts: Parts) -> AsyncIterator[Role]:
     kafka = kafka_connection(parts.settings, "takedown-relay")
-    parts.health.register(RELAY_LOOP, _LOOP_LIMIT_SECONDS)
     async with answering_kafka(parts), _pool(parts, "takedown_ledger") as pool:
+        parts.health.register(RELAY_LOOP, _LOOP_LIMIT_SECONDS)
         yield Relay(
             kafka,
             pool,
@@ -101,8 +112,8 @@ async def _relay(parts: Parts) -> AsyncIterator[Role]:
 
 @asynccontextmanager
 async def _retention(parts: Parts) -> AsyncIterator[Role]:
-    parts.health.register(RETENTION_LOOP, _ROUND_LIMIT_SECONDS)
     async with answering_kafka(parts), retention(parts) as role:
+        parts.health.register(RETENTION_LOOP, _ROUND_LIMIT_SECONDS)
         yield role
 
 
@@ -136,6 +147,7 @@ async def _exporter(parts: Parts) -> AsyncIterator[Role]:
             top_providers=section.top_providers,
             watch_providers=(*section.watch_providers, *watch_list(parts.settings, parts.clock())),
             interval_seconds=section.interval_seconds,
+            public_status=section.public_status,
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from services.runtime.logthrottle import Throttle
 from services.runtime.redaction import redact
 from services.runtime.settings import Log
 
@@ -36,6 +37,7 @@ def configure(settings: Log, *more: Processor, **bound: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Throttle())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -7,21 +7,24 @@ import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
 import services
 from schemas.errors import ConfigError, TakedownError
+from services.runtime.embedded.data_dir_lock import DataDirLock, until
 from services.runtime.embedded.server_process import free_port
 from services.runtime.settings import PREFIX, Settings, environment_of
 from services.runtime.supervisor import Backoff, Child
 
 # What looks stops first, what publishes last.
-_PORT_ORDER = ("exporter", "ledger", "relay", "prober", "retention", "attribution")
-_STOP_ORDER = ("prober", "attribution", "retention", "ledger", "relay", "exporter")
-_WITHOUT_DATABASE = frozenset({"prober", "attribution"})
+_PORT_ORDER = ("exporter", "ledger", "relay", "prober", "retention", "intake", "attribution")
+_STOP_ORDER = ("intake", "prober", "attribution", "retention", "ledger", "relay", "exporter")
+_WITHOUT_DATABASE = frozenset({"prober", "intake", "attribution"})
 _KILL_AFTER_SECONDS = 5.0
 _TICK_SECONDS = 0.1
+_PORT_SECONDS = 5.0
 
 
 class NotReady(TakedownError):
@@ -29,7 +32,10 @@ class NotReady(TakedownError):
 
 
 class RoleChildren:
-    """One supervised process a role; the second of a kind is named `prober-2`."""
+    """One supervised process a role; the second of a kind is named `prober-2`.
+
+    All of them hold the lock, so that a start finds those of a monitor that was killed.
+    """
 
     def __init__(
         self,
@@ -38,6 +44,7 @@ class RoleChildren:
         environments: Mapping[str, Mapping[str, str]],
         backoff: Backoff | None,
         say: Callable[[str], None],
+        lock: DataDirLock,
     ) -> None:
         self._settings = settings
         self._roles = _names(roles)
@@ -50,6 +57,7 @@ class RoleChildren:
                 settings.data_path / "logs" / f"{name}.log",
                 backoff=backoff,
                 say=say,
+                inherits=(lock.fileno(),),
             )
             for name, role in self._roles.items()
         }
@@ -62,9 +70,15 @@ class RoleChildren:
 
     async def start(self) -> None:
         """Start every process; raises `ConfigError` where a port is taken."""
-        refuse_taken(self._settings.http.host, self.ports)
+        await self._have_ports()
         for child in self._children.values():
             await child.start()
+
+    async def _have_ports(self) -> None:
+        """Wait a moment for ports: the kernel may still have those of a process that has ended."""
+        host = self._settings.http.host
+        await until(lambda: not taken_ports(host, self.ports), _PORT_SECONDS)
+        refuse_taken(host, self.ports)
 
     async def stop(self) -> None:
         """Stop every process, probers first, so that no look is left unpublished."""
@@ -106,21 +120,25 @@ class RoleChildren:
     async def _all_ready(self, within_seconds: float) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within_seconds
-        missing = list(self.ports)
+        while missing := await self.waiting():
+            if loop.time() > deadline:
+                raise NotReady(self._not_ready(list(missing), within_seconds))
+            await asyncio.sleep(_TICK_SECONDS)
+
+    async def waiting(self) -> dict[str, str]:
+        """Return by process why it is not ready; empty once all are."""
         timeout = aiohttp.ClientTimeout(total=5)
         async with aiohttp.ClientSession(timeout=timeout) as session:
-            while missing := [name for name in missing if not await self._is_ready(session, name)]:
-                if loop.time() > deadline:
-                    raise NotReady(self._not_ready(missing, within_seconds))
-                await asyncio.sleep(_TICK_SECONDS)
+            causes = await asyncio.gather(*(self._cause(session, name) for name in self.ports))
+        return {name: cause for name, cause in zip(self.ports, causes, strict=True) if cause}
 
-    async def _is_ready(self, session: aiohttp.ClientSession, name: str) -> bool:
+    async def _cause(self, session: aiohttp.ClientSession, name: str) -> str:
         address = f"http://{self._settings.http.host}:{self.ports[name]}/readyz"
         try:
             async with session.get(address) as answer:
-                return answer.status == 200
-        except (aiohttp.ClientError, TimeoutError):
-            return False
+                return "" if answer.status == 200 else _failing(await answer.json())
+        except (aiohttp.ClientError, OSError, ValueError):
+            return "starting" if self._children[name].pid else "ended"
 
     def _not_ready(self, names: list[str], seconds: float) -> str:
         logs = ", ".join(str(self._children[name].log_path) for name in names)
@@ -145,6 +163,14 @@ class RoleChildren:
 def command_of(role: str) -> list[str]:
     """Return the command that runs a role as a process of its own, which ends with its parent."""
     return [sys.executable, "-m", "services.cli", "run", "--with-parent", role]
+
+
+def _failing(answer: Mapping[str, Any]) -> str:
+    """Name the checks of a /readyz that say no."""
+    checks: Mapping[str, Mapping[str, Any]] = answer.get("checks", {})
+    return ", ".join(
+        f"{name}: {check['said']}" for name, check in checks.items() if not check["ok"]
+    )
 
 
 def _names(roles: Sequence[str]) -> dict[str, str]:
@@ -175,13 +201,21 @@ def fixed_ports(settings: Settings, roles: Sequence[str]) -> dict[str, int]:
 
 def refuse_taken(host: str, ports: Mapping[str, int]) -> None:
     """Raise `ConfigError` where another program listens: it would answer in a role's place."""
+    for name, reason in taken_ports(host, ports).items():
+        raise ConfigError(
+            f"{name} cannot listen on {host}:{ports[name]} ({reason}): "
+            "set TAKEDOWN_HTTP_PORT to the first of a few free ports"
+        )
+
+
+def taken_ports(host: str, ports: Mapping[str, int]) -> dict[str, str]:
+    """Return by process why it can't have its port."""
+    taken: dict[str, str] = {}
     for name, port in ports.items():
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((host, port))
             except OSError as error:
-                raise ConfigError(
-                    f"{name} cannot listen on {host}:{port} ({error.strerror}): "
-                    "set TAKEDOWN_HTTP_PORT to the first of a few free ports"
-                ) from None
+                taken[name] = str(error.strerror)
+    return taken

@@ -4,14 +4,16 @@ import asyncio
 import importlib
 import os
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
 import structlog
 
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, TakedownError
 from services.exporter.health import Health
 from services.exporter.http import serve
+from services.runtime.disk_space import watch_disk
 from services.runtime.endpoints import connected
 from services.runtime.methods import methodology
 from services.runtime.parts import Build, Clock, Parts
@@ -38,11 +40,16 @@ _BUILT_BY = {
     "prober": "services.runtime.prober_role",
     "exporter": "services.runtime.ledger_roles",
     "retention": "services.runtime.ledger_roles",
+    "intake": "services.runtime.intake_role",
     "attribution": "services.runtime.attribution_role",
 }
 ROLES = tuple(_BUILT_BY)
 _NEEDS_DATABASE = frozenset({"ledger", "relay", "exporter", "retention"})
-_NEEDS_KAFKA = frozenset({"ledger", "relay", "prober", "retention", "attribution"})
+_NEEDS_KAFKA = frozenset({"ledger", "relay", "prober", "retention", "intake", "attribution"})
+
+
+class NotStarted(TakedownError):
+    """A role that is still being built."""
 
 
 def refusals(settings: Settings) -> list[str]:
@@ -67,6 +74,11 @@ def refuse_to_start(settings: Settings, role: str) -> None:
         raise ConfigError(f"the prober does not start: {'; '.join(reasons)}")
     if role == "retention" and not settings.retention.url_days:
         raise ConfigError("retention has nothing to do: TAKEDOWN_RETENTION_URL_DAYS is 0")
+    if role == "intake" and settings.intake.tokens_file is None:
+        raise ConfigError(
+            "the intake knows no reporter: set TAKEDOWN_INTAKE_TOKENS_FILE, and add reporters with "
+            "`takedown intake token NAME`"
+        )
     if role == "attribution" and not has_source(settings):
         raise ConfigError(
             "attribution has no source: set TAKEDOWN_PROVIDER_MAP, TAKEDOWN_ASN_DATABASE or "
@@ -92,6 +104,7 @@ def default_roles(settings: Settings) -> tuple[str, ...]:
     times = {
         "prober": 0 if settings.probe.mode == "off" else settings.probe.processes,
         "retention": 1 if settings.retention.url_days else 0,
+        "intake": 1 if settings.intake.tokens_file else 0,
         "attribution": 1 if has_source(settings) else 0,
     }
     return tuple(r for role in ROLES for r in [role] * times.get(role, 1))
@@ -108,6 +121,7 @@ def run_roles(
         database=bool(_NEEDS_DATABASE.intersection(roles)),
         kafka=bool(_NEEDS_KAFKA.intersection(roles)),
     )
+    watch_disk(settings)
     return run_process(
         lambda stop: _work(
             Parts(settings, Health(about=facts_of(settings, roles)), clock), roles, stop
@@ -156,11 +170,37 @@ def _log_port(port: int) -> None:
 
 
 async def _run(parts: Parts, role: str, stop: asyncio.Event) -> None:
-    async with _builder(role)(parts) as built:
-        log.info("role.started", what=role)
-        parts.started(role)
-        await built.run(stop)
+    begun = asyncio.Event()
+    parts.health.add_check(role, lambda: _has_begun(begun))
+    async with AsyncExitStack() as stack:
+        building = asyncio.ensure_future(stack.enter_async_context(_builder(role)(parts)))
+        if await _before(stop, building):
+            built = building.result()
+            log.info("role.started", what=role)
+            begun.set()
+            parts.started(role)
+            await built.run(stop)
     log.info("role.stopped", what=role)
+
+
+async def _has_begun(begun: asyncio.Event) -> str:
+    """Check for /readyz that a role has all that it needs: a server that is away is waited for."""
+    if not begun.is_set():
+        raise NotStarted("the role waits for a server")
+    return "started"
+
+
+async def _before(stop: asyncio.Event, work: "asyncio.Future[Any]") -> bool:
+    """Wait for work, but no longer than until `stop`; tell whether it was done. What was not is cancelled."""
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        if not work.done():
+            work.cancel()
+            await asyncio.wait({work})
+    return not work.cancelled()
 
 
 async def together(

@@ -50,14 +50,14 @@ class RotatingFile:
         self._max_bytes = max_bytes
         self._files = files
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab")
+        self._file = path.open("ab", buffering=0)
 
     def write(self, chunk: bytes) -> None:
-        """Append, and rename at the end of a line once the file is full."""
-        self._file.write(chunk)
-        self._file.flush()
-        if self._file.tell() >= self._max_bytes and chunk.endswith(b"\n"):
-            self._rotate()
+        """Append, and rename at the end of a line once the file is full; a full disk loses the chunk."""
+        with contextlib.suppress(OSError):
+            self._file.write(chunk)
+            if self._file.tell() >= self._max_bytes and chunk.endswith(b"\n"):
+                self._rotate()
 
     def close(self) -> None:
         """Close the file."""
@@ -69,11 +69,14 @@ class RotatingFile:
         for older, newer in zip(reversed(names), [*reversed(names[:-1]), self.path], strict=True):
             if newer.exists():
                 newer.replace(older)
-        self._file = self.path.open("ab")
+        self._file = self.path.open("ab", buffering=0)
 
 
 class Child:
-    """One supervised process; `say` gets a line for people whenever it ends unasked."""
+    """One supervised process; `say` gets a line for people whenever it ends unasked.
+
+    `inherits` are open files that it has too.
+    """
 
     def __init__(
         self,
@@ -84,6 +87,7 @@ class Child:
         *,
         backoff: Backoff | None = None,
         say: Callable[[str], None] = lambda _: None,
+        inherits: Sequence[int] = (),
     ) -> None:
         self.name = name
         self.log_path = log_path
@@ -93,6 +97,7 @@ class Child:
         self._environment = environment
         self._backoff = backoff or Backoff()
         self._say = say
+        self._inherits = inherits
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
@@ -141,6 +146,7 @@ class Child:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             env=dict(self._environment),
+            pass_fds=self._inherits,
             start_new_session=True,  # Ctrl-C is for the parent, which stops its children in order
         )
 
@@ -150,15 +156,27 @@ class Child:
         try:
             while (lived := await self._follow(file)) is not None:
                 failures = 1 if lived >= _HEALTHY_SECONDS else failures + 1
-                with contextlib.suppress(TimeoutError):
-                    pause = self._backoff.seconds(failures - 1)
-                    await asyncio.wait_for(self._stopping.wait(), pause)
-                if self._stopping.is_set():
+                if not await self._again(failures):
                     return
-                self.restarts += 1
-                self._process = await self._spawn()
         finally:
             file.close()
+
+    async def _again(self, failures: int) -> bool:
+        """Start another life after the back-off; false where a stop came first."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                pause = self._backoff.seconds(failures - 1)
+                await asyncio.wait_for(self._stopping.wait(), pause)
+            if self._stopping.is_set():
+                return False
+            try:
+                self._process = await self._spawn()
+            except OSError as error:  # no memory, no process, no descriptor: it may pass
+                failures += 1
+                self._say(f"{self.name} could not be started ({error.strerror}); trying again")
+            else:
+                self.restarts += 1
+                return True
 
     async def _follow(self, file: RotatingFile) -> float | None:
         """Log one life of the child; return its seconds if it should have another."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 
-from schemas.events import DeliveryFailure
+from schemas.events_of_notices import DeliveryFailure
 from services.simulation.plan import rounded
 from services.simulation.scenarios import ProviderScript, Scenario
 

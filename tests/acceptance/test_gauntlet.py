@@ -10,10 +10,10 @@ from tests.unit.simulation.test_simulation_world import START
 
 
 def test_the_gauntlet_has_every_behaviour() -> None:
-    """The world that is played has at least 50 behaviours of hosts, each with its truth."""
+    """The world that is played has at least 80 behaviours of hosts, each with its truth."""
     world = build(scenario(cases=gauntlet.CASES), seed=gauntlet.SEED, start=START, port=18080)
     met = {phase.behaviour for case in world.cases for phase in case.plan.phases}
-    assert len(met) >= 50, set(Behaviour) - met
+    assert len(met) >= 80, set(Behaviour) - met
 
 
 async def test_nothing_fools_the_monitor(jars: Path, tmp_path: Path) -> None:

@@ -24,14 +24,15 @@ HOURS = {1: 23, 2: 10, 3: 30, 4: 200, 5: 26}
 """By case, how many hours ago its notice went out; its norm is 24 h."""
 
 
-def evidence() -> list[ev.Event]:
+def evidence(first: int = 0) -> list[ev.Event]:
     """Give five cases: due soon, due later, breached today, breached long ago, and overdue without a look."""
     told: list[ev.Event] = []
     for number, hours in HOURS.items():
         began = NOW - timedelta(hours=hours)
-        told += [report(number, began), notice(number, began)]
+        case = first + number
+        told += [report(case, began), notice(case, began)]
         if number != 5:
-            told.append(look(number, min(began + timedelta(hours=25), NOW), "online"))
+            told.append(look(case, min(began + timedelta(hours=25), NOW), "online"))
     return told
 
 

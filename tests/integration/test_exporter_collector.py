@@ -58,7 +58,12 @@ def reader(pool: asyncpg.Pool, methodology: Methodology = NL, **options: Any) ->
 
 def exporter(pool: asyncpg.Pool, registry: CollectorRegistry, **options: Any) -> Exporter:
     now = options.pop("now", START)
-    chosen = {"top_providers": 20, "watch_providers": (), "interval_seconds": 15.0} | options
+    chosen = {
+        "top_providers": 20,
+        "watch_providers": (),
+        "interval_seconds": 15.0,
+        "public_status": False,
+    } | options
     return Exporter(pool, NL, Health(), lambda: now, registry=registry, **chosen)
 
 
@@ -222,14 +227,18 @@ def _removal_seconds(
     if first is None or first.lower is None or spell.clock_started_at is None:
         return []
     standing = bounds.standing(case, spell, methodology, cutoff)
-    if standing.startswith("excluded") or first.upper <= spell.clock_started_at:
+    started_from = spell.clock_started_from or spell.clock_started_at
+    if standing.startswith("excluded") or first.upper <= started_from:
         return []
     assert spell.deadline is not None
     held = spell.deadline - spell.clock_started_at - methodology.norm_for(case.category)
     start = spell.clock_started_at + held
     return [
         ("lower", max((first.lower - start).total_seconds(), 0.0)),
-        ("upper", max((first.upper - start).total_seconds(), 0.0)),
+        (
+            "upper",
+            max((first.upper - start + spell.clock_started_at - started_from).total_seconds(), 0.0),
+        ),
     ]
 
 
@@ -397,6 +406,7 @@ async def test_run_publishes_and_stops(pool: asyncpg.Pool) -> None:
         top_providers=20,
         watch_providers=(),
         interval_seconds=3600.0,
+        public_status=False,
         registry=registry,
     )
     running = asyncio.create_task(one.run(stop))

@@ -1,6 +1,6 @@
 """What retention must not do: delete what stands nowhere else, destroy what is still needed, or repeat itself."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,21 @@ async def test_a_damaged_archive_stops_the_deletion(
     with pytest.raises(ArchiveDamaged, match="SHA-256"):
         await retention(ledger, tmp_path, SOON).round()
     assert len(await standing(ledger, REPORTS)) == 1
+
+
+async def test_a_retention_elsewhere_is_refused(ledger: Lab, tmp_path: Path) -> None:
+    """A second machine, with a folder of its own, deletes nothing once the first has; the first goes on."""
+    await ledger.produce([report(n, RECENT) for n in range(8)])
+    await ledger.drained()
+    first, second = (retention(ledger, tmp_path / name, SOON) for name in ("first", "second"))
+    assert (await first.round()).moved == 8
+    await ledger.produce([report(n, RECENT) for n in range(8, 20)])
+    await ledger.drained()
+    with pytest.raises(RetentionRefused, match="another retention moves records elsewhere"):
+        await second.round()
+    assert len(await standing(ledger, REPORTS)) == 12
+    later = retention(ledger, tmp_path / "first", SOON + timedelta(hours=1))
+    assert (await later.round()).moved == 12
 
 
 async def test_a_topic_that_was_made_anew_is_not_touched(ledger: Lab, tmp_path: Path) -> None:

@@ -47,8 +47,8 @@ async def writer(kafka: KafkaConnection) -> AsyncIterator[Writer]:
     """Hold a transactional producer; a transaction that is open at the end is aborted."""
     name = f"test-{uuid4().hex}"
     producer = AIOKafkaProducer(**kafka.producer_options(), transactional_id=name)
-    await producer.start()
     try:
+        await producer.start()
         yield Writer(producer)
     finally:
         await producer.stop()

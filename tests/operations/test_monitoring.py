@@ -17,7 +17,7 @@ from services.exporter.collector import Snapshot
 from services.exporter.health import Health
 from services.exporter.http import serve
 from services.exporter.ledger_reading import LedgerReading, NoticeReading
-from services.exporter.metric_families import families, notice_families
+from services.exporter.metric_families import LEFT, families, notice_families
 from services.runtime.embedded.server_process import free_port
 from tests.acceptance.dashboard import unanswered
 from tests.servers import REPOSITORY, eventually
@@ -38,7 +38,16 @@ def figures() -> Snapshot:
     """A ledger's figures with every kind of row in them."""
     at = datetime.now(UTC)
     spell = {"provider": "giant", "category": "csam", "clock": "WITHIN", "standing": "within"}
-    stock = dict.fromkeys(("online", "due_soon", "overdue_unverified", "without_notice"), 1)
+    names = (
+        "online",
+        "due_soon",
+        "without_notice",
+        "breaches_day",
+        "looks",
+        "undetermined",
+        "missed",
+    )
+    stock = dict.fromkeys((*names, *LEFT.values()), 1)
     exposure = {"exposure_lower_seconds": 10.0, "exposure_upper_seconds": 20.0}
     removal = {"provider": "giant", "category": "csam", "bucket": 3, "removals": 4, "seconds": 9.0}
     outcome = {"provider": "giant", "category": "csam", "type": "takedown.spell.breached.v1"}
@@ -51,6 +60,7 @@ def figures() -> Snapshot:
         removals=[removal | {"side": side} for side in ("lower", "upper")],
         outcomes=[outcome | {"recorded": 3, "voided": 1}],
         progress=[progress],
+        watched=["giant"],
     )
     sent = [{"provider": "giant", "state": "sent", "notices": 2}]
     snapshot = Snapshot()
@@ -103,6 +113,14 @@ def test_routes_are_routes(amtool: Path) -> None:
         ("duty-officer", {"alertname": "TakedownCertainBreach", "severity": "critical"}),
         ("duty-officer", {"alertname": "TakedownDeadlineNear", "severity": "warning"}),
         ("reading", {"alertname": "TakedownNoticeBacklog", "severity": "info"}),
+        ("reading", {"alertname": "TakedownNormSlipping", "severity": "info"}),
+        ("engineer", {"alertname": "TakedownLagHigh", "severity": "warning"}),
+        ("engineer", {"alertname": "TakedownDiskLow", "severity": "warning"}),
+        ("duty-officer", {"alertname": "TakedownUndeterminedJump", "severity": "warning"}),
+        (
+            "watch-list",
+            {"alertname": "TakedownWatchedBreach", "severity": "critical", "watched": "yes"},
+        ),
     ],
 )
 def test_alerts_reach_whom_they_concern(

@@ -18,6 +18,7 @@ class AnswerCache:
         self._limits = limits
         self._positive: OrderedDict[str, Resolution] = OrderedDict()
         self._negative: OrderedDict[str, Resolution] = OrderedDict()
+        self._name_servers: OrderedDict[str, tuple[float, tuple[str, ...]]] = OrderedDict()
 
     def __repr__(self) -> str:
         return f"{len(self._positive)} positive, {len(self._negative)} negative"
@@ -63,3 +64,15 @@ class AnswerCache:
         cache[host] = answer
         while len(cache) > most:
             cache.popitem(last=False)
+
+    def name_servers(self, domain: str, now: float) -> tuple[str, ...] | None:
+        """Give the name servers of a domain, none if it has none; None where that has to be asked."""
+        until, names = self._name_servers.get(domain, (0.0, ()))
+        return names if now < until else None
+
+    def put_name_servers(self, domain: str, names: tuple[str, ...], now: float) -> None:
+        """Remember the name servers of a domain for looks of this very moment: a name may change hands at any time."""
+        self._name_servers[domain] = (now + self._limits.fresh_seconds, names)
+        self._name_servers.move_to_end(domain)
+        while len(self._name_servers) > self._limits.negative_entries:
+            self._name_servers.popitem(last=False)

@@ -131,8 +131,14 @@ class Resolver:
 
     async def name_servers(self, domain: str) -> tuple[str, ...] | None:
         """Name the name servers of a domain; empty where it has none, None where nobody can be believed."""
+        names = self._cache.name_servers(domain, monotonic())
+        if names is not None:
+            return names
         answer = await self._follow(domain, "NS", None)
-        return None if answer.status in FAILED | DOUBTED else answer.values
+        if answer.status in FAILED | DOUBTED:
+            return None
+        self._cache.put_name_servers(domain, answer.values, monotonic())
+        return answer.values
 
     async def close(self) -> None:
         """Cancel the lookups under way and close the sockets."""

@@ -130,9 +130,10 @@ class Exchanger:
         `neutral` asks under the neutral agent (G8).
         """
         attempt = Attempt(seconds)
-        way = self._way(method, url, address, neutral)
+        target = target_of(url)
+        way = self._way(method, url, address, neutral, len(target))
         try:
-            return await self._once_or_twice(way, target_of(url), attempt)
+            return await self._once_or_twice(way, target, attempt)
         except (
             Exception
         ) as error:  # whatever a hostile answer brings about, it must not end the look
@@ -180,8 +181,10 @@ class Exchanger:
         finally:
             CURRENT.reset(token)
 
-    def _way(self, method: Method, url: CanonicalUrl, address: str, neutral: bool) -> "_Way":
-        key = (method, address, url.href[: -len(target_of(url))], neutral)
+    def _way(
+        self, method: Method, url: CanonicalUrl, address: str, neutral: bool, target_length: int
+    ) -> "_Way":
+        key = (method, address, url.href[:-target_length], neutral)
         way = self._ways.get(key)
         if way is None:
             if len(self._ways) >= _WAYS:

@@ -16,6 +16,7 @@ from services.core.verdict import Answer
 from services.probing.http.exchange import Method, Reply
 from services.probing.limits.gate import Deferred
 from services.probing.look.comparison import Comparison, Reached, Siblings, ask_beside
+from services.probing.look.file_types import is_promised
 from services.probing.look.memory import LookLimits, Memory, Target
 from services.probing.look.operations import NOW, Explain, Protocol
 from services.probing.look.own_places import are_sent_apart
@@ -121,6 +122,9 @@ class Measurement:
         control = comparison.control
         if control == "doubted" and is_baseline(fingerprint, self._baseline):
             control = "unasked"
+        if control == "unasked" and not (comparison.alone or self.was_served):
+            # Nobody saw it, and no sibling tells: a page may be what everything is answered with.
+            control = "unasked" if is_promised(reached.url, fingerprint) else "doubted"
         reply = reached.reply
         return Answer(
             address=reached.address,

@@ -6,8 +6,8 @@ from msgspec import structs
 
 from schemas.urls import CanonicalUrl
 from services.core.verdict import Answer, Evidence, judge_answer
-from services.probing.http.exchange import target_of
 from services.probing.look.comparison import Comparison, Reached
+from services.probing.look.file_types import is_promised
 from services.probing.look.handlers import keeps_id
 from services.probing.look.measurement import Measurement, answer_of
 from services.probing.look.operations import Explain, Note, Protocol
@@ -96,17 +96,9 @@ class Redirection:
 
 def _may_be_object(url: CanonicalUrl, answer: Answer) -> bool:
     """Tell whether a target that nothing vouches for yet may be the object, and no placeholder for it."""
-    return judge_answer(answer).reason == "redirect_unproven" and is_of_kind(url, answer)
-
-
-def is_of_kind(url: CanonicalUrl, answer: Answer) -> bool:
-    """Tell whether what a URL is sent to is the file that its extension promises, and large enough for one."""
-    print_ = answer.fingerprint
-    if print_ is None or print_.content_type is None:
-        return False
-    extension = target_of(url).partition("?")[0].rpartition(".")[2].lower()
-    agrees = print_.content_type in _TYPES.get(extension, ())
-    return agrees and (print_.content_length or 0) >= _LEAST_BYTES
+    return judge_answer(answer).reason == "redirect_unproven" and is_promised(
+        url, answer.fingerprint
+    )
 
 
 def _is_large(answer: Answer) -> bool:
@@ -115,26 +107,7 @@ def _is_large(answer: Answer) -> bool:
     return print_ is not None and (print_.content_length or 0) >= _LARGE_BYTES
 
 
-_LEAST_BYTES, _LARGE_BYTES = 2048, 32_768
-_TYPES = {
-    "jpg": ("image/jpeg", "image/jpg", "image/pjpeg"),
-    "jpeg": ("image/jpeg", "image/jpg", "image/pjpeg"),
-    "png": ("image/png",),
-    "gif": ("image/gif",),
-    "webp": ("image/webp",),
-    "avif": ("image/avif",),
-    "bmp": ("image/bmp", "image/x-ms-bmp"),
-    "mp4": ("video/mp4",),
-    "m4v": ("video/mp4", "video/x-m4v"),
-    "webm": ("video/webm",),
-    "mov": ("video/quicktime",),
-    "avi": ("video/x-msvideo", "video/avi"),
-    "mkv": ("video/x-matroska",),
-    "wmv": ("video/x-ms-wmv",),
-    "zip": ("application/zip", "application/x-zip-compressed"),
-    "rar": ("application/vnd.rar", "application/x-rar-compressed", "application/x-rar"),
-    "7z": ("application/x-7z-compressed",),
-}
+_LARGE_BYTES = 32_768
 
 
 def joined(sent: Reached, evidence: Evidence) -> Answer:

@@ -1,9 +1,9 @@
 """PostgreSQL and Apache Kafka, started by the monitor itself when it is given no addresses."""
 
+from services.runtime.embedded.data_dir_lock import DataDirInUse, NeedsOperator, ServerError
 from services.runtime.embedded.jars import JarSources, JarsTampered, JarsUnavailable
 from services.runtime.embedded.kafka import EmbeddedKafka
 from services.runtime.embedded.postgres import EmbeddedPostgres, PostgresMissing
-from services.runtime.embedded.server_process import DataDirInUse, ServerError
 
 __all__ = [
     "DataDirInUse",
@@ -12,6 +12,7 @@ __all__ = [
     "JarSources",
     "JarsTampered",
     "JarsUnavailable",
+    "NeedsOperator",
     "PostgresMissing",
     "ServerError",
 ]

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import json
 import time
 import uuid
 from collections.abc import Mapping
@@ -14,18 +13,16 @@ import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from services.runtime.embedded.data_dir_lock import DataDirLock, ServerError
 from services.runtime.embedded.jars import JarSources, have_jars
-from services.runtime.embedded.server_process import (
-    DataDirLock,
-    ServerError,
-    ServerProcess,
-    free_port,
-    port_is_free,
-)
+from services.runtime.embedded.kept_file import read_kept, write_kept
+from services.runtime.embedded.server_process import ServerProcess, free_port, have_port
 
 log = structlog.get_logger(__name__)
 
 _FORMAT_SECONDS = 60.0
+# An orderly end makes the next start no more than two seconds faster.
+_PATIENCE_SECONDS = 6.0
 _PROBE_MS = 2_000
 
 
@@ -60,7 +57,7 @@ class EmbeddedKafka:
         self._heap_megabytes = heap_megabytes
         self._throughput = throughput
         self._ready_seconds = ready_seconds
-        self._lock = DataDirLock(self.data_dir / "lock")
+        self._lock = DataDirLock(self.data_dir / "lock", patience=_PATIENCE_SECONDS)
         self._process = ServerProcess("Kafka", self.data_dir / "kafka.log")
         self._port: int | None = None
 
@@ -86,9 +83,12 @@ class EmbeddedKafka:
         another monitor runs on this directory, and ServerError, with the end of the broker's log,
         where it didn't get ready.
         """
+        if self.running:
+            return
         begun = time.monotonic()
         jars = await asyncio.to_thread(have_jars, self._jars, fetch=self._fetch)
         self.data_dir.mkdir(parents=True, exist_ok=True)
+        await self._forget()
         await self._lock.acquire()
         try:
             await self._start_locked(jars)
@@ -106,12 +106,16 @@ class EmbeddedKafka:
 
     async def kill(self) -> None:
         """SIGKILL the broker, as a crash would."""
-        await self._process.kill()
-        self._lock.release()
+        await self._forget()
         await self._lock.wait_until_free()
 
+    async def _forget(self) -> None:
+        """Let go of a broker that ended, and of the lock that its processes may still hold."""
+        await self._process.kill()
+        self._lock.release()
+
     async def _start_locked(self, jars: Path) -> None:
-        self._port, controller_port = self._keep_ports()
+        self._port, controller_port = await self._keep_ports()
         properties = self.data_dir / "server.properties"
         settings = _server_properties(self._port, controller_port, self._log_dir, self._listeners)
         settings |= self._properties
@@ -128,23 +132,21 @@ class EmbeddedKafka:
     def _log_dir(self) -> Path:
         return self.data_dir / "records"
 
-    def _keep_ports(self) -> tuple[int, int]:
+    async def _keep_ports(self) -> tuple[int, int]:
         """Choose both ports at the first start, and read them back at every later one."""
         path = self.data_dir / "ports.json"
-        if path.exists():
-            ports = json.loads(path.read_text())
-            broker, controller = int(ports["broker"]), int(ports["controller"])
-        else:
+        ports = read_kept(path)
+        if not ports:
             broker = free_port()
-            controller = free_port(frozenset({broker}))
-            path.write_text(json.dumps({"broker": broker, "controller": controller}))
-        for port in (broker, controller):
-            if not port_is_free(port):
-                raise ServerError(
-                    f"Port {port}, which the Kafka in {self.data_dir} uses, is taken by another "
-                    f"program. Stop that one, or remove {path}: then new ports are chosen."
-                )
-        return broker, controller
+            ports = {"broker": broker, "controller": free_port(frozenset({broker}))}
+            write_kept(path, ports)
+        for port in ports.values():
+            await have_port(
+                port,
+                f"Port {port}, which the Kafka in {self.data_dir} uses, is taken by another "
+                f"program. Stop that one, or remove {path}: then new ports are chosen.",
+            )
+        return int(ports["broker"]), int(ports["controller"])
 
     async def _format(self, jars: Path, properties: Path) -> None:
         tool = ServerProcess("Kafka's StorageTool", self.data_dir / "format.log")

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import hashlib
 import importlib.util
-import json
 import os
 import pwd
 import secrets
@@ -18,14 +17,11 @@ import asyncpg
 import structlog
 
 from schemas.sqlfiles import statements
+from services.ledger.transient import TRANSIENT_DATABASE
+from services.runtime.embedded.data_dir_lock import DataDirLock, NeedsOperator, ServerError
+from services.runtime.embedded.kept_file import read_kept, write_kept
 from services.runtime.embedded.postgres_memory import shared_buffers_mb
-from services.runtime.embedded.server_process import (
-    DataDirLock,
-    ServerError,
-    ServerProcess,
-    free_port,
-    port_is_free,
-)
+from services.runtime.embedded.server_process import ServerProcess, free_port, have_port
 
 log = structlog.get_logger(__name__)
 
@@ -35,9 +31,10 @@ _DATABASE = "takedown"  # postgres.sql creates it
 _SOCKET_PORT = 5432
 _LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes
 _INITDB_SECONDS = 60.0
+_STOP_SECONDS = 60.0  # the last checkpoint may write much
 
 
-class PostgresMissing(ServerError):
+class PostgresMissing(NeedsOperator):
     """There is no PostgreSQL here that could be started; the message names the way that remains."""
 
 
@@ -64,7 +61,7 @@ class EmbeddedPostgres:
         self._tcp = tcp
         self._max_connections = max_connections
         self._ready_seconds = ready_seconds
-        self._lock = DataDirLock(self.data_dir / "lock")
+        self._lock = DataDirLock(self.data_dir / "lock", patience=_STOP_SECONDS + 5)
         self._process = ServerProcess("PostgreSQL", self.data_dir / "postgres.log")
         self._password = ""
         self._port: int | None = None
@@ -106,9 +103,12 @@ class EmbeddedPostgres:
         Raises PostgresMissing where there is none to start, DataDirInUse where another monitor runs
         on this directory, and ServerError, with the end of its log, where it didn't get ready.
         """
+        if self.running:
+            return
         begun = time.monotonic()
         binaries = installed()
         self.data_dir.mkdir(parents=True, exist_ok=True)
+        await self._forget()
         await self._lock.acquire()
         try:
             await self._start_locked(binaries)
@@ -128,13 +128,17 @@ class EmbeddedPostgres:
 
     async def kill(self) -> None:
         """SIGKILL the server, as a crash would, and return when its last process has gone."""
+        await self._forget()
+        await self._lock.wait_until_free()
+
+    async def _forget(self) -> None:
+        """Let go of a server that ended, and of the lock that its processes may still hold."""
         await self._process.kill()
         self._lock.release()
-        await self._lock.wait_until_free()
 
     async def _start_locked(self, binaries: Path) -> None:
         user = _server_user(self._cluster)
-        self._keep_address()
+        await self._keep_address()
         _own_folder(self._socket_dir, user)
         if not (self._cluster / "PG_VERSION").exists():
             await self._initdb(binaries, user)
@@ -148,7 +152,7 @@ class EmbeddedPostgres:
             [str(binaries / "postgres"), "-D", str(self._cluster), *self._options()],
             lock=self._lock,
             stop_signal=signal.SIGINT,  # "fast": ends the sessions, then stops
-            grace=60.0,  # the last checkpoint may write much
+            grace=_STOP_SECONDS,
             user=user,
         )
         await self._wait_until_ready()
@@ -167,22 +171,22 @@ class EmbeddedPostgres:
         name = hashlib.sha256(os.fsencode(self.data_dir)).hexdigest()[:16]
         return Path("/tmp") / f"takedown-postgres-{name}"  # noqa: S108 - its owner is checked
 
-    def _keep_address(self) -> None:
+    async def _keep_address(self) -> None:
         """Choose password and port at the first start, and read them back at every later one."""
         path = self.data_dir / "address.json"
-        address = json.loads(path.read_text()) if path.exists() else {}
-        address.setdefault("password", secrets.token_urlsafe(24))
+        earlier = read_kept(path)
+        address = {"password": secrets.token_urlsafe(24)} | earlier
         if self._tcp:
             address.setdefault("port", free_port())
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w", encoding="ascii") as file:
-            json.dump(address, file)
+        if address != earlier:
+            write_kept(path, address)
         self._password = address["password"]
         self._port = address["port"] if self._tcp else None
-        if self._port is not None and not port_is_free(self._port):
-            raise ServerError(
+        if self._port is not None:
+            await have_port(
+                self._port,
                 f"Port {self._port}, which the PostgreSQL in {self.data_dir} uses, is taken by "
-                "another program. Stop that one, or start without the port."
+                "another program. Stop that one, or start without the port.",
             )
 
     async def _initdb(self, binaries: Path, user: int) -> None:
@@ -218,7 +222,7 @@ class EmbeddedPostgres:
     def _refuse_other_major(self) -> None:
         major = (self._cluster / "PG_VERSION").read_text().strip()
         if major != str(MAJOR):
-            raise ServerError(
+            raise NeedsOperator(
                 f"{self._cluster} holds data of PostgreSQL {major}, this program brings {MAJOR}. "
                 "Dump it with the old program, or remove the folder: the ledger is rebuilt from Kafka."
             )
@@ -322,7 +326,7 @@ def _own_folder(path: Path, user: int) -> None:
     path.mkdir(mode=0o700, exist_ok=True)
     owner = path.lstat().st_uid
     if path.is_symlink() or owner not in (os.geteuid(), user):
-        raise ServerError(f"{path} belongs to another user. Remove it, then start again.")
+        raise NeedsOperator(f"{path} belongs to another user. Remove it, then start again.")
     if user:
         os.chown(path, user, -1)
     path.chmod(0o700)
@@ -341,7 +345,7 @@ def _own_file(path: Path, text: str, user: int) -> Path:
 async def _answers(dsn: str) -> bool:
     try:
         connection = await asyncpg.connect(dsn, timeout=5)
-    except (OSError, TimeoutError, asyncpg.CannotConnectNowError):
+    except TRANSIENT_DATABASE:
         return False
     await connection.close()
     return True

@@ -1,110 +1,23 @@
 """One server process below a data directory: locked, guarded, logged, stopped, killed."""
 
-import asyncio
 import contextlib
-import fcntl
-import math
 import os
 import random
 import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO
 
-from schemas.errors import TakedownError
+from services.runtime.embedded.data_dir_lock import DataDirLock, NeedsOperator, ServerError, until
 
 _GUARDIAN = Path(__file__).with_name("guardian.py")
-_TICK = 0.02
 # Below the range from which Linux takes the ports of outgoing connections (32768 and up), so that a
 # kept port is still free at the next start.
 _PORTS = range(20_000, 32_000)
-_LEFTOVER_WAIT = 15.0
-
-
-class ServerError(TakedownError):
-    """An embedded server that can't be had; the message ends with what the server itself said."""
-
-
-class DataDirInUse(ServerError):
-    """The data directory belongs to a monitor that is running."""
-
-
-class DataDirLock:
-    """Own a data directory, together with every process that inherits the lock's descriptor."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file: IO[str] | None = None
-
-    def fileno(self) -> int:
-        """Return the descriptor that the server's processes inherit."""
-        if self._file is None:
-            raise ValueError("the lock is not held")
-        return self._file.fileno()
-
-    async def acquire(self) -> None:
-        """Take the lock; wait only for the remains of a monitor that is no longer there.
-
-        Raises DataDirInUse where another monitor holds it, or a dead one's servers don't end.
-        """
-        file = self.path.open("a+", encoding="ascii")
-        await _until(lambda: _try_lock(file) or _owner_lives(file), _LEFTOVER_WAIT)
-        if not _try_lock(file):
-            file.close()
-            raise DataDirInUse(
-                f"The data directory {self.path.parent} is in use by another monitor. "
-                "Stop that one, or give this one a directory of its own."
-            )
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        self._file = file
-
-    def release(self) -> None:
-        """Release the lock, if we hold it."""
-        if self._file is not None:
-            self._file.truncate(0)
-            self._file.close()
-            self._file = None
-
-    async def wait_until_free(self) -> None:
-        """Return when the last process that inherited the lock has gone."""
-        with self.path.open("a+", encoding="ascii") as file:
-            await _until(lambda: _try_lock(file), _LEFTOVER_WAIT)
-
-
-async def _until(condition: Callable[[], bool], seconds: float) -> None:
-    """Return when the condition holds, or after `seconds`."""
-    deadline = time.monotonic() + seconds
-    # The kernel reports the end of a process or of a lock to no event loop but the one that asked.
-    while not condition() and time.monotonic() < deadline:  # noqa: ASYNC110
-        await asyncio.sleep(_TICK)
-
-
-def _try_lock(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _owner_lives(file: IO[str]) -> bool:
-    file.seek(0)
-    owner = file.read().strip()
-    if not owner:
-        return False
-    with contextlib.suppress(PermissionError):
-        try:
-            os.kill(int(owner), 0)
-        except ProcessLookupError:
-            return False
-    return True
+_PORT_SECONDS = 5.0
 
 
 class ServerProcess:
@@ -156,7 +69,7 @@ class ServerProcess:
         if guardian is None:
             raise ValueError(f"{self.name} was not started")
         try:
-            await _until(lambda: guardian.poll() is not None, seconds)
+            await until(lambda: guardian.poll() is not None, seconds)
         finally:
             status = guardian.poll()
             await self.kill()
@@ -174,18 +87,24 @@ class ServerProcess:
         """SIGKILL the server and its guardian: what a crash of the machine does to them."""
         if self._guardian is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._guardian.pid, signal.SIGKILL)
+        # The number of one that has ended may be another's by now.
+        if self._guardian.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._guardian.pid, signal.SIGKILL)
         await self._gone()
 
     async def _gone(self) -> None:
         guardian = self._guardian
         if guardian is None:
             return
-        await _until(lambda: guardian.poll() is not None, math.inf)
+        await until(lambda: guardian.poll() is not None, lambda: False)
         if guardian.stdin is not None:
             guardian.stdin.close()
         self._guardian = None
+
+    def last_word(self) -> str:
+        """Return the last line that the server wrote."""
+        return self.log_tail(1)
 
     def failure(self, what: str) -> ServerError:
         """Make the error for people, with the end of the server's own log."""
@@ -213,6 +132,12 @@ def free_port(taken: frozenset[int] = frozenset()) -> int:
         port = chance.choice(_PORTS)
         if port not in taken and port_is_free(port):
             return port
+
+
+async def have_port(port: int, message: str) -> None:
+    """Wait a little for a port that a process before us may still have; raises `NeedsOperator` with a message."""
+    if not await until(lambda: port_is_free(port), _PORT_SECONDS):
+        raise NeedsOperator(message)
 
 
 def port_is_free(port: int) -> bool:

@@ -34,12 +34,13 @@ from services.runtime.settings.model import (
     Log,
     Probe,
     RetentionSection,
-    Section,
     Settings,
     Topics,
     VantageSection,
 )
+from services.runtime.settings.notices_section import NoticesSection
 from services.runtime.settings.reference import settings_reference
+from services.runtime.settings.section_base import Section
 from services.runtime.settings.sources import CONFIG
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "Kafka",
     "Ledger",
     "Log",
+    "NoticesSection",
     "Probe",
     "RetentionSection",
     "Section",

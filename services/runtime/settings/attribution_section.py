@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from services.runtime.settings.section import Count, Seconds, Section, about
+from services.runtime.settings.section_base import Count, Seconds, Section, about
 
 
 class AttributionSection(Section, frozen=True, kw_only=True):

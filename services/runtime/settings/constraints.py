@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 from schemas.errors import BadUrl, ConfigError
 from schemas.methodology import shipped
 from schemas.urls import canonical
+from services.notices.channel_capacity import capacity
+from services.notices.escalation_ladder import ladder
+from services.notices.tokens import is_sender
 from services.runtime.settings.model import Settings
 
 # Below it stand up to 64 digits and dots of an address.
@@ -246,6 +249,22 @@ def methodology_is_known(settings: Settings) -> Iterator[str]:
         )
 
 
+def notice_channel_is_readable(settings: Settings) -> Iterator[str]:
+    """Refuse an address, a capacity or a ladder that can't be read."""
+    section = settings.notices
+    if section.address is not None and not is_sender(section.address):
+        yield "TAKEDOWN_NOTICES_ADDRESS must be an address without `+`, as in notices@hotline.example"
+    for text in section.capacities:
+        try:
+            capacity(text)
+        except ConfigError as error:
+            yield f"TAKEDOWN_NOTICES_CAPACITIES: {error}"
+    try:
+        ladder(section.ladder)
+    except ConfigError as error:
+        yield f"TAKEDOWN_NOTICES_LADDER: {error}"
+
+
 RULES: tuple[Rule, ...] = (
     files_exist,
     folders_exist,
@@ -263,4 +282,5 @@ RULES: tuple[Rule, ...] = (
     egress_is_possible,
     canary_is_a_url,
     methodology_is_known,
+    notice_channel_is_readable,
 )

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from services.runtime.settings.model import Section, Settings, is_secret
+from services.runtime.settings.model import Settings
+from services.runtime.settings.section_base import Section, is_secret
 
 PREFIX = "TAKEDOWN_"
 

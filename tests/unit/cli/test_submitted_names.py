@@ -9,7 +9,7 @@ import pytest
 from schemas import events as ev
 from schemas.events import Event
 from schemas.ids import content_id
-from services.cli.submitted_names import Register, doubts
+from services.cli.submitted_names import NameRegister, doubts
 
 AT = datetime(2025, 1, 31, 12, tzinfo=UTC)
 CASE = "ab" * 16
@@ -27,7 +27,7 @@ def notice(provider="giant", channel="email", notice_id="n1"):
 
 def register(**more):
     names = {"provider": {"giant", "small"}, "channel": {"email"}, "category": {"csam"}}
-    return Register(names=names, **more)
+    return NameRegister(names=names, **more)
 
 
 def messages(events, known):
@@ -50,7 +50,8 @@ def test_every_kind_of_name_is_compared():
 def test_nothing_known_is_nothing_doubted():
     """The first provider of a new ledger is no mistake."""
     assert (
-        messages([notice("first")], Register(names={"provider": set(), "channel": {"email"}})) == []
+        messages([notice("first")], NameRegister(names={"provider": set(), "channel": {"email"}}))
+        == []
     )
 
 

@@ -72,3 +72,30 @@ def test_a_look_at_another_encoding_moves_nothing() -> None:
         *(before.presence, before.clock, before.known_online_at),
         before.removals,
     )
+
+
+def sighting(hours: float, **fields: str | None) -> Event:
+    """Make a sighting of the first file, with how siblings were answered beside it."""
+    event = online(hours)
+    data = msgspec.structs.replace(event.data, fingerprint=msgspec.structs.replace(FIRST, **fields))
+    return msgspec.structs.replace(event, data=data)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sibling"),
+    [
+        ([{"sibling": None}, {"sibling": "403"}], "403"),
+        ([{"sibling": None}, {"sibling": None}, {"sibling": "403"}], "403"),
+        ([{"sibling": "404"}, {"sibling": "403"}], "404"),
+        ([{"sibling": None}, {"sibling": "403"}, {"sibling": "200:7a1"}], "403"),
+        ([{"sibling": None}, {"sibling": "403", "method": "GET"}], None),
+    ],
+    ids=["lost once", "lost twice", "never lost", "later change", "another method"],
+)
+def test_a_sibling_that_was_lost_at_the_first_sighting_is_added(
+    fields: list[dict[str, str | None]], sibling: str | None
+) -> None:
+    """How siblings are answered while it is served stands in the baseline from the first look that knows it (V)."""
+    looks = [sighting(hours, **given) for hours, given in enumerate(fields, start=2)]
+    case = fold([report(), notice(1), *looks], NL)[0]
+    assert case.spell.baseline == msgspec.structs.replace(FIRST, sibling=sibling)

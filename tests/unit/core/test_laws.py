@@ -291,7 +291,7 @@ def reaches_back(event: Event) -> bool:
     """Tell whether an event says something about the time before it."""
     if isinstance(event.data, ev.CaseAttributed):
         return event.data.effective_from is not None
-    return isinstance(event.data, ev.NoticeFailed | ev.ReportFiled)
+    return isinstance(event.data, ev.NoticeFailed | ev.NoticeUndelivered | ev.ReportFiled)
 
 
 @given(histories, st.lists(any_event, max_size=10), methodologies)

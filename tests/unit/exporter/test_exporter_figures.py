@@ -16,14 +16,23 @@ from services.exporter.ledger_reading import (
     NoticeReading,
     buckets,
 )
-from services.exporter.metric_families import families, notice_families
+from services.exporter.metric_families import LEFT, families, notice_families
 
 NL = shipped()["nl-24h"]
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def spells(standing: str, n: int, **extra: Any) -> dict[str, Any]:
-    names = ("online", "due_soon", "overdue_unverified", "without_notice")
+    names = (
+        "online",
+        "due_soon",
+        "without_notice",
+        "breaches_day",
+        "looks",
+        "undetermined",
+        "missed",
+    )
+    names = (*names, *LEFT.values())
     zeros = dict.fromkeys((*names, "exposure_lower_seconds", "exposure_upper_seconds"), 0)
     row = {"provider": "giant", "category": "csam", "clock": "WITHIN", "standing": standing}
     return row | zeros | {"spells": n} | extra

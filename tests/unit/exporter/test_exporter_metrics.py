@@ -10,10 +10,10 @@ from services.exporter import metrics
 from services.exporter.collector import Snapshot
 from services.exporter.metric_families import empty_families
 
-LABELS = {
+LABELS = {"left", "result",
     "provider", "category", "clock", "standing", "state", "verdict", "reason", "vantage", "phase",
     "topic", "consumer", "part", "version", "methodology", "digest", "level", "event",
-    "source", "result",
+    "source",
 }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from services.core.fold import fold
 from services.reports import html, public, sheet, text
 from services.reports.cohorts import Segment
 from services.reports.figures import Quantile, Row, Table, Warning
+from services.reports.newest import with_newest
 from services.reports.table import Builder, Choice, build
 from services.reports.warned import load_warnings, warning
 from tests.strategies import START, event, look
@@ -260,6 +261,19 @@ def test_the_page_names_the_clock_of_the_methodology(table: Table, start: str, w
         f"By the month of {words}",
     ):
         assert sentence in page
+
+
+def test_data_that_end_before_the_cutoff_say_so(table: Table) -> None:
+    """The newest evidence stands beside the cut-off, and a stock without looks for longer than the cadence is stale."""
+    fresh = with_newest(table, CUTOFF - timedelta(hours=3), NL)
+    assert "(newest evidence 2026-03-31 21:00:00 UTC)" in written(fresh)
+    assert not fresh.stale
+    old = with_newest(table, CUTOFF - timedelta(days=30), NL)
+    for shown in (written(old), html.page(old)):
+        assert "STALE: nobody has looked since 2026-03-02" in shown
+    assert "online when last looked at: stale" in html.page(old)
+    beyond = with_newest(table, CUTOFF + timedelta(days=1), NL)
+    assert beyond == table
 
 
 def test_a_share_has_one_form(table: Table) -> None:

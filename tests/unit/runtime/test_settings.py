@@ -154,6 +154,10 @@ RULE_BROKEN = {
         "TAKEDOWN_PROBE_DENIED_NETWORKS",
     ),
     "canary_is_a_url": ({"TAKEDOWN_CANARY_URL": "ftp://canary.example/"}, "TAKEDOWN_CANARY_URL"),
+    "notice_channel_is_readable": (
+        {"TAKEDOWN_NOTICES_CAPACITIES": "stubborn/form=none"},
+        "TAKEDOWN_NOTICES_CAPACITIES",
+    ),
     "methodology_is_known": ({"TAKEDOWN_METHODOLOGY": "fr-1h"}, "nl-24h"),
 }
 

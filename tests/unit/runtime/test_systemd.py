@@ -146,6 +146,7 @@ def test_each_role_gets_its_secrets_and_no_others() -> None:
         "exporter": {"database_url"},
         "retention": {"database_url", "keys.toml"},
         "prober": {"keys.toml"},
+        "intake": {"keys.toml", "intake_tokens.toml"},
         "attribution": set(),
     }
 

@@ -91,11 +91,37 @@ def test_a_sibling_that_gets_lost_makes_no_sighting() -> None:
 
 def test_what_a_sibling_said_long_ago_is_forgotten() -> None:
     """A host that answers no made-up path any more is not held to what it answered days before."""
-    script = Script(page)
+    script = Script(picture)
     script.look(FILE)
-    script.host = lambda r: page(r) if r.url.href == FILE else fault(r, "response_timeout")
+    script.host = lambda r: picture(r) if r.url.href == FILE else fault(r, "response_timeout")
     assert script.look(FILE, after=90_000.0).reason == "suspected_unproven"
     assert script.look(FILE, after=90_000.0).said == ("online", "served")
+
+
+@pytest.mark.parametrize(
+    ("url", "given"),
+    [
+        (FILE, page),
+        ("http://pics.example/view.php?id=4711", page),
+        ("http://pics.example/view.php?id=4711", picture),
+        (FILE, lambda r: picture(r, 1_503)),
+        (FILE, lambda r: picture(r, content_type="image/png")),
+    ],
+    ids=["page for a file", "page", "no ending", "small", "another type"],
+)
+def test_where_siblings_give_no_answer_a_page_is_no_sighting(url: str, given: Host) -> None:
+    """However often they get lost: under heavy loss a soft 404 that nobody saw otherwise was a breach (O)."""
+    script = Script(host_of(url, given, lambda r: fault(r, "response_timeout")))
+    for _ in range(6):
+        look = script.look(url, after=3_600.0)
+        assert look.said == ("undetermined", "suspected_unproven")
+
+
+def test_where_siblings_give_no_answer_the_promised_file_is_a_sighting() -> None:
+    """A picture of the usual size where one is promised is no soft 404: it is believed at the second look."""
+    script = Script(host_of(FILE, picture, lambda r: fault(r, "response_timeout")))
+    assert script.look(FILE).reason == "suspected_unproven"
+    assert script.look(FILE, after=3_600.0).said == ("online", "served")
 
 
 @pytest.mark.parametrize("redirect", ["https", "mirror"])
@@ -212,3 +238,24 @@ def test_a_parked_name_is_not_online() -> None:
     """What a parking service serves is not the material."""
     script = Script(host_of(FILE, picture, missing), name_servers=("ns1.sedoparking.com",))
     assert script.look(FILE).reason == "parked"
+
+
+@pytest.mark.parametrize("status", [408, 425, 500, 503])
+def test_what_a_sibling_is_told_of_the_moment_tells_nothing_apart(status: int) -> None:
+    """A soft 404 beside a sibling that was too slow once was a sighting: what nobody saw has not been seen now (O)."""
+    script = Script(page)
+    assert script.look(FILE).reason == "never_seen_served"
+    script.host = lambda r: page(r) if r.url.href == FILE else reply(r, status)
+    assert script.look(FILE, after=90_000.0).reason == "suspected_unproven"
+
+
+@pytest.mark.parametrize("after", [60.0, 3_600.0, 90_000.0])
+def test_a_page_that_changes_its_etag_is_the_same_page(after: float) -> None:
+    """Between the URL and its sibling the ETag of the one page for all may change: that makes no sighting (O)."""
+    script = Script(lambda r: page(r, etag_digest="weak"))
+    assert script.look(FILE).reason == "never_seen_served"
+    changed = script.now + after + 0.07
+    script.host = lambda r: page(r, etag_digest="weak" if r.at < changed else "strong")
+    for _ in range(3):
+        look = script.look(FILE, after=after)
+        assert look.verdict == "undetermined"

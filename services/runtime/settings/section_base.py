@@ -1,4 +1,4 @@
-"""What a group of settings is: described fields, of which secrets never print."""
+"""What a group of settings is: typed fields with a sentence each, secrets that never print."""
 
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ Bytes = Annotated[int, Meta(ge=1)]
 
 
 def about(text: str, *, secret: bool = False) -> Meta:
-    """Describe a setting."""
+    """Describe a setting for the reference."""
     return Meta(description=text, extra={"secret": secret})
 
 

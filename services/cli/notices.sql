@@ -1,0 +1,59 @@
+-- What the command `notices` reads. No statement touches a sealed column.
+
+-- name: sent_notices
+SELECT case_id, notice_id, provider, channel, sent_at, contact, message_id
+FROM notices WHERE sent_at >= $1
+ORDER BY sent_at, notice_id, case_id;
+
+-- name: channels
+-- One row counts one notice about one case. A delay counts while nothing better or worse is known.
+SELECT
+    provider, channel,
+    count(*) AS sent,
+    count(*) FILTER (WHERE failed_at IS NULL AND (delivered_at IS NOT NULL OR acknowledged_at IS NOT NULL)) AS arrived,
+    count(*) FILTER (WHERE failed_at IS NULL AND acknowledged_at IS NOT NULL) AS acknowledged,
+    count(*) FILTER (
+        WHERE delayed_at IS NOT NULL AND failed_at IS NULL AND delivered_at IS NULL AND acknowledged_at IS NULL
+    ) AS delayed,
+    count(*) FILTER (WHERE fault = 'theirs') AS theirs,
+    count(*) FILTER (WHERE fault = 'ours') AS ours,
+    count(*) FILTER (WHERE fault = 'way') AS way,
+    count(*) FILTER (WHERE fault = 'unclear') AS unclear
+FROM notices
+WHERE sent_at >= $1 AND ($2::text IS NULL OR provider = $2)
+GROUP BY provider, channel
+ORDER BY provider, channel;
+
+-- name: waiting_cases
+-- Open cases whose provider was not told yet, as far as anybody knows: no clock runs, and they are not gone.
+SELECT provider, count(*) AS waiting
+FROM spells
+WHERE closed_at IS NULL AND clock_started_at IS NULL AND excluded IS NULL AND presence <> 'REMOVED'
+    AND provider IS NOT NULL AND ($1::text IS NULL OR provider = $1)
+GROUP BY provider
+ORDER BY provider;
+
+-- name: without_clock
+SELECT
+    case_id, notice_id, provider, channel, sent_at, failed_at, failure AS reason, fault, failure_status AS status,
+    contact
+FROM notices
+WHERE failed_at IS NOT NULL AND sent_at >= $1 AND ($2::text IS NULL OR provider = $2)
+ORDER BY failed_at DESC, case_id, notice_id
+LIMIT $3::bigint;
+
+-- name: open_cases
+-- Cases that were last seen online, with what the ladder needs to know of them.
+SELECT s.case_id, s.provider, s.deadline, failed.failed_at, taken.rungs
+FROM spells AS s
+LEFT JOIN LATERAL (
+    SELECT min(n.failed_at) AS failed_at FROM notices AS n
+    WHERE n.case_id = s.case_id AND n.provider = s.provider AND n.failed_at IS NOT NULL
+) AS failed ON true
+LEFT JOIN LATERAL (
+    SELECT array_agg(DISTINCT e.body ->> 'to') AS rungs FROM events AS e
+    WHERE e.case_id = s.case_id AND e.type = 'takedown.notice.escalated.v1' AND e.event_time >= s.opened_at
+) AS taken ON true
+WHERE s.closed_at IS NULL AND s.excluded IS NULL AND s.presence IN ('ONLINE', 'RETURNED')
+    AND s.clock <> 'ON_HOLD' AND s.provider IS NOT NULL AND ($1::text IS NULL OR s.provider = $1)
+ORDER BY s.deadline NULLS LAST, s.case_id;

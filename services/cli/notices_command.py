@@ -1,0 +1,252 @@
+"""`takedown notices`: what became of our notices, what the channels can carry, and who is to be told next."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, get_args
+
+import click
+
+from schemas.events import NoticeEscalated
+from schemas.events_of_notices import Rung
+from schemas.sqlfiles import statements
+from services.cli.acts import acting
+from services.cli.case_views import CaseId
+from services.cli.correct_command import correct
+from services.cli.notices_ingest import ingest
+from services.cli.support import (
+    client_settings,
+    json_option,
+    now,
+    print_json,
+    print_rows,
+    run_async,
+)
+from services.ledger.pool import DatabaseConnection, session_of
+from services.notices.channel_capacity import Capacity, Forecast, capacity, duration, forecast
+from services.notices.escalation_ladder import LadderStep, due, ladder
+from services.notices.measurability import ChannelCount, not_measurable
+from services.notices.tokens import message_id, return_path, token
+from services.runtime.connections import database_connection
+from services.runtime.keyfile import load_keyring
+from services.runtime.methods import methodology
+from services.runtime.settings import Settings, load
+
+_COUNTS = ("sent", "arrived", "acknowledged", "delayed", "theirs", "ours", "way", "unclear")
+_STATUS = ("provider", "channel", *_COUNTS, "waiting", "per_hour", "takes", "not_measurable")
+_FAILED = (
+    "case_id",
+    "notice_id",
+    "provider",
+    "channel",
+    "contact",
+    "failed_at",
+    "reason",
+    "fault",
+    "status",
+)
+_DUE = ("case_id", "provider", "to", "since", "deadline", "failed_at")
+
+_provider = click.option("--provider", help="Only this provider.")
+_days = click.option(
+    "--days",
+    type=click.IntRange(1, 36_500),
+    default=400,
+    show_default=True,
+    help="Only notices sent in the last days.",
+)
+
+
+@click.group()
+def command() -> None:
+    """Show what became of notices, and read the mails that say so."""
+
+
+command.add_command(ingest)
+
+
+@command.command("token")
+@click.argument("notice_id")
+@click.option(
+    "--address", help="Address that the notice is sent from. Default: TAKEDOWN_NOTICES_ADDRESS."
+)
+@json_option
+def token_(notice_id: str, address: str | None, as_json: bool) -> None:
+    """Make the token of a notice, with the return path and the Message-ID that hold it.
+
+    A mail that comes back to that return path, or brings back that Message-ID, is known again whatever it says.
+    """
+    settings = load()
+    name = token(load_keyring(settings).naming, notice_id)
+    sender = address or settings.notices.address
+    names = {"token": name}
+    if sender is not None:
+        names |= {"return_path": return_path(sender, name), "message_id": message_id(sender, name)}
+    if as_json:
+        print_json(names)
+    for label, text in () if as_json else names.items():
+        click.echo(f"{label:<12}{text}")
+
+
+@command.command()
+@_provider
+@_days
+@json_option
+def status(provider: str | None, days: int, as_json: bool) -> None:
+    """Show each provider's channels: fates of notices, cases that wait, and what the channel can carry.
+
+    `theirs`, `ours`, `way` and `unclear` count failures by whose fault they are; none of them started a clock.
+    A provider is not measurable by notice only by its own fault: nothing arrives, or its channels are too narrow.
+    """
+    settings = client_settings(database=True)
+    connection = database_connection(settings, "takedown_reader")
+    since = now() - timedelta(days=days)
+    channels = run_async(lambda: fetch(connection, "channels", since, provider))
+    waiting = run_async(lambda: fetch(connection, "waiting_cases", provider))
+    rows = status_rows(channels, {r["provider"]: r["waiting"] for r in waiting}, settings)
+    if as_json:
+        print_json(rows)
+        return
+    print_rows(rows, _STATUS, as_json=False)
+    for row in rows:
+        if row["forecast"]:
+            click.echo(f"{row['provider']}, {row['channel']}: {row['forecast']}")
+
+
+@command.command("failed")
+@_provider
+@_days
+@click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="0: all.")
+@json_option
+def failed(provider: str | None, days: int, limit: int, as_json: bool) -> None:
+    """List notices that started no clock, newest first, with the reason and whose fault it is."""
+    connection = database_connection(client_settings(database=True), "takedown_reader")
+    since = now() - timedelta(days=days)
+    rows = run_async(lambda: fetch(connection, "without_clock", since, provider, limit or None))
+    print_rows(rows, _FAILED, as_json=as_json)
+
+
+@command.command("due")
+@_provider
+@json_option
+def due_(provider: str | None, as_json: bool) -> None:
+    """List cases that are still online and whose next rung is due: provider again, site owner, registrar, police.
+
+    A rung is due at its time after the deadline; where no notice arrived, after the first failure.
+    """
+    settings = client_settings(database=True)
+    connection = database_connection(settings, "takedown_ledger")
+    rows = run_async(lambda: fetch(connection, "open_cases", provider))
+    print_rows(list(_due_rows(rows, ladder(settings.notices.ladder), now())), _DUE, as_json=as_json)
+
+
+@command.command()
+@click.argument("case_id", type=CaseId())
+@click.option("--to", "rung", type=click.Choice(get_args(Rung)), required=True, help="Who is told.")
+@click.option("--channel", default="email", show_default=True, help="How.")
+@click.option("--notice", "notice_id", help="Notice that went unanswered.")
+@acting("reason", "Reason; kept with the case.")
+@click.option("--wait-seconds", type=click.FloatRange(min=0), default=60.0, show_default=True)
+@json_option
+def escalate(
+    case_id: str,
+    rung: Rung,
+    channel: str,
+    notice_id: str | None,
+    actor: str,
+    reason: str,
+    wait_seconds: float,
+    as_json: bool,
+) -> None:
+    """Record that somebody further was told of a case. It starts no clock.
+
+    A notice that the police pass on to the provider is a notice of its own: submit it with the channel `police`.
+    """
+    data = NoticeEscalated(
+        to=rung, actor=actor, reason=reason, channel=channel, notice_id=notice_id
+    )
+    correct(case_id, data, wait_seconds, as_json)
+
+
+def status_rows(
+    channels: Sequence[Mapping[str, Any]], waiting: Mapping[str, int], settings: Settings
+) -> list[dict[str, Any]]:
+    """Join counts, waiting cases and capacities into one row per provider and channel."""
+    norm = methodology(settings.methodology).norm_for("csam")
+    carried = {(c.provider, c.channel): c for c in map(capacity, settings.notices.capacities)}
+    counts = [
+        ChannelCount(**{name: row[name] for name in ("provider", "channel", *_COUNTS)})
+        for row in channels
+    ]
+    counts += _without_notices(counts, waiting, carried)
+    rows = []
+    for provider in sorted({one.provider for one in counts}):
+        mine = [one for one in counts if one.provider == provider]
+        rows += _provider_rows(mine, waiting.get(provider, 0), carried, norm)
+    return rows
+
+
+def _provider_rows(
+    mine: list[ChannelCount],
+    waiting: int,
+    carried: Mapping[tuple[str, str], Capacity],
+    norm: timedelta,
+) -> list[dict[str, Any]]:
+    forecasts = {
+        one.channel: forecast(waiting, carried[one.provider, one.channel].per_hour, norm)
+        for one in mine
+        if (one.provider, one.channel) in carried
+    }
+    why = not_measurable(mine, forecasts)
+    return [_row(one, waiting, forecasts.get(one.channel), why) for one in mine]
+
+
+def _row(
+    one: ChannelCount, waiting: int, carries: Forecast | None, why: str | None
+) -> dict[str, Any]:
+    return {
+        "provider": one.provider,
+        "channel": one.channel,
+        **{name: getattr(one, name) for name in _COUNTS},
+        "waiting": waiting,
+        "per_hour": carries.per_hour if carries else None,
+        "takes": duration(carries.takes) if carries else None,
+        "not_measurable": why,
+        "forecast": str(carries) if carries else None,
+    }
+
+
+def _without_notices(
+    counts: Sequence[ChannelCount],
+    waiting: Mapping[str, int],
+    carried: Mapping[tuple[str, str], Capacity],
+) -> list[ChannelCount]:
+    """Add channels by which nothing went yet: those with a capacity, and providers with waiting cases alone."""
+    places_in_use = {(one.provider, one.channel) for one in counts}
+    providers = {one.provider for one in counts}
+    places = {place for place in carried if place not in places_in_use}
+    places |= {(p, "none") for p in waiting if p not in providers | {q for q, _ in places}}
+    nothing = dict.fromkeys(_COUNTS, 0)
+    return [ChannelCount(provider=p, channel=c, **nothing) for p, c in sorted(places)]
+
+
+def _due_rows(
+    rows: Iterable[Mapping[str, Any]], steps: Sequence[LadderStep], at: datetime
+) -> Iterable[dict[str, Any]]:
+    for row in rows:
+        next_step = due(
+            steps,
+            deadline=row["deadline"],
+            failed_at=row["failed_at"],
+            taken=row["rungs"] or (),
+            now=at,
+        )
+        if next_step is not None:
+            named = {name: row[name] for name in ("case_id", "provider", "deadline", "failed_at")}
+            yield named | {"to": next_step.to, "since": next_step.since}
+
+
+async def fetch(connection: DatabaseConnection, name: str, *arguments: Any) -> list[dict[str, Any]]:
+    """Run a statement of `notices.sql`."""
+    async with session_of(connection) as session:
+        rows = await session.fetch(statements("services.cli", "notices.sql")[name], *arguments)
+    return [dict(row) for row in rows]

@@ -1,0 +1,166 @@
+"""`takedown notices` on a real broker and a real database: from a mailbox into the ledger, and what it shows."""
+
+import itertools
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from schemas import events as ev
+from schemas.events_of_notices import DeliveryFailure
+from services.core.notices import fault_of
+from services.notices.tokens import return_path, token
+from tests.integration.ledger_kit import KEYRING, START, case_of, event, look, report
+from tests.integration.test_corrections_flow import Desk, desk  # noqa: F401 - a fixture
+from tests.unit.notices.bounces import dsn, group
+
+HOUR = timedelta(hours=1)
+ADDRESS = "notices@hotline.example"
+MARKER = "wording-of-a-mail"
+
+
+def sent(number: int, name: str, at: int = 1, **fields: Any) -> ev.Event:
+    data = ev.NoticeSent(notice_id=name, provider="giant", contact="abuse@giant.example", **fields)
+    return event(case_of(number), START + at * HOUR, data)
+
+
+def to_us(name: str) -> str:
+    return return_path(ADDRESS, token(KEYRING.naming, name))
+
+
+def bounce(name: str, **fields: str) -> bytes:
+    return dsn(
+        group("abuse@giant.example", said="smtp; 552 5.2.2 mailbox full", status="5.2.2", **fields),
+        text=MARKER,
+        to=to_us(name),
+        date="Thu, 01 Jan 2026 03:00:00 +0000",
+    )
+
+
+def maildir(folder: Path, *mails: bytes) -> Path:
+    for part in ("new", "cur", "tmp"):
+        (folder / part).mkdir(parents=True)
+    for number, raw in enumerate(mails):
+        (folder / "new" / f"mail{number}").write_bytes(raw)
+    return folder
+
+
+@pytest.fixture
+async def channel(desk: Desk) -> Desk:  # noqa: F811
+    """Two cases of one notice, and a third with another."""
+    cases = [
+        event
+        for number in (1, 2, 3)
+        for event in (report(number), look(number, START + 9 * HOUR, "online"))
+    ]
+    await desk.told(*cases, sent(1, "n-1"), sent(2, "n-1"), sent(3, "n-3"))
+    return desk
+
+
+async def ingest(desk: Desk, *arguments: str, code: int = 0) -> Any:  # noqa: F811
+    said = await desk.json("notices", "ingest", *arguments, "--wait", code=code)
+    desk.ledger.sent += said["events"]
+    return said
+
+
+async def test_a_mailbox_becomes_events_once(channel: Desk, tmp_path: Path) -> None:
+    """A bounce stops the clocks of its notice's cases; the same mail again, or twice, adds nothing."""
+    mails = (
+        bounce("n-1"),
+        bounce("n-1"),
+        f"From: x@shop.example\nSubject: Offer\n\n{MARKER}\n".encode(),
+    )
+    box = maildir(tmp_path / "box", *mails)
+    said = await ingest(channel, str(box), "--seen", code=4)
+    assert (said["events"], said["used"]) == (2, 2)
+    assert [mail["problem"] for mail in said["mails"]] == [None, None, "nothing_said"]
+    assert MARKER not in str(said)
+    # What could not be used stays in place, its bytes untouched.
+    assert [file.read_bytes() for file in (box / "new").iterdir()] == [mails[2]]
+    counting = "SELECT count(*) AS n FROM events WHERE type = 'takedown.notice.failed.v2'"
+    assert await channel.rows(counting) == [{"n": 2}]
+    again = maildir(tmp_path / "again", mails[0])
+    assert (await channel.json("notices", "ingest", str(again)))["events"] == 2
+    channel.ledger.sent += 2
+    await channel.ledger.drained()
+    assert await channel.rows(counting) == [{"n": 2}]
+    # Two notices went to one address, and a bounce names no more than that.
+    raw = dsn(
+        group("abuse@giant.example"),
+        returned="Subject: x\n\ny",
+        date="Thu, 01 Jan 2026 03:00:00 +0000",
+    )
+    (tmp_path / "one.eml").write_bytes(raw)
+    unclear = await ingest(channel, str(tmp_path / "one.eml"), code=4)
+    assert (
+        unclear["events"],
+        unclear["mails"][0]["problem"],
+        unclear["mails"][0]["candidates"],
+    ) == (
+        0,
+        "ambiguous",
+        2,
+    )
+    result = await channel.run("notices", "ingest", str(tmp_path / "one.eml"), "--dry-run", code=4)
+    assert "mail 1, line 1: it may mean more than one notice (ambiguous)" in result.stderr
+    clocks = await channel.rows("SELECT case_id, clock FROM spells")
+    assert {row["case_id"] for row in clocks if row["clock"] == "STOPPED"} == {
+        case_of(1),
+        case_of(2),
+    }
+
+
+async def test_the_channel_is_shown(
+    channel: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Failures with their fault, the backlog that a narrow channel forces, and who is told next."""
+    monkeypatch.setenv("TAKEDOWN_NOTICES_CAPACITIES", "giant/form=0.05")
+    box = tmp_path / "box"
+    box.write_bytes(b"From x\n" + bounce("n-1") + b"\nFrom x\n" + bounce("n-3", action="delayed"))
+    await ingest(channel, str(box))
+    email, form = await channel.json("notices", "status", "--provider", "giant")
+    assert (email["sent"], email["theirs"], email["delayed"], email["waiting"]) == (3, 2, 1, 2)
+    assert (email["not_measurable"], form["takes"]) == (None, "40 hours")
+    assert form["forecast"] == "at 0.05 an hour, 2 open cases take 40 hours"
+    failed = await channel.json("notices", "failed")
+    assert {(row["case_id"], row["reason"], row["fault"], row["status"]) for row in failed} == {
+        (case_of(number), "mailbox_full", "theirs", "5.2.2") for number in (1, 2)
+    }
+    due = await channel.json("notices", "due")
+    assert {(row["case_id"], row["to"]) for row in due} == {
+        (case_of(n), "provider") for n in (1, 2, 3)
+    }
+    # The police by-pass is an event with its own time, and the next rung follows from it.
+    acting = ("--actor", "officer", "--reason", "mail is refused")
+    await channel.json("notices", "escalate", case_of(3), "--to", "registrar", *acting)
+    rungs = {row["case_id"]: row["to"] for row in await channel.json("notices", "due")}
+    assert rungs[case_of(3)] == "police"
+    await channel.json(
+        "notices", "escalate", case_of(3), "--to", "police", "--channel", "phone", *acting
+    )
+    assert case_of(3) not in {row["case_id"] for row in await channel.json("notices", "due")}
+    rows = await channel.rows(
+        "SELECT count(*) AS n FROM events WHERE type = 'takedown.notice.escalated.v1'"
+    )
+    assert rows == [{"n": 2}]
+
+
+async def test_the_view_says_of_a_fault_what_the_core_says(channel: Desk) -> None:
+    """For every reason of the first version, and for the second with and without a fault."""
+    failures: list[ev.NoticeFailed | ev.NoticeUndelivered] = [
+        ev.NoticeFailed(notice_id="n", reason=reason) for reason in get_args(DeliveryFailure)
+    ]
+    failures += [
+        ev.NoticeUndelivered(notice_id="n", reason="policy", fault="ours"),
+        ev.NoticeUndelivered(notice_id="n", reason="other"),
+    ]
+    numbered = dict(zip(itertools.count(10), failures, strict=False))
+    await channel.told(
+        *(made for number, data in numbered.items() for made in (
+            report(number), sent(number, "n"), event(case_of(number), START + 2 * HOUR, data)
+        ))
+    )  # fmt: skip
+    rows = await channel.rows("SELECT case_id, fault FROM notices WHERE failed_at IS NOT NULL")
+    expected = {case_of(number): fault_of(data) for number, data in numbered.items()}
+    assert {row["case_id"]: row["fault"] for row in rows} == expected

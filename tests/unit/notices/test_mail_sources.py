@@ -1,0 +1,66 @@
+"""Mails out of the places where they lie."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from services.notices.mail_sources import MOST_BYTES, mails_in, mails_of, mark_seen
+
+
+def maildir(folder: Path, **files: bytes) -> Path:
+    for part in ("new", "cur", "tmp"):
+        (folder / part).mkdir()
+    for name, raw in files.items():
+        (folder / name.replace("__", "/").replace("_S", ":2,S")).write_bytes(raw)
+    return folder
+
+
+def test_a_maildir_is_read_new_and_old(tmp_path: Path) -> None:
+    """What lies in `new` and `cur` is read, what is still written to `tmp` is not."""
+    maildir(tmp_path, new__1=b"one", cur__2_S=b"two", tmp__3=b"three")
+    assert [mail.raw for mail in mails_in(tmp_path, unseen=False)] == [b"one", b"two"]
+    assert [mail.raw for mail in mails_in(tmp_path, unseen=True)] == [b"one"]
+
+
+def test_a_mail_that_was_used_is_marked_as_seen(tmp_path: Path) -> None:
+    """It moves to `cur` with the flag S, its bytes untouched, and is passed over then."""
+    maildir(tmp_path, new__1=b"one")
+    (mail,) = mails_in(tmp_path, unseen=True)
+    assert mail.file is not None
+    mark_seen(mail.file)
+    assert (tmp_path / "cur" / "1:2,S").read_bytes() == b"one"
+    assert list(mails_in(tmp_path, unseen=True)) == []
+
+
+def test_an_mbox_is_cut_at_its_from_lines() -> None:
+    """Only after an empty line: `From ` within a paragraph begins no mail."""
+    text = b"From a@b Sat\nSubject: 1\n\nx\nFrom here on\n\nFrom c@d Sat\nSubject: 2\n\ny\n"
+    mails = list(mails_of(io.BytesIO(text)))
+    assert [mail.place for mail in mails] == ["mail 1, line 1", "mail 2, line 7"]
+    assert mails[1].raw == b"From c@d Sat\nSubject: 2\n\ny\n"
+
+
+def test_receipts_stand_one_a_line() -> None:
+    """JSON lines are receipts, empty lines are passed over."""
+    mails = list(mails_of(io.BytesIO(b'{"a": 1}\n\n{"b": 2}\n')))
+    assert [(mail.place, mail.raw) for mail in mails] == [
+        ("line 1", b'{"a": 1}\n'),
+        ("line 3", b'{"b": 2}\n'),
+    ]
+
+
+@pytest.mark.parametrize(("raw", "count"), [(b"", 0), (b"Subject: x\n\ny\n", 1)])
+def test_one_mail_or_none(raw: bytes, count: int) -> None:
+    """A stream that is neither is one mail; an empty one is none."""
+    assert len(list(mails_of(io.BytesIO(raw)))) == count
+
+
+def test_of_a_long_mail_the_head_is_read(tmp_path: Path) -> None:
+    """Memory is bounded, whatever the mail returns."""
+    long = b"Subject: x\n\n" + b"y\n" * MOST_BYTES
+    (tmp_path / "long.eml").write_bytes(long)
+    (mail,) = mails_in(tmp_path, unseen=False)
+    assert len(mail.raw) == MOST_BYTES
+    (mail,) = mails_of(io.BytesIO(b"From a\n" + long))
+    assert len(mail.raw) <= MOST_BYTES + len(b"From a\n")
