@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from schemas.events import CaseId, Instant, Name, Slug
-from schemas.events_of_notices import DeliveryFailure
+from schemas.events_of_notices import DeliveryReason, Fault, StatusCode
 from schemas.urls import MAX_URL_LENGTH
 
 _Url = Annotated[
@@ -69,12 +69,14 @@ class DeliveryBody(Body, frozen=True, kw_only=True):
 
 
 class FailureBody(Body, frozen=True, kw_only=True):
-    """A notice never arrived."""
+    """A notice never arrived; `fault` says whose fault that is, `status` is the mail's enhanced status code."""
 
     case_id: CaseId
     notice_id: _NoticeId
     failed_at: Instant
-    reason: DeliveryFailure
+    reason: DeliveryReason
+    fault: Fault = "unclear"
+    status: StatusCode | None = None
 
 
 class AcknowledgementBody(Body, frozen=True, kw_only=True):

@@ -11,8 +11,8 @@ from msgspec import Struct, structs
 from schemas.events import (
     NoticeAcknowledged,
     NoticeDelivered,
-    NoticeFailed,
     NoticeSent,
+    NoticeUndelivered,
     Payload,
     ReportFiled,
 )
@@ -82,7 +82,9 @@ def _delivery(body: DeliveryBody, reporter: str) -> Statement:
 
 
 def _failure(body: FailureBody, reporter: str) -> Statement:
-    data = NoticeFailed(notice_id=body.notice_id, reason=body.reason)
+    data = NoticeUndelivered(
+        notice_id=body.notice_id, reason=body.reason, fault=body.fault, status=body.status
+    )
     return _of_case(body, data, TimeSpan.at(body.failed_at))
 
 

@@ -344,8 +344,8 @@ def _compared(reached: Reached, sibling: ControlProbe) -> Control:
 
 def _is_page_apart(reply: Reply, control: HostControl) -> bool:
     """Tell whether a text is another one than a sibling's that is steady; both have to say a length."""
-    told = reply.content_length is not None and not _is_of_its_length(reply, control)
-    return told and bool(control.steady)
+    differs = reply.content_length is not None and not _is_of_its_length(reply, control)
+    return differs and bool(control.steady)
 
 
 def _is_of_its_length(reply: Reply, control: HostControl) -> bool:

@@ -44,7 +44,7 @@ async def test_a_report_is_sealed_at_the_door(tmp_path: Path) -> None:
         (
             "/v1/failures",
             {"case_id": CASE, "notice_id": "n-1", "failed_at": AT, "reason": "blocked"},
-            "takedown.notice.failed.v1",
+            "takedown.notice.failed.v2",
         ),
         (
             "/v1/acknowledgements",
