@@ -4,6 +4,8 @@ Statements about addresses (`takedown.case.attributed.v2`) are judged again with
 the AS numbers that a source gave by whose they are under it.
 """
 
+from datetime import datetime
+
 from msgspec import structs
 
 from schemas.events import AddressAttributed, Event, LookMade, Served
@@ -42,13 +44,29 @@ def _stated_again(event: Event, data: AddressAttributed, providers: ProviderMap)
     elif data.method == _OF_A_MAP:
         again = _restated(data, fact or Attribution(None, unknown="silent"))
     elif data.as_numbers:
-        name = providers.provider_of_as(data.as_numbers, event.time)
-        again = structs.replace(
-            data, provider=name, unknown="unlisted_as" if name is None else None
-        )
+        again = _by_numbers(data, event.time, ProviderBook(providers))
     else:
         return event
     return event if again == data else structs.replace(event, data=again)
+
+
+def _by_numbers(data: AddressAttributed, at: datetime, book: ProviderBook) -> AddressAttributed:
+    """Name whose the AS numbers of a statement are."""
+    fact = book.name(
+        data.as_numbers,
+        at,
+        prefix=data.prefix,
+        method=data.method,
+        confidence=data.confidence,
+        since=data.answered_at,
+    )
+    return structs.replace(
+        data,
+        provider=fact.provider,
+        role=fact.role,
+        country=fact.country or data.country,
+        unknown=fact.unknown,
+    )
 
 
 def _restated(data: AddressAttributed, fact: Attribution) -> AddressAttributed:

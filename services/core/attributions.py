@@ -6,7 +6,6 @@ them named by then is one of those who serve: as long as the edge serves it, the
 """
 
 from collections.abc import Iterator
-from datetime import datetime
 
 from msgspec import structs
 
@@ -16,8 +15,11 @@ from services.core.case import AddressFact, Case
 
 def completed(look: LookMade, case: Case) -> LookMade:
     """Give a look with what sources said of its addresses by its start."""
+    if not any(one.provider is None or one.role == "proxy" for one in look.served):
+        # Nearly every look: it knows all by itself.
+        return look
     facts = [fact for fact in case.address_facts if fact.at <= look.started_at]
-    if not facts or not look.served:
+    if not facts:
         return look
     served = tuple(_named(one, facts) for one in look.served)
     hosts = () if _has_host(served) else tuple(_hosts(served, facts))
@@ -48,9 +50,3 @@ def _hosts(served: tuple[Served, ...], facts: list[AddressFact]) -> Iterator[Ser
             yield Served(
                 address=fact.address or "", provider=fact.provider, method=fact.method, online=True
             )
-
-
-def host_behind(case: Case, proxy: str, at: datetime) -> str | None:
-    """Name the host that a proxy had named by an instant."""
-    facts = [fact for fact in case.address_facts if fact.via == proxy and fact.at <= at]
-    return facts[-1].provider if facts else None

@@ -16,7 +16,7 @@ ATTRIBUTIONS = counter(
 SOURCE_QUESTIONS = counter(
     "attribution",
     "takedown_source_questions_total",
-    "source result",
+    "source answer",
     "Questions to sources outside of this machine, by what came of them; `budget` and `outage`: not asked.",
 )
 ATTRIBUTION_OPEN_ADDRESSES = gauge(

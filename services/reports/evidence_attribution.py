@@ -42,7 +42,7 @@ class Attributions:
         """Take what a source said of an address; about others than the pack's provider without the address."""
         row = self._say(event, spell, "attribution", data.provider, self.clean(data.method))
         row.role = data.role
-        if data.address is not None and data.provider in (None, self._provider):
+        if data.address is not None and data.provider == self._provider:
             row.address = _address(data.address)
 
     def _look(self, event: Event, spell: int, served: tuple[Served, ...], leaving: bool) -> None:

@@ -103,8 +103,11 @@ class LookWriter:
             return ()
         at = visited.driver.started_at
         unasked = {self.provider_at(a, at) for a in resolution.addresses if a not in verdicts}
+        if None in unasked:
+            # Whose it is may be said later, by a source that a prober does not ask.
+            return None
         served = {self.provider_at(a, at) for a, verdict in verdicts.items() if verdict == "online"}
-        return tuple(sorted(name for name in unasked - served if name is not None))
+        return tuple(sorted(str(name) for name in unasked - served))
 
 
 def _is_partial(resolution: Resolution) -> bool:

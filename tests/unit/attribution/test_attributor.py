@@ -11,6 +11,7 @@ from services.attribution.address_statement import statement
 from services.attribution.attribution_fact import Attribution
 from services.attribution.attributor import AddressAttributor
 from services.attribution.fact_memory import FactMemory, mark_of
+from services.attribution.history import reattributed
 from services.attribution.lookup import Lookup, NoAnswer, SourceAnswer, SourceSilence
 from services.attribution.provider_book import ProviderBook
 from services.attribution.providermap import ProviderMap
@@ -225,3 +226,27 @@ def test_mark_of_an_answer_given_again() -> None:
     assert mark_of(fact) == mark_of(fact._replace(since=NOW + timedelta(hours=1)))
     mapped = fact._replace(method="map")
     assert mark_of(mapped) != mark_of(mapped._replace(since=NOW + timedelta(hours=1)))
+
+
+def test_statement_under_another_map() -> None:
+    """Statements are judged again: a map's by the new map, numbers by whose they are there, others as they are."""
+    other = ProviderMap.parse(
+        '[[provider]]\nid = "heir"\nname = "Heir"\nrole = "proxy"\nasn = [64500]\n'
+        '[[provider.prefix]]\ncidr = "198.51.100.0/24"\n'
+    )
+    numbered = Attribution(
+        "giant", prefix="192.0.2.0/24", as_numbers=(64500,), method="cymru", since=NOW
+    )
+    cases = [
+        (ADDRESS, numbered, "heir", "proxy"),
+        (ADDRESS, numbered._replace(as_numbers=(64999,)), None, "hosting"),
+        (MAPPED, numbered, "heir", "proxy"),
+        (ADDRESS, Attribution("giant", prefix="192.0.2.0/24"), None, "hosting"),
+        (ADDRESS, Attribution("giant", prefix="192.0.2.0/24", method="rdap"), "giant", "hosting"),
+    ]
+    for address, fact, provider, role in cases:
+        again = reattributed(statement(CASE, address, NOW, fact), other).data
+        assert isinstance(again, AddressAttributed)
+        assert (again.provider, again.role) == (provider, role)
+    same = statement(CASE, ADDRESS, NOW, numbered._replace(country="NL"))
+    assert reattributed(same, ProviderMap.parse(MAP)) is same
