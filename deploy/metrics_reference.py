@@ -34,7 +34,16 @@ def _sections() -> Iterator[str]:
         yield ""
 
 
-_ORDER = ("every process", "ledger consumer", "outbox relay", "retention", "prober", "exporter")
+_ORDER = (
+    "every process",
+    "ledger consumer",
+    "outbox relay",
+    "intake",
+    "retention",
+    "prober",
+    "attribution",
+    "exporter",
+)
 
 
 def _row(info: MetricInfo) -> str:

@@ -2,6 +2,8 @@
 
 A type's name is `takedown.<noun>.<past participle>.v<version>`; its struct is the `data` of a CloudEvent.
 Times are UTC instants. No struct but `ReportFiled`, on the inbound topic, can hold an unsealed URL.
+Where a source says no instant (a date without a time, the hour that comes twice in autumn), the event's own time is the
+latest that it may mean, and `earliest` the first.
 """
 
 import re
@@ -68,6 +70,8 @@ Verdict = Literal["online", "removed", "undetermined"]
 Layer = Literal["content", "account", "host", "domain", "network"]
 NotMeasurable = Literal["private", "onion", "scheme", "credentials", "fragment"]
 Role = Literal["hosting", "proxy"]
+Confidence = Literal["high", "medium", "low"]
+Unattributed = Literal["silent", "conflict", "refused", "unlisted_as"]
 Agent = Literal["identified", "neutral"]
 MissedReason = Literal[
     "prober_down", "overload", "assignment_lost", "shutdown", "politeness", "unreadable", "failed"
@@ -90,6 +94,7 @@ class ReportFiled(Payload, frozen=True, kw_only=True):
     not_measurable: NotMeasurable | None = None
     historic: bool = False
     seen_online_at: Instant | None = None
+    earliest: Instant | None = None
 
 
 def unsealed(data: Payload) -> Payload:
@@ -102,6 +107,20 @@ class ReportRetracted(Payload, frozen=True, kw_only=True):
 
     actor: Name
     reason: Name
+
+
+class ClaimStated(Payload, frozen=True, kw_only=True):
+    """What another system says of a case and nobody here has seen; it is kept, and moves nothing.
+
+    `status` is that system's own word. Each instant is the latest that it may mean, `..._earliest` the first.
+    """
+
+    claimant: Name
+    status: Name | None = None
+    seen_online_at: Instant | None = None
+    seen_online_earliest: Instant | None = None
+    gone_at: Instant | None = None
+    gone_earliest: Instant | None = None
 
 
 class HoldPlaced(Payload, frozen=True, kw_only=True):
@@ -131,6 +150,25 @@ class CaseAttributed(Payload, frozen=True, kw_only=True):
     actor: Name
     reason: Name | None = None
     effective_from: Instant | None = None
+
+
+class AddressAttributed(Payload, frozen=True, kw_only=True):
+    """A source says who answers for an address that served a case, or which host a proxy (`via`) passes it on to."""
+
+    method: Slug
+    provider: Slug | None = None
+    address: Annotated[str, Meta(max_length=45)] | None = None
+    via: Slug | None = None
+    role: Role = "hosting"
+    confidence: Confidence = "high"
+    prefix: Annotated[str, Meta(max_length=49)] | None = None
+    as_numbers: Annotated[tuple[int, ...], Meta(max_length=100)] = ()
+    country: Annotated[str, Meta(pattern="^[A-Z]{2}$")] | None = None
+    reseller: Slug | None = None
+    unknown: Unattributed | None = None
+    actor: Name | None = None
+    reason: Name | None = None
+    answered_at: Instant | None = None
 
 
 class CaseErased(Payload, frozen=True, kw_only=True):
@@ -300,30 +338,6 @@ class OutcomeVoided(Payload, frozen=True, kw_only=True):
     outcome_type: Slug
 
 
-Data = (
-    ReportFiled
-    | ReportRetracted
-    | NoticeSent
-    | NoticeDelivered
-    | NoticeFailed
-    | NoticeUndelivered
-    | NoticeDelayed
-    | NoticeEscalated
-    | NoticeAcknowledged
-    | HoldPlaced
-    | HoldLifted
-    | CaseAttributed
-    | CaseErased
-    | LookMade
-    | LookMissed
-    | WatchEntry
-    | SpellBreached
-    | SpellRemoved
-    | SpellReturned
-    | SpellMoved
-    | OutcomeVoided
-)
-
 TYPES: dict[str, type[Payload]] = {
     "takedown.report.filed.v1": ReportFiled,
     "takedown.report.retracted.v1": ReportRetracted,
@@ -334,9 +348,11 @@ TYPES: dict[str, type[Payload]] = {
     "takedown.notice.delayed.v1": NoticeDelayed,
     "takedown.notice.escalated.v1": NoticeEscalated,
     "takedown.notice.acknowledged.v1": NoticeAcknowledged,
+    "takedown.claim.stated.v1": ClaimStated,
     "takedown.hold.placed.v1": HoldPlaced,
     "takedown.hold.lifted.v1": HoldLifted,
     "takedown.case.attributed.v1": CaseAttributed,
+    "takedown.case.attributed.v2": AddressAttributed,
     "takedown.case.erased.v1": CaseErased,
     "takedown.look.made.v1": LookMade,
     "takedown.look.missed.v1": LookMissed,
@@ -367,7 +383,9 @@ class Event(Struct, frozen=True, kw_only=True):
         """The CloudEvents type."""
         return TYPE_OF[type(self.data)]
 
-
-def json_schema(struct: type[Payload]) -> dict[str, object]:
-    """Generate the JSON Schema of an event's data."""
-    return msgspec.json.schema(struct)
+    @property
+    def earliest(self) -> datetime | None:
+        """The first instant that the event's time may mean; None where its source says the instant."""
+        if isinstance(self.data, ReportFiled | NoticeSent | NoticeDelivered):
+            return self.data.earliest
+        return None

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from schemas.event_words import Name, Payload, Slug
+from schemas.event_words import Instant, Name, Payload, Slug
 
 DeliveryFailure = Literal[
     "unknown_mailbox", "mailbox_full", "blocked", "refused", "rate_limited", "api_error", "other"
@@ -47,6 +47,7 @@ class NoticeSent(Payload, frozen=True, kw_only=True):
     channel: Slug = "email"
     contact: Contact | None = None
     message_id: MessageId | None = None
+    earliest: Instant | None = None
 
 
 class NoticeDelivered(Payload, frozen=True, kw_only=True):
@@ -54,6 +55,7 @@ class NoticeDelivered(Payload, frozen=True, kw_only=True):
 
     notice_id: Name
     evidence: Arrival | None = None
+    earliest: Instant | None = None
 
 
 class NoticeFailed(Payload, frozen=True, kw_only=True):

@@ -121,7 +121,7 @@ class Methodology(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
     business: Business | None = None
     return_before_deadline: Literal["reopens", "ignored"] = "reopens"
     exclude: tuple[
-        Literal["gone_before_notice", "retracted", "not_measurable", "moved", "held"], ...
+        Literal["gone_before_notice", "retracted", "not_measurable", "moved", "held", "proxy"], ...
     ] = (
         "gone_before_notice",
         "retracted",
@@ -147,7 +147,13 @@ class Methodology(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
 
     def norm_for(self, category: str) -> timedelta:
         """The norm of a category."""
-        return timedelta(seconds=seconds(self.norms.get(category, self.norm)))
+        norms, usual = self._norm_times
+        return norms.get(category, usual)
+
+    @cached_property
+    def _norm_times(self) -> tuple[dict[str, timedelta], timedelta]:
+        norms = {name: timedelta(seconds=seconds(text)) for name, text in self.norms.items()}
+        return norms, timedelta(seconds=seconds(self.norm))
 
     @cached_property
     def confirmation_span(self) -> timedelta:

@@ -1,4 +1,4 @@
-"""The files that are generated and committed: JSON Schemas, AsyncAPI, references, diagrams, the dashboard.
+"""The files that are generated and committed: JSON Schemas, AsyncAPI, OpenAPI, references, diagrams, the dashboard.
 
 `python -m scripts.write_artefacts` writes them; a test compares.
 """
@@ -16,6 +16,7 @@ from schemas import topics
 from schemas.events import TYPE_OF, TYPES, Payload
 from schemas.topics import Topic
 from services.core import machine_diagrams
+from services.intake.door import openapi
 from services.runtime.settings import settings_reference
 
 HERE = Path(__file__).parent.parent / "schemas"
@@ -125,6 +126,9 @@ def files() -> dict[Path, str]:
     schemas = {HERE / "jsonschema" / name: text for name, text in json_schemas().items()}
     return schemas | {
         HERE / "asyncapi.yaml": asyncapi(),
+        HERE / "openapi.yaml": yaml.safe_dump(
+            openapi.document(), sort_keys=False, width=100, allow_unicode=True
+        ),
         HERE.parent / "docs" / "machines.md": machine_diagrams.reference(),
         HERE.parent / "docs" / "settings.md": settings_reference(),
         dashboard.PATH: dashboard.text(),

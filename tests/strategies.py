@@ -53,14 +53,24 @@ def look(
     others: Mapping[str, str] | None = None,
     left_out: tuple[str, ...] | None = (),
     age: float | None = None,
+    passing: tuple[str, ...] = (),
 ) -> Event:
-    """Make a look that started at `at`; `others` are what other providers of the name gave: online, gone or silent."""
+    """Make a look that started at `at`; `others` are what other providers of the name gave: online, gone or silent.
+
+    `passing` are the providers that are proxies.
+    """
     finished = at + timedelta(seconds=took)
     given = ({provider: "gone" if verdict == "removed" else verdict} if provider else {}) | dict(
         others or {}
     )
     served = tuple(
-        ev.Served(address=f"192.0.2.{n}", provider=p, online=g == "online", gone=g == "gone")
+        ev.Served(
+            address=f"192.0.2.{n}",
+            provider=p,
+            role="proxy" if p in passing else "hosting",
+            online=g == "online",
+            gone=g == "gone",
+        )
         for n, (p, g) in enumerate(given.items(), start=1)
     )
     data = ev.LookMade(
@@ -100,6 +110,7 @@ looks = st.builds(
     ),
     left_out=st.sampled_from([(), (), None, ("giant",)]),
     age=st.sampled_from([None, None, 60.0, 3600.0]),
+    passing=st.sampled_from([(), (), ("giant",), ("small",)]),
 )
 # Long runs of gone, seen by vantages that are not blind, at one provider that nobody doubts.
 plain_looks = st.builds(
@@ -130,13 +141,33 @@ reports = st.builds(
     st.sampled_from(["csam", "terrorist"]),
     st.one_of(st.none(), st.integers(0, 600)),
 )
+# Most sources say the instant, some no more than a time span.
+spans = st.sampled_from([None, None, None, None, 1, 90, 1440])
+
+
+def earliest(at: datetime, span: int | None) -> datetime | None:
+    return None if span is None else at - timedelta(minutes=span)
+
+
 sent = st.builds(
-    lambda at, n, p: event(at, ev.NoticeSent(notice_id=n, provider=p)),
+    lambda at, n, p, span: event(
+        at, ev.NoticeSent(notice_id=n, provider=p, earliest=earliest(at, span))
+    ),
     minutes,
     notice_ids,
     providers,
+    spans,
 )
-delivered = st.builds(lambda at, n: event(at, ev.NoticeDelivered(notice_id=n)), minutes, notice_ids)
+delivered = st.builds(
+    lambda at, n, span: event(at, ev.NoticeDelivered(notice_id=n, earliest=earliest(at, span))),
+    minutes,
+    notice_ids,
+    spans,
+)
+claimed = st.builds(
+    lambda at: event(at, ev.ClaimStated(claimant="other system", status="offline", gone_at=at)),
+    minutes,
+)
 failed = st.builds(
     lambda at, n: event(at, ev.NoticeFailed(notice_id=n, reason="blocked")), minutes, notice_ids
 )
@@ -177,6 +208,16 @@ attributed = st.builds(
     providers,
     st.one_of(st.none(), minutes),
 )
+addressed = st.builds(
+    lambda at, p, address, via: event(
+        at,
+        ev.AddressAttributed(provider=p, method="cymru", address=None if via else address, via=via),
+    ),
+    minutes,
+    st.one_of(st.none(), providers),
+    st.sampled_from(["192.0.2.1", "192.0.2.2"]),
+    st.one_of(st.none(), providers),
+)
 erasures = st.builds(
     lambda at: event(at, ev.CaseErased(actor="officer", reason="retention")), minutes
 )
@@ -187,7 +228,7 @@ rare = st.one_of(
 
 any_event = st.one_of(
     looks, looks, looks, looks, missed, reports, sent, sent, delivered, failed, undelivered, delayed, acknowledged,
-    escalated, holds, lifts, attributed,
+    escalated, holds, lifts, attributed, claimed, addressed,
 )  # fmt: skip
 histories = st.lists(
     st.one_of(any_event, any_event, any_event, any_event, rare), min_size=1, max_size=40

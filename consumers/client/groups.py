@@ -1,6 +1,7 @@
 """The names of the consumer groups: who runs beside this program (tooling, retention) asks for them too."""
 
 LEDGER_GROUP = "takedown-ledger"
+ATTRIBUTION_GROUP = "takedown-attribution"
 
 
 def prober_group(vantage: str) -> str:

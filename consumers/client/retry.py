@@ -29,8 +29,8 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, OSError | TimeoutError)
 
 
-def delays(first: float = 0.1, cap: float = 15.0) -> Iterator[float]:
-    """Give ever longer waits in seconds, without end."""
+def delays(first: float = 0.1, cap: float = 5.0) -> Iterator[float]:
+    """Give ever longer waits in seconds, without end; what ends an outage is noticed within the longest."""
     delay = first
     while True:
         yield delay

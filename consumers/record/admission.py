@@ -133,13 +133,15 @@ def _event(incoming: Incoming, case_id: str, data: Payload) -> Event:
     if name is None:
         body = codec.encode_data(unsealed(data))
         name = ids.content_id(TYPE_OF[type(data)], case_id, incoming.time, body)
-    return Event(
+    event = Event(
         id=name,
         time=incoming.time,
         source=incoming.source,
         case_id=case_id,
         data=data,
     )
+    _check_span(event)
+    return event
 
 
 def _check(incoming: Incoming) -> None:
@@ -147,6 +149,13 @@ def _check(incoming: Incoming) -> None:
         raise UnusableEvent("bad_time", "`time` is before 1990 or after 2200")
     if not 0 < len(incoming.source) <= MAX_SOURCE_LENGTH or "\x00" in incoming.source:
         raise UnusableEvent("not_cloudevent", f"`source` needs 1 to {MAX_SOURCE_LENGTH} characters")
+
+
+def _check_span(event: Event) -> None:
+    """A time span ends at the event's own time."""
+    first = event.earliest
+    if first is not None and not EARLIEST <= first <= event.time:
+        raise UnusableEvent("bad_time", "`earliest` is after the event's `time`, or before 1990")
 
 
 def _check_look(incoming: Incoming, look: LookMade) -> None:

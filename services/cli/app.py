@@ -36,6 +36,10 @@ COMMANDS = {
         "services.cli.notices_command",
         "Read bounces and answers; show what became of notices.",
     ),
+    "intake": (
+        "services.cli.intake_command",
+        "Give and take back the tokens of reporters that use the HTTP intake.",
+    ),
     "case": ("services.cli.case_command", "Show cases; a URL only with a purpose."),
     "correct": (
         "services.cli.correct_command",
@@ -60,6 +64,10 @@ COMMANDS = {
     "report": (
         "services.cli.report_command",
         "Print the league table: shares removed in time, as bounds.",
+    ),
+    "moves": (
+        "services.cli.moves_command",
+        "Print from which providers and countries cases moved to which.",
     ),
     "replay": (
         "services.cli.replay_command",

@@ -53,7 +53,7 @@ FROM cases WHERE case_id = $1;
 -- name: case_spells
 SELECT
     spell, provider, opened_at, closed_at, closed_reason, procedure, presence, clock, clock_started_at,
-    deadline, excluded, first_online_at, known_online_at, breached_at, removed_lower, removed_upper,
+    clock_started_from, deadline, excluded, first_online_at, known_online_at, breached_at, removed_lower, removed_upper,
     removed_layer, returns, looks, undetermined, missed
 FROM spells WHERE case_id = $1 ORDER BY spell;
 
@@ -79,6 +79,10 @@ FROM notices WHERE case_id = $1 ORDER BY sent_at, notice_id;
 -- name: case_corrections
 SELECT event_time, kind, actor, reason, provider, method, effective_from, expires_at, source
 FROM corrections WHERE case_id = $1 ORDER BY event_time, event_id;
+
+-- name: case_claims
+SELECT event_time, claimant, status, seen_online_at, gone_earliest, gone_at, source
+FROM claims WHERE case_id = $1 ORDER BY event_time, event_id;
 
 -- name: sealed_url
 SELECT sealed_url FROM cases WHERE case_id = $1;

@@ -21,7 +21,7 @@ from services.cli.support import (
 )
 from services.ledger import audit
 from services.ledger.pool import DatabaseConnection, session_of
-from services.runtime.connections import database_connection
+from services.runtime.database_login import database_connection
 from services.runtime.keyfile import load_keyring
 
 _PARTS = {
@@ -60,6 +60,7 @@ _PARTS = {
         "effective_from",
         "expires_at",
     ),
+    "claims": ("event_time", "claimant", "status", "seen_online_at", "gone_earliest", "gone_at"),
     "looks": ("finished_at", "vantage", "verdict", "layer", "reason", "method"),
 }
 
@@ -88,7 +89,7 @@ class CaseId(click.ParamType[str]):
 @click.option("--looks", type=click.IntRange(0), default=20, show_default=True, help="How many.")
 @json_option
 def show(case_id: str, looks: int, as_json: bool) -> None:
-    """Show the spells, notices, transitions, corrections and newest looks of a case, never its URL."""
+    """Show the spells, notices, transitions, corrections, claims and newest looks of a case, never its URL."""
     connection = reader()
     head, parts = run_async(lambda: _whole(connection, case_id, looks))
     if as_json:
@@ -106,7 +107,7 @@ async def _whole(
     heads = await fetch(connection, "case_head", case_id)
     if not heads:
         raise NoCase(f"the ledger has no case {case_id}; `takedown case list` lists its cases")
-    names = ("spells", "notices", "transitions", "corrections")
+    names = ("spells", "notices", "transitions", "corrections", "claims")
     parts = await asyncio.gather(
         *(fetch(connection, f"case_{name}", case_id) for name in names),
         fetch(connection, "case_looks", case_id, looks),

@@ -14,6 +14,7 @@ import msgspec
 from schemas.codec import stated
 from schemas.errors import ConfigError, TakedownError
 from schemas.events import (
+    AddressAttributed,
     CaseAttributed,
     CaseErased,
     Event,
@@ -106,6 +107,36 @@ def attributed(fields: dict[str, Any], effective_from: datetime | None) -> CaseA
         raise ConfigError(
             f"{error}; a provider and a method are slugs such as `giant-hosting`"
         ) from None
+
+
+@command.command("edge-reply")
+@_case
+@click.option("--proxy", required=True, help="Provider that passes on, and that replied.")
+@click.option("--provider", required=True, help="Provider that the reply names as the host.")
+@click.option("--address", help="Address of the host that the reply gives.")
+@_acting
+@_wait
+@json_option
+def edge_reply(
+    case_id: str,
+    proxy: str,
+    provider: str,
+    address: str | None,
+    actor: str,
+    reason: str,
+    wait_seconds: float,
+    as_json: bool,
+) -> None:
+    """Record that a proxy's operator named the host behind it: from now on that host is answerable.
+
+    The proxy's spell ends as passed on. What the proxy serves counts as online at the host.
+    """
+    fields = {"provider": provider, "via": proxy, "method": "edge_reply", "address": address}
+    try:
+        data = msgspec.convert(fields | {"actor": actor, "reason": reason}, AddressAttributed)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{error}; a provider is a slug such as `giant-hosting`") from None
+    correct(case_id, data, wait_seconds, as_json)
 
 
 @command.command()

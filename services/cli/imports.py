@@ -1,21 +1,21 @@
 """`takedown import`: turn data of others into events and send them through Kafka."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import click
 from msgspec import Struct
 
-from consumers.client.groups import LEDGER_GROUP
-from consumers.client.producing import produce
 from schemas.events import Event
-from services.cli.arriving import absent, wait_for_ledger
+from services.cli.import_dsa import dsa
+from services.cli.import_scart import scart
+from services.cli.import_sending import send_events
+from services.cli.import_tco import tco
+from services.cli.import_xarf import xarf
 from services.cli.support import (
     REFUSED,
-    Refused,
     client_settings,
     counted,
     json_option,
@@ -25,16 +25,10 @@ from services.cli.support import (
     run_async,
 )
 from services.reports import urlhaus as dump
-from services.runtime.connections import database_connection, kafka_connection
 from services.runtime.keyfile import load_keyring
-from services.runtime.settings import Settings
 
 _SHOWN = 20
 _MOST_REFUSALS = 1_000
-# Events looked for in the ledger at once: what bounds the memory of a large dump.
-_LOOKED_FOR = 20_000
-
-Events = Callable[[], Iterator[Event]]
 
 
 class Readable(Struct):
@@ -49,6 +43,10 @@ class Readable(Struct):
 @click.group()
 def command() -> None:
     """Turn data of others into events and send them through Kafka."""
+
+
+for _form in (scart, xarf, dsa, tco):
+    command.add_command(_form)
 
 
 @command.command()
@@ -73,7 +71,7 @@ def urlhaus(file: Path, wait: bool, wait_seconds: float, dry_run: bool, as_json:
     if not dry_run:
         with progress("sending", readable.events) as count:
             again = partial(dump.events, file, keyring, now=at, dumped=cutoff)
-            run_async(lambda: _send(settings, again, count, wait_seconds if wait else None))
+            run_async(lambda: send_events(settings, again, count, wait_seconds if wait else None))
     sent, in_ledger = not dry_run, wait and not dry_run
     if as_json:
         print_json({**_as_json(readable), "cutoff": cutoff, "sent": sent, "in_ledger": in_ledger})
@@ -94,26 +92,6 @@ def count_rows(rows: Iterable[list[Event] | dump.RefusedRow]) -> Readable:
         if len(readable.refusals) < _MOST_REFUSALS:
             readable.refusals.append(row)
     return readable
-
-
-async def _send(
-    settings: Settings, events: Events, count: Callable[[int], None], wait_seconds: float | None
-) -> None:
-    """Send events; with `wait_seconds`, return once the ledger took them all."""
-    options = kafka_connection(settings, "takedown-import").producer_options()
-    places = await produce(options, events(), count)
-    if wait_seconds is None:
-        return
-    database = database_connection(settings)
-    await wait_for_ledger(database, LEDGER_GROUP, places, wait_seconds)
-    missing = 0
-    names = ((event.case_id, event.id) for event in events())
-    while batch := list(islice(names, _LOOKED_FOR)):
-        missing += len(await absent(database, batch))
-    if missing:
-        raise Refused(
-            f"the ledger refused {counted(missing, 'event')}; `takedown dead-letters list` says why"
-        )
 
 
 def _as_json(readable: Readable) -> dict[str, object]:

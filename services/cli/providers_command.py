@@ -16,6 +16,7 @@ from services.attribution.provider_book import ProviderBook
 from services.attribution.providermap import ProviderMap
 from services.cli.instant_options import Instant
 from services.cli.provider_options import EXISTING_FILE, map_option, map_path
+from services.cli.providers_ask import ask
 from services.cli.providers_import import import_
 from services.cli.support import (
     CHECK_FAILED,
@@ -196,3 +197,4 @@ def _listed(provider: Provider, at: datetime) -> dict[str, object]:
 
 
 command.add_command(import_)
+command.add_command(ask)

@@ -1,5 +1,6 @@
 """`takedown report`: the league table of the ledger, as bounds, in every form."""
 
+import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,14 +17,15 @@ from services.cli.instant_options import Instant, dated
 from services.cli.support import client_settings, json_option, now, print_json, run_async
 from services.ledger.pool import DatabaseConnection
 from services.reports import html, public, sheet
+from services.reports.case_ranges import CountJob, count_ledger
 from services.reports.cohorts import Segment
 from services.reports.figures import Table, Warning
 from services.reports.newest import newest_evidence, with_newest
-from services.reports.reading import definition, folded_cases, stored_cases
+from services.reports.reading import Selection, Source, definition
 from services.reports.table import Builder, Choice
 from services.reports.text import write
 from services.reports.warned import DEFAULT_GRACE, load_warnings, tagged_warnings, warning
-from services.runtime.connections import database_connection
+from services.runtime.database_login import database_connection
 from services.runtime.methods import methodology
 from services.runtime.settings import Settings
 
@@ -78,6 +80,9 @@ _NEW_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
     "--html", "html_file", type=_NEW_FILE, help="Write one HTML page with plots to this file."
 )
 @click.option("--all", "show_all", is_flag=True, help="Show all groups.")
+@click.option(
+    "--workers", type=click.IntRange(1), help="Number of processes. Default: one per core."
+)
 @json_option
 def command(
     cutoff: datetime | None,
@@ -87,14 +92,16 @@ def command(
     csv_file: Path | None,
     html_file: Path | None,
     show_all: bool,
+    workers: int | None,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Print the league table: counts, and shares removed in time as lower and upper bounds.
 
-    Every figure is a function of the evidence, the methodology and the cut-off, and names both. With --cutoff or
-    --methodology the evidence is folded again; otherwise the cases of the ledger are counted, or folded again if
-    the ledger is folded under another methodology than the one that is set.
+    Every figure is a function of the evidence, the methodology and the cut-off, and names both. The cases of the
+    ledger are counted as they stand. With --cutoff, those with an event after it are folded again from their
+    evidence up to it; with --methodology, or if the ledger is folded under another methodology than the one that
+    is set, all are.
     """
     if corrected and cutoff is None:
         raise ConfigError("--corrected needs --cutoff: without one every correction counts")
@@ -109,8 +116,10 @@ def command(
             segments,
             at,
             choice,
-            explicit=cutoff is not None or bool(methods),
+            dated=cutoff is not None,
+            defined=bool(methods),
             corrected=corrected,
+            workers=workers or len(os.sched_getaffinity(0)),
         )
     )
     table = with_newest(
@@ -138,18 +147,23 @@ async def _count(
     cutoff: datetime,
     choice: Choice,
     *,
-    explicit: bool,
-    corrected: bool,
+    dated: bool,
+    defined: bool,
+    **options: Any,
 ) -> Table:
     """Count under the last methodology; a table never names another one than that of its cases."""
     method = segments[-1].methodology
-    refold = explicit or await definition(connection) not in (None, method.digest)
-    if refold and not explicit:
+    stored = await definition(connection)
+    folded_so = stored == method.digest or (stored is None and not dated)
+    if not folded_so and not (dated or defined):
         click.echo(
             f"the ledger is folded under another methodology than {method.id}; folding its evidence again",
             err=True,
         )
-    return await count(connection, method, cutoff, choice, refold=refold, corrected=corrected)
+    source: Source = "stored_by" if dated else "stored"
+    if defined or not folded_so:
+        source = "evidence"
+    return await count(connection, method, cutoff, choice, source=source, **options)
 
 
 async def count(
@@ -158,24 +172,21 @@ async def count(
     cutoff: datetime,
     choice: Choice | None = None,
     *,
-    refold: bool = False,
+    source: Source = "stored",
     corrected: bool = False,
+    workers: int = 1,
 ) -> Table:
     """Count the cases of the ledger, as they stand or folded anew from the evidence up to the cut-off.
 
     `corrected` folds with what was said since about the time before.
     """
     builder = Builder(method, cutoff, choice)
-    if not refold:
-        async for case in stored_cases(connection):
-            builder.add(case)
-        return builder.finish()
     former = [segment.methodology for segment in builder.choice.before]
-    methods = [*former, method]
-    async for folded in folded_cases(connection, methods, cutoff, corrected=corrected):
-        for number, case in enumerate(folded[:-1]):
-            builder.add_before(case, number)
-        builder.add(folded[-1])
+    selection = Selection(
+        source=source, methodologies=[*former, method], cutoff=cutoff, corrected=corrected
+    )
+    job = CountJob(connection=connection, selection=selection, choice=builder.choice)
+    await count_ledger(job, builder, workers)
     return msgspec.structs.replace(builder.finish(), corrected=corrected)
 
 

@@ -28,6 +28,7 @@ def command(roles: tuple[str, ...], with_parent: bool, vantage: str | None) -> i
     prober     looks at the cases of the watch list
     exporter   exposes the ledger as metrics
     retention  destroys URLs when their retention ends
+    intake     takes reports and notices over HTTP
 
     On SIGTERM the roles finish the work in hand; exit status 1 if that takes longer than
     TAKEDOWN_STOP_SECONDS. SIGUSR1 writes the stack of every task to the log.

@@ -116,6 +116,9 @@ def _introduce(installation: Installation) -> None:
     lines += [
         f"{name:<12}http://{host}:{port}/metrics" for name, port in installation.ports.items()
     ]
+    if "intake" in installation.ports:
+        intake = settings.intake
+        lines.append(f"reports     http://{intake.host}:{intake.port}/v1/openapi.json")
     lines += [f"note: {text}" for text in refusals(settings)]
     click.echo("\n".join(lines))
     click.echo("ready; Ctrl-C stops it. In another terminal: takedown submit, case, report, doctor")

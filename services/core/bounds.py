@@ -13,6 +13,7 @@ from msgspec import Struct
 from schemas.methodology import Methodology
 from services.core.case import Case, Spell
 from services.core.machines import Clock
+from services.core.spells import LEAVING
 
 
 class Count(Struct, kw_only=True):
@@ -43,15 +44,24 @@ class Count(Struct, kw_only=True):
 
     def add(self, standing: str) -> None:
         """Count one spell by its standing."""
-        if standing in ("younger_than_norm", "not_started"):
-            setattr(self, standing, getattr(self, standing) + 1)
-        elif standing.startswith("excluded:"):
-            reason = standing.partition(":")[2]
+        if standing.startswith("excluded:"):
+            reason = standing[len("excluded:") :]
             self.excluded[reason] = self.excluded.get(reason, 0) + 1
-        else:
+            return
+        setattr(self, standing, getattr(self, standing) + 1)
+        if standing not in ("younger_than_norm", "not_started"):
             self.n += 1
-            setattr(self, standing, getattr(self, standing) + 1)
-        assert self.within + self.certain_breaches + self.undecided == self.n
+
+    def merge(self, other: "Count") -> None:
+        """Add the counts of another group."""
+        self.n += other.n
+        self.within += other.within
+        self.certain_breaches += other.certain_breaches
+        self.undecided += other.undecided
+        self.younger_than_norm += other.younger_than_norm
+        self.not_started += other.not_started
+        for reason, number in other.excluded.items():
+            self.excluded[reason] = self.excluded.get(reason, 0) + number
 
 
 def exclusion(case: Case, spell: Spell) -> str | None:
@@ -62,9 +72,12 @@ def exclusion(case: Case, spell: Spell) -> str | None:
         return "not_measurable"
     if spell.gone_before_notice:
         return "gone_before_notice"
-    if spell.closed_reason == "moved" and spell.clock is Clock.STOPPED and spell.clock_started_at:
+    left = spell.closed_reason in LEAVING
+    if left and spell.clock is Clock.STOPPED and spell.clock_started_at:
         return "moved"
-    return "held" if spell.held else None
+    if spell.held:
+        return "held"
+    return "proxy" if spell.edge else None
 
 
 def standing(case: Case, spell: Spell, methodology: Methodology, cutoff: datetime) -> str:

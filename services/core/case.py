@@ -9,7 +9,7 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
-from schemas.events import Fingerprint, Layer, NotMeasurable
+from schemas.events import Fingerprint, Layer, NotMeasurable, Role
 from schemas.events_of_notices import Arrival, DeliveryReason, Fault, Rung
 from services.core.machines import Clock, Presence, Procedure
 
@@ -19,13 +19,16 @@ class Notice(Struct, kw_only=True, omit_defaults=True):
 
     `fault` is that of the failure; `delayed_at` the last word that a mail server goes on trying; `arrived_by` the
     evidence of the first delivery.
+    `sent_from` and `delivered_from`: the first instant that is meant, where the source says no more than a time span.
     """
 
     notice_id: str
     provider: str
     channel: str
     sent_at: datetime | None = None
+    sent_from: datetime | None = None
     delivered_at: datetime | None = None
+    delivered_from: datetime | None = None
     failed_at: datetime | None = None
     failure: DeliveryReason | None = None
     acknowledged_at: datetime | None = None
@@ -130,9 +133,23 @@ class Correction(Struct, frozen=True, kw_only=True, omit_defaults=True):
     event_id: UUID
 
 
+class AddressFact(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who answered for an address from an instant on, or for what a proxy (`via`) passes on; None: nobody is known."""
+
+    at: datetime
+    event_id: UUID
+    provider: str | None = None
+    address: str | None = None
+    via: str | None = None
+    role: Role = "hosting"
+    method: str = "map"
+
+
 class Spell(Struct, kw_only=True, omit_defaults=True):
     """One case at one provider. `last_seen_at` is L; the last removal's `upper` is R.
 
+    `clock_started_from`: the first instant at which the clock may have started, where its source says no more than a
+    time span; `clock_started_at` is then the last one, and the deadline is counted from it.
     `known_online_at`: the last look that saw it online; `reported_online_at`: the last report that says so, where the
     methodology counts it.
     `baseline` is what its first online look saw, or another encoding that stayed (`reencoded` is a run of looks that
@@ -142,6 +159,7 @@ class Spell(Struct, kw_only=True, omit_defaults=True):
     `lost_from`: those that found it gone, each until it sees it online again.
     `contested`: the last run that another vantage ended than those that it is of, until one of these sees it online.
     `reported_again_at`: the last report of it while it was gone, or seemed so; none once it has been seen again.
+    `edge`: the provider passes on what another one hosts.
     `alternations` and `swaps`: sightings that refuted a run of removal-class looks, and one of looks elsewhere.
     """
 
@@ -149,12 +167,14 @@ class Spell(Struct, kw_only=True, omit_defaults=True):
     opened_at: datetime
     provider: str | None = None
     observed: bool = False
+    edge: bool = False
     procedure: Procedure = Procedure.REPORTED
     presence: Presence = Presence.UNSEEN
     clock: Clock = Clock.STOPPED
     closed_at: datetime | None = None
     closed_reason: str | None = None
     clock_started_at: datetime | None = None
+    clock_started_from: datetime | None = None
     deadline: datetime | None = None
     gone_before_notice: bool = False
     held: bool = False
@@ -197,6 +217,7 @@ class Case(Struct, kw_only=True, omit_defaults=True):
     """One canonical URL under watch, folded up to `last` = (event time, event id).
 
     `seen_elsewhere`: somebody saw it online in another way than by a look at the charged provider.
+    `address_facts`: what sources say of addresses, in the order of time; they fill in what looks left open.
     """
 
     case_id: str
@@ -211,6 +232,7 @@ class Case(Struct, kw_only=True, omit_defaults=True):
     failed_notices: set[str] = set()
     hold: Hold | None = None
     corrections: list[Correction] = []
+    address_facts: list[AddressFact] = []
     retracted: bool = False
     erased: bool = False
     not_measurable: NotMeasurable | None = None

@@ -14,7 +14,7 @@ from schemas import events as ev
 from schemas.events import Event
 from schemas.methodology import Methodology
 from services.core import notices, presence
-from services.core.case import Case, Correction, Hold, Transition
+from services.core.case import AddressFact, Case, Correction, Hold, Transition
 from services.core.spells import Pass
 
 UNKNOWN_CATEGORY = "unknown"
@@ -107,7 +107,23 @@ def _facts(ordered: list[Event]) -> Case:
     case.corrections = sorted(
         corrections, key=lambda c: (c.effective_from, c.stated_at, c.event_id)
     )
+    facts = [
+        _address_fact(e, e.data) for e in statements if isinstance(e.data, ev.AddressAttributed)
+    ]
+    case.address_facts = sorted(facts, key=lambda fact: (fact.at, fact.event_id))
     return case
+
+
+def _address_fact(event: Event, data: ev.AddressAttributed) -> AddressFact:
+    return AddressFact(
+        at=event.time,
+        event_id=event.id,
+        provider=data.provider,
+        address=data.address,
+        via=data.via,
+        role=data.role,
+        method=data.method,
+    )
 
 
 def _correction(event: Event) -> Correction | None:
@@ -145,7 +161,7 @@ def _report_filed(run: Pass, event: Event) -> None:
     if run.case.not_measurable is not None:
         run.close("not_measurable")
     elif run.methodology.clock_start == "report" and spell.clock_started_at is None:
-        run.start_clock(event.time)
+        run.start_clock(event.time, data.earliest)
 
 
 def _take_url(case: Case, report: ev.ReportFiled) -> None:
@@ -157,6 +173,10 @@ def _take_url(case: Case, report: ev.ReportFiled) -> None:
 def _report_retracted(run: Pass, event: Event) -> None:
     run.case.retracted = True
     run.close("retracted")
+
+
+def _claim_stated(run: Pass, event: Event) -> None:
+    """What another system says moves nothing."""
 
 
 def _hold_placed(run: Pass, event: Event) -> None:
@@ -179,6 +199,13 @@ def _case_attributed(run: Pass, event: Event) -> None:
     run.attribute([data.provider], run.now)
 
 
+def _address_attributed(run: Pass, event: Event) -> None:
+    data = event.data
+    assert isinstance(data, ev.AddressAttributed)
+    if data.via is not None and data.provider is not None:
+        run.pass_on(data.via, data.provider)
+
+
 def _case_erased(run: Pass, event: Event) -> None:
     run.case.erased = True
     run.case.sealed_url = None
@@ -194,9 +221,11 @@ _HANDLERS: dict[type[ev.Payload], Callable[[Pass, Event], None]] = {
     ev.NoticeDelayed: notices.delayed,
     ev.NoticeEscalated: notices.escalated,
     ev.NoticeAcknowledged: notices.acknowledged,
+    ev.ClaimStated: _claim_stated,
     ev.HoldPlaced: _hold_placed,
     ev.HoldLifted: _hold_lifted,
     ev.CaseAttributed: _case_attributed,
+    ev.AddressAttributed: _address_attributed,
     ev.CaseErased: _case_erased,
     ev.LookMade: presence.take_look,
     ev.LookMissed: presence.take_missed_look,

@@ -3,7 +3,7 @@
 Notices that leave at night and at weekends meet fewer people (domain rule P15).
 """
 
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -11,8 +11,9 @@ WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 
 
 @lru_cache(maxsize=8)
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
+def _zone(name: str) -> tzinfo:
+    # What is stored in UTC needs no conversion to UTC itself.
+    return UTC if name == "UTC" else ZoneInfo(name)
 
 
 def hour_of_week(at: datetime, time_zone: str) -> tuple[int, int]:
@@ -23,4 +24,5 @@ def hour_of_week(at: datetime, time_zone: str) -> tuple[int, int]:
 
 def month_of(at: datetime, time_zone: str) -> str:
     """Give the month of an instant, as `2026-03`."""
-    return f"{at.astimezone(_zone(time_zone)):%Y-%m}"
+    local = at.astimezone(_zone(time_zone))
+    return f"{local.year:04}-{local.month:02}"

@@ -4,11 +4,15 @@ Moves and holds end what a provider can be charged with; where they are many, on
 too much. Every share is a pair of counting bounds: what certainly had happened by then, and what may have.
 """
 
+from datetime import timedelta
+
 from msgspec import Struct
 
 from schemas.methodology import Methodology
-from services.core.case import Case, Spell
-from services.core.removal import lasting_removal, passed, removal_time
+from services.core.case import Spell
+from services.core.intervals import Interval
+from services.core.removal import lasting_removal, passed
+from services.core.spells import LEAVING
 
 CAUSES = ("removed", "moved", "held", "still_there")
 
@@ -68,22 +72,21 @@ def at(ending: Ending, seconds: float) -> tuple[str | None, tuple[str, ...]]:
     return None, (ending.cause, "still_there")
 
 
-def ending_of(case: Case, spell: Spell, methodology: Methodology) -> Ending | None:
-    """Tell how a spell ended; None for one that was never at risk.
+def ending_of(
+    spell: Spell, methodology: Methodology, norm: timedelta, interval: Interval
+) -> Ending:
+    """Tell how a spell ended whose removal time is known as an interval.
 
     A hold ends a spell at its own instant, unless a removal had been seen before it.
     """
-    norm = methodology.norm_for(case.category)
-    interval = removal_time(spell, methodology, norm)
-    if interval is None:
-        return None
-    removal = lasting_removal(spell, methodology)
-    if spell.held_at is not None and (removal is None or removal.upper > spell.held_at):
-        hours = passed(spell, methodology, norm, spell.held_at)
-        return Ending("held", hours, hours)
+    if spell.held_at is not None:
+        removal = lasting_removal(spell, methodology)
+        if removal is None or removal.upper > spell.held_at:
+            hours = passed(spell, methodology, norm, spell.held_at)
+            return Ending("held", hours, hours)
     left, right = interval
     if right is not None:
         return Ending("removed", left, right)
-    if spell.closed_reason == "moved" and spell.closed_at is not None:
+    if spell.closed_reason in LEAVING and spell.closed_at is not None:
         return Ending("moved", left, passed(spell, methodology, norm, spell.closed_at))
     return Ending(None, left)

@@ -158,6 +158,7 @@ class Coupled(Protocol):
     presence: Presence
     clock: Clock
     clock_started_at: datetime | None
+    clock_started_from: datetime | None
     deadline: datetime | None
     gone_before_notice: bool
 
@@ -188,6 +189,7 @@ class News(NamedTuple):
     held: bool
     reopens: bool
     within: timedelta
+    owed_from: datetime | None = None
     started: bool = False
     seen_at: datetime | None = None
     removed: RemovalInterval | None = None
@@ -203,8 +205,16 @@ class Conclusion(NamedTuple):
 
 def _start(spell: Coupled, news: News) -> Conclusion | None:
     """Start the clock at the event that the methodology names, unless it is gone already: nothing is owed then."""
-    starts = news.started and spell.presence is not Presence.REMOVED
+    starts = news.started and not is_gone_before(spell)
     return Conclusion(Trigger.START) if starts else None
+
+
+def is_gone_before(spell: Coupled) -> bool:
+    """Tell whether it is gone when the clock starts: at the first instant at which that may have been."""
+    if spell.presence is not Presence.REMOVED:
+        return False
+    since = spell.clock_started_from
+    return since is None or spell.removals[-1].upper <= since
 
 
 def _pause(spell: Coupled, news: News) -> Conclusion | None:
@@ -230,6 +240,9 @@ def _take_back(spell: Coupled, news: News) -> Conclusion | None:
     if spell.clock is Clock.STOPPED and not spell.gone_before_notice:
         return None
     never_seen = spell.removals[-1].lower is None
+    if news.owed_from is not None and news.owed_from <= seen < owed:
+        # Before the deadline or after it: it may have been gone in time.
+        return Conclusion(Trigger.STRADDLE) if news.reopens or never_seen else None
     if seen < owed:
         return Conclusion(Trigger.REOPEN) if news.reopens or never_seen else None
     return Conclusion(Trigger.STRADDLE) if never_seen else None
@@ -240,7 +253,7 @@ def _breach(spell: Coupled, news: News) -> Conclusion | None:
     seen, owed = news.seen_at, spell.deadline
     if seen is None or owed is None or seen < owed:
         return None
-    in_time = spell.clock is Clock.UNDECIDED and gone_at(spell, owed)
+    in_time = spell.clock is Clock.UNDECIDED and _gone_within(spell, news.owed_from or owed, owed)
     return None if in_time else Conclusion(Trigger.SEEN_LATE)
 
 
@@ -251,6 +264,11 @@ def gone_at(spell: Coupled, at: datetime) -> bool:
         and not any(back < at for back in spell.returned_at[number : number + 1])
         for number, removal in enumerate(spell.removals)
     )
+
+
+def _gone_within(spell: Coupled, first: datetime, last: datetime) -> bool:
+    """Tell whether it was gone at any instant of a time span, its ends included."""
+    return gone_at(spell, first) or any(first < removal.upper <= last for removal in spell.removals)
 
 
 def _decide(spell: Coupled, news: News) -> Conclusion | None:
@@ -264,10 +282,11 @@ def _decide(spell: Coupled, news: News) -> Conclusion | None:
     assert spell.clock_started_at is not None
     assert spell.deadline is not None
     lower, upper = news.removed.lower, news.removed.upper
-    bound = spell.clock_started_at + news.within if lower is None else spell.clock_started_at
+    started = spell.clock_started_from or spell.clock_started_at
+    bound = started + news.within if lower is None else started
     if upper <= bound:
         return Conclusion(Trigger.LEAVE, GONE_BEFORE_NOTICE)
-    in_time = spell.clock is Clock.ON_HOLD or upper <= spell.deadline
+    in_time = spell.clock is Clock.ON_HOLD or upper <= (news.owed_from or spell.deadline)
     return Conclusion(Trigger.IN_TIME if in_time else Trigger.STRADDLE)
 
 
@@ -275,7 +294,7 @@ def _leave(spell: Coupled, news: News) -> Conclusion | None:
     """The end of a spell stops its clock; past the deadline nobody can say any more what was owed."""
     if news.left is None:
         return None
-    owed = spell.deadline if spell.clock is Clock.RUNNING else None
+    owed = (news.owed_from or spell.deadline) if spell.clock is Clock.RUNNING else None
     late = owed is not None and news.left.at > owed
     return Conclusion(Trigger.STRADDLE if late else Trigger.LEAVE, news.left.reason)
 

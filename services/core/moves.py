@@ -28,11 +28,18 @@ def serving(look: LookMade) -> list[str]:
     return hosting or sorted({provider for _, provider in online})
 
 
-def place_of(look: LookMade, providers: list[str], provider: str) -> Place:
-    """Say where a sighting was; `providers` serve, `provider` is charged.
+def passes_on(look: LookMade, provider: str | None) -> bool:
+    """Tell whether a provider served it as a proxy only: it passes on what another one hosts."""
+    roles = {one.role for one in look.served if one.online and one.provider == provider}
+    return roles == {"proxy"}
+
+
+def place_of(look: LookMade, providers: list[str], provider: str, *, edge: bool = False) -> Place:
+    """Say where a sighting was; `providers` serve, `provider` is charged, and if `edge`, for passing on.
 
     Elsewhere, if the charged one was asked and all its addresses gave a removal-class answer, or none of the name's
-    addresses is its own any more. A block, a silence, or an address that was left out proves neither.
+    addresses is its own any more. A block, a silence, or an address that was left out proves neither. Nor does a proxy
+    that stands before a host: it may pass on what the charged one still holds.
     """
     own = [one for one in look.served if one.provider == provider]
     if provider in providers or any(one.online for one in own):
@@ -40,10 +47,17 @@ def place_of(look: LookMade, providers: list[str], provider: str) -> Place:
     if not providers:
         # Nobody is known to serve it: the charge stands, unless the charged one is seen not to serve.
         return "unproven" if own else "here"
+    if not edge and _is_behind_a_proxy(look):
+        return "unproven"
     left_out = look.providers_left_out
     if left_out is None or provider in left_out or not all(one.gone for one in own):
         return "unproven"
     return "elsewhere"
+
+
+def _is_behind_a_proxy(look: LookMade) -> bool:
+    """Tell whether only proxies served it, so that nobody saw who hosts it."""
+    return all(one.role == "proxy" for one in look.served if one.online)
 
 
 def answerable(case: Case, look: LookMade, at: datetime) -> tuple[list[str], bool]:

@@ -1,5 +1,7 @@
 """What a notice does to a case: it may start the clock of the provider that it was sent to."""
 
+from datetime import datetime
+
 from schemas import events as ev
 from schemas.events import Event
 from schemas.events_of_notices import Fault
@@ -18,14 +20,25 @@ def sent(run: Pass, event: Event) -> None:
     notice = _notice(run, data.notice_id)
     notice.provider, notice.channel, notice.sent_at = data.provider, data.channel, event.time
     notice.contact = data.contact
+    notice.sent_from = data.earliest
     spell = run.case.spell
     if spell.provider is None:
         spell.provider = data.provider
     if spell.provider != data.provider:
         return
     start = run.methodology.clock_start
-    if start == "notice_sent" or (start == "notice_delivered" and notice.delivered_at is not None):
-        run.count_notice(data.notice_id, event.time)
+    if start == "notice_sent":
+        run.count_notice(data.notice_id, event.time, data.earliest)
+    elif start == "notice_delivered" and notice.delivered_at is not None:
+        run.count_notice(data.notice_id, event.time, _arrived_from(notice, event.time))
+
+
+def _arrived_from(notice: Notice, at: datetime) -> datetime | None:
+    """Give the first instant of a delivery that stands before the end of its sending; None where both are instants."""
+    if notice.sent_from is None and notice.delivered_from is None:
+        return None
+    first = notice.delivered_from or notice.delivered_at
+    return None if first == at else first
 
 
 def delivered(run: Pass, event: Event) -> None:
@@ -35,11 +48,12 @@ def delivered(run: Pass, event: Event) -> None:
     notice = _notice(run, data.notice_id)
     if notice.delivered_at is None:
         notice.delivered_at, notice.arrived_by = event.time, data.evidence
+        notice.delivered_from = data.earliest
     if (
         run.methodology.clock_start == "notice_delivered"
         and notice.provider == run.case.spell.provider
     ):
-        run.count_notice(data.notice_id, event.time)
+        run.count_notice(data.notice_id, event.time, data.earliest)
 
 
 def failed(run: Pass, event: Event) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from schemas.events import Event, Fingerprint, LookMade
+from services.core.attributions import completed
 from services.core.baselines import take_baseline, take_reencoded
 from services.core.blocks import clear_block, record_block
 from services.core.case import Removal, Run, Spell
@@ -15,6 +16,7 @@ from services.core.moves import (
     end_elsewhere,
     is_move,
     lengthen_elsewhere,
+    passes_on,
     place_of,
 )
 from services.core.reasons import BLOCKS, NETWORK_FAULTS, REASONS, SILENT
@@ -42,6 +44,8 @@ def take_look(run: Pass, event: Event) -> None:
     """Take one look into the current spell."""
     look = event.data
     assert isinstance(look, LookMade)
+    if run.case.address_facts:
+        look = completed(look, run.case)
     spell = run.case.spell
     spell.looks += 1
     if _counts_as_undetermined(run, look):
@@ -115,7 +119,7 @@ def _is_here(run: Pass, spell: Spell, look: LookMade) -> bool:
     if corrected or not charged or provider is None or provider in providers:
         run.attribute(providers, look.started_at)
         return True
-    place = place_of(look, providers, provider)
+    place = place_of(look, providers, provider, edge=spell.edge)
     if place == "here":
         return bool(providers) or spell.elsewhere is None
     if providers and spell.presence is Presence.REMOVED:
@@ -150,6 +154,7 @@ def _is_moved(run: Pass, spell: Spell, look: LookMade, provider: str) -> bool:
 
 def _see_here(run: Pass, look: LookMade) -> None:
     spell = run.case.spell
+    spell.edge = passes_on(look, spell.provider)
     if spell.elsewhere is not None:
         end_elsewhere(spell, look, run.methodology)
     if spell.run or spell.contested or spell.presence is Presence.REMOVED:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from schemas.methodology import Methodology
 from services.core.calendar import calendar_of
 from services.core.case import Removal, Spell
-from services.core.estimate import Interval
+from services.core.intervals import Interval
 from services.core.machines import Clock, gone_at
 
 _RESOLUTION = 1440
@@ -41,16 +41,29 @@ def removal_time(spell: Spell, methodology: Methodology, norm: timedelta) -> Int
     """
     if spell.clock_started_at is None or _not_counted(spell, methodology):
         return None
-    if _is_unknown(spell):
-        return 0.0, None
     removal = lasting_removal(spell, methodology)
+    if _is_unknown(spell) and (removal is None or spell.clock_started_from is None):
+        return 0.0, None
     last = spell.last_seen_at if removal is None else removal.lower
     left = 0.0 if last is None else passed(spell, methodology, norm, last)
-    right = None if removal is None else passed(spell, methodology, norm, removal.upper)
+    right = None if removal is None else _at_most(spell, methodology, norm, removal.upper)
     if spell.clock is Clock.WITHIN and right is not None:
         # Removed while a hold stood: within the norm, however long the hold lasted.
         right = min(right, norm.total_seconds())
     return (left, right) if right is None else (min(left, right), right)
+
+
+def _at_most(spell: Spell, methodology: Methodology, norm: timedelta, at: datetime) -> float:
+    """Tell how many seconds the clock may have run: more by the time span in which it started."""
+    ran = passed(spell, methodology, norm, at)
+    if spell.clock_started_from is None or spell.clock_started_at is None:
+        return ran
+    if at <= spell.clock_started_at:
+        span = at - spell.clock_started_from
+    else:
+        calendar = calendar_of(methodology)
+        span = calendar.between(spell.clock_started_from, spell.clock_started_at)
+    return ran + max(span.total_seconds(), 0.0)
 
 
 def _is_unknown(spell: Spell) -> bool:

@@ -25,7 +25,13 @@ from services.core.machines import (
     Trigger,
     advance,
     conclude,
+    is_gone_before,
 )
+
+PASSED_ON = "passed_on"
+"""Why a proxy's spell ends once it has named the host."""
+LEAVING = ("moved", PASSED_ON)
+"""What ends a spell and opens the next provider's."""
 
 
 class Pass:
@@ -94,7 +100,16 @@ class Pass:
         method = self.methodology
         reopens = method.return_before_deadline == "reopens"
         held, within = self.case.hold is not None, method.gone_before_notice_bound
-        return News(held=held, reopens=reopens, within=within, **brought)
+        owed_from = self._owed_from(self.case.spell)
+        return News(held=held, reopens=reopens, within=within, owed_from=owed_from, **brought)
+
+    def _owed_from(self, spell: Spell) -> datetime | None:
+        """Give the first instant that the deadline may be; None where the start of the clock is an instant."""
+        since, at, owed = spell.clock_started_from, spell.clock_started_at, spell.deadline
+        if since is None or at is None or owed is None:
+            return None
+        calendar = calendar_of(self.methodology)
+        return calendar.add(since, calendar.between(at, owed))
 
     def conclude(self, spell: Spell, news: News, at: datetime) -> None:
         """Move the clock as the joint rules conclude, to their fixed point; a pause begins at `at`."""
@@ -111,21 +126,25 @@ class Pass:
         else:
             spell.gone_before_notice = conclusion.detail == GONE_BEFORE_NOTICE
 
-    def start_clock(self, at: datetime) -> None:
+    def start_clock(self, at: datetime, since: datetime | None = None) -> None:
         """Start the current spell's clock, unless it is gone already: then there is nothing to owe.
 
-        Nor is there before any report: a notice with a mistyped case id charges nobody.
+        Nor is there before any report: a notice with a mistyped case id charges nobody. Where no more than a time span
+        is known, it began at `since`.
         """
         spell = self.case.spell
         if spell.clock is not Clock.STOPPED or spell.procedure is Procedure.CLOSED:
             return
         if not self.case.reports:
             return
-        spell.clock_started_at = at
+        spell.clock_started_at, spell.clock_started_from = at, since
         norm = self.methodology.norm_for(self.case.category)
         spell.deadline = calendar_of(self.methodology).add(at, norm)
-        spell.gone_before_notice = spell.presence is Presence.REMOVED
+        spell.gone_before_notice = is_gone_before(spell)
         self.conclude(spell, self.news(started=True), at)
+        if spell.presence is Presence.REMOVED and not spell.gone_before_notice:
+            # Gone within the time span of the start: perhaps after it, and then in time.
+            self.conclude(spell, self.news(removed=spell.removals[-1]), at)
 
     def place_hold(self, hold: Hold) -> None:
         """Put a hold in force, in place of one that stood; from its placing on a running clock stands still."""
@@ -211,10 +230,25 @@ class Pass:
         else:
             self.move_to(min(providers), since, self.now)
 
-    def move_to(self, provider: str, at: datetime, left_at: datetime) -> None:
+    def pass_on(self, proxy: str, provider: str) -> None:
+        """Take which host a proxy names: from now on that one is answerable, and no more the proxy.
+
+        Where another one is charged, it is what looks find next that may show a move.
+        """
+        spell = self.case.spell
+        if spell.provider != proxy or spell.procedure is Procedure.CLOSED or provider == proxy:
+            return
+        if spell.observed or spell.clock_started_at:
+            self.move_to(provider, self.now, self.now, PASSED_ON)
+        else:
+            spell.provider, spell.observed = provider, True
+
+    def move_to(
+        self, provider: str, at: datetime, left_at: datetime, reason: str = "moved"
+    ) -> None:
         """End the current spell as of one instant, and open the next provider's as of another."""
         old = self.case.spell
-        self.close("moved", left_at)
+        self.close(reason, left_at)
         opened = Spell(
             number=old.number + 1,
             opened_at=at,
@@ -233,15 +267,17 @@ class Pass:
             return
         delivered = self.methodology.clock_start == "notice_delivered"
         for notice in self.case.notices.values():
-            since = notice.delivered_at if delivered else notice.sent_at
-            if notice.spell is None and notice.provider == spell.provider and since is not None:
-                self.count_notice(notice.notice_id, max(at, since))
+            last = notice.delivered_at if delivered else notice.sent_at
+            first = notice.delivered_from if delivered else notice.sent_from
+            if notice.spell is None and notice.provider == spell.provider and last is not None:
+                since = None if first is None or last <= at else max(at, first)
+                self.count_notice(notice.notice_id, max(at, last), since)
 
-    def count_notice(self, notice_id: str, at: datetime) -> None:
+    def count_notice(self, notice_id: str, at: datetime, since: datetime | None = None) -> None:
         """Count a notice for the current spell, and start its clock unless the notice failed."""
         spell, notice = self.case.spell, self.case.notices[notice_id]
         if spell.procedure is not Procedure.CLOSED:
             notice.spell = spell.number
             self.move_procedure(spell, Trigger.NOTICE)
         if notice_id not in self.case.failed_notices and spell.clock_started_at is None:
-            self.start_clock(at)
+            self.start_clock(at, since)

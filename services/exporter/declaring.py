@@ -17,7 +17,14 @@ from prometheus_client import (
 
 Kind = Literal["counter", "gauge", "histogram"]
 Source = Literal[
-    "every process", "ledger consumer", "outbox relay", "retention", "prober", "exporter"
+    "every process",
+    "ledger consumer",
+    "outbox relay",
+    "intake",
+    "retention",
+    "prober",
+    "attribution",
+    "exporter",
 ]
 
 # `_created` series double the cardinality and say nothing that a scrape does not.

@@ -4,6 +4,7 @@ OTHER, LIBRARY = "other", "library"
 """An event that is not named here, and whatever a library says."""
 
 WARNINGS = (
+    "attribution.waits",
     "attribution.map_faults",
     "canary.came_back",
     "canary.went_down",
@@ -15,6 +16,8 @@ WARNINGS = (
     "consumer.waits",
     "deadletter.sent",
     "exporter.reading_failed",
+    "intake.not_recorded",
+    "intake.tokens_unreadable",
     "look.address_refused",
     "look.answer_unreadable",
     "prober.looks_unrecorded",
@@ -33,6 +36,7 @@ ERRORS = (
     "consumer.abandoned",
     "consumer.gap_accepted",
     "consumer.stuck",
+    "intake.failed",
     "ledger.unusable",
     "prober.entry_unusable",
     "prober.look_failed",

@@ -11,6 +11,13 @@ from typing import get_args
 from schemas.errors import DEAD_LETTER_REASONS
 from schemas.events import MissedReason
 from schemas.topics import EVIDENCE, OUTCOMES, WATCHLIST
+from services.exporter.attribution_metrics import (
+    ATTRIBUTION_LOOKS,
+    ATTRIBUTION_OPEN_ADDRESSES,
+    ATTRIBUTION_OPEN_DROPPED,
+    ATTRIBUTIONS,
+    SOURCE_QUESTIONS,
+)
 from services.exporter.declaring import (
     REGISTRY,
     Kind,
@@ -24,12 +31,46 @@ from services.exporter.declaring import (
 )
 from services.exporter.duty_metrics import DUTY
 from services.exporter.logevents import EVENT_LABELS, LIBRARY, OTHER
+from services.exporter.prober_metrics import (
+    CANARY_SEEN_TIMESTAMP_SECONDS,
+    LOOK_LATENESS_SECONDS,
+    LOOK_PHASE_SECONDS,
+    LOOKS,
+    LOOKS_HELD,
+    LOOKS_IN_FLIGHT,
+    LOOKS_MISSED,
+    LOOKS_WAITING,
+    PHASES,
+    PROBER_WATERMARK_TIMESTAMP_SECONDS,
+    WATCHED_CASES,
+)
 
-__all__ = ["DUTY", "REGISTRY", "MetricInfo", "catalogue", "info_of"]
+__all__ = [
+    "ATTRIBUTIONS",
+    "ATTRIBUTION_LOOKS",
+    "ATTRIBUTION_OPEN_ADDRESSES",
+    "ATTRIBUTION_OPEN_DROPPED",
+    "CANARY_SEEN_TIMESTAMP_SECONDS",
+    "DUTY",
+    "LOOKS",
+    "LOOKS_HELD",
+    "LOOKS_IN_FLIGHT",
+    "LOOKS_MISSED",
+    "LOOKS_WAITING",
+    "LOOK_LATENESS_SECONDS",
+    "LOOK_PHASE_SECONDS",
+    "PHASES",
+    "PROBER_WATERMARK_TIMESTAMP_SECONDS",
+    "REGISTRY",
+    "SOURCE_QUESTIONS",
+    "WATCHED_CASES",
+    "MetricInfo",
+    "catalogue",
+    "info_of",
+]  # fmt: skip
 
 MISSED_REASONS = get_args(MissedReason)
-PHASES = ("resolve", "connect", "tls", "first_byte")
-CONSUMERS = ("ledger", "prober")
+CONSUMERS = ("ledger", "prober", "attribution")
 # The parts that the exporter reads separately, each at its own interval.
 FIGURES, NOTICES_PART = "figures", "notices"
 
@@ -122,6 +163,15 @@ OUTBOX_ROWS = gauge(
     "Outbox records not yet acknowledged by the broker.",
 )
 
+# -- intake --------------------------------------------------------------------------------------
+
+INTAKE_REQUESTS = counter(
+    "intake",
+    "takedown_intake_requests_total",
+    "reason",
+    "Requests of reporters: `accepted` once Kafka has the statement, else why they were refused.",
+)
+
 # -- retention -----------------------------------------------------------------------------------
 
 URLS_ERASED = counter(
@@ -141,64 +191,6 @@ RETENTION_ROUND_TIMESTAMP_SECONDS = gauge(
     "takedown_retention_round_timestamp_seconds",
     "",
     "Time of the last completed retention round; until the first one, the start of the process.",
-)
-
-# -- prober --------------------------------------------------------------------------------------
-
-LOOKS = counter(
-    "prober",
-    "takedown_looks_total",
-    "vantage verdict reason",
-    "Looks completed, by verdict and reason code.",
-)
-LOOKS_MISSED = counter(
-    "prober",
-    "takedown_looks_missed_total",
-    "vantage reason",
-    "Looks that could not be carried out, by reason.",
-)
-LOOK_PHASE_SECONDS = histogram(
-    "prober",
-    "takedown_look_phase_seconds",
-    "phase",
-    "Time spent in one phase of a look.",
-    (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-)
-LOOK_LATENESS_SECONDS = histogram(
-    "prober",
-    "takedown_look_lateness_seconds",
-    "vantage",
-    "Delay between the scheduled and the actual start of a look; a late look widens the removal interval.",
-    (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15, 60, 300, 900, 3600),
-)
-WATCHED_CASES = gauge(
-    "prober", "takedown_watched_cases", "vantage", "Cases that this process watches."
-)
-CANARY_SEEN_TIMESTAMP_SECONDS = gauge(
-    "prober",
-    "takedown_canary_seen_timestamp_seconds",
-    "vantage",
-    "Time of the last successful canary look of the vantage; 0: none yet. While it is too old, "
-    "no look counts as evidence of a removal.",
-)
-PROBER_WATERMARK_TIMESTAMP_SECONDS = gauge(
-    "prober",
-    "takedown_prober_watermark_timestamp_seconds",
-    "vantage",
-    "Every look scheduled before this time has been completed or recorded as missed.",
-)
-LOOKS_IN_FLIGHT = gauge("prober", "takedown_looks_in_flight", "vantage", "Looks in progress.")
-LOOKS_HELD = gauge(
-    "prober",
-    "takedown_looks_held",
-    "vantage",
-    "Due looks held back by the rate limit of an address or a network.",
-)
-LOOKS_WAITING = gauge(
-    "prober",
-    "takedown_looks_waiting",
-    "vantage",
-    "Backlog: cases whose look is due and has not started; those near their deadline go first.",
 )
 
 # -- exporter: from the ledger's rows, so that a restart or a replay never counts twice ----------

@@ -109,7 +109,8 @@ GROUP BY provider, category, clock, standing;
 
 -- name: removals
 -- Bucket i holds bounds[i - 1] < seconds <= bounds[i]; width_bucket alone would close the other end.
--- Seconds are told from the deadline, so that time on hold is not counted and the norm is met exactly.
+-- Seconds are told from the deadline, so that time on hold is not counted and the norm is met exactly. Where the clock
+-- started within a span, the upper end is counted from the first instant of it.
 SELECT
     r.provider,
     r.category,
@@ -127,11 +128,14 @@ FROM (
         CASE WHEN s.category = ANY($3::text[]) THEN s.category ELSE 'other' END AS category,
         extract(EPOCH FROM coalesce(n.norm, $7::interval))::double precision AS norm_seconds,
         extract(EPOCH FROM s.removed_lower - s.deadline)::double precision AS lower_seconds,
-        extract(EPOCH FROM s.removed_upper - s.deadline)::double precision AS upper_seconds
+        extract(
+            EPOCH FROM s.removed_upper - s.deadline
+                + (s.clock_started_at - coalesce(s.clock_started_from, s.clock_started_at))
+        )::double precision AS upper_seconds
     FROM spells AS s
     LEFT JOIN unnest($5::text[], $6::interval[]) AS n (category, norm) ON n.category = s.category
     WHERE s.removed_lower IS NOT NULL
-        AND s.removed_upper > s.clock_started_at
+        AND s.removed_upper > coalesce(s.clock_started_from, s.clock_started_at)
         AND s.removed_upper <= $1::timestamptz
         AND NOT coalesce(s.excluded = ANY($4::text[]), false)
 ) AS r

@@ -75,6 +75,7 @@ class StoredSpell(NamedTuple):
     presence: str
     clock: str
     clock_started_at: datetime | None
+    clock_started_from: datetime | None
     deadline: datetime | None
     excluded: str | None
     first_online_at: datetime | None
@@ -204,6 +205,7 @@ def spell_row(case: Case, spell: Spell) -> StoredSpell:
         spell.presence.value,
         spell.clock.value,
         spell.clock_started_at,
+        spell.clock_started_from,
         spell.deadline,
         exclusion(case, spell),
         spell.first_online_at,

@@ -28,6 +28,14 @@ class Hours:
         cell[1] += judged.standing == "within"
         cell[2] += judged.standing != "certain_breaches"
 
+    def merge(self, other: "Hours") -> None:
+        """Add the counts of other cases."""
+        for mine, theirs in zip(self._cells, other._cells, strict=True):
+            mine[:] = [
+                [a + b for a, b in zip(*cells, strict=True)]
+                for cells in zip(mine, theirs, strict=True)
+            ]
+
     def finish(self) -> list[HourCell]:
         """Give all 168 cells, Sunday 0:00 first."""
         return [
@@ -64,18 +72,30 @@ class Trend:
             return
         month = month_of(start, self._segments[segment].methodology.time_zone)
         key = (segment, month)
-        if key not in self._tallies:
-            self._tallies[key] = Tally(month)
-        self._tallies[key].add(judged)
+        tally = self._tallies.get(key)
+        if tally is None:
+            tally = self._tallies[key] = Tally(month)
+        tally.add(judged)
 
     def _covers(self, segment: int, start: datetime) -> bool:
+        if len(self._segments) == 1:
+            return self._segments[0].since is None or start >= self._segments[0].since
         since = self._segments[segment].since
         if since is not None and start < since:
             return False
         following = self._segments[segment + 1 : segment + 2]
         return not following or following[0].since is None or start < following[0].since
 
-    def finish(self) -> list[Month]:
+    def merge(self, other: "Trend") -> None:
+        """Add the counts of other cases."""
+        for key, tally in other._tallies.items():
+            mine = self._tallies.get(key)
+            if mine is None:
+                self._tallies[key] = tally
+            else:
+                mine.merge(tally)
+
+    def finish(self, finished: Callable[[Tally, Methodology], Row]) -> list[Month]:
         """Give the months in order; the first month of another definition says that the line breaks."""
         months: list[Month] = []
         for segment, month in sorted(self._tallies):
@@ -87,7 +107,7 @@ class Trend:
                     methodology_version=method.version,
                     methodology_digest=method.digest,
                     breaks=bool(months) and months[-1].methodology_digest != method.digest,
-                    row=self._tallies[segment, month].finish(method, pooled=False),
+                    row=finished(self._tallies[segment, month], method),
                 )
             )
         return months
@@ -109,6 +129,12 @@ class Warnings:
             if warning.provider == judged.provider:
                 cohort = (start >= warning.warned_at) + (start >= warning.grace_ends)
                 tallies[cohort].add(judged)
+
+    def merge(self, other: "Warnings") -> None:
+        """Add the counts of other cases."""
+        for mine, theirs in zip(self._tallies, other._tallies, strict=True):
+            for tally, more in zip(mine, theirs, strict=True):
+                tally.merge(more)
 
     def finish(self, finished: Callable[[Tally], Row]) -> list[Warned]:
         """Give the three cohorts of every warning."""

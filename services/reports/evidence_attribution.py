@@ -9,7 +9,7 @@ from schemas.ids import instant
 from services.reports.evidence_rows import AttributionRow
 
 # What is believed first where several name the same provider.
-_STRENGTH = ("correction", "look", "notice", "report")
+_STRENGTH = ("correction", "look", "attribution", "notice", "report")
 
 
 class Attributions:
@@ -33,8 +33,17 @@ class Attributions:
             self._say(event, spell, "notice", data.provider, self.clean(data.channel))
         elif isinstance(data, ev.CaseAttributed):
             self._say(event, spell, "correction", data.provider, self.clean(data.method))
+        elif isinstance(data, ev.AddressAttributed):
+            self._stated(event, spell, data)
         elif isinstance(data, ev.LookMade) and data.served:
             self._look(event, spell, data.served, leaving)
+
+    def _stated(self, event: Event, spell: int, data: ev.AddressAttributed) -> None:
+        """Take what a source said of an address; about others than the pack's provider without the address."""
+        row = self._say(event, spell, "attribution", data.provider, self.clean(data.method))
+        row.role = data.role
+        if data.address is not None and data.provider in (None, self._provider):
+            row.address = _address(data.address)
 
     def _look(self, event: Event, spell: int, served: tuple[Served, ...], leaving: bool) -> None:
         still: dict[tuple[int, Served], AttributionRow] = {}

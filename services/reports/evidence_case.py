@@ -10,10 +10,12 @@ from schemas import events as ev
 from schemas.events import Event
 from schemas.ids import instant
 from schemas.methodology import Methodology
+from services.core.attributions import completed
 from services.core.case import Case, Spell, Transition
 from services.core.digest import case_digest
 from services.core.fold import fold, in_effect, order
 from services.core.moves import serving
+from services.core.spells import LEAVING
 from services.core.stock import notice_state
 from services.reports.evidence_attribution import Attributions
 from services.reports.evidence_looks import look_rows
@@ -116,27 +118,27 @@ def _placed(
     ordered: list[Event], case: Case, moved: list[Transition]
 ) -> list[tuple[Event, list[int]]]:
     """Say to which spells each event belongs; the looks that showed a move belong to the old and to the new one."""
-    closing = {t.cause for t in moved if t.machine == "procedure" and t.detail == "moved"}
+    closing = {t.cause for t in moved if t.machine == "procedure" and t.detail in LEAVING}
     number, placed = 1, []
     for _, event in in_effect(ordered):
         numbers = [number]
         if event.id in closing:
             number += 1
             numbers.append(number)
-        elif number < len(case.spells) and _shows_move(event, case.spells[number]):
+        elif number < len(case.spells) and _shows_move(event, case, case.spells[number]):
             numbers.append(number + 1)
         placed.append((event, numbers))
     return placed
 
 
-def _shows_move(event: Event, following: Spell) -> bool:
+def _shows_move(event: Event, case: Case, following: Spell) -> bool:
     """Tell whether a look before a move was confirmed saw the case at the next provider already."""
     look = event.data
     return (
         isinstance(look, ev.LookMade)
         and look.verdict == "online"
         and look.started_at >= following.opened_at
-        and following.provider in serving(look)
+        and following.provider in serving(completed(look, case))
     )
 
 

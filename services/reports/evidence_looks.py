@@ -6,6 +6,7 @@ from schemas import events as ev
 from schemas.events import Event
 from schemas.ids import instant
 from schemas.methodology import Methodology
+from services.core.attributions import completed
 from services.core.case import Case
 from services.core.freshness import counted_verdict
 from services.core.moves import place_of, serving
@@ -54,7 +55,9 @@ def _counted_as(
     provider = case.spells[spell - 1].provider
     if verdict != "online" or provider is None or case.corrections:
         return verdict
-    return verdict if place_of(look, serving(look), provider) == "here" else "elsewhere"
+    whole = completed(look, case)
+    place = place_of(whole, serving(whole), provider, edge=case.spells[spell - 1].edge)
+    return verdict if place == "here" else "elsewhere"
 
 
 def _row(event: Event, look: ev.LookMade, spell: int, counted_as: str, clean: Clean) -> LookRow:

@@ -13,8 +13,9 @@ from services.core.machines import GONE_BEFORE_NOTICE, Clock, gone_at
 _EXCLUDED = {
     "retracted": "the report was retracted: see the corrections",
     "not_measurable": "it can't be measured from outside, and was never looked at",
-    "moved": "it moved to another provider while the clock ran",
+    "moved": "it moved to another provider, or its proxy named the host, while the clock ran",
     "held": "an authority asked to leave it: see the holds",
+    "proxy": "its provider passes it on and can't remove it: the host is answerable for that",
 }
 
 
@@ -49,7 +50,7 @@ def explain(case: Case, spell: Spell, methodology: Methodology, cutoff: datetime
 def _gone_before(spell: Spell, methodology: Methodology) -> str:
     """Say what was seen, and no more: that nothing was seen online is not that nothing was there."""
     assert spell.clock_started_at is not None
-    started = spell.clock_started_at
+    started = spell.clock_started_from or spell.clock_started_at
     before = [removal for removal in spell.removals if removal.upper <= started]
     removal = before[-1] if before else spell.removals[0]
     seen, gone = _last_seen(spell, removal), instant(removal.upper)
@@ -109,6 +110,8 @@ def _undecided(spell: Spell, deadline: datetime) -> tuple[str, str]:
             f"the deadline {instant(deadline)} is over, but no look at or after it that counts saw it "
             f"online at this provider, and no removal is confirmed{_walled(spell)}"
         )
+    if spell.clock is Clock.UNDECIDED and spell.clock_started_from is not None:
+        return "start_within_span", _uncertain(spell, spell.clock_started_from, deadline)
     if spell.clock is Clock.UNDECIDED and gone_at(spell, deadline):
         back = next(at for at in spell.returned_at if at >= deadline)
         return "seen_first_late", (
@@ -120,6 +123,18 @@ def _undecided(spell: Spell, deadline: datetime) -> tuple[str, str]:
         return "straddles_deadline", _straddle(spell, late, deadline)
     why = spell.closed_reason or ("gone_before_notice" if spell.gone_before_notice else "left")
     return f"ended_{why}", f"the spell ended ({why}) without a look that decides"
+
+
+def _uncertain(spell: Spell, since: datetime, deadline: datetime) -> str:
+    """Say what is known where the source of the clock's start says no more than a span."""
+    assert spell.clock_started_at is not None
+    removal = spell.removals[-1] if spell.removals else None
+    gone = "" if removal is None else f", first seen gone {instant(removal.upper)}"
+    seen = "not seen gone" if removal is None else _last_seen(spell, removal)
+    return (
+        f"{seen}{gone}: the clock started between {instant(since)} and {instant(spell.clock_started_at)}, by a source "
+        f"that says no more, and {instant(deadline)} is the last instant that the deadline may be"
+    )
 
 
 def _walled(spell: Spell) -> str:

@@ -1,19 +1,56 @@
--- What reports read from the ledger. Both run through a cursor in one snapshot.
+-- What reports read from the ledger, each for the case ids from $1 up to, and not with, $2. All that one report reads is of
+-- one snapshot of the database, whichever process reads it.
 
 -- name: report_states
 -- The folded cases, as they stand.
-SELECT state FROM cases ORDER BY case_id;
+SELECT state FROM cases WHERE case_id >= $1 AND case_id < $2;
+
+-- name: report_states_by
+-- The folded cases that have no event after an instant: they stood then as they stand now. Of the others, the name.
+SELECT case_id, CASE WHEN last_event_time <= $3 THEN state END AS state
+FROM cases
+WHERE case_id >= $1 AND case_id < $2;
 
 -- name: report_events
 -- The evidence up to an instant, case by case: the primary key's own order, so that nothing is sorted.
 SELECT case_id, event_id, event_time, type, source, body
 FROM events
-WHERE event_time <= $1
+WHERE case_id >= $1 AND case_id < $2 AND event_time <= $3
 ORDER BY case_id, event_id;
 
 -- name: report_events_corrected
 -- The same, and what was said since about what had been then.
 SELECT case_id, event_id, event_time, type, source, body
 FROM events
-WHERE event_time <= $1 OR type IN ('takedown.case.attributed.v1', 'takedown.report.retracted.v1')
+WHERE case_id >= $1 AND case_id < $2
+    AND (event_time <= $3 OR type IN ('takedown.case.attributed.v1', 'takedown.report.retracted.v1'))
 ORDER BY case_id, event_id;
+
+-- name: report_events_of
+-- The evidence of some cases up to an instant.
+SELECT case_id, event_id, event_time, type, source, body
+FROM events
+WHERE case_id = ANY($1) AND event_time <= $2
+ORDER BY case_id, event_id;
+
+-- name: report_events_of_corrected
+-- The same, and what was said since about what had been then.
+SELECT case_id, event_id, event_time, type, source, body
+FROM events
+WHERE case_id = ANY($1)
+    AND (event_time <= $2 OR type IN ('takedown.case.attributed.v1', 'takedown.report.retracted.v1'))
+ORDER BY case_id, event_id;
+
+-- name: report_size
+-- How many cases and events there are, about: as of the tables' last analysis.
+SELECT
+    (SELECT reltuples FROM pg_class WHERE oid = to_regclass('cases')) AS cases,
+    (SELECT reltuples FROM pg_class WHERE oid = to_regclass('events')) AS events;
+
+-- name: export_snapshot
+-- Let other processes read what this transaction reads.
+SELECT pg_export_snapshot();
+
+-- name: take_snapshot
+-- First statement of another process's transaction; {snapshot} is what the first one exported.
+SET TRANSACTION SNAPSHOT '{snapshot}';

@@ -13,9 +13,9 @@ from math import ceil, floor
 import msgspec
 
 from services.core.bounds import wilson
+from services.reports.estimates import sampling
 from services.reports.figures import Curve, HourCell, Row, Table
 from services.reports.table import unweighted
-from services.reports.tally import sampling
 
 LEAST = 5
 _ROUNDED = (

@@ -1,30 +1,55 @@
-"""Read the ledger for a report: the folded cases as they stand, or the evidence up to an instant, folded anew."""
+"""Read the ledger for a report: the folded cases as they stand, or the evidence up to an instant, folded anew.
 
-from collections.abc import AsyncIterator, Sequence
+What is read is a range of case ids, so that several processes can share a ledger. A case that has no event after the
+cut-off stood then as it stands now (law 6: with no new event nothing changes), so that its stored fold is that of its
+evidence up to the cut-off, and only the others are folded anew.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import Any, Literal, NamedTuple
 
+import asyncpg
+from msgspec import Struct
+
+from schemas import codec
 from schemas.events import CaseAttributed, Event
 from schemas.methodology import Methodology
 from schemas.sqlfiles import statements
 from services.core.case import Case
-from services.core.fold import fold
-from services.ledger.pool import DatabaseConnection, session_of, streamed
+from services.core.fold import fold_unique
+from services.core.state import decode_case
+from services.ledger.pool import DatabaseConnection, in_parts, session_of
 from services.ledger.queries import query
-from services.ledger.rows import case_of, event_of
+
+Source = Literal["stored", "stored_by", "evidence"]
+_CASES_AT_ONCE = 2000
 
 
-def _statement(name: str) -> str:
+class CaseRange(NamedTuple):
+    """Case ids from `low` up to, and not with, `high`."""
+
+    low: str = ""
+    high: str = "g"
+
+
+class Selection(Struct, frozen=True, kw_only=True):
+    """What a report reads: from where, under which methodologies, up to which instant.
+
+    `stored` takes the cases as they stand, `stored_by` those that had stood so at the cut-off, and folds the evidence
+    of the others; `evidence` folds everything, once per methodology. `corrected`: and from the retractions and
+    attributions made since, as far as these speak of the time before.
+    """
+
+    source: Source
+    methodologies: Sequence[Methodology]
+    cutoff: datetime
+    corrected: bool = False
+
+
+def statement(name: str) -> str:
+    """Give one of the reports' statements."""
     return statements("services.reports", "ledger.sql")[name]
-
-
-async def stored_cases(connection: DatabaseConnection) -> AsyncIterator[Case]:
-    """Give every case as the ledger has folded it, in one snapshot of the database."""
-    async with (
-        session_of(connection) as session,
-        session.transaction(isolation="repeatable_read", readonly=True),
-    ):
-        async for row in streamed(session, _statement("report_states")):
-            yield case_of(row["state"], None)
 
 
 async def definition(connection: DatabaseConnection) -> str | None:
@@ -34,24 +59,60 @@ async def definition(connection: DatabaseConnection) -> str | None:
         return None if row is None else row["digest"]
 
 
-async def folded_cases(
-    connection: DatabaseConnection,
-    methodologies: Sequence[Methodology],
-    cutoff: datetime,
-    *,
-    corrected: bool = False,
+async def read_cases(
+    session: asyncpg.Connection, selection: Selection, ids: CaseRange
 ) -> AsyncIterator[list[Case]]:
-    """Give every case folded anew, once per methodology, from its events up to a cut-off.
+    """Give every case of a range, once per methodology; within a transaction.
 
-    `corrected`: and from the retractions and attributions made since, as far as these speak of the time before.
-    A case that has no event by then is not there. Memory holds the events of one case at a time.
+    A case that has no event by the cut-off is not there. Memory holds the events of some cases at a time.
     """
-    statement = _statement("report_events_corrected" if corrected else "report_events")
-    async for log in _logs(connection, statement, cutoff):
-        events = [event for event in log if _speaks_of(event, cutoff)]
-        if all(event.time > cutoff for event in events):
-            continue
-        yield [fold(events, methodology)[0] for methodology in methodologies]
+    if selection.source == "stored":
+        async for part in in_parts(session, statement("report_states"), *ids):
+            for row in part:
+                yield [decode_case(row["state"])]
+    elif selection.source == "evidence":
+        async for log in _logs(
+            session, _events("report_events", selection), *ids, selection.cutoff
+        ):
+            for cases in _folded(log, selection):
+                yield cases
+    else:
+        async for cases in _cases_by(session, selection, ids):
+            yield cases
+
+
+async def _cases_by(
+    session: asyncpg.Connection, selection: Selection, ids: CaseRange
+) -> AsyncIterator[list[Case]]:
+    later: list[str] = []
+    text = statement("report_states_by")
+    async for part in in_parts(session, text, *ids, selection.cutoff):
+        for row in part:
+            case = None if row["state"] is None else decode_case(row["state"])
+            # A correction of history takes effect before it is made.
+            if case is None or any(c.stated_at > selection.cutoff for c in case.corrections):
+                later.append(row["case_id"])
+            else:
+                yield [case]
+    for start in range(0, len(later), _CASES_AT_ONCE):
+        names = later[start : start + _CASES_AT_ONCE]
+        async for log in _logs(
+            session, _events("report_events_of", selection), names, selection.cutoff
+        ):
+            for cases in _folded(log, selection):
+                yield cases
+
+
+def _events(name: str, selection: Selection) -> str:
+    return statement(f"{name}_corrected" if selection.corrected else name)
+
+
+def _folded(log: list[Event], selection: Selection) -> Iterator[list[Case]]:
+    """Fold the events of one case once per methodology; nothing where none is by the cut-off."""
+    cutoff = selection.cutoff
+    events = [event for event in log if _speaks_of(event, cutoff)] if selection.corrected else log
+    if any(event.time <= cutoff for event in events):
+        yield [fold_unique(events, methodology)[0] for methodology in selection.methodologies]
 
 
 def _speaks_of(event: Event, cutoff: datetime) -> bool:
@@ -63,17 +124,24 @@ def _speaks_of(event: Event, cutoff: datetime) -> bool:
 
 
 async def _logs(
-    connection: DatabaseConnection, statement: str, cutoff: datetime
+    session: asyncpg.Connection, text: str, *arguments: object
 ) -> AsyncIterator[list[Event]]:
-    async with (
-        session_of(connection) as session,
-        session.transaction(isolation="repeatable_read", readonly=True),
-    ):
-        log: list[Event] = []
-        async for row in streamed(session, statement, cutoff):
-            if log and log[0].case_id != row["case_id"]:
-                yield log
-                log = []
-            log.append(event_of(row))
-        if log:
-            yield log
+    """Give the events of one case after the other."""
+    log: list[Event] = []
+    case_id = None
+    async for part in in_parts(session, text, *arguments):
+        for event in _decoded(part):
+            if event.case_id != case_id:
+                if log:
+                    yield log
+                log, case_id = [], event.case_id
+            log.append(event)
+    if log:
+        yield log
+
+
+def _decoded(part: Iterable[Any]) -> Iterator[Event]:
+    # The ids are left in the client's own class: they are compared here, and kept nowhere.
+    for case_id, event_id, event_time, type_, source, body in part:
+        data = codec.decode_data(type_, body.encode())
+        yield Event(id=event_id, time=event_time, source=source, case_id=case_id, data=data)

@@ -1,39 +1,27 @@
 """Counting one group of spells, spell by spell, in memory that does not grow with their number of looks."""
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from schemas.methodology import Methodology
-from services.core.bounds import Count, standing, wilson
+from services.core.bounds import Count, standing
 from services.core.calendar import calendar_of
 from services.core.case import Case, Spell
-from services.core.estimate import INFINITE, Estimate, Interval, outward, turnbull_counted
 from services.core.exposure import exposure_bounds
 from services.core.incidence import Ending, Incidence, ending_of
+from services.core.intervals import Interval, outward
 from services.core.removal import removal_time, resolution
-from services.core.resample import by_provider
 from services.core.stock import still_online
-from services.reports.figures import Curve, Quantile, Row
+from services.reports.figures import Row
 
 UNKNOWN_PROVIDER = "unknown"
-_HOUR = 3600.0
+HOUR = 3600.0
 # Exposure is summed in microseconds, as whole numbers: the sum is the same in any order.
-_MICROHOUR = 3_600_000_000
-_NO_MASS = 1e-9
-_JUDGED = ("within", "certain_breaches", "undecided")
-_AT_RISK = (*_JUDGED, "younger_than_norm", "excluded:moved", "excluded:held")
-_SUMS = (
-    "reports_younger_than_norm",
-    "gone_before_notice",
-    "still_online",
-    "returned",
-    "moved",
-    "looks",
-    "undetermined",
-    "missed",
-)
+MICROHOUR = 3_600_000_000
+JUDGED = ("within", "certain_breaches", "undecided")
+_TIMED = frozenset({*JUDGED, "younger_than_norm"})
+_AT_RISK = _TIMED | {"excluded:moved", "excluded:held"}
 
 
 class SpellStanding(NamedTuple):
@@ -52,20 +40,20 @@ class SpellStanding(NamedTuple):
 def judge(case: Case, spell: Spell, methodology: Methodology, cutoff: datetime) -> SpellStanding:
     """Judge one spell."""
     stands, norm = standing(case, spell, methodology, cutoff), methodology.norm_for(case.category)
-    interval = None
-    if stands in (*_JUDGED, "younger_than_norm"):
-        interval = removal_time(spell, methodology, norm)
+    took = removal_time(spell, methodology, norm) if stands in _AT_RISK else None
+    interval = took if stands in _TIMED else None
+    at_risk = took is not None and _norm_over(spell, methodology, norm, cutoff)
     lower, upper = exposure_hours(spell, cutoff)
-    risk = stands in _AT_RISK and _norm_over(spell, methodology, norm, cutoff)
+    # By place: a keyword costs as much as a field, in the one loop over every case of a ledger.
     return SpellStanding(
-        case=case,
-        spell=spell,
-        provider=spell.provider or UNKNOWN_PROVIDER,
-        standing=stands,
-        interval=None if interval is None else outward(interval, resolution(methodology)),
-        ending=ending_of(case, spell, methodology) if risk else None,
-        norm_seconds=norm.total_seconds(),
-        exposure=(round(lower * _MICROHOUR), round(upper * _MICROHOUR)),
+        case,
+        spell,
+        spell.provider or UNKNOWN_PROVIDER,
+        stands,
+        None if interval is None else outward(interval, resolution(methodology)),
+        ending_of(spell, methodology, norm, took) if took and at_risk else None,
+        norm.total_seconds(),
+        (round(lower * MICROHOUR), round(upper * MICROHOUR)),
     )
 
 
@@ -85,122 +73,70 @@ class Tally:
     def __init__(self, name: str) -> None:
         self.count = Count(excluded={})
         self.row = Row(provider=name)
-        self.intervals: Counter[Interval] = Counter()
+        self.intervals: dict[Interval, int] = {}
         self.incidence = Incidence(certain={}, possible={})
-        self.clusters: dict[str, list[int]] = {}
+        self.clusters: dict[str, tuple[int, int, int]] = {}
         self.exposure = (0, 0)
 
     def add(self, judged: SpellStanding) -> None:
         """Count one spell."""
-        spell, row = judged.spell, self.row
-        self.count.add(judged.standing)
-        if judged.standing in _JUDGED:
-            self._cluster(judged)
-        if judged.interval is not None:
-            self.intervals[judged.interval] += 1
-        if judged.ending is not None:
-            self.incidence.add(judged.ending, judged.norm_seconds)
-        if judged.standing == "younger_than_norm":
-            row.reports_younger_than_norm += judged.case.reports
-        if not judged.case.retracted:
+        case, spell, provider, stands, interval, ending, norm_seconds, exposure = judged
+        row = self.row
+        self.count.add(stands)
+        if stands in JUDGED:
+            _add_counts(
+                self.clusters, provider, (1, stands == "within", stands != "certain_breaches")
+            )
+        if interval is not None:
+            self.intervals[interval] = self.intervals.get(interval, 0) + 1
+        if ending is not None:
+            self.incidence.add(ending, norm_seconds)
+        if stands == "younger_than_norm":
+            row.reports_younger_than_norm += case.reports
+        if not case.retracted:
             row.gone_before_notice += spell.gone_before_notice
-            row.still_online += still_online(judged.case, spell)
+            row.still_online += still_online(case, spell)
             row.returned += len(spell.returned_at)
             row.moved += spell.closed_reason == "moved"
-            self.exposure = self._longer(judged.exposure)
+            self._add_exposure(exposure)
         row.looks += spell.looks
         row.undetermined += spell.undetermined
         row.missed += spell.missed
 
-    def _longer(self, exposure: tuple[int, int]) -> tuple[int, int]:
-        return self.exposure[0] + exposure[0], self.exposure[1] + exposure[1]
-
-    def _cluster(self, judged: SpellStanding) -> None:
-        counts = self.clusters.setdefault(judged.provider, [0, 0, 0])
-        counts[0] += 1
-        counts[1] += judged.standing == "within"
-        counts[2] += judged.standing != "certain_breaches"
+    def _add_exposure(self, exposure: tuple[int, int]) -> None:
+        self.exposure = self.exposure[0] + exposure[0], self.exposure[1] + exposure[1]
 
     def merge(self, other: "Tally") -> None:
         """Add another group's counts; the groups must not share spells."""
-        for name in (*_JUDGED, "n", "younger_than_norm", "not_started"):
-            setattr(self.count, name, getattr(self.count, name) + getattr(other.count, name))
-        for reason, number in other.count.excluded.items():
-            self.count.excluded[reason] = self.count.excluded.get(reason, 0) + number
-        for name in _SUMS:
-            setattr(self.row, name, getattr(self.row, name) + getattr(other.row, name))
-        self.exposure = self._longer(other.exposure)
-        self.intervals.update(other.intervals)
+        self.count.merge(other.count)
+        row, theirs = self.row, other.row
+        row.reports_younger_than_norm += theirs.reports_younger_than_norm
+        row.gone_before_notice += theirs.gone_before_notice
+        row.still_online += theirs.still_online
+        row.returned += theirs.returned
+        row.moved += theirs.moved
+        row.looks += theirs.looks
+        row.undetermined += theirs.undetermined
+        row.missed += theirs.missed
+        self._add_exposure(other.exposure)
         self.incidence.merge(other.incidence)
+        for interval, number in other.intervals.items():
+            self.intervals[interval] = self.intervals.get(interval, 0) + number
         for provider, counts in other.clusters.items():
-            mine = self.clusters.setdefault(provider, [0, 0, 0])
-            self.clusters[provider] = [a + b for a, b in zip(mine, counts, strict=True)]
-
-    def finish(self, methodology: Methodology, *, pooled: bool, curves: bool = False) -> Row:
-        """Turn the counts into figures; below the minimum nobody gets a share, the pooled rows neither."""
-        count, row = self.count, self.row
-        for name in (*_JUDGED, "n", "not_certainly_outside", "younger_than_norm", "not_started"):
-            setattr(row, name, getattr(count, name))
-        row.excluded = dict(sorted(count.excluded.items()))
-        row.exposure_lower_hours, row.exposure_upper_hours = (
-            part / _MICROHOUR for part in self.exposure
-        )
-        row.too_few = row.n < methodology.minimum_n
-        row.incidence_n = self.incidence.n
-        if row.too_few:
-            return row
-        row.lower, row.upper = count.lower, count.upper
-        row.sampling = self._bootstrap(methodology) if pooled else sampling(row)
-        row.incidence = self.incidence.shares()
-        self._estimate(methodology, curves)
-        return row
-
-    def _bootstrap(self, methodology: Methodology) -> tuple[float, float] | None:
-        counts = [(n, within, possible) for n, within, possible in self.clusters.values()]
-        return by_provider(counts, methodology.digest)
-
-    def _estimate(self, methodology: Methodology, curves: bool) -> None:
-        if not self.intervals:
-            return
-        estimate, row = turnbull_counted(self.intervals), self.row
-        low, high = estimate.gone_by(methodology.norm_for("").total_seconds())
-        row.estimate = (round(low, 6), round(min(high, 1.0), 6))
-        row.median, row.p90 = quantile(estimate, 0.5), quantile(estimate, 0.9)
-        row.curve = curve(estimate) if curves else None
+            _add_counts(self.clusters, provider, counts)
 
 
-def sampling(row: Row) -> tuple[float, float]:
-    """Give Wilson's 95 % interval around the bounds of a group."""
-    return wilson(row.within, row.n)[0], wilson(row.not_certainly_outside, row.n)[1]
-
-
-def quantile(estimate: Estimate, share: float) -> Quantile:
-    """Give a quantile in hours."""
-    interval = estimate.quantile(share)
-    if interval is None:
-        return Quantile(reached=False)
-    left, right = interval
-    return Quantile(reached=True, lower_hours=left / _HOUR, upper_hours=right / _HOUR)
-
-
-def curve(estimate: Estimate) -> Curve:
-    """Give the intervals that hold mass, in hours."""
-    intervals = [
-        (left, right, mass)
-        for left, right, mass in zip(estimate.lefts, estimate.rights, estimate.masses, strict=True)
-        if mass > _NO_MASS
-    ]
-    return Curve(
-        lefts=[left / _HOUR for left, _, _ in intervals],
-        rights=[None if right == INFINITE else right / _HOUR for _, right, _ in intervals],
-        masses=[mass for _, _, mass in intervals],
-    )
+def _add_counts(
+    clusters: dict[str, tuple[int, int, int]], provider: str, counts: tuple[int, int, int]
+) -> None:
+    n, within, possible = clusters.get(provider, (0, 0, 0))
+    clusters[provider] = n + counts[0], within + counts[1], possible + counts[2]
 
 
 def exposure_hours(spell: Spell, cutoff: datetime) -> tuple[float, float]:
     """Give the hours that known material stayed online at this provider: at least, at most, until the cut-off."""
     lower, upper = exposure_bounds(spell, cutoff)
-    return lower / _HOUR, upper / _HOUR
+    return lower / HOUR, upper / HOUR
 
 
 def largest_first(tallies: Sequence[Tally]) -> list[Tally]:

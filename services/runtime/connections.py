@@ -1,27 +1,6 @@
 """Turn settings into the connections that the layers below take."""
 
-from schemas.errors import ConfigError
-from services.ledger.pool import DatabaseConnection
+from services.runtime.database_login import database_connection
 from services.runtime.kafka_login import kafka_connection
-from services.runtime.settings import Settings
 
 __all__ = ["database_connection", "kafka_connection"]
-
-
-_WRITING_ROLES = ("takedown_ledger",)
-
-
-def database_connection(
-    settings: Settings, role: str | None = None, max_size: int | None = None
-) -> DatabaseConnection:
-    """Return the connection to Postgres and the role to switch to; behind PgBouncer the login decides the role."""
-    database = settings.database
-    if database.url is None:
-        raise ConfigError("TAKEDOWN_DATABASE_URL is not set, and no `takedown up` runs")
-    return DatabaseConnection(
-        dsn=database.url,
-        statement_cache=not database.pgbouncer,
-        max_size=max_size or database.pool_max_size,
-        role=role if database.set_roles and not database.pgbouncer else None,
-        writes=role in _WRITING_ROLES,
-    )

@@ -19,8 +19,9 @@ from services.runtime.settings import PREFIX, Settings, environment_of
 from services.runtime.supervisor import Backoff, Child
 
 # What looks stops first, what publishes last.
-_PORT_ORDER = ("exporter", "ledger", "relay", "prober", "retention")
-_STOP_ORDER = ("prober", "retention", "ledger", "relay", "exporter")
+_PORT_ORDER = ("exporter", "ledger", "relay", "prober", "retention", "intake", "attribution")
+_STOP_ORDER = ("intake", "prober", "attribution", "retention", "ledger", "relay", "exporter")
+_WITHOUT_DATABASE = frozenset({"prober", "intake", "attribution"})
 _KILL_AFTER_SECONDS = 5.0
 _TICK_SECONDS = 0.1
 _PORT_SECONDS = 5.0
@@ -153,8 +154,8 @@ class RoleChildren:
         root = str(Path(services.__file__).parent.parent)
         paths = [root, *filter(None, [inherited.get("PYTHONPATH")])]
         own = environment_of(self._settings) | {f"{PREFIX}HTTP_PORT": str(self.ports[name])}
-        if self._roles[name] == "prober":
-            # The process that talks to hostile servers gets no credential of the database.
+        if self._roles[name] in _WITHOUT_DATABASE:
+            # What talks to servers of others gets no credential of the database.
             own.pop(f"{PREFIX}DATABASE_URL", None)
         return inherited | {"PYTHONPATH": os.pathsep.join(paths)} | own | dict(more)
 

@@ -40,10 +40,12 @@ _BUILT_BY = {
     "prober": "services.runtime.prober_role",
     "exporter": "services.runtime.ledger_roles",
     "retention": "services.runtime.ledger_roles",
+    "intake": "services.runtime.intake_role",
+    "attribution": "services.runtime.attribution_role",
 }
 ROLES = tuple(_BUILT_BY)
 _NEEDS_DATABASE = frozenset({"ledger", "relay", "exporter", "retention"})
-_NEEDS_KAFKA = frozenset({"ledger", "relay", "prober", "retention"})
+_NEEDS_KAFKA = frozenset({"ledger", "relay", "prober", "retention", "intake", "attribution"})
 
 
 class NotStarted(TakedownError):
@@ -72,6 +74,29 @@ def refuse_to_start(settings: Settings, role: str) -> None:
         raise ConfigError(f"the prober does not start: {'; '.join(reasons)}")
     if role == "retention" and not settings.retention.url_days:
         raise ConfigError("retention has nothing to do: TAKEDOWN_RETENTION_URL_DAYS is 0")
+    if role == "intake" and settings.intake.tokens_file is None:
+        raise ConfigError(
+            "the intake knows no reporter: set TAKEDOWN_INTAKE_TOKENS_FILE, and add reporters with "
+            "`takedown intake token NAME`"
+        )
+    if role == "attribution" and not has_source(settings):
+        raise ConfigError(
+            "attribution has no source: set TAKEDOWN_PROVIDER_MAP, TAKEDOWN_ASN_DATABASE or "
+            "TAKEDOWN_ATTRIBUTION_*"
+        )
+
+
+def has_source(settings: Settings) -> bool:
+    """Tell whether anything is set that says who answers for an address."""
+    section = settings.attribution
+    return any(
+        (
+            settings.provider_map,
+            settings.asn_database,
+            section.cymru_zone,
+            section.rdap_bootstrap,
+        )
+    )
 
 
 def default_roles(settings: Settings) -> tuple[str, ...]:
@@ -79,6 +104,8 @@ def default_roles(settings: Settings) -> tuple[str, ...]:
     times = {
         "prober": 0 if settings.probe.mode == "off" else settings.probe.processes,
         "retention": 1 if settings.retention.url_days else 0,
+        "intake": 1 if settings.intake.tokens_file else 0,
+        "attribution": 1 if has_source(settings) else 0,
     }
     return tuple(r for role in ROLES for r in [role] * times.get(role, 1))
 

@@ -15,8 +15,9 @@ from schemas.events import Event
 from schemas.methodology import shipped
 from schemas.sealing import Keyring
 from services.core.case import Case
-from services.core.estimate import outward, turnbull
+from services.core.estimate import turnbull
 from services.core.fold import fold
+from services.core.intervals import outward
 from services.core.removal import removal_time
 from services.reports import table, urlhaus
 from services.reports.table import Row, Table

@@ -24,6 +24,7 @@ NAMES = (
     "dns",
     "attribution",
     "notices",
+    "statements",
     "ledger",
     "report",
     "replay",

@@ -5,7 +5,7 @@ Both do the same work in pairs, and the order changes from pair to pair; a figur
 this build's beside the former one's. CPU-seconds count where others share the machine: they are those of the measured
 processes with their children, not of Kafka and Postgres. A ratio above 1 is better, but for seconds and memory.
 
-    python -m tests.benchmarks before COMMIT [looks] [skew] [ledger] [replay] [report] [shell]
+    python -m tests.benchmarks before COMMIT [looks] [skew] [ledger] [replay] [report] [real] [shell]
 
 TAKEDOWN_BENCH_PAIRS and TAKEDOWN_BENCH_YEAR_CASES say how many pairs, and how much of the article's year.
 """
@@ -23,6 +23,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from services.runtime.embedded import EmbeddedPostgres
 from tests.benchmarks.bench_replay import family, megabytes
@@ -32,7 +33,12 @@ ROOT = Path(__file__).parents[2]
 PAIRS = int(os.environ.get("TAKEDOWN_BENCH_PAIRS", "3"))
 YEAR_CASES = int(os.environ.get("TAKEDOWN_BENCH_YEAR_CASES", "10000"))
 LEDGER_CASES = 2000
-CUTOFFS = {"in the middle of the year": "2024-07-01", "after the year": "2025-06-01"}
+CUTOFFS = {
+    "report in mid-year": "2024-07-01",
+    "report after the year": "2025-06-01",
+    "report as of now": "",
+}
+REAL_CUTOFFS = {"real cases": "2026-03-20", "real cases, earlier": "2026-02-20"}
 WORST = 0.95
 _RUN = (
     "import importlib, json, sys; "
@@ -120,14 +126,26 @@ def replay(root: Path) -> Measured:
 
 
 def watched(
-    command: Sequence[str], root: Path, environment: Mapping[str, str]
+    command: Sequence[str], root: Path, environment: Mapping[str, str], *, memory: bool = False
 ) -> tuple[str, float, float, float]:
-    """Run a command; give what it printed, and its seconds, CPU-seconds and peak memory in MB, children included."""
+    """Run a command; give what it printed, and its seconds, CPU-seconds and peak memory in MB, children included.
+
+    `memory` watches the sum of all its processes, which costs what it measures; else it is that of the largest.
+    """
     begun = time.perf_counter()
     process = subprocess.Popen(
-        command, cwd=root, env=os.environ | environment, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=root,
+        env=_neutral() | environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
+    assert process.stdin is not None
     assert process.stdout is not None
+    process.stdin.write("http://a.example/x\n" if command[3:] == ["case", "id"] else "")
+    process.stdin.close()
     peak, over = [0.0], threading.Event()
 
     def watch() -> None:
@@ -135,7 +153,7 @@ def watched(
             peak[0] = max(peak[0], sum(megabytes(pid) for pid in family(process.pid)))
 
     watcher = threading.Thread(target=watch)
-    if environment.get("TAKEDOWN_BENCH_WATCH"):
+    if memory:
         watcher.start()
     text = process.stdout.read()
     _, status, used = os.wait4(process.pid, 0)
@@ -146,38 +164,40 @@ def watched(
     return text, seconds, used.ru_utime + used.ru_stime, max(peak[0], used.ru_maxrss / 1024)
 
 
-class Reports:
-    """The reports of one build on a database that it has filled itself."""
+def _neutral() -> dict[str, str]:
+    """Give the environment without settings, this benchmark's own among them: the program refuses unknown ones."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("TAKEDOWN_")}
 
-    def __init__(self, root: Path, dsn: str, cases: int) -> None:
+
+class Reports:
+    """The reports of one build on a database that it has filled itself; `cutoffs` by what they are called."""
+
+    def __init__(self, root: Path, dsn: str, cases: str, cutoffs: Mapping[str, str]) -> None:
         self._root = root
-        self._environment = {"TAKEDOWN_DATABASE_URL": dsn}
+        self._cutoffs = cutoffs
+        method = "urlhaus-report-clock" if cases == "real" else "nl-24h"
+        self._environment = {"TAKEDOWN_DATABASE_URL": dsn, "TAKEDOWN_METHODOLOGY": method}
         self.tables: dict[str, str] = {}
-        source = (ROOT / "tests" / "benchmarks" / "fill_year.py").read_text()
-        subprocess.run(
-            [sys.executable, "-c", source, dsn, str(cases)],
-            cwd=root,
-            check=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        source = (ROOT / "tests" / "benchmarks" / "fill_ledger.py").read_text()
+        command = [sys.executable, "-c", source, dsn, cases]
+        subprocess.run(command, cwd=root, check=True, stdout=subprocess.DEVNULL)
 
     def measure(self) -> Measured:
-        """Print the table as of each cut-off, and as the ledger stands, with a page of HTML."""
-        found: dict[str, float] = {}
-        for name, date in CUTOFFS.items():
-            found |= self._one(f"report {name}", "--cutoff", f"{date}T00:00:00Z")
-        return found | self._one("report as of now")
+        """Print the table as of each cut-off, with a page of HTML."""
+        measured: dict[str, float] = {}
+        for name, date in self._cutoffs.items():
+            measured |= self._one(name, *(["--cutoff", f"{date}T00:00:00Z"] if date else []))
+        return measured
 
     def _one(self, name: str, *options: str) -> Measured:
         with tempfile.NamedTemporaryFile(suffix=".html") as page:
-            command = [sys.executable, "-m", "services.cli", "report", "--json", *options]
-            text, seconds, cpu, most = watched(
-                [*command, "--html", page.name],
+            command = [sys.executable, "-m", "services.cli", "report", "--html", page.name]
+            self.tables[name], seconds, cpu, most = watched(
+                [*command, *options],
                 self._root,
-                self._environment | {"TAKEDOWN_BENCH_WATCH": "1"},
+                self._environment,
+                memory=True,
             )
-        self.tables[name] = text
         return {
             f"{name}, per CPU-second": 1 / cpu,
             f"{name}, per second": 1 / seconds,
@@ -192,8 +212,7 @@ def databases(folder: Path) -> Iterator[tuple[str, str]]:
     asyncio.run(server.start())
     try:
         asyncio.run(_create(server.dsn, "former"))
-        head, _, rest = server.dsn.rpartition("/")
-        yield f"{head}/former" + "".join(rest.partition("?")[1:]), server.dsn
+        yield urlsplit(server.dsn)._replace(path="/former").geturl(), server.dsn
     finally:
         asyncio.run(server.stop())
 
@@ -206,11 +225,19 @@ async def _create(dsn: str, name: str) -> None:
     await session.close()
 
 
-def reports(former: Path) -> list[tuple[Measured, Measured]]:
-    """Measure reports; tables of both builds that differ are a failure."""
+def reports(
+    former: Path, cases: str, cutoffs: Mapping[str, str]
+) -> list[tuple[Measured, Measured]]:
+    """Measure reports of both builds; what a former build says otherwise is said."""
     with tempfile.TemporaryDirectory() as folder, databases(Path(folder)) as (theirs, ours):
-        before, now = Reports(former, theirs, YEAR_CASES), Reports(ROOT, ours, YEAR_CASES)
-        return pairs(before.measure, now.measure)
+        before = Reports(former, theirs, cases, cutoffs)
+        now = Reports(ROOT, ours, cases, cutoffs)
+        measured = pairs(before.measure, now.measure)
+        for name, date in cutoffs.items():
+            # As of now is another instant in each.
+            if date and before.tables[name] != now.tables[name]:
+                print(f"{name}: the builds print different tables")
+        return measured
 
 
 def shell(root: Path) -> Measured:
@@ -218,10 +245,12 @@ def shell(root: Path) -> Measured:
     found: dict[str, float] = {}
     for name, arguments in {"--help": ["--help"], "case id": ["case", "id"]}.items():
         command = [sys.executable, "-m", "services.cli", *arguments]
-        tries = [watched(command, root, {}) for _ in range(5)]
+        with tempfile.TemporaryDirectory() as folder:
+            environment = {"TAKEDOWN_DATA_DIR": folder}
+            watched([*command[:3], "keys", "new"], root, environment)
+            tries = [watched(command, root, environment) for _ in range(7)]
         found[f"takedown {name}, per CPU-second"] = 1 / statistics.median(t[2] for t in tries)
         found[f"takedown {name}, per second"] = 1 / statistics.median(t[1] for t in tries)
-        found[f"takedown {name}, MB"] = statistics.median(t[3] for t in tries)
     return found
 
 
@@ -236,7 +265,9 @@ PARTS: dict[str, Callable[[Path], Measured]] = {
 def measure(part: str, former: Path) -> list[tuple[Measured, Measured]]:
     """Measure one part of both builds, pair by pair."""
     if part == "report":
-        return reports(former)
+        return reports(former, str(YEAR_CASES), CUTOFFS)
+    if part == "real":
+        return reports(former, "real", REAL_CUTOFFS)
     work = PARTS.get(part, shell)
     return pairs(lambda: work(former), lambda: work(ROOT))
 
@@ -261,10 +292,8 @@ def judged(measured: Sequence[tuple[Measured, Measured]]) -> list[Figure]:
     return figures
 
 
-def compare(commit: str, parts: Sequence[str]) -> list[Figure]:
-    """Measure the parts, or all, of this build and a former one."""
-    figures: list[Figure] = []
+def compare(commit: str, parts: Sequence[str]) -> Iterator[Figure]:
+    """Measure the parts, or all, of this build and a former one; give the figures of each part once it is over."""
     with tree_of(commit) as former:
-        for part in parts or (*PARTS, "report", "shell"):
-            figures += judged(measure(part, former))
-    return figures
+        for part in parts or (*PARTS, "report", "real", "shell"):
+            yield from judged(measure(part, former))

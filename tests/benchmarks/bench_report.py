@@ -19,13 +19,13 @@ import asyncpg
 from schemas.events import Event
 from schemas.methodology import shipped
 from schemas.sealing import Keyring
-from services.core.estimate import outward, turnbull
+from services.cli.report_command import count
+from services.core.estimate import turnbull
 from services.core.fold import fold
+from services.core.intervals import outward
 from services.core.removal import removal_time
 from services.ledger import migrate, rows
 from services.reports import urlhaus
-from services.reports.reading import folded_cases, stored_cases
-from services.reports.table import Builder
 from services.runtime.embedded import EmbeddedPostgres
 from tests.as_configured import database_at
 from tests.benchmarks.bench_fold import LOOKS, history
@@ -69,17 +69,13 @@ async def fill(dsn: str) -> None:
 
 
 async def measure(dsn: str) -> tuple[float, float]:
-    """Give events a second folded anew, and cases a second as they are stored, tables included."""
+    """Give events a second folded anew, and cases a second as they are stored, tables included, in one process."""
     connection = database_at(dsn=dsn)
-    started, anew = time.perf_counter(), Builder(METHOD, CUTOFF)
-    async for cases in folded_cases(connection, [METHOD], CUTOFF):
-        anew.add(cases[0])
-    made = anew.finish()
+    started = time.perf_counter()
+    anew = await count(connection, METHOD, CUTOFF, source="evidence")
     refold = CASES * (LOOKS + 2) / (time.perf_counter() - started)
-    started, stored = time.perf_counter(), Builder(METHOD, CUTOFF)
-    async for case in stored_cases(connection):
-        stored.add(case)
-    assert stored.finish() == made
+    started = time.perf_counter()
+    assert await count(connection, METHOD, CUTOFF) == anew
     return refold, CASES / (time.perf_counter() - started)
 
 

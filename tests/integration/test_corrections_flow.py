@@ -441,3 +441,36 @@ def at_address(event_: ev.Event, address: str) -> ev.Event:
     assert isinstance(look_, ev.LookMade)
     served = tuple(msgspec.structs.replace(one, address=address) for one in look_.served)
     return msgspec.structs.replace(event_, data=msgspec.structs.replace(look_, served=served))
+
+
+async def test_a_proxy_names_the_host(desk: Desk, tmp_path: Path) -> None:
+    """The reply ends the proxy's spell as passed on; `moves` has the flow with its countries, beside a move."""
+    providers = tmp_path / "map.toml"
+    providers.write_text(
+        '[[provider]]\nid = "giant"\nname = "Giant"\ncountry = "NL"\n'
+        '[[provider]]\nid = "small"\nname = "Small"\ncountry = "DE"\n'
+    )
+    edge = ev.Served(address="192.0.2.1", provider="shield", role="proxy", online=True)
+    seen = look(1, START + 2 * HOUR, "online")
+    assert isinstance(seen.data, ev.LookMade)
+    through = event(seen.case_id, seen.time, msgspec.structs.replace(seen.data, served=(edge,)))
+    await desk.told(report(1), notice(1, START + HOUR, "shield"), through)
+    await desk.told(report(2), notice(2, START + HOUR), look(2, START + 2 * HOUR, "online"))
+    await desk.told(*(look(2, START + hour * HOUR, "online", "small") for hour in (3, 4, 5)))
+    await desk.correct("edge-reply", case_of(1), "--proxy", "shield", "--provider", "giant", *WHO)
+    shown = await desk.json("case", "show", case_of(1))
+    assert [(s["provider"], s["closed_reason"]) for s in shown["spells"]] == [
+        ("shield", "passed_on"),
+        ("giant", None),
+    ]
+    flows = await desk.json("moves", "--map", str(providers))
+    assert [(f["origin"], f["target"], f["moved"], f["passed_on"]) for f in flows] == [
+        ("giant", "small", 1, 0),
+        ("shield", "giant", 0, 1),
+    ]
+    countries = await desk.json("moves", "--by", "country", "--map", str(providers))
+    assert [(f["origin_country"], f["target_country"]) for f in countries] == [
+        (None, "NL"),
+        ("NL", "DE"),
+    ]
+    assert await desk.json("moves", "--cutoff", instant(START + 3 * HOUR)) == []

@@ -227,14 +227,18 @@ def _removal_seconds(
     if first is None or first.lower is None or spell.clock_started_at is None:
         return []
     standing = bounds.standing(case, spell, methodology, cutoff)
-    if standing.startswith("excluded") or first.upper <= spell.clock_started_at:
+    started_from = spell.clock_started_from or spell.clock_started_at
+    if standing.startswith("excluded") or first.upper <= started_from:
         return []
     assert spell.deadline is not None
     held = spell.deadline - spell.clock_started_at - methodology.norm_for(case.category)
     start = spell.clock_started_at + held
     return [
         ("lower", max((first.lower - start).total_seconds(), 0.0)),
-        ("upper", max((first.upper - start).total_seconds(), 0.0)),
+        (
+            "upper",
+            max((first.upper - start + spell.clock_started_at - started_from).total_seconds(), 0.0),
+        ),
     ]
 
 

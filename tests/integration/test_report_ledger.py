@@ -18,9 +18,11 @@ from schemas.methodology import Methodology, shipped
 from services.cli.app import main
 from services.cli.report_command import count
 from services.core.fold import fold
-from services.ledger.pool import DatabaseConnection
+from services.ledger.pool import DatabaseConnection, session_of
 from services.ledger.store import Advance, LedgerStore
+from services.reports import case_ranges
 from services.reports.figures import Table
+from services.reports.reading import CaseRange, Selection, read_cases
 from services.reports.table import Builder, Choice, build
 from tests.as_configured import database_at
 from tests.integration.ledger_kit import METHOD, START, clock, migrated_pool, stories
@@ -80,7 +82,7 @@ def expected(method: Methodology, cutoff: datetime, choice: Choice | None = None
 async def test_stored_and_folded_anew_are_one_table(ledger: DatabaseConnection) -> None:
     """Without options the stored states are counted, and give to the digit what folding all evidence gives."""
     stored = await count(ledger, METHOD, CUTOFF)
-    assert stored == await count(ledger, METHOD, CUTOFF, refold=True)
+    assert stored == await count(ledger, METHOD, CUTOFF, source="evidence")
     assert stored == expected(METHOD, CUTOFF)
     assert stored.pooled.n > 30
 
@@ -89,9 +91,9 @@ async def test_a_cutoff_is_what_was_known_then(ledger: DatabaseConnection) -> No
     """As of an instant only events up to it count: a later sighting, removal or retraction is not there yet."""
     for hours in (0.05, 13, 26, 31):
         at = START + timedelta(hours=hours)
-        assert await count(ledger, METHOD, at, refold=True) == expected(METHOD, at)
-    early = await count(ledger, METHOD, START + timedelta(hours=11), refold=True)
-    late = await count(ledger, METHOD, START + timedelta(hours=13), refold=True)
+        assert await count(ledger, METHOD, at, source="evidence") == expected(METHOD, at)
+    early = await count(ledger, METHOD, START + timedelta(hours=11), source="evidence")
+    late = await count(ledger, METHOD, START + timedelta(hours=13), source="evidence")
     assert early.pooled.excluded.get("retracted", 0) == 0
     assert late.pooled.excluded["retracted"] > 0
 
@@ -111,8 +113,8 @@ async def test_corrections_made_since_can_be_taken_into_a_table_of_before(
         correction(later, ReportRetracted(actor="ann", reason="no such case by then"), "f" * 32),
     ]
     await fill(postgres_dsn, said)
-    assert await count(ledger, METHOD, at, refold=True) == early
-    made = await count(ledger, METHOD, at, refold=True, corrected=True)
+    assert await count(ledger, METHOD, at, source="evidence") == early
+    made = await count(ledger, METHOD, at, source="evidence", corrected=True)
     assert made.corrected
     assert made.cases == early.cases
     names = {row.provider for row in made.providers}
@@ -128,7 +130,7 @@ async def test_another_definition_is_applied_to_the_same_evidence(
 ) -> None:
     """Under the receipt-based definition a bounced notice stops no clock, and the rest is folded anew."""
     receipt = shipped()["receipt-24h"]
-    made = await count(ledger, receipt, CUTOFF, refold=True)
+    made = await count(ledger, receipt, CUTOFF, source="evidence")
     assert made == expected(receipt, CUTOFF)
     usual = await count(ledger, METHOD, CUTOFF)
     assert made.pooled.not_started < usual.pooled.not_started
@@ -141,25 +143,67 @@ async def test_months_are_folded_under_their_own_definition(ledger: DatabaseConn
 
     receipt, change = shipped()["receipt-24h"], START + timedelta(minutes=3)
     choice = Choice(before=(Segment(METHOD),), since=change)
-    made = await count(ledger, receipt, CUTOFF, choice, refold=True)
+    made = await count(ledger, receipt, CUTOFF, choice, source="evidence")
     # All notices left five minutes after the report at START: none before the change under the former definition,
     # and the clocks of the new one started at START, but for the spells that began with a move.
     assert {month.methodology for month in made.trend} == {"receipt-24h"}
     later = Choice(before=(Segment(METHOD),), since=START + timedelta(days=9))
-    former = await count(ledger, receipt, CUTOFF, later, refold=True)
+    former = await count(ledger, receipt, CUTOFF, later, source="evidence")
     assert {month.methodology for month in former.trend} == {"nl-24h"}
     assert former.trend[0].row.n == expected(METHOD, CUTOFF).pooled.n
 
 
 async def test_memory_holds_one_case_at_a_time(ledger: DatabaseConnection) -> None:
     """Cases come one by one while the rest of the log is not read yet."""
-    from services.reports.reading import folded_cases  # noqa: PLC0415
-
-    seen: list[str] = []
-    async for cases in folded_cases(ledger, [METHOD], CUTOFF):
-        seen.append(cases[0].case_id)
+    selection = Selection(source="evidence", methodologies=[METHOD], cutoff=CUTOFF)
+    async with session_of(ledger) as session, session.transaction():
+        seen = [cases[0].case_id async for cases in read_cases(session, selection, CaseRange())]
     assert seen == sorted(seen)
     assert len(seen) == COUNT
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+async def test_only_what_went_on_after_a_cutoff_is_folded_again(
+    ledger: DatabaseConnection, postgres_dsn: str, corrected: bool
+) -> None:
+    """The cases that stood so at the cut-off give with the others the table that a fold of all evidence gives."""
+    since, later = START + timedelta(hours=1), START + timedelta(hours=30)
+    names = [event.case_id for event in TOLD if isinstance(event.data, NoticeSent)]
+    said = [
+        # Takes effect before it is made: the case seems to have no event as late as that.
+        correction(later, attributed("right-host", since), names[0]),
+        correction(later, ReportRetracted(actor="ann", reason="not illegal"), names[1]),
+    ]
+    await fill(postgres_dsn, said)
+    for hours in (0.05, 11, 13, 26, 29.5, 31, 720):
+        at = START + timedelta(hours=hours)
+        whole = await count(ledger, METHOD, at, source="evidence", corrected=corrected)
+        made = await count(ledger, METHOD, at, source="stored_by", corrected=corrected)
+        assert made == whole
+
+
+async def test_processes_share_a_ledger(
+    ledger: DatabaseConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ranges that are counted in another process, of one snapshot, add up to the table of one, to the last bit."""
+    monkeypatch.setattr(case_ranges, "_CASES_WORTH_A_PROCESS", 1)
+    session = await asyncpg.connect(ledger.dsn)
+    await session.execute("ANALYZE cases; ANALYZE events")
+    await session.close()
+    at, choice = START + timedelta(hours=26), Choice(by="reporter", curves=True)
+    assert await count(ledger, METHOD, CUTOFF, choice, workers=2) == expected(
+        METHOD, CUTOFF, choice
+    )
+    made = await count(ledger, METHOD, at, choice, source="stored_by", workers=2)
+    assert made == expected(METHOD, at, choice)
+
+
+def test_ranges_leave_no_case_out() -> None:
+    """The ranges of several processes follow on each other, from the first id to the last."""
+    parts = case_ranges.ranges_of(3)
+    assert (parts[0].low, parts[-1].high) == ("", "g")
+    assert [part.high for part in parts[:-1]] == [part.low for part in parts[1:]]
+    assert [part.low for part in parts] == sorted(part.low for part in parts)
 
 
 async def test_the_log_is_read_in_the_order_of_its_key(ledger: DatabaseConnection) -> None:
@@ -168,9 +212,11 @@ async def test_the_log_is_read_in_the_order_of_its_key(ledger: DatabaseConnectio
 
     session = await asyncpg.connect(ledger.dsn)
     try:
-        await session.execute("ANALYZE events; SET enable_seqscan = off")
+        await session.execute(
+            "ANALYZE events; SET enable_seqscan = off; SET enable_bitmapscan = off"
+        )
         statement = statements("services.reports", "ledger.sql")["report_events"]
-        plan = await session.fetch(f"EXPLAIN {statement}", CUTOFF)
+        plan = await session.fetch(f"EXPLAIN {statement}", *CaseRange(), CUTOFF)
     finally:
         await session.close()
     told = "\n".join(row[0] for row in plan)

@@ -60,6 +60,8 @@ _TRANSIENT = frozenset(
     {"blocked_challenge", "blocked_rate_limited", "blocked_unavailable", "server_error"}
 )
 _ONWARD = frozenset({"same_host", "same_domain"})
+# Too slow, and too early: of the request, and not of what it asked for (RFC 9110, RFC 8470).
+_OF_THE_MOMENT = frozenset({408, 425})
 _LONGER = (5, 9)
 _RANK: dict[Control, int] = {"same": 0, "alike": 1, "doubted": 2, "unasked": 3, "differs": 4}
 
@@ -182,7 +184,7 @@ class Siblings:
 
         It is asked for once more, under a longer path: what is answered by the very same page is steady.
         """
-        if is_one_answer(reached.reply.fingerprint(None), control.result.fingerprint):
+        if _is_of_its_length(reached.reply, control):
             return False
         if control.steady is None:
             try:
@@ -342,7 +344,14 @@ def _compared(reached: Reached, sibling: ControlProbe) -> Control:
 
 def _is_page_apart(reply: Reply, control: HostControl) -> bool:
     """Tell whether a text is another one than a sibling's that is steady; both have to say a length."""
-    return bool(control.steady) and reply.content_length is not None
+    differs = reply.content_length is not None and not _is_of_its_length(reply, control)
+    return differs and bool(control.steady)
+
+
+def _is_of_its_length(reply: Reply, control: HostControl) -> bool:
+    """Tell whether only ETags may differ, which a server changes for one file: Apache does so within a second."""
+    sibling = control.result.fingerprint
+    return sibling is None or reply.content_length == sibling.content_length
 
 
 def _joined(
@@ -379,6 +388,6 @@ def _answered(reply: Reply) -> ControlProbe:
     reason = reply.fault or (
         "blocked_challenge" if reply.challenge else reason_of_status(reply.status)
     )
-    if reply.fault is not None or reason in _TRANSIENT:
+    if reply.fault is not None or reason in _TRANSIENT or reply.status in _OF_THE_MOMENT:
         return ControlProbe(fault=reason)
     return ControlProbe(reply.fingerprint(None), fault=reason if reason in BLOCKS else None)

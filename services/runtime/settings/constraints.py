@@ -1,6 +1,7 @@
 """The rules that join settings; each yields what is wrong and what to do."""
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ from services.notices.escalation_ladder import ladder
 from services.notices.tokens import is_sender
 from services.runtime.settings.model import Settings
 
+# Below it stand up to 64 digits and dots of an address.
+_ZONE = re.compile(r"(?=.{1,120}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+\.?", re.IGNORECASE)
 Rule = Callable[[Settings], Iterator[str]]
 
 
@@ -31,6 +34,7 @@ def files_exist(settings: Settings) -> Iterator[str]:
         "TAKEDOWN_PROVIDER_MAP": settings.provider_map,
         "TAKEDOWN_ASN_DATABASE": settings.asn_database,
         "TAKEDOWN_KAFKA_SSL_CAFILE": settings.kafka.ssl_cafile,
+        "TAKEDOWN_ATTRIBUTION_PLACEHOLDERS": settings.attribution.placeholders,
     }
     for variable, path in named.items():
         if path is not None and not Path(path).is_file():
@@ -42,6 +46,7 @@ def folders_exist(settings: Settings) -> Iterator[str]:
     named = {
         "TAKEDOWN_KAFKA_JARS_DIR": settings.kafka.jars_dir,
         "TAKEDOWN_KAFKA_HOME": settings.kafka.home,
+        "TAKEDOWN_ATTRIBUTION_RDAP_BOOTSTRAP": settings.attribution.rdap_bootstrap,
     }
     for variable, path in named.items():
         if path is not None and not Path(path).is_dir():
@@ -114,6 +119,26 @@ def nameservers_are_addresses(settings: Settings) -> Iterator[str]:
                 f"TAKEDOWN_PROBE_NAMESERVERS: {server!r} is no `address` or `address:port`, "
                 "with or without `operator@` before it"
             )
+
+
+def resolvers_of_sources_are_addresses(settings: Settings) -> Iterator[str]:
+    """Refuse a resolver of sources that would itself have to be resolved."""
+    for server in settings.attribution.nameservers:
+        try:
+            split_nameserver(server)
+        except ValueError:
+            yield f"TAKEDOWN_ATTRIBUTION_NAMESERVERS: {server!r} is no `address` or `address:port`"
+
+
+def zones_are_names(settings: Settings) -> Iterator[str]:
+    """Refuse a zone that no name can stand below."""
+    zones = {
+        "TAKEDOWN_ATTRIBUTION_CYMRU_ZONE": settings.attribution.cymru_zone,
+        "TAKEDOWN_ATTRIBUTION_ABUSIX_ZONE": settings.attribution.abusix_zone,
+    }
+    for variable, zone in zones.items():
+        if zone is not None and not _ZONE.fullmatch(zone):
+            yield f"{variable}: {zone!r} is no DNS zone; write it as asn.example.net"
 
 
 def operator_of(nameserver: str) -> str:
@@ -249,6 +274,8 @@ RULES: tuple[Rule, ...] = (
     tls_has_a_use,
     public_probing_is_answered_for,
     nameservers_are_addresses,
+    resolvers_of_sources_are_addresses,
+    zones_are_names,
     simulation_has_a_resolver,
     ports_can_be_asked,
     denied_networks_are_networks,

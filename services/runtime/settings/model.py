@@ -7,13 +7,20 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from schemas.topics import DEFAULT_PARTITIONS
+from services.runtime.settings.attribution_section import AttributionSection
+from services.runtime.settings.intake_section import IntakeSection
 from services.runtime.settings.notices_section import NoticesSection
-from services.runtime.settings.section_base import Section, about
+from services.runtime.settings.section_base import (
+    Bytes,
+    Count,
+    Port,
+    Seconds,
+    Section,
+    about,
+    is_secret,
+)
 
-Port = Annotated[int, Meta(ge=0, le=65535)]
-Count = Annotated[int, Meta(ge=1)]
-Seconds = Annotated[float, Meta(gt=0)]
-Bytes = Annotated[int, Meta(ge=1)]
+__all__ = ["Section", "Settings", "is_secret"]
 
 
 def _home(variable: str, fallback: str) -> str:
@@ -351,6 +358,8 @@ class Settings(Section, frozen=True, kw_only=True):
     exporter: ExporterSection = ExporterSection()
     retention: RetentionSection = RetentionSection()
     notices: NoticesSection = NoticesSection()
+    intake: IntakeSection = IntakeSection()
+    attribution: AttributionSection = AttributionSection()
     log: Log = Log()
 
     @property

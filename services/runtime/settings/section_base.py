@@ -1,13 +1,18 @@
 """What a group of settings is: typed fields with a sentence each, secrets that never print."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Count = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+Bytes = Annotated[int, Meta(ge=1)]
+
 
 def about(text: str, *, secret: bool = False) -> Meta:
-    """Describe a setting."""
+    """Describe a setting for the reference."""
     return Meta(description=text, extra={"secret": secret})
 
 

@@ -115,7 +115,7 @@ HISTORIES = {
     "re-let to a provider of its own": History((LESSEE,), (LESSEE,), ["giant", "lessee"]),
     "behind a proxy all along": History((EDGE,), (EDGE,), ["shield"]),
     "rotating edges": History((EDGE,), (EDGE_2,), ["shield"]),
-    "a proxy put in front": History((GIANT,), (EDGE,), ["giant", "shield"]),
+    "a proxy put in front": History((GIANT,), (EDGE,), ["giant"]),
     "edge and origin at once": History((GIANT, EDGE), (GIANT, EDGE), ["giant"]),
     "the origin of a proxy's operator": History((ORIGIN,), (EDGE,), ["shield"]),
     "two hosters at once": History((GIANT, SMALL), (GIANT, SMALL), ["giant"]),

@@ -46,10 +46,12 @@ def test_incidence_agrees_with_the_counts(events: list[Event], methodology: Meth
     """What is within the norm may have been removed by then, and a certain breach may be there still."""
     case, _ = fold(events, methodology)
     for spell in case.spells:
-        ending = ending_of(case, spell, methodology)
+        norm = methodology.norm_for(case.category)
+        interval = removal_time(spell, methodology, norm)
         stands = standing(case, spell, methodology, START + 5000 * HOUR)
-        if ending is None or spell.held_at is not None:
+        if interval is None or spell.held_at is not None:
             continue
+        ending = ending_of(spell, methodology, norm, interval)
         _, possible = at(ending, methodology.norm_for(case.category).total_seconds())
         if stands == "within":
             assert "removed" in possible

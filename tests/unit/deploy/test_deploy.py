@@ -127,12 +127,12 @@ def test_referenced_files_exist() -> None:
 
 
 def test_everything_has_a_health_check() -> None:
-    """Each long-running service says how it is, and only the viewers are published, on loopback."""
+    """Each long-running service says how it is, and only the viewers and the intake are published, on loopback."""
     for name, service in SERVICES.items():
         assert "test" in service["healthcheck"] or name == "prepare"
         for port in service.get("ports", []):
             assert port.startswith("127.0.0.1:")
-    assert {n for n, s in SERVICES.items() if "ports" in s} == {"prometheus", "grafana"}
+    assert {n for n, s in SERVICES.items() if "ports" in s} == {"prometheus", "grafana", "intake"}
 
 
 def test_stopping_takes_longer_than_draining() -> None:

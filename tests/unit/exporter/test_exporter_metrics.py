@@ -13,6 +13,7 @@ from services.exporter.metric_families import empty_families
 LABELS = {"left", "result",
     "provider", "category", "clock", "standing", "state", "verdict", "reason", "vantage", "phase",
     "topic", "consumer", "part", "version", "methodology", "digest", "level", "event",
+    "source",
 }  # fmt: skip
 
 

@@ -139,6 +139,11 @@ RULE_BROKEN = {
         "TAKEDOWN_PROBE_LEGAL_BASIS",
     ),
     "nameservers_are_addresses": ({"TAKEDOWN_PROBE_NAMESERVERS": "dns.example"}, "dns.example"),
+    "resolvers_of_sources_are_addresses": (
+        {"TAKEDOWN_ATTRIBUTION_NAMESERVERS": "dns.example"},
+        "dns.example",
+    ),
+    "zones_are_names": ({"TAKEDOWN_ATTRIBUTION_CYMRU_ZONE": "a b.example"}, "CYMRU_ZONE"),
     "simulation_has_a_resolver": (
         {"TAKEDOWN_PROBE_MODE": "simulated"},
         "TAKEDOWN_PROBE_NAMESERVERS",

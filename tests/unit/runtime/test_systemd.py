@@ -132,7 +132,7 @@ def test_the_unit_is_hardened() -> None:
 
 
 def test_each_role_gets_its_secrets_and_no_others() -> None:
-    """The prober has no database, relay and exporter no keys; what is loaded is what is named."""
+    """The prober has no database, relay and exporter no keys, attribution neither; what is loaded is what is named."""
     loaded = {}
     for role in ROLES:
         found = directives(drop_in(role))
@@ -146,6 +146,8 @@ def test_each_role_gets_its_secrets_and_no_others() -> None:
         "exporter": {"database_url"},
         "retention": {"database_url", "keys.toml"},
         "prober": {"keys.toml"},
+        "intake": {"keys.toml", "intake_tokens.toml"},
+        "attribution": set(),
     }
 
 

@@ -238,3 +238,24 @@ def test_a_parked_name_is_not_online() -> None:
     """What a parking service serves is not the material."""
     script = Script(host_of(FILE, picture, missing), name_servers=("ns1.sedoparking.com",))
     assert script.look(FILE).reason == "parked"
+
+
+@pytest.mark.parametrize("status", [408, 425, 500, 503])
+def test_what_a_sibling_is_told_of_the_moment_tells_nothing_apart(status: int) -> None:
+    """A soft 404 beside a sibling that was too slow once was a sighting: what nobody saw has not been seen now (O)."""
+    script = Script(page)
+    assert script.look(FILE).reason == "never_seen_served"
+    script.host = lambda r: page(r) if r.url.href == FILE else reply(r, status)
+    assert script.look(FILE, after=90_000.0).reason == "suspected_unproven"
+
+
+@pytest.mark.parametrize("after", [60.0, 3_600.0, 90_000.0])
+def test_a_page_that_changes_its_etag_is_the_same_page(after: float) -> None:
+    """Between the URL and its sibling the ETag of the one page for all may change: that makes no sighting (O)."""
+    script = Script(lambda r: page(r, etag_digest="weak"))
+    assert script.look(FILE).reason == "never_seen_served"
+    changed = script.now + after + 0.07
+    script.host = lambda r: page(r, etag_digest="weak" if r.at < changed else "strong")
+    for _ in range(3):
+        look = script.look(FILE, after=after)
+        assert look.verdict == "undetermined"

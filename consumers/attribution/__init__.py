@@ -1,0 +1,1 @@
+"""The role `attribution`: says who answers for the addresses that served cases."""

@@ -1,0 +1,1 @@
+"""What registries answer over RDAP: who holds a range, and how to reach them."""

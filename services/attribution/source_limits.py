@@ -1,0 +1,92 @@
+"""How much a source is asked, and when it is left alone: a budget, and a circuit breaker. Pure: time is an argument."""
+
+from msgspec import Struct
+
+_DAY_SECONDS = 86_400.0
+
+
+class SourceLimits(Struct, frozen=True, kw_only=True):
+    """The limits of one source; `failures` in a row end the asking for `pause_seconds`, then for ever longer."""
+
+    per_second: float
+    per_day: int
+    failures: int
+    pause_seconds: float
+    longest_pause_seconds: float = 3_600.0
+
+
+class Budget:
+    """So many questions a second, with a burst of two seconds, and so many a day."""
+
+    def __init__(self, limits: SourceLimits) -> None:
+        self._limits = limits
+        self._burst = max(limits.per_second * 2, 1.0)
+        self._tokens = self._burst
+        self._filled_at: float | None = None
+        self._day_began = 0.0
+        self._today = 0
+
+    def __repr__(self) -> str:
+        return f"<Budget {self._tokens:.1f} now, {self._limits.per_day - self._today} today>"
+
+    def take(self, now: float) -> bool:
+        """Take one question, if there is one left."""
+        self._refill(now)
+        if self._tokens < 1 or self._today >= self._limits.per_day:
+            return False
+        self._tokens -= 1
+        self._today += 1
+        return True
+
+    def _refill(self, now: float) -> None:
+        if self._filled_at is None:
+            self._day_began = now
+        else:
+            gained = (now - self._filled_at) * self._limits.per_second
+            self._tokens = min(self._burst, self._tokens + gained)
+        self._filled_at = now
+        if now - self._day_began >= _DAY_SECONDS:
+            self._day_began, self._today = now, 0
+
+
+class Breaker:
+    """Opens after so many failures in a row; after a pause one question goes through, and decides."""
+
+    def __init__(self, limits: SourceLimits) -> None:
+        self._limits = limits
+        self._failures = 0
+        self._pause = limits.pause_seconds
+        self._open_until: float | None = None
+        self._trial = False
+
+    def __repr__(self) -> str:
+        return f"<Breaker {'open' if self.is_open else 'closed'} failures={self._failures}>"
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the source is taken to be down."""
+        return self._open_until is not None
+
+    def admits(self, now: float) -> bool:
+        """Tell whether a question may go out."""
+        if self._open_until is None:
+            return True
+        if self._trial or now < self._open_until:
+            return False
+        self._trial = True
+        return True
+
+    def succeed(self) -> None:
+        """Note an answer: the source is there."""
+        self._failures, self._open_until, self._trial = 0, None, False
+        self._pause = self._limits.pause_seconds
+
+    def fail(self, now: float, *, wait_seconds: float | None = None) -> None:
+        """Note a failure; `wait_seconds` is what the source itself asks for, which opens at once."""
+        self._failures += 1
+        tried, self._trial = self._trial, False
+        if wait_seconds is None and not tried and self._failures < self._limits.failures:
+            return
+        pause = self._pause if wait_seconds is None else max(wait_seconds, self._pause)
+        self._open_until = now + min(pause, self._limits.longest_pause_seconds)
+        self._pause = min(self._pause * 2, self._limits.longest_pause_seconds)

@@ -1,0 +1,24 @@
+"""Ask the ledger which cases the references of another system mean."""
+
+from collections.abc import Sequence
+
+from schemas.sqlfiles import statements
+from services.cli.support import run_async
+from services.ledger.pool import session_of
+from services.runtime.connections import database_connection
+from services.runtime.settings import Settings
+
+
+def cases_of(
+    settings: Settings, references: Sequence[str], reporters: str | None
+) -> dict[str, str]:
+    """Give the case of each reference that the ledger has a report of; `reporters` is a pattern of LIKE."""
+    connection = database_connection(settings, "takedown_ledger")
+    statement = statements("services.cli", "import.sql")["cases_of_references"]
+
+    async def ask() -> dict[str, str]:
+        async with session_of(connection) as session:
+            rows = await session.fetch(statement, list(references), reporters)
+        return {row["reference"]: row["case_id"] for row in rows}
+
+    return run_async(ask) if references else {}

@@ -1,0 +1,78 @@
+"""`takedown providers ask`: ask the sources that are set for addresses, as the role `attribution` does."""
+
+import click
+
+from services.attribution.attribution_fact import Attribution
+from services.attribution.contacts import SourceContact, contact_of
+from services.attribution.lookup import NoAnswer
+from services.cli.support import (
+    UNREACHABLE,
+    client_settings,
+    json_option,
+    now,
+    print_rows,
+    run_async,
+)
+from services.runtime.address_sources import Attributing, open_attribution
+from services.runtime.settings import Settings
+
+_ANSWER = ("address", "provider", "role", "prefix", "as", "method", "confidence", "unknown", "failure")  # fmt: skip
+_CONTACT = ("contact", "publication", "contact_source", "placeholders")
+
+
+@click.command()
+@click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
+@click.option("--contact", is_flag=True, help="Also ask for the mailboxes for abuse.")
+@json_option
+def ask(addresses: tuple[str, ...], contact: bool, as_json: bool) -> int:
+    """Ask the map, and then the sources that are set, who answers for addresses now.
+
+    Sources are told an address and nothing else. The exit status is 3 if one of them did not answer: then no weaker
+    one is asked in its place.
+    """
+    settings = client_settings()
+    rows = run_async(lambda: _answers(settings, addresses, contact))
+    print_rows(rows, (*_ANSWER, *_CONTACT) if contact else _ANSWER, as_json=as_json)
+    return UNREACHABLE if any(row["failure"] for row in rows) else 0
+
+
+async def _answers(
+    settings: Settings, addresses: tuple[str, ...], contact: bool
+) -> list[dict[str, object]]:
+    async with open_attribution(settings, now) as attributing:
+        return [await _row(attributing, address, contact) for address in addresses]
+
+
+async def _row(attributing: Attributing, address: str, contact: bool) -> dict[str, object]:
+    answer = await attributing.attributor.attribute(address, now())
+    row: dict[str, object] = {"address": address, **_of_answer(answer)}
+    if contact:
+        mailboxes = await contact_of(address, attributing.contacts)
+        row |= _of_contact(mailboxes)
+        row["failure"] = row["failure"] or mailboxes.failure
+    return row
+
+
+def _of_answer(answer: Attribution | NoAnswer) -> dict[str, object]:
+    if isinstance(answer, NoAnswer):
+        return dict.fromkeys(_ANSWER[1:]) | {"failure": answer.failure}
+    silent = answer.unknown == "silent"
+    return {
+        "provider": answer.provider,
+        "role": answer.role if answer.provider else None,
+        "prefix": answer.prefix,
+        "as": " ".join(map(str, answer.as_numbers)) or None,
+        "method": None if silent else answer.method,
+        "confidence": None if silent else answer.confidence,
+        "unknown": answer.unknown,
+        "failure": None,
+    }
+
+
+def _of_contact(answer: SourceContact) -> dict[str, object]:
+    return {
+        "contact": " ".join(answer.contact.mailboxes) or None,
+        "publication": answer.contact.publication,
+        "contact_source": answer.source,
+        "placeholders": " ".join(answer.contact.placeholders) or None,
+    }

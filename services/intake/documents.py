@@ -1,0 +1,51 @@
+"""JSON documents of one input: a single one, an array of them, or one a line."""
+
+from codecs import BOM_UTF8
+from collections.abc import Iterator
+
+import msgspec
+
+from schemas.errors import TakedownError
+
+
+class NoDocuments(TakedownError):
+    """An input that holds no JSON document."""
+
+    exit_code = 4
+
+
+def documents(raw: bytes) -> Iterator[tuple[int, bytes]]:
+    """Give each document with its line; of an array, with its number. Raises `NoDocuments`."""
+    text = raw.removeprefix(BOM_UTF8).strip()
+    if not text:
+        raise NoDocuments("the input is empty")
+    if text.startswith(b"["):
+        yield from _array(text)
+    elif b"\n" in text and _is_whole(text.partition(b"\n")[0]):
+        yield from _lines(raw.removeprefix(BOM_UTF8))
+    else:
+        yield 1, text
+
+
+def _array(text: bytes) -> Iterator[tuple[int, bytes]]:
+    try:
+        members = msgspec.json.decode(text, type=list[msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise NoDocuments("the input is no JSON") from None
+    for number, member in enumerate(members, start=1):
+        yield number, bytes(member)
+
+
+def _lines(raw: bytes) -> Iterator[tuple[int, bytes]]:
+    for number, line in enumerate(raw.split(b"\n"), start=1):
+        if line.strip():
+            yield number, line.strip()
+
+
+def _is_whole(line: bytes) -> bool:
+    """Tell whether a line is a JSON object by itself."""
+    try:
+        msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,100 @@
+"""Time as a source says it: an instant, or a span where it says no more than a wall clock or a date (domain: P16)."""
+
+import re
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from schemas.errors import TakedownError
+
+_WALL_CLOCK = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.\d{1,6})?")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_HOURS = 14
+
+
+class TimeSpan(NamedTuple):
+    """The instants that a time may mean: from `earliest` to `latest`, in UTC."""
+
+    earliest: datetime
+    latest: datetime
+
+    @classmethod
+    def at(cls, instant: datetime) -> "TimeSpan":
+        """Give the span of an instant."""
+        utc = instant.astimezone(UTC)
+        return cls(utc, utc)
+
+    @property
+    def first(self) -> datetime | None:
+        """The earliest instant; None where there is one only."""
+        return None if self.earliest == self.latest else self.earliest
+
+    def shown(self) -> dict[str, str]:
+        """Write both ends as RFC 3339."""
+        return {name: at.isoformat().replace("+00:00", "Z") for name, at in self._asdict().items()}
+
+
+class NoTime(TakedownError):
+    """A text that says no time; the message says why, and never what stood there."""
+
+
+def wall_clock(text: str, zone: ZoneInfo) -> TimeSpan:
+    """Read `2026-10-25 02:30:00` as a clock on the wall of a zone shows it; raises `NoTime`.
+
+    In the hour that comes twice in autumn it means two instants, in the one that is left out in spring none.
+    """
+    match = _WALL_CLOCK.fullmatch(text)
+    if match is None:
+        raise NoTime("a time in another form than 2026-01-31 12:00:00")
+    local = _datetime(f"{match[1]} {match[2]}")
+    instants = [local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
+    shown = [one for one in instants if one.astimezone(zone).replace(tzinfo=None) == local]
+    if not shown:
+        raise NoTime("a wall-clock time that never was")
+    return TimeSpan(min(shown), max(shown))
+
+
+def day(text: str, zone: ZoneInfo) -> TimeSpan:
+    """Read a date as the span from one midnight to the next; raises `NoTime`."""
+    if _DATE.fullmatch(text) is None:
+        raise NoTime("a date in another form than 2026-01-31")
+    return day_of(_datetime(text).date(), zone)
+
+
+def day_of(on: date, zone: ZoneInfo) -> TimeSpan:
+    """Give the 24 hours of a date; where the clocks change, they are 23 or 25."""
+    ends = (datetime.combine(one, time(), zone) for one in (on, on + timedelta(days=1)))
+    return TimeSpan(*(end.astimezone(UTC) for end in ends))
+
+
+def said_time(text: str, zone: ZoneInfo | None) -> TimeSpan:
+    """Read an instant with its offset, or else a wall clock's time or a date in a zone; raises `NoTime`."""
+    text = text.strip()
+    wall, date_only = _WALL_CLOCK.fullmatch(text), _DATE.fullmatch(text)
+    if wall is None and date_only is None:
+        return instant(text)
+    if zone is None:
+        raise NoTime("a time without its offset from UTC, and no zone was given")
+    return wall_clock(text, zone) if wall else day(text, zone)
+
+
+def instant(text: str) -> TimeSpan:
+    """Read an RFC 3339 instant; raises `NoTime`."""
+    try:
+        moment = datetime.fromisoformat(text.upper())
+        if len(text) <= _HOURS or moment.tzinfo is None:
+            raise ValueError
+        return TimeSpan.at(moment)
+    except (ValueError, OverflowError):
+        raise NoTime("no instant such as 2026-01-31T12:00:00Z") from None
+
+
+def _datetime(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise NoTime("a time that is in no calendar") from None
+    # Midnight of the next day, in any zone, must be a date too.
+    if not MINYEAR < moment.year < MAXYEAR:
+        raise NoTime("a time that is in no calendar")
+    return moment

@@ -1,0 +1,124 @@
+"""Count a ledger in several processes: each takes one range of case ids after the other, all read one snapshot."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager
+from multiprocessing import get_context
+
+import asyncpg
+import uvloop
+from msgspec import Struct
+
+from services.ledger.pool import DatabaseConnection, session_of
+from services.reports.counting import CaseCounts, Choice
+from services.reports.reading import CaseRange, Selection, read_cases, statement
+
+# What a process costs before it counts anything is about 0.4 s: so many cases, or events to be folded, take longer.
+_CASES_WORTH_A_PROCESS = 30_000
+_EVENTS_WORTH_A_PROCESS = 60_000
+_RANGES_PER_PROCESS = 8
+_DIGITS = 4
+
+
+class CountJob(Struct, frozen=True, kw_only=True):
+    """What a process counts; it has to be picklable."""
+
+    connection: DatabaseConnection
+    selection: Selection
+    choice: Choice
+    snapshot: str | None = None
+
+
+async def count_ledger(job: CountJob, total: CaseCounts, workers: int) -> None:
+    """Count every case of the ledger into `total`, in up to so many processes, this one among them."""
+    async with _reading(job) as session:
+        processes = await _processes(session, job.selection, workers)
+        ranges = iter(ranges_of(processes))
+        if processes == 1:
+            await _count_ranges(session, job, ranges, total)
+            return
+        snapshot = await session.fetchval(statement("export_snapshot"))
+        await _count_shared(session, job, snapshot, ranges, total, processes - 1)
+
+
+def ranges_of(processes: int) -> list[CaseRange]:
+    """Split the case ids, which are evenly spread; more ranges than processes, so that all end at one time."""
+    if processes == 1:
+        return [CaseRange()]
+    count = processes * _RANGES_PER_PROCESS
+    edges = [f"{16**_DIGITS * n // count:0{_DIGITS}x}" for n in range(1, count)]
+    return [CaseRange(*edge) for edge in zip(["", *edges], [*edges, "g"], strict=True)]
+
+
+async def _processes(session: asyncpg.Connection, selection: Selection, most: int) -> int:
+    row = await session.fetchrow(statement("report_size"))
+    worth = int(row["cases"]) // _CASES_WORTH_A_PROCESS
+    if selection.source != "stored":
+        worth = max(worth, int(row["events"]) // _EVENTS_WORTH_A_PROCESS)
+    return max(1, min(most, 1 + worth))
+
+
+async def _count_shared(
+    session: asyncpg.Connection,
+    job: CountJob,
+    snapshot: str,
+    ranges: Iterator[CaseRange],
+    total: CaseCounts,
+    helpers: int,
+) -> None:
+    loop = asyncio.get_running_loop()
+    theirs = CountJob(
+        connection=job.connection, selection=job.selection, choice=job.choice, snapshot=snapshot
+    )
+
+    async def count_elsewhere() -> None:
+        for part in ranges:
+            total.merge(await loop.run_in_executor(pool, count_range, theirs, part))
+
+    # A fork would take over this process's threads and its loop half.
+    with ProcessPoolExecutor(helpers, mp_context=get_context("spawn")) as pool:
+        # Two ranges for each: while this process takes in one, the helper is at the next.
+        elsewhere = [asyncio.create_task(count_elsewhere()) for _ in range(2 * helpers)]
+        try:
+            await asyncio.sleep(0)
+            await _count_ranges(session, job, ranges, total)
+            await asyncio.gather(*elsewhere)
+        finally:
+            for task in elsewhere:
+                task.cancel()
+
+
+def count_range(job: CountJob, part: CaseRange) -> CaseCounts:
+    """Count the cases of one part, in a process of its own."""
+    counts = CaseCounts(job.selection.methodologies[-1], job.selection.cutoff, job.choice)
+
+    async def work() -> None:
+        async with _reading(job) as session:
+            await _count_ranges(session, job, iter([part]), counts)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work())
+    return counts
+
+
+async def _count_ranges(
+    session: asyncpg.Connection, job: CountJob, ranges: Iterator[CaseRange], counts: CaseCounts
+) -> None:
+    for part in ranges:
+        async for cases in read_cases(session, job.selection, part):
+            for number, case in enumerate(cases[:-1]):
+                counts.add_before(case, number)
+            counts.add(cases[-1])
+
+
+@asynccontextmanager
+async def _reading(job: CountJob) -> AsyncIterator[asyncpg.Connection]:
+    async with (
+        session_of(job.connection) as session,
+        session.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        if job.snapshot is not None:
+            take = statement("take_snapshot").replace("{snapshot}", job.snapshot)
+            await session.execute(take)
+        yield session
