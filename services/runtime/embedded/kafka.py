@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 _FORMAT_SECONDS = 60.0
 # An orderly end makes the next start no more than two seconds faster.
-_PATIENCE_SECONDS = 6.0
+_PATIENCE_SECONDS = 3.0
 _PROBE_MS = 2_000
 
 
