@@ -116,7 +116,7 @@ class Conversation:
         measurement = self._measurement
         if not measurement.compared or (measurement.is_known_gone and not measurement.confirming):
             return answer_of(reached)
-        neutral = yield from self._gone_for_neutral(reached)
+        neutral = yield from self._as_neutral(reached)
         if neutral is None:
             # It may be gone for our agent alone.
             return answer_of(reached, None if measurement.is_known_gone else "agent_unasked")
@@ -129,21 +129,9 @@ class Conversation:
             return answer_of(reached)
         return (yield from self._to_neutral(reached, neutral, trail))
 
-    def _gone_for_neutral(self, reached: Reached) -> Protocol[Reply | None]:
-        """Ask as the neutral agent: by HEAD where HEAD has served the URL, and by GET unless that says that it is gone.
-
-        Our GET has said so already. A HEAD over a kept-alive connection costs a tenth of a GET, which needs its own.
-        """
-        if self._measurement.was_served and self._measurement.baseline_method == "HEAD":
-            head = yield from self._as_neutral(reached, "HEAD")
-            if head is None or (head.status in _GONE and not head.challenge):
-                return head
-        return (yield from self._as_neutral(reached))
-
-    def _as_neutral(self, reached: Reached, method: Method = "GET") -> Protocol[Reply | None]:
-        url, address = reached.url, reached.address
+    def _as_neutral(self, reached: Reached) -> Protocol[Reply | None]:
         try:
-            return (yield from ask_beside("url", method, url, address, neutral=True))
+            return (yield from ask_beside("url", "GET", reached.url, reached.address, neutral=True))
         except Deferred:
             return None
 

@@ -6,7 +6,6 @@ from schemas.events import Fingerprint
 from services.probing.limits.gate import DEADLINE, Deferred
 from tests.unit.probing.look.script import (
     Host,
-    Played,
     Reply,
     Request,
     Script,
@@ -45,7 +44,7 @@ def test_what_is_gone_is_asked_for_by_get_alone() -> None:
     first = script.look(URL, after=60.0, baseline=seen)
     later = [script.look(URL, after=60.0, baseline=seen) for _ in range(2)]
     assert (first.methods(URL), [look.methods(URL) for look in later]) == (
-        ["HEAD", "GET", "HEAD"],
+        ["HEAD", "GET", "GET"],
         [["GET"], ["GET"]],
     )
     script.host = picture_alone
@@ -247,44 +246,6 @@ def test_a_404_for_our_agent_alone_is_no_removal(known: bool, confirming: bool) 
     assert "agent_matters" in look.rules
     (answer,) = look.evidence.answers
     assert (answer.neutral_agent, answer.method) == (True, "GET")
-
-
-def agents_of(look: Played) -> list[tuple[str, bool]]:
-    """Give the methods by which the URL was asked for, each with whether the neutral agent asked."""
-    return [(r.method, r.neutral) for r in look.requests if r.url.href == URL]
-
-
-@pytest.mark.parametrize("confirming", [True, False])
-def test_the_neutral_agent_asks_by_head_where_head_has_served(confirming: bool) -> None:
-    """Our GET says that it is gone; HEAD, which was worth something, tells whether others are told so."""
-    script = Script(picture_alone)
-    seen = script.look(URL).fingerprint
-    script.host = missing
-    look = script.look(URL, after=60.0, baseline=seen, confirming=confirming)
-    ours = [("GET", False)] if confirming else [("HEAD", False), ("GET", False)]
-    assert (look.said, agents_of(look)) == (("removed", "not_found"), [*ours, ("HEAD", True)])
-    assert "agent_agrees" in look.rules
-
-
-@pytest.mark.parametrize(
-    "head",
-    [picture, lambda r: reply(r, 403), lambda r: reply(r, 405), lambda r: fault(r, "disconnected")],
-    ids=["served", "403", "405", "closed"],
-)
-def test_whatever_else_head_says_to_the_neutral_agent_is_asked_for_by_get(head: Host) -> None:
-    """Only a plain 404 or 410 to HEAD spares the neutral agent its GET."""
-    script = Script(picture_alone)
-    seen = script.look(URL).fingerprint
-    script.host = lambda r: (
-        missing(r)
-        if not r.neutral or r.url.href != URL
-        else head(r)
-        if r.method == "HEAD"
-        else picture(r)
-    )
-    look = script.look(URL, after=60.0, baseline=seen)
-    assert look.said == ("online", "served")
-    assert agents_of(look)[:4] == [("HEAD", False), ("GET", False), ("HEAD", True), ("GET", True)]
 
 
 def test_siblings_are_asked_as_the_same_agent() -> None:
