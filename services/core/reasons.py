@@ -240,8 +240,7 @@ DARK_FAULTS = frozenset(
         *("tls_timeout", "server_error", "misdirected", "tls_unrecognized_name"),
     }
 )
-"""Reasons of which a host is dark if it gives nothing else, as 503 without a time;
-a reset may be meant for us alone."""
+"""Reasons of which a host is dark if it gives nothing else; a reset or a 503 may be meant for us alone."""
 
 SILENT = DARK_FAULTS | {
     *("dns_nodata", "dns_servfail", "dns_timeout", "dns_refused", "dns_broken", "dns_disagree"),

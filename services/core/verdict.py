@@ -61,7 +61,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     `plain` that it is of the baseline's class and length, and `is_content` that it is the baseline, validator and all.
     `shared`: a sibling is sent to the same place.
     `named`: the target of its redirect still names the object. `empty`: it is served with nothing in it.
-    `missing_forbidden`: 403 is how this host answers what it doesn't have. `put_off`: it named a time to come again.
+    `missing_forbidden`: 403 is how this host answers what it doesn't have.
     """
 
     address: str
@@ -82,7 +82,6 @@ class Answer(Struct, frozen=True, kw_only=True):
     empty: bool = False
     missing_forbidden: bool = False
     neutral_agent: bool = False
-    put_off: bool = False
     fingerprint: Fingerprint | None = None
 
 
@@ -144,9 +143,8 @@ def is_dark(evidence: Evidence) -> bool:
 
 
 def _is_dark(answer: Answer) -> bool:
-    reason = _reason(answer)
-    # A balancer without a server for the name says 503 as well, and names no time.
-    return reason in DARK_FAULTS or (reason == "blocked_unavailable" and not answer.put_off)
+    # A 503 is not among them: a balancer without a server for the name says it, and so does a limit meant for us.
+    return _reason(answer) in DARK_FAULTS
 
 
 def _of_all(answers: Sequence[Answer]) -> Judgement:

@@ -144,7 +144,7 @@ _DECIDED = """## Why a provider must accept a removal, and what stays undecided
 | 403, as a store gives for what it does not have | a removal (content) | siblings had it then, and the host lets us have something else now |
 | a length of 0 to GET | a removal (content) | there is nothing in it; siblings are answered otherwise, so it is no wall |
 | NXDOMAIN, stated by the zone, by resolvers of two operators | a removal (domain) | the name is not there for anybody |
-| nothing served by the whole host for two days, from two vantages: refused, timed out, 5xx, 503 or 530 of a balancer without a server, 421, a TLS server that does not know the name | a removal (host) | an outage of hours and a block of one vantage end sooner |
+| nothing served by the whole host for two days, from two vantages: refused, timed out, 5xx but 503, 530 of a proxy without a route, 421, a TLS server that does not know the name | a removal (host) | an outage of hours and a block of one vantage end sooner |
 | a page that everything is answered with, new since it was seen served: a default page, a suspended account, maintenance, a login, a hotlink picture | undecided | a wall looks the same, and the material comes back with it |
 | a redirect that everything meets, new since it was seen served | undecided | likewise |
 | another file in its place | undecided | headers can't tell what it shows, and content is never read |
@@ -211,7 +211,8 @@ def _dark() -> str:
     defaults = Confirmation()
     return f"""## A dark host
 
-Each of these is undetermined: {_listed(DARK_FAULTS)}, and a 503 that names no time.
+Each of these is undetermined: {_listed(DARK_FAULTS)}.
+A 503 is not: a limit of requests that is meant for us alone says it as well, and nginx's does by default.
 Where nothing else came from the whole host for an eighth of `host_dark_span`, at three looks or more, a look says
 `host_dark`; of a status, of a page that hangs (`response_timeout`) and of one that is closed upon (`disconnected`) only
 if the front page gives nothing either.

@@ -281,7 +281,6 @@ NIGHTS = (
     Behaviour.ERROR_500,
     Behaviour.GATEWAY_502,
     Behaviour.GATEWAY_504,
-    Behaviour.ROUTE_503,
     Behaviour.PROXY_530,
     Behaviour.MISDIRECTED_421,
 )
@@ -289,7 +288,7 @@ NIGHTS = (
 
 DARKNESS = (
     *(Behaviour.TARPIT, Behaviour.GATEWAY_502, Behaviour.DNS_SILENT, Behaviour.RESET),
-    Behaviour.EMPTY,
+    *(Behaviour.EMPTY, Behaviour.ROUTE_503),
 )
 """Likewise, and partly in a way that proves nothing for however long."""
 

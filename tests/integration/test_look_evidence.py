@@ -240,24 +240,13 @@ async def test_one_broken_page_is_no_dark_host(lab: Lab) -> None:
     assert (await lab.look(url, lab.looker(), host_dark=True)).reason == "host_dark"
 
 
-@pytest.mark.parametrize(
-    ("url", "front", "reason"),
-    [
-        (answer(503), answer(503), "host_dark"),
-        (answer(503), answer(200), "blocked_unavailable"),
-        (answer(503, retry_after="60"), answer(503, retry_after="60"), "blocked_unavailable"),
-    ],
-    ids=["no route", "one page", "wants time"],
-)
-async def test_a_guessed_backoff_hides_no_dark_host(
-    lab: Lab, url: Script, front: Script, reason: str
-) -> None:
-    """A 503 without a time puts off the looks that follow, and not the question what else its host gives (V)."""
-    site = await lab.site(x=url)
-    site.scripts["/"] = front
+async def test_a_host_that_says_503_for_everything_is_no_dark_host(lab: Lab) -> None:
+    """It may be a limit that is meant for us alone, and its wish to be left alone holds (V)."""
+    site = await lab.site(x=answer(503))
+    site.scripts["/"] = answer(503)
     looker = lab.looker(politeness=replace(RUDE, backoff_seconds=60.0))
     made = await lab.look(f"http://a.example:{site.port}/x", looker, host_dark=True)
-    assert made.reason == reason
+    assert (made.verdict, made.reason) == ("undetermined", "blocked_unavailable")
     with pytest.raises(Deferred):
         await lab.look(f"http://a.example:{site.port}/x", looker)
 
@@ -320,13 +309,13 @@ async def test_what_may_be_meant_for_us_alone_is_no_dark(lab: Lab, script: Scrip
 
 @pytest.mark.parametrize(
     "script",
-    [answer(503), answer(530), answer(421)],
-    ids=["503", "530", "421"],
+    [answer(530), answer(421)],
+    ids=["530", "421"],
 )
 async def test_a_balancer_without_a_server_is_dark_where_its_front_page_is(
     lab: Lab, script: Script
 ) -> None:
-    """No server for the name: 503 that names no time, 530 or 421, by the front page too."""
+    """No server for the name: 530 or 421, by the front page too."""
     site = await lab.site()
     site.missing, site.scripts["/"] = script, FRONT
     url = f"http://a.example:{site.port}/x"

@@ -174,14 +174,14 @@ class Looker:
         driver = Driver(self._ready(), target.priority, steps)
         evidence = await driver.run(visit.evidence())
         judgement = judge(evidence)
-        if judgement.verdict == "undetermined" and await self._dark(target, visit, evidence, steps):
+        if judgement.verdict == "undetermined" and await self._dark(
+            target, visit, driver, evidence
+        ):
             evidence = msgspec.structs.replace(evidence, dark=True)
             judgement = judge(evidence)
         return Visited(visit, driver, evidence, judgement)
 
-    async def _dark(
-        self, target: Target, visit: Visit, evidence: Evidence, steps: list[Step] | None
-    ) -> bool:
+    async def _dark(self, target: Target, visit: Visit, driver: Driver, evidence: Evidence) -> bool:
         """Tell whether the whole host has been dark for so long that it counts."""
         darkness, host = self._memory.darkness, target.url.host
         answered = any(answer.status is not None for answer in evidence.answers)
@@ -191,9 +191,7 @@ class Looker:
         # One page that is broken, hangs, or is closed upon, says nothing of its host.
         hangs = any(answer.fault in _OF_ONE_PAGE for answer in evidence.answers)
         if answered or hangs:
-            # A 503 without a time puts its host off by a guess of ours; whether all of the host says so is asked still.
-            beyond = Driver(self._ready(), target.priority, steps, honours_backoff=False)
-            front = await beyond.run(visit.dark_front())
+            front = await driver.run(visit.dark_front())
             if not front:
                 (darkness.unclear if front is None else darkness.alive)(host)
                 return False

@@ -221,7 +221,6 @@ def answer_of(reached: Reached, fault: str | None = None) -> Answer:
         method=reply.method,
         redirect=reached.redirect,
         challenge=reply.challenge,
-        put_off=reply.retry_after is not None,
         fingerprint=reply.fingerprint(reached.redirect),
     )
 

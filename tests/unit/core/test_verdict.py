@@ -423,9 +423,7 @@ def test_a_dark_host_needs_every_address_dark() -> None:
     assert _judged(*dark).verdict == "undetermined"
     assert _judged(*dark, dark=True, left_out=1).verdict == "undetermined"
     assert _judged(*dark, dark=True, blind=True).reason == "vantage_blind"
-    assert _judged(*dark, _answer(status=503), dark=True).reason == "host_dark"
-    busy = _answer(status=503, put_off=True)
-    for other in (_answer(status=403), _answer(fault="blocked_reset"), busy):
+    for other in (_answer(status=403), _answer(fault="blocked_reset"), _answer(status=503)):
         assert _judged(*dark, other, dark=True).verdict == "undetermined"
     assert _judged(*dark, _answer(status=200), dark=True).verdict == "online"
 
