@@ -254,8 +254,18 @@ STATUSES = {
     Behaviour.GATEWAY_504: 504,
     Behaviour.REDIRECT_LOOP: 302,
     Behaviour.NXDOMAIN: 404,
+    Behaviour.OK_RAW_LOCATION: 302,
+    Behaviour.OK_LONG_CHAIN: 200,
+    Behaviour.PLACEHOLDER_FILE: 302,
+    Behaviour.WALL_BARE: 200,
+    Behaviour.WALL_PICTURE: 200,
+    Behaviour.BARE_200: 200,
+    Behaviour.ROUTE_503: 503,
+    Behaviour.PROXY_530: 530,
+    Behaviour.MISDIRECTED_421: 421,
 }
 FAILURES = {
+    Behaviour.OK_TWO_LENGTHS: aiohttp.ClientError,
     Behaviour.GARBAGE: aiohttp.ClientError,
     Behaviour.TRUNCATED: aiohttp.ServerDisconnectedError,
     Behaviour.EMPTY: aiohttp.ServerDisconnectedError,

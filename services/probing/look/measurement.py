@@ -117,13 +117,14 @@ class Measurement:
         """Make the answer of what is served."""
         fingerprint = reached.reply.fingerprint(reached.redirect)
         change = self._change(reached, fingerprint)
+        has_answered = comparison.answered
         if self._needs_fresh(reached, comparison, change):
             comparison = yield from self.refresh(reached)
         control = comparison.control
         if control == "doubted" and is_baseline(fingerprint, self._baseline):
             control = "unasked"
-        if control == "unasked" and not (comparison.alone or self.was_served):
-            # Nobody saw it, and no sibling tells: a page may be what everything is answered with.
+        if control == "unasked" and not (has_answered or comparison.alone or self.was_served):
+            # Nobody saw it, and no sibling ever told: a page may be what everything is answered with.
             control = "unasked" if is_promised(reached.url, fingerprint) else "doubted"
         reply = reached.reply
         return Answer(

@@ -35,8 +35,8 @@ import asyncio, fcntl, os, signal, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 from services.cli.up_command import _say
 from services.runtime.installation import Interrupt
-if sys.argv[1] == "nohup":
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+# Whoever runs the tests may ignore it, and children inherit that.
+signal.signal(signal.SIGHUP, signal.SIG_IGN if sys.argv[1] == "nohup" else signal.SIG_DFL)
 out = os.fdopen(int(sys.argv[2]), "w")
 
 async def work():
