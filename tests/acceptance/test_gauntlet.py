@@ -18,7 +18,8 @@ def test_the_gauntlet_has_every_behaviour() -> None:
 
 async def test_nothing_fools_the_monitor(jars: Path, tmp_path: Path) -> None:
     """With 5 % loss, the canary down and each vantage blocked for hours: nothing false, every removal found."""
-    result = await gauntlet.run("all", tmp_path)
+    # Three seconds an hour: at two, one removal in two runs was missed for looks that a lost packet delayed.
+    result = await gauntlet.run("all", tmp_path, hour=3.0)
     found = result.verification
     assert found.failures == (), result.logs
     assert found.found_removals == found.expected_removals > found.cases / 2
