@@ -8,7 +8,6 @@ import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -18,6 +17,7 @@ from consumers.record.admission import Admission
 from schemas.codec import Incoming, Structured, decode_structured
 from schemas.errors import UnusableEvent
 from schemas.events import TYPE_OF, TYPES, Event
+from schemas.near_names import nearest
 from schemas.sealing import Keyring
 from schemas.topics import EVIDENCE, topic_of
 
@@ -128,8 +128,8 @@ def _called(name: str, path: str, names: Iterable[str]) -> str:
 
 
 def _nearest(name: str, names: Mapping[str, str]) -> str:
-    matches = get_close_matches(name, names, n=1, cutoff=0.6)
-    return f" (did you mean {names[matches[0]]}?)" if matches else ""
+    near = nearest(name, names)
+    return "" if near is None else f" (did you mean {names[near]}?)"
 
 
 def _refuse_unknown(raw: Any, incoming: Incoming) -> None:

@@ -7,7 +7,6 @@ id that was used with another content is a conflict: it would change provider an
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,6 +15,7 @@ from msgspec import Struct, field
 
 from schemas import events as ev
 from schemas.events import Event
+from schemas.near_names import nearest
 from schemas.sqlfiles import statements
 from services.attribution.providermap import ProviderMap
 from services.ledger.pool import DatabaseConnection, session_of
@@ -114,8 +114,8 @@ def _unknown(kind: str, name: str, names: set[str]) -> str | None:
     if not names or name in names:
         return None
     shown = f" `{name}`" if redact(name) == name else ""
-    near = get_close_matches(name, sorted(names), n=1, cutoff=0.6)
-    hint = f" (did you mean `{near[0]}`?)" if near else ""
+    near = nearest(name, sorted(names))
+    hint = "" if near is None else f" (did you mean `{near}`?)"
     return f"{kind}{shown} is new here{hint}"
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -16,6 +15,7 @@ from schemas.events import (
     Payload,
     ReportFiled,
 )
+from schemas.near_names import nearest
 from services.intake.door.bodies import (
     AcknowledgementBody,
     DeliveryBody,
@@ -153,8 +153,8 @@ def _bad_field(raw: bytes, kind: type[Any], message: str) -> DoorRefusal:
     shown = f"`{unknown[0]}`" if _NAME.fullmatch(unknown[0]) else "an unknown field"
     if _CONTENT.search(unknown[0]):
         return DoorRefusal("content", f"{shown} is content{_NO_CONTENT}")
-    near = get_close_matches(unknown[0], names, n=1, cutoff=0.6)
-    hint = f"; did you mean `{near[0]}`?" if near else f"; known are {', '.join(names)}"
+    near = nearest(unknown[0], names)
+    hint = f"; known are {', '.join(names)}" if near is None else f"; did you mean `{near}`?"
     return DoorRefusal("bad_field", f"{shown} is not known here{hint}")
 
 

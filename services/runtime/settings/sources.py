@@ -2,19 +2,18 @@
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
 
+from schemas.near_names import nearest
 from schemas.tomllines import line_of
 from services.runtime.settings.inventory import PREFIX, Setting
 from services.runtime.settings.wording import in_words
 
 CONFIG = "TAKEDOWN_CONFIG"
-_NEAR = 0.6
 
 
 class Value(Struct, frozen=True):
@@ -60,8 +59,8 @@ def converted_values(values: Iterable[Value]) -> tuple[dict[str, Any], list[tupl
 
 def nearest_name(name: str, names: Mapping[str, str]) -> str:
     """Suggest the nearest of some names; `names` gives how each is written."""
-    matches = get_close_matches(name, names, n=1, cutoff=_NEAR)
-    return f"; did you mean {names[matches[0]]}?" if matches else ""
+    near = nearest(name, names)
+    return "" if near is None else f"; did you mean {names[near]}?"
 
 
 def _reason(value: Value, message: str) -> str:
