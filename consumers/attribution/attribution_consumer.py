@@ -6,22 +6,21 @@ the last commit on.
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from consumers.attribution.attribution_session import AttributionSession
-from consumers.client import retry
 from consumers.client.connection import KafkaConnection
 from consumers.client.groups import ATTRIBUTION_GROUP
 from consumers.client.loop_health import LoopRegister
-from consumers.client.shell import ClientShell, group_consumer
-from consumers.client.watchdog import Stuck, Watchdog
+from consumers.client.shell import ClientShell, group_consumer, keep_working
+from consumers.client.watchdog import Watchdog
 from schemas.topics import OBSERVATIONS
 from services.attribution.address_statement import StatementWriter
 from services.attribution.attributor import AddressAttributor
 from services.attribution.fact_memory import FactMemory
-from services.exporter import metrics
 
 log = structlog.get_logger(__name__)
 
@@ -59,20 +58,7 @@ class AttributionConsumer:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`, then commit; raises what waiting can't mend."""
         self._health.register(NAME, _LOOP_LIMIT_SECONDS)
-        delays = retry.delays()
-        while not stop.is_set():
-            self._health.turned(NAME)
-            try:
-                await self._work(stop)
-            except Stuck:
-                metrics.CONSUMER_REBUILDS.labels(NAME).inc()
-                delays = retry.delays()
-            except Exception as error:
-                if not retry.is_transient(error):
-                    raise
-                seconds = next(delays)
-                log.warning("attribution.waits", error=type(error).__name__, seconds=seconds)
-                await retry.pause(stop, seconds)
+        await keep_working(NAME, partial(self._work, stop), stop, self._health, _log_wait)
 
     async def _work(self, stop: asyncio.Event) -> None:
         """Work with one pair of clients until `stop` or until they have to be built anew."""
@@ -114,3 +100,7 @@ class AttributionConsumer:
 
 async def _note_nothing(positions: Mapping[TopicPartition, int]) -> None:
     """Commit nothing: the session does."""
+
+
+def _log_wait(error: str, seconds: float) -> None:
+    log.warning("attribution.waits", error=error, seconds=seconds)

@@ -5,14 +5,17 @@ a client that does not stop is abandoned.
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 
+from consumers.client import retry
 from consumers.client.connection import KafkaConnection
-from consumers.client.watchdog import Watchdog
+from consumers.client.loop_health import LoopRegister
+from consumers.client.watchdog import Stuck, Watchdog
+from services.exporter import metrics
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +32,34 @@ def group_consumer(
         heartbeat_interval_ms=int(session_seconds * 300),
         **options,
     )
+
+
+async def keep_working(
+    name: str,
+    work: Callable[[], Awaitable[None]],
+    stop: asyncio.Event,
+    health: LoopRegister,
+    log_wait: Callable[[str, float], None],
+) -> None:
+    """Work with one client after another until `stop`; raises what waiting can't mend.
+
+    A client that stands still is built anew at once, and one that an outage broke after a pause that grows:
+    `log_wait` is given the error's class and the seconds.
+    """
+    delays = retry.delays()
+    while not stop.is_set():
+        health.turned(name)
+        try:
+            await work()
+        except Stuck:
+            metrics.CONSUMER_REBUILDS.labels(name).inc()
+            delays = retry.delays()
+        except Exception as error:
+            if not retry.is_transient(error):
+                raise
+            seconds = next(delays)
+            log_wait(type(error).__name__, seconds)
+            await retry.pause(stop, seconds)
 
 
 class ClientShell:

@@ -10,15 +10,16 @@ unchanged is gone on with; one that another member had meanwhile is read anew.
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from consumers.client import heap, retry
+from consumers.client import heap
 from consumers.client.connection import KafkaConnection
 from consumers.client.loop_health import LoopRegister
-from consumers.client.shell import ClientShell, group_consumer
-from consumers.client.watchdog import Stuck, Watchdog
+from consumers.client.shell import ClientShell, group_consumer, keep_working
+from consumers.client.watchdog import Watchdog
 from consumers.prober.assignment import Assignment
 from consumers.prober.in_flight import InFlightLooks, LookMaker
 from consumers.prober.options import ProberSettings, ProberVantage
@@ -26,7 +27,6 @@ from consumers.prober.recorder import Recorder
 from schemas.methodology import Methodology
 from schemas.sealing import Keyring
 from schemas.topics import OBSERVATIONS, WATCHLIST, Topic
-from services.exporter import metrics
 from services.probing.schedule.works import VantageRole
 
 log = structlog.get_logger(__name__)
@@ -86,21 +86,8 @@ class Prober:
         """Look until `stop`, then drain; raises what waiting can't mend."""
         heap.settle()
         self._health.register(LOOP, self._settings.turn_limit_seconds)
-        delays = retry.delays()
         try:
-            while not stop.is_set():
-                self._health.turned(LOOP)
-                try:
-                    await self._watch(stop)
-                except Stuck:
-                    metrics.CONSUMER_REBUILDS.labels(LOOP).inc()
-                    delays = retry.delays()
-                except Exception as error:
-                    if not retry.is_transient(error):
-                        raise
-                    seconds = next(delays)
-                    log.warning("prober.waits", error=type(error).__name__, seconds=seconds)
-                    await retry.pause(stop, seconds)
+            await keep_working(LOOP, partial(self._watch, stop), stop, self._health, _log_wait)
         finally:
             await self._recorder.stop()
 
@@ -154,3 +141,7 @@ class Prober:
 
 async def _commit_nothing(positions: Mapping[TopicPartition, int]) -> None:
     """Commit nothing: the prober's commits carry its progress."""
+
+
+def _log_wait(error: str, seconds: float) -> None:
+    log.warning("prober.waits", error=error, seconds=seconds)
