@@ -208,8 +208,9 @@ async def _read(kafka: KafkaConnection, names: Sequence[str]) -> AsyncIterator[R
         await consumer.start()
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
+        begins = await consumer.beginning_offsets(partitions)
         await consumer.seek_to_beginning(*partitions)
-        open_ = {tp for tp in partitions if await consumer.position(tp) < ends[tp]}
+        open_ = {tp for tp in partitions if begins[tp] < ends[tp]}
         while open_:
             for tp, records in (await consumer.getmany(*open_, timeout_ms=1000)).items():
                 for record in records:
