@@ -6,10 +6,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-import dns.exception
-import dns.resolver
-
-from schemas.errors import ConfigError
 from services.attribution.attributor import AddressAttributor
 from services.attribution.dns_sources import AbusixSource, CymruSource, TextResolver
 from services.attribution.lookup import AddressSource
@@ -21,6 +17,7 @@ from services.attribution.source_limits import SourceLimits
 from services.exporter import metrics
 from services.runtime.attributing import provider_book
 from services.runtime.settings import Settings, split_nameserver
+from services.runtime.system_resolvers import system_resolvers
 
 Clock = Callable[[], datetime]
 
@@ -84,17 +81,9 @@ def _count(source: str, result: str) -> None:
 def _resolver(settings: Settings) -> TextResolver:
     listed = [split_nameserver(text) for text in settings.attribution.nameservers]
     return TextResolver(
-        listed or _of_the_system(), timeout_seconds=settings.attribution.timeout_seconds
+        listed or system_resolvers("set TAKEDOWN_ATTRIBUTION_NAMESERVERS"),
+        timeout_seconds=settings.attribution.timeout_seconds,
     )
-
-
-def _of_the_system() -> list[tuple[str, int]]:
-    try:
-        return [(str(server), 53) for server in dns.resolver.Resolver().nameservers]
-    except dns.exception.DNSException:
-        raise ConfigError(
-            "the system has no resolver configured; set TAKEDOWN_ATTRIBUTION_NAMESERVERS"
-        ) from None
 
 
 def _placeholders(settings: Settings) -> Placeholders:

@@ -5,9 +5,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-import dns.exception
-import dns.resolver
-
 from consumers.prober.options import DRAIN_SECONDS, ProberSettings
 from consumers.prober.prober_consumer import Prober
 from schemas.errors import ConfigError
@@ -35,6 +32,7 @@ from services.runtime.kafka_login import kafka_connection
 from services.runtime.keyfile import load_keyring
 from services.runtime.methods import methodology
 from services.runtime.settings import Probe, Settings, operator_of, split_nameserver
+from services.runtime.system_resolvers import system_resolvers
 
 _FRONTS_IN_THE_DARK = 6
 
@@ -127,12 +125,7 @@ def _anywhere(host: str, port: int) -> str:
 def _nameservers(probe: Probe) -> list[tuple[str, int]]:
     if probe.nameservers:
         return [split_nameserver(text) for text in probe.nameservers]
-    try:
-        return [(str(server), 53) for server in dns.resolver.Resolver().nameservers]
-    except dns.exception.DNSException:
-        raise ConfigError(
-            "the system has no resolver configured; set TAKEDOWN_PROBE_NAMESERVERS to your own"
-        ) from None
+    return system_resolvers("set TAKEDOWN_PROBE_NAMESERVERS to your own")
 
 
 def _agent(probe: Probe) -> str:
