@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
+from typing import get_args
 
+from services.exporter.declaring import Source
 from services.exporter.metrics import MetricInfo, catalogue
 
 PATH = Path(__file__).parent / "METRICS.md"
@@ -34,16 +36,7 @@ def _sections() -> Iterator[str]:
         yield ""
 
 
-_ORDER = (
-    "every process",
-    "ledger consumer",
-    "outbox relay",
-    "intake",
-    "retention",
-    "prober",
-    "attribution",
-    "exporter",
-)
+_ORDER = get_args(Source)
 
 
 def _row(info: MetricInfo) -> str:
