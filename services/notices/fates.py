@@ -46,7 +46,6 @@ class MailReading(Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: datetime | None = None
     of_a_report: bool = False
     form_only: bool = False
-    automatic: bool = False
     notice_id: str | None = None
 
     @property

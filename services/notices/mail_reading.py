@@ -67,7 +67,6 @@ def read_mail(raw: bytes) -> MailReading:
         at=_sent_at(material),
         of_a_report=kind == "bounce" and _came_back_as_report(material),
         form_only=kind in ("auto_reply", "reply") and says_form_only(material.report),
-        automatic=is_automatic(material),
     )
 
 

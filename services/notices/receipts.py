@@ -63,15 +63,13 @@ def _of_service(body: Mapping[str, Any]) -> MailReading | None:
         fates = tuple(
             _bounced(one, at, soft=soft) for one in _objects(part.get("bouncedRecipients"))
         )
-        return MailReading(kind="bounce", fates=fates, returned_ids=ids, at=at, automatic=True)
+        return MailReading(kind="bounce", fates=fates, returned_ids=ids, at=at)
     if kind == "delivery":
         named = _texts(part.get("recipients")) or _texts(mail.get("destination"))
         delivered = tuple(Fate(address=address, outcome="delivered", at=at) for address in named)
-        return MailReading(
-            kind="delivered", fates=delivered, returned_ids=ids, at=at, automatic=True
-        )
+        return MailReading(kind="delivered", fates=delivered, returned_ids=ids, at=at)
     if kind == "complaint":
-        return MailReading(kind="complaint", returned_ids=ids, at=at, automatic=True)
+        return MailReading(kind="complaint", returned_ids=ids, at=at)
     return None
 
 
@@ -100,7 +98,6 @@ def _of_interface(body: Mapping[str, Any]) -> MailReading | None:
         kind="receipt",
         fates=(_answered(status, str(body.get("message", "")), at),),
         at=at,
-        automatic=True,
         notice_id=str(body["notice_id"])[:200],
     )
 
