@@ -15,14 +15,12 @@ _NUMBER_FIELDS = ("autonomous_system_number", "asn")
 # Such files alias Teredo to the relay's IPv4 address, which is nobody's host, and hold IPv4 where addresses were once
 # compatible with it.
 _TEREDO = 0x20010000
-_NAME_FIELDS = ("autonomous_system_organization", "as_name", "name")
 
 
 class AsnRecord(NamedTuple):
     """The AS number of an address, as of the day on which the file was made."""
 
     as_number: int
-    organisation: str | None
     prefix: str
     built_at: datetime
 
@@ -72,7 +70,7 @@ class AsnDatabase:
             return None
         spare = bits_of(number.version) - length
         prefix = prefix_text(number.version, number.value >> spare << spare, length)
-        return AsnRecord(as_number, _organisation(content), prefix, self.built_at)
+        return AsnRecord(as_number, prefix, self.built_at)
 
 
 def _as_number(content: object) -> int | None:
@@ -86,8 +84,3 @@ def _as_number(content: object) -> int | None:
         if isinstance(value, int) and 0 < value < 1 << 32:
             return value
     return None
-
-
-def _organisation(content: dict[str, object]) -> str | None:
-    values = (content.get(name) for name in _NAME_FIELDS)
-    return next((value for value in values if isinstance(value, str) and value), None)
