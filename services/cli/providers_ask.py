@@ -5,6 +5,7 @@ import click
 from services.attribution.attribution_fact import Attribution
 from services.attribution.contacts import SourceContact, contact_of
 from services.attribution.lookup import NoAnswer
+from services.cli.provider_options import evidence_columns
 from services.cli.support import (
     UNREACHABLE,
     client_settings,
@@ -56,14 +57,9 @@ async def _row(attributing: Attributing, address: str, contact: bool) -> dict[st
 def _of_answer(answer: Attribution | NoAnswer) -> dict[str, object]:
     if isinstance(answer, NoAnswer):
         return dict.fromkeys(_ANSWER[1:]) | {"failure": answer.failure}
-    silent = answer.unknown == "silent"
     return {
         "provider": answer.provider,
-        "role": answer.role if answer.provider else None,
-        "prefix": answer.prefix,
-        "as": " ".join(map(str, answer.as_numbers)) or None,
-        "method": None if silent else answer.method,
-        "confidence": None if silent else answer.confidence,
+        **evidence_columns(answer),
         "unknown": answer.unknown,
         "failure": None,
     }

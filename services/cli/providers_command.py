@@ -15,7 +15,7 @@ from services.attribution.map_faults import Fault, by_line, short
 from services.attribution.provider_book import ProviderBook
 from services.attribution.providermap import ProviderMap
 from services.cli.instant_options import Instant
-from services.cli.provider_options import EXISTING_FILE, map_option, map_path
+from services.cli.provider_options import EXISTING_FILE, evidence_columns, map_option, map_path
 from services.cli.providers_ask import ask
 from services.cli.providers_import import import_
 from services.cli.support import (
@@ -152,16 +152,11 @@ def _looked_up(
     reseller = fact.reseller
     if account is not None and fact.provider is not None:
         reseller = book.providers.reseller_of(fact.provider, account, at) or reseller
-    silent = fact.unknown == "silent"
     return {
         "address": address,
         "provider": fact.provider,
         "reseller": reseller,
-        "role": fact.role if fact.provider else None,
-        "prefix": fact.prefix,
-        "as": " ".join(map(str, fact.as_numbers)) or None,
-        "method": None if silent else fact.method,
-        "confidence": None if silent else fact.confidence,
+        **evidence_columns(fact),
         "since": fact.since,
         "unknown": fact.unknown if numeric(address) else "no address",
     }
