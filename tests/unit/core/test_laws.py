@@ -145,13 +145,16 @@ def test_undetermined_moves_nothing(events: list[Event], methodology: Methodolog
 
 
 def run_before(looks: list[ev.LookMade], layer: str | None) -> list[ev.LookMade]:
-    """Walk back from the last look over those that saw the same kind of gone, to the last sighting."""
+    """Walk back over the looks that saw the same kind of gone: to a sighting, or an answer of a host that is dark."""
     run: list[ev.LookMade] = []
     for data in reversed(looks):
         if data.verdict == "online" and not is_old(data):
             break
         if data.verdict == "removed" and (data.layer == "host") is (layer == "host"):
             run.append(data)
+        elif data.verdict == "removed" and layer == "host":
+            # Something answered for the host.
+            break
     return run[::-1]
 
 
