@@ -16,6 +16,7 @@ from consumers.client.connection import KafkaConnection
 from consumers.client.groups import ATTRIBUTION_GROUP
 from consumers.client.loop_health import LoopRegister
 from consumers.client.shell import ClientShell, group_consumer, keep_working
+from consumers.client.stopping import stop_client
 from consumers.client.watchdog import Watchdog
 from schemas.topics import OBSERVATIONS
 from services.attribution.address_statement import StatementWriter
@@ -95,7 +96,7 @@ class AttributionConsumer:
             raise
         finally:
             await shell.discard()
-            await asyncio.wait({asyncio.ensure_future(producer.stop())}, timeout=_STOP_SECONDS)
+            await stop_client(producer)
 
 
 async def _note_nothing(positions: Mapping[TopicPartition, int]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import RecordMetadata
 
+from consumers.client.stopping import stop_client
 from schemas.codec import encode
 from schemas.events import Event
 from schemas.topics import topic_of
@@ -34,7 +35,7 @@ async def produce(
                 await _settle(batch, places, count)
         await _settle(batch, places, count)
     finally:
-        await producer.stop()
+        await stop_client(producer)
     return places
 
 

@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaProducer
 from consumers.client import outages, retry
 from consumers.client.connection import KafkaConnection
 from consumers.client.loop_health import LoopHealth
+from consumers.client.stopping import stop_client
 from services.exporter import metrics
 from services.ledger.queries import query
 
@@ -110,7 +111,7 @@ class Relay:
             try:
                 await producer.start()
             except BaseException:
-                await producer.stop()
+                await stop_client(producer)
                 raise
             self._producer = producer
         return self._producer
@@ -124,4 +125,4 @@ class Relay:
     async def _close_producer(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            await asyncio.wait({asyncio.ensure_future(producer.stop())}, timeout=10)
+            await stop_client(producer)

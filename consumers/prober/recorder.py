@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError, ProducerClosed
 
 from consumers.client.connection import KafkaConnection
 from consumers.client.retry import delays, is_transient
+from consumers.client.stopping import stop_client
 from schemas import codec
 from schemas.events import Event
 from schemas.topics import Topic
@@ -68,7 +69,7 @@ class Recorder:
                 try:
                     await producer.start()
                 except BaseException:
-                    await producer.stop()
+                    await stop_client(producer)
                     raise
                 self._producer = producer
                 self._broken = asyncio.get_running_loop().create_future()
@@ -81,7 +82,8 @@ class Recorder:
             self._producer = None
             self._broken.set_result(None)
             try:
-                async with asyncio.timeout(5):
-                    await producer.stop()
-            except (KafkaError, OSError, TimeoutError):
+                stopped = await stop_client(producer)
+            except (KafkaError, OSError):
+                stopped = False
+            if not stopped:
                 log.warning("prober.producer_abandoned")

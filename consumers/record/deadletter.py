@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
 from consumers.client.connection import KafkaConnection, Record
+from consumers.client.stopping import stop_client
 from consumers.client.topic_admin import require_partitions
+from consumers.record.source import KafkaSource
 from schemas import codec, ids, topics
 from schemas.errors import TakedownError, UnusableEvent
 from services.exporter.metrics import DEAD_LETTERS
@@ -93,7 +95,7 @@ class DeadLetterSender:
         """Let the producer go."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await asyncio.wait({asyncio.ensure_future(producer.stop())}, timeout=10)
+            await stop_client(producer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,7 @@ async def retry_dead_letters(
                 headers=_mark_of(letter, clock()),
             )
     finally:
-        await producer.stop()
+        await stop_client(producer)
     return places
 
 
@@ -199,26 +201,15 @@ def _mark_of(letter: DeadLetter, at: datetime) -> list[tuple[str, bytes]]:
 
 
 async def _read(kafka: KafkaConnection, names: Sequence[str]) -> AsyncIterator[Record]:
-    counts = await require_partitions(kafka, names)
-    partitions = [
-        TopicPartition(name, number) for name, count in counts.items() for number in range(count)
-    ]
-    consumer = AIOKafkaConsumer(**kafka.consumer_options(), auto_offset_reset="earliest")
+    await require_partitions(kafka, names)
+    source = KafkaSource(kafka)
     try:
-        await consumer.start()
-        consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
-        begins = await consumer.beginning_offsets(partitions)
-        await consumer.seek_to_beginning(*partitions)
-        open_ = {tp for tp in partitions if begins[tp] < ends[tp]}
-        while open_:
-            for tp, records in (await consumer.getmany(*open_, timeout_ms=1000)).items():
+        for place, (begins, ends) in (await source.extents(names)).items():
+            async for records in source.read(place, begins, ends):
                 for record in records:
-                    if record.offset < ends[tp]:
-                        yield record
-            open_ = {tp for tp in open_ if await consumer.position(tp) < ends[tp]}
+                    yield record
     finally:
-        await consumer.stop()
+        await source.close()
 
 
 def _mark_in(record: Record) -> tuple[str, int, int] | None:

@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from consumers.client.connection import KafkaConnection
+from consumers.client.stopping import stop_client
 from consumers.client.topic_admin import partition_counts
 from consumers.record.places import Partition, Ranges
 from schemas import topics
@@ -149,7 +150,7 @@ class KafkaSource:
         """Stop the consumer."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await consumer.stop()
+            await stop_client(consumer)
 
 
 EVIDENCE = tuple(topic.name for topic in topics.EVIDENCE)
