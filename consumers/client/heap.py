@@ -6,9 +6,13 @@ then what Kafka's client fetches lies among the columns, and leaves holes there 
 
 import ctypes
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
 _BYTES = 128 * 1024
+# A batch of 2,000 events makes tens of thousands of objects and no cycle; Python looks for cycles every 700.
+_YOUNG_OBJECTS = 50_000
 
 
 def settle() -> None:
@@ -25,3 +29,14 @@ def trim() -> None:
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if malloc_trim is not None:
         malloc_trim(0)
+
+
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Look for cycles after as many new objects as a batch makes: each look passes over all that a batch holds."""
+    before = gc.get_threshold()
+    gc.set_threshold(_YOUNG_OBJECTS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)

@@ -5,6 +5,7 @@ Model: arroyo's DLQ limits.
 """
 
 from collections import deque
+from itertools import repeat
 
 from schemas.errors import TakedownError
 
@@ -41,10 +42,10 @@ class FloodBrake:
         return f"<FloodBrake unusable={self._bad}/{len(self._last)} run={self._run}>"
 
     def usable(self, count: int = 1) -> None:
-        """Note records that can be used."""
-        for _ in range(min(count, self._last.maxlen or count)):
-            self._note(False)
-        self._run = 0
+        """Note records that can be used, one after the other."""
+        if count:
+            self._note_usable(min(count, self._last.maxlen or count))
+            self._run = 0
 
     def unusable(self, reason: str, first: str = "") -> None:
         """Note a record that can't be used; raises `FloodOfUnusable`, which names the `first` of the batch."""
@@ -61,6 +62,14 @@ class FloodBrake:
                 "what sends such records; to let them pass into the dead letters, switch the flood brake off "
                 "for one run (TAKEDOWN_LEDGER_FLOOD_BRAKE=false), then see `takedown dead-letters list`"
             )
+
+    def _note_usable(self, count: int) -> None:
+        if self._bad:
+            for _ in range(count):
+                self._note(False)
+        else:
+            # Nearly always: what leaves the window is usable too.
+            self._last.extend(repeat(False, count))
 
     def _note(self, bad: bool) -> None:
         if len(self._last) == self._last.maxlen:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from consumers.client.connection import KafkaConnection, Record
 from consumers.client.groups import LEDGER_GROUP
+from consumers.client.heap import rare_collections
 from consumers.client.loop_health import LoopHealth
 from consumers.ledger.batch_loop import BatchLoop
 from consumers.ledger.brake import FloodBrake
@@ -88,14 +89,17 @@ class LedgerHandler:
 
     def prepare(self, records: Sequence[Record], claims: Claims, reached: Offsets) -> LedgerBatch:
         """Decode and name; raises `FloodOfUnusable`."""
-        batch = LedgerBatch([], [], [], claims, reached)
+        batch, usable = LedgerBatch([], [], [], claims, reached), 0
         for record in records:
             try:
                 batch.events.append(self._admission.admit(record))
                 batch.records.append(record)
-                self._brake.usable()
+                usable += 1
             except UnusableEvent as error:
+                self._brake.usable(usable)
+                usable = 0
                 self._refuse(batch.refused, record, error)
+        self._brake.usable(usable)
         return batch
 
     def _refuse(self, refused: list[Letter], record: Record, error: UnusableEvent) -> None:
@@ -190,7 +194,8 @@ class LedgerConsumer:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; raises `FloodOfUnusable`, `EvidenceGone`, `ConfigError`."""
         try:
-            await self._loop.run(stop)
+            with rare_collections():
+                await self._loop.run(stop)
         finally:
             await self._letters.close()
 

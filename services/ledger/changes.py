@@ -14,7 +14,7 @@ from services.core.case import Case, Transition
 from services.core.fold import extend, fold, may_extend, order
 from services.core.outcomes import SOURCE, outcomes, voided
 from services.core.watch_entry import entry_of
-from services.ledger.rows import OutboxRecord
+from services.ledger.rows import OutboxRecord, StoredSpell, spell_row
 
 _headers = msgspec.json.Encoder()
 
@@ -29,12 +29,14 @@ class LockedCase(Struct):
 class Change(Struct):
     """A case after a batch.
 
-    `refolded` says that everything about it is written anew; `first_spell` is the first one that changed.
+    `refolded` says that everything about it is written anew; `first_spell` is the first one that changed, and
+    `spell_before` its row before later looks.
     """
 
     case: Case
     refolded: bool
     first_spell: int
+    spell_before: StoredSpell | None
     transitions_before: int
     moved: list[Transition]
     entry_changed: bool
@@ -56,6 +58,7 @@ def extended(stored: LockedCase, new: Iterable[Event], methodology: Methodology)
     """Take later looks, in order."""
     case = stored.case
     before, first_spell = entry_of(case, methodology), case.spell.number
+    spell_before = spell_row(case, case.spell)
     moved: list[Transition] = []
     for event in new:
         moved += extend(case, event, methodology)
@@ -65,6 +68,7 @@ def extended(stored: LockedCase, new: Iterable[Event], methodology: Methodology)
         case=case,
         refolded=False,
         first_spell=first_spell,
+        spell_before=spell_before,
         transitions_before=stored.transitions,
         moved=moved,
         entry_changed=entry != before,
@@ -89,6 +93,7 @@ def refolded(
         case=case,
         refolded=True,
         first_spell=1,
+        spell_before=None,
         transitions_before=0,
         moved=moved,
         entry_changed=told_otherwise,

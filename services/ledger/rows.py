@@ -1,7 +1,8 @@
 """How cases, spells, transitions and events stand in rows, and back: one class per table."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from schemas.events import Event
 from services.core.bounds import exclusion
 from services.core.case import Case, Spell, Transition
 from services.core.state import decode_case, encode_case, unsealed
-from services.ledger.table_columns import BigInt, Columns, Json, Place
+from services.ledger.table_columns import BigInt, Columns, Json, Place, Row
 
 
 class StoredOffset(NamedTuple):
@@ -94,6 +95,19 @@ class StoredSpell(NamedTuple):
     exposure_upper_seconds: float
 
 
+class LaterSpell(NamedTuple):
+    """What nearly every later look changes of a row of `spells`, and nothing else."""
+
+    case_id: str
+    spell: int
+    known_online_at: datetime | None
+    looks: int
+    undetermined: int
+    missed: int
+    exposure_lower_seconds: float
+    exposure_upper_seconds: float
+
+
 class StoredTransition(NamedTuple):
     """A row of `transitions`."""
 
@@ -134,6 +148,7 @@ EVENTS = Columns(StoredEvent)
 CASES = Columns(StoredCase, key=("case_id",))
 LATER_CASES = Columns(LaterCase, key=("place",))
 SPELLS = Columns(StoredSpell, key=("case_id", "spell"))
+LATER_SPELLS = Columns(LaterSpell, key=("case_id", "spell"))
 TRANSITIONS = Columns(StoredTransition)
 OUTCOMES = Columns(StoredOutcome)
 OUTBOX = Columns(OutboxRecord)
@@ -144,6 +159,7 @@ TABLES = {
     "cases": CASES,
     "later_cases": LATER_CASES,
     "spells": SPELLS,
+    "later_spells": LATER_SPELLS,
     "transitions": TRANSITIONS,
     "outcomes": OUTCOMES,
     "outbox": OUTBOX,
@@ -223,6 +239,19 @@ def spell_row(case: Case, spell: Spell) -> StoredSpell:
         spell.exposure_lower_seconds,
         spell.exposure_upper_seconds,
     )
+
+
+_later_spell: Callable[[Row], Row] = itemgetter(*map(StoredSpell._fields.index, LaterSpell._fields))
+_rest_of_spell: Callable[[Row], Row] = itemgetter(
+    *(i for i, name in enumerate(StoredSpell._fields) if name not in LaterSpell._fields)
+)
+
+
+def later_spell_row(before: StoredSpell, after: StoredSpell) -> Row | None:
+    """Give what a later look changes of the row of a spell; None where it changed more of it."""
+    if before.spell != after.spell or _rest_of_spell(before) != _rest_of_spell(after):
+        return None
+    return _later_spell(after)
 
 
 def transition_rows(

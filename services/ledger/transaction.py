@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 from uuid import UUID
 
 import asyncpg
@@ -12,12 +13,13 @@ from services.ledger import changes, rows
 from services.ledger.changes import Change, LockedCase
 from services.ledger.ledger_digest import LedgerInconsistent
 from services.ledger.queries import query
-from services.ledger.table_columns import Place
+from services.ledger.table_columns import Columns, Place, Row
 
 # A re-fold reads the whole log of a case: so many cases at a time bound the memory that takes.
 REFOLD_CASES = 100
 
 Key = tuple[str, UUID]
+_case_id = attrgetter("case_id")
 
 
 class Batch:
@@ -84,14 +86,32 @@ class Batch:
     # -- events ------------------------------------------------------------------------------
 
     async def _insert_events(self, events: list[Event]) -> dict[Key, Event]:
-        events.sort(key=lambda event: event.case_id)
+        events.sort(key=_case_id)
         written = [rows.event_row(event) for event in events]
+        if await self._copy_events(written):
+            return {(event.case_id, event.id): event for event in events}
         inserted = await self._session.fetch(query("insert_events"), *rows.EVENTS.arrays(written))
         if len(inserted) == len(events):
             return {(event.case_id, event.id): event for event in events}
         keys = {(row["case_id"], row["event_id"]) for row in inserted}
         all_keys = ((event.case_id, event.id) for event in events)
         return {key: event for key, event in zip(all_keys, events, strict=True) if key in keys}
+
+    async def _copy_events(self, written: list[rows.StoredEvent]) -> bool:
+        """Copy events into the log; False, and nothing stays, where it holds one of them already.
+
+        Nearly every batch is new. COPY writes pages where INSERT writes rows: less log, and less work on both sides.
+        """
+        try:
+            async with self._session.transaction():
+                await self._copy("events", rows.EVENTS, written)
+        except asyncpg.UniqueViolationError:
+            return False
+        return True
+
+    async def _copy(self, table: str, columns: Columns, written: Sequence[Row]) -> None:
+        if written:
+            await self._session.copy_records_to_table(table, columns=columns.names, records=written)
 
     async def _contradictions(
         self, events: Sequence[Event], first: dict[Key, Event], old: list[Key]
@@ -151,23 +171,11 @@ class Batch:
             rows.later_case_row(p, c.case, c.transitions)
             for p, c in zip(places, later, strict=True)
         ]
-        tag: str = await self._session.execute(
-            query("extend_cases"), *rows.LATER_CASES.arrays(written)
-        )
-        if int(tag.rpartition(" ")[2]) != len(written):
-            raise LedgerInconsistent(
-                "a case is not where it was locked: a defect of this program; nothing of the batch stays"
-            )
+        await self._update(query("extend_cases"), rows.LATER_CASES.arrays(written))
 
     async def _write(self, written: list[Change], compared: list[Change]) -> None:
         """Write what hangs on cases; the outcomes of `compared` may have been recorded before."""
-        spells = [
-            rows.spell_row(change.case, spell)
-            for change in written
-            for spell in change.case.spells[change.first_spell - 1 :]
-        ]
-        if spells:
-            await self._session.execute(query("upsert_spells"), *rows.SPELLS.arrays(spells))
+        await self._write_spells(written)
         moved = [
             row
             for change in written
@@ -175,11 +183,26 @@ class Batch:
                 change.case.case_id, change.transitions_before, change.moved
             )
         ]
-        if moved:
-            await self._session.execute(
-                query("insert_transitions"), *rows.TRANSITIONS.arrays(moved)
-            )
+        await self._copy("transitions", rows.TRANSITIONS, moved)
         await self._publish(written, compared)
+
+    async def _write_spells(self, written: list[Change]) -> None:
+        later: list[Row] = []
+        whole: list[rows.StoredSpell] = []
+        for change in written:
+            _sort_spells(change, later, whole)
+        if whole:
+            await self._session.execute(query("upsert_spells"), *rows.SPELLS.arrays(whole))
+        if later:
+            await self._update(query("extend_spells"), rows.LATER_SPELLS.arrays(later))
+
+    async def _update(self, statement: str, arrays: list[Row]) -> None:
+        """Update one row for each element of the arrays; raises `LedgerInconsistent` where one is not there."""
+        tag: str = await self._session.execute(statement, *arrays)
+        if int(tag.rpartition(" ")[2]) != len(arrays[0]):
+            raise LedgerInconsistent(
+                "a row is not where it was locked: a defect of this program; nothing of the batch stays"
+            )
 
     async def _publish(self, written: list[Change], compared: list[Change]) -> None:
         result = changes.reconcile(compared, await self._recorded(compared), self._now)
@@ -190,8 +213,7 @@ class Batch:
         records = [changes.outcome_record(event) for event in result.published + fresh]
         records += [changes.watch_record(c) for c in written if c.entry_changed]
         self.outcomes += len(result.published) + len(fresh)
-        if records:
-            await self._session.execute(query("insert_outbox"), *rows.OUTBOX.arrays(records))
+        await self._copy("outbox", rows.OUTBOX, records)
 
     async def _recorded(self, compared: list[Change]) -> dict[str, dict[UUID, tuple[str, bool]]]:
         if not compared:
@@ -219,6 +241,17 @@ class Batch:
         """Destroy the sealed URLs of reports from before an erasure, whichever of the two came first."""
         if self._erased:
             await self._session.execute(query("erase_sealed_urls"), sorted(self._erased))
+
+
+def _sort_spells(change: Change, later: list[Row], whole: list[rows.StoredSpell]) -> None:
+    """Add the rows of a change to those of which a few columns change, and to those that are written whole."""
+    written = [rows.spell_row(change.case, s) for s in change.case.spells[change.first_spell - 1 :]]
+    if change.spell_before is not None and len(written) == 1:
+        row = rows.later_spell_row(change.spell_before, written[0])
+        if row is not None:
+            later.append(row)
+            return
+    whole += written
 
 
 def _first_of_each(events: Sequence[Event]) -> tuple[dict[Key, Event], list[int]]:

@@ -89,6 +89,7 @@ class Announcement:
                     case=case,
                     refolded=True,
                     first_spell=1,
+                    spell_before=None,
                     transitions_before=0,
                     moved=transitions,
                     entry_changed=now != before.get(case.case_id),

@@ -1,6 +1,7 @@
 """The parts of a consumer that decide without a server: brake, back-off, progress, queries, migrations, connections."""
 
 import asyncio
+import gc
 import itertools
 import re
 from pathlib import Path
@@ -11,6 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 
 from consumers.client import outages, retry
+from consumers.client.heap import rare_collections
 from consumers.client.watchdog import StallDetector
 from consumers.ledger.brake import FloodOfUnusable
 from schemas import sqlfiles
@@ -62,6 +64,25 @@ def test_a_ratio_trips_the_brake_once_the_window_is_full() -> None:
     brake.unusable("bad_json")
     with pytest.raises(FloodOfUnusable, match="11 of the last 20"):
         brake.unusable("bad_json")
+
+
+def test_usable_records_push_unusable_ones_out_of_the_window() -> None:
+    """What left the window counts no more, whether its successors were noted one by one or together."""
+    brake = flood_brake(ratio=0.5, window=20, consecutive=10)
+    for _ in range(9):
+        brake.unusable("bad_json")
+    brake.usable(15)
+    brake.usable(40)
+    brake.usable(0)
+    assert repr(brake) == "<FloodBrake unusable=0/20 run=0>"
+
+
+def test_collections_are_rare_only_while_the_ledger_works() -> None:
+    """The collector's thresholds are raised for the time of the work, and then what they were."""
+    before = gc.get_threshold()
+    with rare_collections():
+        assert gc.get_threshold()[0] > before[0]
+    assert gc.get_threshold() == before
 
 
 def test_an_operator_can_let_a_flood_pass() -> None:
