@@ -36,8 +36,8 @@ def read_again(letters: Sequence[DeadLetter], wait_seconds: float | None) -> Mai
     register = run_async(partial(load_register, settings, connection, since))
     events: dict[tuple[str, str], Event] = {}
     for letter in letters:
-        report, said = judge(Mail(letter.id, letter.value or b""), register, at)
-        events |= {(event.case_id, str(event.id)): event for event in said}
+        report, statements = judge(Mail(letter.id, letter.value or b""), register, at)
+        events |= {(event.case_id, str(event.id)): event for event in statements}
         (again.unusable if report.problem else again.used).append(letter)
     send_events(settings, list(events.values()), wait_seconds)
     # Marked only now: whoever is killed before that sends the same events once more, which adds nothing.

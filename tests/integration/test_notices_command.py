@@ -165,6 +165,7 @@ async def test_the_channel_is_shown(
     assert {(row["case_id"], row["reason"], row["fault"], row["status"]) for row in failed} == {
         (case_of(number), "mailbox_full", "theirs", "5.2.2") for number in (1, 2)
     }
+    await contacts_are_shown(channel)
     due = await channel.json("notices", "due")
     assert {(row["case_id"], row["to"]) for row in due} == {
         (case_of(n), "provider") for n in (1, 2, 3)
@@ -183,6 +184,20 @@ async def test_the_channel_is_shown(
         ("police", "phone"),
         ("registrar", "email"),
     ]
+
+
+async def contacts_are_shown(channel: Desk) -> None:
+    """The contact's history counts a notice once, whatever the number of its cases."""
+    (history,) = await channel.json("notices", "contacts")
+    assert (history["state"], history["notices"], history["bounced"]) == ("bouncing", 2, 1)
+    events = await channel.json("notices", "contact", "ABUSE@giant.example")
+    assert [(event["notice_id"], event["what"]) for event in events] == [
+        ("n-1", "sent"),
+        ("n-3", "sent"),
+        ("n-1", "failed"),
+        ("n-3", "delayed"),
+    ]
+    await channel.run("notices", "contact", "nobody@giant.example", code=4)
 
 
 async def test_the_view_says_of_a_fault_what_the_core_says(channel: Desk) -> None:
