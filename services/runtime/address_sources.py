@@ -9,6 +9,7 @@ from typing import NamedTuple
 from services.attribution.attributor import AddressAttributor
 from services.attribution.dns_sources import AbusixSource, CymruSource, TextResolver
 from services.attribution.lookup import AddressSource
+from services.attribution.provider_book import ProviderBook
 from services.attribution.rdap.bootstrap import RdapBootstrap
 from services.attribution.rdap_source import RdapSource, rdap_session
 from services.attribution.source_guard import GuardedSource
@@ -24,6 +25,7 @@ Clock = Callable[[], datetime]
 class Attributing(NamedTuple):
     """What attributes addresses, and the sources of contacts in the order in which they are asked."""
 
+    book: ProviderBook
     attributor: AddressAttributor
     contacts: tuple[GuardedSource, ...]
 
@@ -47,6 +49,7 @@ async def open_attribution(settings: Settings, clock: Clock) -> AsyncIterator[At
         reach = timedelta(seconds=settings.attribution.reach_seconds)
         book = provider_book(settings)
         yield Attributing(
+            book,
             AddressAttributor(book, sources, clock=clock, reach=reach),
             tuple(contacts),
         )
