@@ -10,8 +10,12 @@ from services.attribution.attributor import AddressAttributor
 from services.attribution.provider_book import ProviderBook
 from services.attribution.providermap import ProviderMap
 from services.exporter.health import Health
+from services.runtime.attribution_role import BUILD
+from services.runtime.embedded.server_process import free_port
 from services.runtime.map_watch import MapWatch, following_map
+from services.runtime.parts import Parts
 from services.runtime.role_facts import RoleFacts
+from services.runtime.settings import Kafka, Settings
 from tests.servers import eventually
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
@@ -113,3 +117,21 @@ async def test_a_role_says_which_map_holds(
     async with following_map(str(running.path), running.book, health):
         await eventually("the new map", said)
     assert running.provider == "small"
+
+
+async def test_the_role_attribution_follows_its_map(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The role that is built of the settings works with the map that the file holds by now."""
+    monkeypatch.setattr("services.runtime.map_watch._EVERY_SECONDS", 0.01)
+    kafka = Kafka(bootstrap_servers=f"127.0.0.1:{free_port(frozenset())}")
+    settings = Settings(provider_map=str(running.path), kafka=kafka)
+    digest = ProviderMap.parse(text("small")).digest
+    async with BUILD["attribution"](Parts(settings, Health(), lambda: AT)) as role:
+        assert digest[:12] not in repr(role)
+        running.path.write_text(text("small"))
+
+        async def taken() -> bool:
+            return digest[:12] in repr(role)
+
+        await eventually("the new map", taken)
