@@ -33,10 +33,6 @@ class NetworkOwners:
     def __repr__(self) -> str:
         return f"<NetworkOwners of {len(self._holdings)} AS numbers>"
 
-    def instants(self) -> set[datetime]:
-        """Give every instant at which a number begins or ends to be a provider's."""
-        return {at for held in self._holdings.values() for one in held for at in one[:2]}
-
     def owner(self, numbers: Sequence[int], at: datetime) -> str | None:
         """Name the one provider that holds all these numbers."""
         if len(numbers) == 1:

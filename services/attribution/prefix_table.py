@@ -69,10 +69,6 @@ class PrefixTable(Generic[T]):
     def __len__(self) -> int:
         return self._size
 
-    def instants(self) -> set[datetime]:
-        """Give every instant at which a row begins or ends."""
-        return {at for spans in self._spans.values() for at in spans.instants()}
-
     def lookup(self, address: str, at: datetime) -> PrefixRow[T] | None:
         """Find what holds an address; None where nothing does, and for what is no address."""
         number = numeric(address)
@@ -106,10 +102,6 @@ class _Spans(Generic[T]):
             if number == len(self._chains):
                 self._chains.append(chain)
             self._of.append(number)
-
-    def instants(self) -> Iterator[datetime]:
-        """Give the instants of all chains."""
-        yield from (at for chain in self._chains for entry in chain for at in entry[1:3])
 
     def chain(self, value: int) -> _Chain[T]:
         """Give what is said of an address, the longest prefix first."""

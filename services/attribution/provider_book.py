@@ -1,10 +1,5 @@
-"""Who answers for an address, by what is on this machine: the provider map, then an .mmdb of AS numbers.
+"""Who answers for an address, by what is on this machine: the provider map, then an .mmdb of AS numbers."""
 
-Most looks are at few addresses (94 % of all cases are at one provider): what was said of an address is remembered for
-the time in which nothing of map or file begins or ends.
-"""
-
-from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -15,8 +10,6 @@ from services.attribution.providermap import ProviderMap
 
 # A file speaks of the day on which it was made; of another month it says little.
 _FRESH = timedelta(days=31)
-# About 2 MB; an address more than that is looked up again.
-_REMEMBERED = 8_192
 
 
 class ProviderBook:
@@ -25,9 +18,6 @@ class ProviderBook:
     def __init__(self, providers: ProviderMap, database: AsnDatabase | None = None) -> None:
         self.providers = providers
         self._database = database
-        self._facts: dict[tuple[str, int], Attribution] = {}
-        self._of: ProviderMap | None = None
-        self._instants: list[datetime] = []
 
     def __repr__(self) -> str:
         return f"<ProviderBook {self.providers!r}, {self._database!r}>"
@@ -37,27 +27,6 @@ class ProviderBook:
 
         Only after `silent` and `unlisted_as` may another source be asked: what the map contradicts stays unknown.
         """
-        if self._of is not self.providers:
-            self._forget()
-        key = address, bisect_right(self._instants, at)
-        fact = self._facts.get(key)
-        if fact is None:
-            if len(self._facts) >= _REMEMBERED:
-                self._facts.clear()
-            fact = self._facts[key] = self._look_up(address, at)
-        return fact
-
-    def _forget(self) -> None:
-        """Begin anew with another map: a running role takes a changed one over."""
-        self._of = self.providers
-        self._facts.clear()
-        self._instants = self.providers.instants()
-        if self._database is not None:
-            # Between these the file is fresh, the second included.
-            built, moment = self._database.built_at, timedelta(microseconds=1)
-            self._instants = sorted({*self._instants, built - _FRESH, built + _FRESH + moment})
-
-    def _look_up(self, address: str, at: datetime) -> Attribution:
         attribution = self.providers.provider_at(address, at)
         if attribution is not None and attribution.unknown != "silent":
             return attribution

@@ -171,11 +171,6 @@ class ProviderMap:
             reseller=row.value.reseller, prefix=row.prefix, since=_dated(row.since)
         )
 
-    def instants(self) -> list[datetime]:
-        """Give every instant at which the map may begin to say something else, in order."""
-        parts = (self._table, self._resellers, self._owners)
-        return sorted(set().union(*(part.instants() for part in parts)))
-
     def provider_of_as(self, numbers: Iterable[int], at: datetime) -> str | None:
         """Name the one provider that holds all these AS numbers at an instant; None where there is none, or two."""
         return self._owners.owner(tuple(numbers), at)
