@@ -24,6 +24,7 @@ from schemas.events_of_notices import (
     NoticeSent,
     NoticeUndelivered,
 )
+from schemas.events_of_retractions import ReporterRetracted, ReportRetracted
 
 # What other modules know as part of this one.
 __all__ = [
@@ -37,6 +38,8 @@ __all__ = [
     "NoticeSent",
     "NoticeUndelivered",
     "Payload",
+    "ReportRetracted",
+    "ReporterRetracted",
     "Slug",
 ]
 
@@ -100,13 +103,6 @@ class ReportFiled(Payload, frozen=True, kw_only=True):
 def unsealed(data: Payload) -> Payload:
     """Leave the sealed URL out: it changes with the active key, goes at an erasure, and is named by the case."""
     return msgspec.structs.replace(data, sealed_url=None) if isinstance(data, ReportFiled) else data
-
-
-class ReportRetracted(Payload, frozen=True, kw_only=True):
-    """The report was wrong or the material is not illegal: out of all counts, and said so."""
-
-    actor: Name
-    reason: Name
 
 
 class ClaimStated(Payload, frozen=True, kw_only=True):
@@ -341,6 +337,7 @@ class OutcomeVoided(Payload, frozen=True, kw_only=True):
 TYPES: dict[str, type[Payload]] = {
     "takedown.report.filed.v1": ReportFiled,
     "takedown.report.retracted.v1": ReportRetracted,
+    "takedown.report.retracted.v2": ReporterRetracted,
     "takedown.notice.sent.v1": NoticeSent,
     "takedown.notice.delivered.v1": NoticeDelivered,
     "takedown.notice.failed.v1": NoticeFailed,

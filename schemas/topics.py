@@ -56,6 +56,7 @@ REPORTS = Topic(
     (
         ev.ReportFiled,
         ev.ReportRetracted,
+        ev.ReporterRetracted,
         ev.NoticeSent,
         ev.NoticeDelivered,
         ev.NoticeFailed,

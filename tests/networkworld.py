@@ -31,6 +31,7 @@ class NetworkWorld:
     origins: dict[str, Answered] = field(default_factory=dict)
     contacts: dict[str, Answered] = field(default_factory=dict)
     rdap: dict[str, dict[str, Any] | bytes | int | str] = field(default_factory=dict)
+    retry_after: str | None = None
     queries: Counter[str] = field(default_factory=Counter)
     paths: list[str] = field(default_factory=list)
     dns_port: int = 0
@@ -143,7 +144,8 @@ class NetworkWorld:
         self.paths.append(request.path)
         script = self.rdap.get(request.match_info["address"], 404)
         if isinstance(script, int):
-            return web.Response(status=script)
+            wish = {} if self.retry_after is None else {"Retry-After": self.retry_after}
+            return web.Response(status=script, headers=wish)
         if isinstance(script, str):
             return web.Response(status=302, headers={"Location": script})
         body = script if isinstance(script, bytes) else json.dumps(script).encode()

@@ -221,7 +221,13 @@ addressed = st.builds(
 erasures = st.builds(
     lambda at: event(at, ev.CaseErased(actor="officer", reason="retention")), minutes
 )
+taken_back = st.builds(
+    lambda at, reporter: event(at, ev.ReporterRetracted(reporter=reporter, reason="legal")),
+    minutes,
+    st.sampled_from(["hotline", "another"]),
+)
 rare = st.one_of(
+    taken_back,
     st.builds(lambda at: event(at, ev.ReportRetracted(actor="hotline", reason="legal")), minutes),
     erasures,
 )

@@ -196,11 +196,12 @@ class AttributionSession(ConsumerRebalanceListener):  # type: ignore[misc]  # ai
 
 def _case_of(record: Record) -> str:
     """Name the case that a record says it is of; raises `UnusableEvent`."""
-    subject = next((text for name, text in record.headers if name == "ce_subject"), None)
-    if subject is None:
-        text = decode(record.value, record.headers, OBSERVATIONS).subject or ""
+    for name, subject in record.headers:
+        if name == "ce_subject":
+            text = (subject or b"").decode("ascii", "replace")
+            break
     else:
-        text = subject.decode("ascii", "replace")
+        text = decode(record.value, record.headers, OBSERVATIONS).subject or ""
     if not is_case_id(text):
         raise UnusableEvent("no_case", "`subject` is no case id")
     return text

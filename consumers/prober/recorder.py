@@ -38,7 +38,7 @@ class Recorder:
             except (KafkaError, OSError, TimeoutError) as error:
                 if not (is_transient(error) or isinstance(error, ProducerClosed)):
                     raise
-                log.warning("prober.record_retried", error=type(error).__name__, wait=seconds)
+                log.warning("recorder.record_retried", error=type(error).__name__, wait=seconds)
                 await self._discard(producer)
             else:
                 return
@@ -86,4 +86,4 @@ class Recorder:
             except (KafkaError, OSError):
                 stopped = False
             if not stopped:
-                log.warning("prober.producer_abandoned")
+                log.warning("recorder.producer_abandoned")

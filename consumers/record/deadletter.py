@@ -19,6 +19,8 @@ from services.exporter.metrics import DEAD_LETTERS
 
 log = structlog.get_logger(__name__)
 
+# Where a mail came from: no topic, so that its bytes are never sent to one as a record.
+MAIL = "mail"
 _MARK = "dlq_retried"
 _ACK_SECONDS = 30.0
 
@@ -121,6 +123,17 @@ class DeadLetter:
         """`topic/partition/offset` of the dead letter itself."""
         return f"{self.topic}/{self.partition}/{self.offset}"
 
+    @property
+    def is_mail(self) -> bool:
+        """Tell a mail from a record."""
+        return self.source_topic == MAIL
+
+    @property
+    def source(self) -> str:
+        """`topic/partition/offset` of the record that could not be used; of a mail, that it is one."""
+        place = f"{self.source_topic}/{self.source_partition}/{self.source_offset}"
+        return MAIL if self.is_mail else place
+
 
 async def read_dead_letters(
     kafka: KafkaConnection, *, source_topic: str | None = None, retried: bool = False
@@ -156,11 +169,12 @@ Place = tuple[str, int, int]
 async def retry_dead_letters(
     kafka: KafkaConnection, letters: Iterable[DeadLetter], clock: Callable[[], datetime]
 ) -> list[Place]:
-    """Send the original bytes back to their topic; return where they stand now.
+    """Send the original bytes of records back to their topic; return where they stand now.
 
-    A mark beside the dead letter says that it was sent back; what fails again is a new dead letter.
+    A mark beside the dead letter says that it was sent back; what fails again is a new dead letter. A mail has no
+    topic, and is passed over.
     """
-    again = [letter for letter in letters if not letter.retried]
+    again = [letter for letter in letters if not (letter.retried or letter.is_mail)]
     producer, places = AIOKafkaProducer(**kafka.producer_options()), list[Place]()
     try:
         await producer.start()
@@ -178,7 +192,7 @@ async def retry_dead_letters(
                 value=b"",
                 key=letter.key,
                 partition=letter.partition,
-                headers=_mark_of(letter, clock()),
+                headers=mark_of(letter, clock()),
             )
     finally:
         await stop_client(producer)
@@ -196,7 +210,8 @@ async def refused_again(kafka: KafkaConnection, places: Iterable[Place]) -> list
     ]
 
 
-def _mark_of(letter: DeadLetter, at: datetime) -> list[tuple[str, bytes]]:
+def mark_of(letter: DeadLetter, at: datetime) -> list[tuple[str, bytes]]:
+    """Give the headers of the mark that says that a dead letter was sent back, or used after all."""
     return [(_MARK, str(letter.offset).encode()), ("dlq_at", ids.instant(at).encode())]
 
 

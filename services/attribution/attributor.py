@@ -35,7 +35,7 @@ class AddressAttributor:
         self._sources = tuple(sources)
         self._clock = clock
         self._reach = reach
-        self._names = _by_name(book)
+        self._names = book.providers, _by_name(book)
 
     def __repr__(self) -> str:
         return f"<AddressAttributor {self._book!r}, {len(self._sources)} sources>"
@@ -109,7 +109,7 @@ class AddressAttributor:
 
     def _by_holder(self, answer: SourceAnswer, source: str) -> Attribution | None:
         """Name the provider that has the holder's name, letter for letter."""
-        provider = self._names.get((answer.holder or "").casefold())
+        provider = self._provider_names().get((answer.holder or "").casefold())
         if provider is None:
             return None
         return Attribution(
@@ -120,6 +120,12 @@ class AddressAttributor:
             confidence="low",
             since=answer.answered_at,
         )
+
+    def _provider_names(self) -> dict[str, str]:
+        """Give the names of the map that the book has now: a running role takes a new one over."""
+        if self._names[0] is not self._book.providers:
+            self._names = self._book.providers, _by_name(self._book)
+        return self._names[1]
 
 
 def _with_country(fact: Attribution, answer: SourceAnswer) -> Attribution:

@@ -33,9 +33,13 @@ class SourceSilence(Struct, frozen=True, kw_only=True):
 
 
 class NoAnswer(Struct, frozen=True, kw_only=True):
-    """The source could not be asked, or what it said is of no use."""
+    """The source could not be asked, or what it said is of no use.
+
+    `wait_seconds`: for how long it wants to be left alone, where it says so.
+    """
 
     failure: Failure
+    wait_seconds: float | None = None
 
 
 Lookup = SourceAnswer | SourceSilence | NoAnswer

@@ -9,6 +9,7 @@ from msgspec import Struct
 FaultKind = Literal[
     "syntax", "host_bits", "mapped", "default_route", "as_zero", "private_asn", "conflict", "duplicate",
     "too_specific", "overlap", "gap", "outside", "expired",
+    "placeholder",
 ]  # fmt: skip
 Severity = Literal["refused", "unknown", "note"]
 # Refused: the entry says nothing. Unknown: nobody answers for what it speaks of. Note: it holds all the same.
@@ -26,6 +27,7 @@ SEVERITY: dict[FaultKind, Severity] = {
     "gap": "note",
     "outside": "note",
     "expired": "note",
+    "placeholder": "note",
 }
 
 

@@ -19,6 +19,7 @@ from services.attribution.rdap.bootstrap import RdapBootstrap
 from services.attribution.rdap.fault import MAX_ANSWER_BYTES, RdapFault
 from services.attribution.rdap.rdap_answer import RdapAnswer, read_rdap
 from services.attribution.rdap.rdap_ranges import IPAddress
+from services.core.retry_after import retry_after_seconds
 
 _HEADERS = {"Accept": "application/rdap+json", "Accept-Encoding": "identity"}
 _MOST_REDIRECTS = 3
@@ -26,9 +27,9 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class _Unanswered(Exception):
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: Failure, wait_seconds: float | None = None) -> None:
         super().__init__(failure)
-        self.failure = failure
+        self.answer = NoAnswer(failure=failure, wait_seconds=wait_seconds)
 
 
 class RdapSource:
@@ -67,7 +68,7 @@ class RdapSource:
             OSError,
             ValueError,
         ) as e:
-            return NoAnswer(failure=_failure(e))
+            return _no_answer(e)
 
     async def _ask(self, url: str, target: IPAddress) -> Lookup:
         async with asyncio.timeout(self._timeout_seconds):
@@ -81,7 +82,7 @@ class RdapSource:
         for _ in range(_MOST_REDIRECTS + 1):
             async with self._session.get(url, headers=_HEADERS, allow_redirects=False) as response:
                 if response.status not in _REDIRECTS:
-                    return await _body(response)
+                    return await _body(response, self._clock)
                 url = self._onward(url, response.headers.get("Location", ""))
         raise _Unanswered("refused")
 
@@ -117,19 +118,20 @@ class RdapSource:
         )
 
 
-def _failure(error: Exception) -> Failure:
+def _no_answer(error: Exception) -> NoAnswer:
     if isinstance(error, _Unanswered):
-        return error.failure
+        return error.answer
     if isinstance(error, RdapFault):
-        return "unreadable"
-    return "timeout" if isinstance(error, TimeoutError) else "refused"
+        return NoAnswer(failure="unreadable")
+    return NoAnswer(failure="timeout" if isinstance(error, TimeoutError) else "refused")
 
 
-async def _body(response: aiohttp.ClientResponse) -> bytes | None:
+async def _body(response: aiohttp.ClientResponse, clock: Callable[[], datetime]) -> bytes | None:
     if response.status == 404:
         return None
     if response.status in (429, 503):
-        raise _Unanswered("limited")
+        wish = response.headers.get("Retry-After")
+        raise _Unanswered("limited", retry_after_seconds(wish, clock()))
     if response.status != 200:
         raise _Unanswered("refused")
     body = bytearray()

@@ -67,9 +67,7 @@ class GuardedSource:
             return self._counted(NoAnswer(failure="budget"))
         answer = await self._source.look_up(address)
         if isinstance(answer, NoAnswer):
-            self._breaker.fail(
-                loop.time(), wait_seconds=0.0 if answer.failure == "limited" else None
-            )
+            self._breaker.fail(loop.time(), wait_seconds=_wait(answer))
         else:
             self._breaker.succeed()
             if not self._cache.keep(address, answer, self._clock()):
@@ -80,3 +78,8 @@ class GuardedSource:
         result = answer.failure if isinstance(answer, NoAnswer) else "nothing"
         self._count(self.name, "answer" if isinstance(answer, SourceAnswer) else result)
         return answer
+
+
+def _wait(answer: NoAnswer) -> float | None:
+    """Give for how long a source wants to be left alone; None where it did not ask for that."""
+    return (answer.wait_seconds or 0.0) if answer.failure == "limited" else None

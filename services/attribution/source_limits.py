@@ -50,7 +50,10 @@ class Budget:
 
 
 class Breaker:
-    """Opens after so many failures in a row; after a pause one question goes through, and decides."""
+    """Opens after so many failures in a row; after a pause one question goes through, and decides.
+
+    A source may name a pause itself, up to `longest_pause_seconds`: a wrong date must not silence it for ever.
+    """
 
     def __init__(self, limits: SourceLimits) -> None:
         self._limits = limits

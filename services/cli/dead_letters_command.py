@@ -1,5 +1,6 @@
-"""`takedown dead-letters`: look at what could not be used, and send it back."""
+"""`takedown dead-letters`: look at what could not be used, and send it back, or read it again."""
 
+from collections.abc import Sequence
 from typing import BinaryIO
 
 import click
@@ -16,6 +17,7 @@ from consumers.record.deadletter import (
 )
 from schemas.topics import EVIDENCE
 from services.cli.arriving import ledger_here, wait_for_ledger
+from services.cli.mails_again import read_again
 from services.cli.support import (
     REFUSED,
     cell,
@@ -40,7 +42,7 @@ _reason = click.option("--reason", help="Only dead letters with this reason.")
 
 @click.group()
 def command() -> None:
-    """Show records that could not be used, and send them back once the cause is fixed."""
+    """Show records and mails that could not be used, and send them back once the cause is fixed."""
 
 
 @command.command("list")
@@ -102,6 +104,7 @@ def retry(
 ) -> int:
     """Send the original bytes back to their topic; a record that fails again becomes a new dead letter.
 
+    A mail is read again: what it says by now goes to the record, and one that still can't be used stays.
     The ledger is waited for, so that what fails again is named here (exit status 4).
     """
     if bool(letter_ids) == everything:
@@ -112,23 +115,32 @@ def retry(
         letters = _read(settings, topic, reason, False)
     else:
         letters = [run_async(lambda i=i: find_dead_letter(kafka, i)) for i in letter_ids]  # type: ignore[misc]
-    places = run_async(lambda: retry_dead_letters(kafka, letters, now))
-    already = len(letters) - len(places)
-    again = _failures(settings, places, wait_seconds)
+    again = [letter for letter in letters if not letter.retried]
+    mails = read_again([letter for letter in again if letter.is_mail], wait_seconds or None)
+    places = run_async(lambda: retry_dead_letters(kafka, again, now))
+    sent = len(places) + len(mails.used)
+    failures = _failures(settings, places, wait_seconds)
+    _show(sent, len(letters) - len(again), failures, mails.unusable, as_json)
+    return REFUSED if failures or mails.unusable else 0
+
+
+def _show(
+    sent: int,
+    before: int,
+    failures: list[DeadLetter] | None,
+    unusable: list[DeadLetter],
+    as_json: bool,
+) -> None:
+    """Show what was sent back, and what failed again; None: the ledger was not asked."""
+    letters = [*(failures or ()), *unusable]
+    refused = None if failures is None and not unusable else [_row(one) for one in letters]
     if as_json:
-        print_json(
-            {
-                "sent_back": len(places),
-                "sent_back_before": already,
-                "refused_again": None if again is None else [_row(letter) for letter in again],
-            }
-        )
-    else:
-        before = f", {already} were sent back before" if already else ""
-        click.echo(f"{len(places)} sent back{before}{_outcome(places, again)}")
-        if again:
-            print_rows([_row(letter) for letter in again], _COLUMNS, as_json=False)
-    return REFUSED if again else 0
+        print_json({"sent_back": sent, "sent_back_before": before, "refused_again": refused})
+        return
+    earlier = f", {before} were sent back before" if before else ""
+    click.echo(f"{sent} sent back{earlier}{_outcome(sent, refused)}")
+    if refused:
+        print_rows(refused, _COLUMNS, as_json=False)
 
 
 def _failures(
@@ -145,10 +157,10 @@ def _failures(
     return run_async(lambda: refused_again(kafka_connection(settings), places))
 
 
-def _outcome(places: list[Place], again: list[DeadLetter] | None) -> str:
-    if again is None:
+def _outcome(sent: int, refused: Sequence[object] | None) -> str:
+    if refused is None:
         return "; whether the ledger takes them now, `takedown dead-letters list` shows"
-    return f"; {len(again)} refused again" if again else "; all taken" if places else ""
+    return f"; {len(refused)} refused again" if refused else "; all taken" if sent else ""
 
 
 def _read(
@@ -165,6 +177,6 @@ def _row(letter: DeadLetter) -> dict[str, object]:
         "at": letter.at,
         "reason": letter.reason,
         "message": letter.message,
-        "source": f"{letter.source_topic}/{letter.source_partition}/{letter.source_offset}",
+        "source": letter.source,
         "retried": letter.retried,
     }

@@ -66,3 +66,15 @@ FROM events
 WHERE type = 'takedown.notice.escalated.v1' AND event_time >= $1
 ORDER BY event_time DESC, case_id
 LIMIT $2::bigint;
+
+-- name: contact_notices
+-- One row for each notice to a contact, whatever the number of its cases.
+SELECT
+    provider, contact, notice_id, min(sent_at) AS sent_at, min(delivered_at) AS delivered_at,
+    min(acknowledged_at) AS acknowledged_at, max(delayed_at) AS delayed_at, min(failed_at) AS failed_at,
+    (array_agg(failure ORDER BY failed_at))[1] AS reason, (array_agg(fault ORDER BY failed_at))[1] AS fault,
+    (array_agg(failure_status ORDER BY failed_at))[1] AS status
+FROM notices
+WHERE contact IS NOT NULL AND sent_at >= $1 AND ($2::text IS NULL OR provider = $2)
+GROUP BY provider, contact, notice_id
+ORDER BY provider, contact, min(sent_at), notice_id;

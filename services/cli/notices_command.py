@@ -21,6 +21,14 @@ COMMANDS = {
         "services.cli.notices_views:failed",
         "List notices that started no clock, with the reason and whose fault it is.",
     ),
+    "contacts": (
+        "services.cli.notices_contacts:contacts",
+        "Show contacts with their history of bounces: which work, which are stale or placeholders.",
+    ),
+    "contact": (
+        "services.cli.notices_contacts:contact",
+        "Show what became of every notice to one contact.",
+    ),
     "due": (
         "services.cli.notices_views:due_",
         "List cases that are still online and whose next rung is due.",

@@ -39,8 +39,8 @@ _FAILED = (
 _ESCALATIONS = ("at", "case_id", "to", "channel", "notice_id", "actor", "reason")
 _DUE = ("case_id", "provider", "to", "since", "deadline", "failed_at")
 
-_provider = click.option("--provider", help="Only this provider.")
-_days = click.option(
+provider_option = click.option("--provider", help="Only this provider.")
+days_option = click.option(
     "--days",
     type=click.IntRange(1, 36_500),
     default=400,
@@ -50,8 +50,8 @@ _days = click.option(
 
 
 @click.command()
-@_provider
-@_days
+@provider_option
+@days_option
 @json_option
 def status(provider: str | None, days: int, as_json: bool) -> None:
     """Show each provider's channels: fates of notices, cases that wait, and what the channel can carry.
@@ -75,8 +75,8 @@ def status(provider: str | None, days: int, as_json: bool) -> None:
 
 
 @click.command()
-@_provider
-@_days
+@provider_option
+@days_option
 @click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="0: all.")
 @json_option
 def failed(provider: str | None, days: int, limit: int, as_json: bool) -> None:
@@ -88,7 +88,7 @@ def failed(provider: str | None, days: int, limit: int, as_json: bool) -> None:
 
 
 @click.command()
-@_days
+@days_option
 @click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="0: all.")
 @json_option
 def escalations(days: int, limit: int, as_json: bool) -> None:
@@ -100,7 +100,7 @@ def escalations(days: int, limit: int, as_json: bool) -> None:
 
 
 @click.command("due")
-@_provider
+@provider_option
 @json_option
 def due_(provider: str | None, as_json: bool) -> None:
     """List cases that are still online and whose next rung is due: provider again, site owner, registrar, police.

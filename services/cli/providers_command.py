@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from services.cli.support import (
     print_json,
     print_rows,
 )
-from services.runtime.attributing import provider_book
+from services.runtime.attributing import placeholder_list, provider_book
 from services.runtime.settings import Settings, load
 
 _LOOKUP = (
@@ -58,7 +59,7 @@ def check(file: Path, as_json: bool) -> int:
     nobody known for what it speaks of; 0 if there are only notes.
     """
     providers = ProviderMap.load(file)
-    faults = by_line((*providers.faults, *_expired(providers, now())))
+    faults = by_line((*providers.faults, *_notes(providers, now())))
     if as_json:
         print_json([_as_row(fault) for fault in faults])
     else:
@@ -68,12 +69,18 @@ def check(file: Path, as_json: bool) -> int:
     return CHECK_FAILED if any(fault.severity != "note" for fault in faults) else 0
 
 
-def _expired(providers: ProviderMap, at: datetime) -> Iterator[Fault]:
+def _notes(providers: ProviderMap, at: datetime) -> Iterator[Fault]:
+    """Note what only the day and the list of placeholders tell."""
+    placeholders = placeholder_list(load())
     for provider in providers.providers.values():
+        note = partial(Fault, line=None, entry=f"provider {provider.id}")
         for tag in provider.tag:
             if tag.valid_to <= at:
-                says = f"tag {tag.tag} expired at {short(tag.valid_to)}"
-                yield Fault(line=None, kind="expired", says=says, entry=f"provider {provider.id}")
+                yield note(kind="expired", says=f"tag {tag.tag} expired at {short(tag.valid_to)}")
+        for contact in provider.contact:
+            if contact.holds_at(at) and placeholders.holds(contact.address, at.date()):
+                says = f"nobody reads {contact.address}, which registries print as a placeholder"
+                yield note(kind="placeholder", says=says)
 
 
 def _as_row(fault: Fault) -> dict[str, Any]:

@@ -218,6 +218,7 @@ class Case(Struct, kw_only=True, omit_defaults=True):
 
     `seen_elsewhere`: somebody saw it online in another way than by a look at the charged provider.
     `address_facts`: what sources say of addresses, in the order of time; they fill in what looks left open.
+    `retraction`: the event by which the last reporter took back the last report; None while one stands.
     """
 
     case_id: str
@@ -234,6 +235,7 @@ class Case(Struct, kw_only=True, omit_defaults=True):
     corrections: list[Correction] = []
     address_facts: list[AddressFact] = []
     retracted: bool = False
+    retraction: UUID | None = None
     erased: bool = False
     not_measurable: NotMeasurable | None = None
     seen_elsewhere: bool = False

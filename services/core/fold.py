@@ -101,6 +101,7 @@ def _facts(ordered: list[Event]) -> Case:
     for _, data in reports:
         case.not_measurable = case.not_measurable or data.not_measurable
     case.reporters = list(dict.fromkeys(data.reporter for _, data in reports))
+    case.retraction = _retraction(statements)
     failures = [e.data for e in statements if isinstance(e.data, notices.FAILURES)]
     case.failed_notices = {failure.notice_id for failure in failures}
     corrections = [c for event in statements if (c := _correction(event)) is not None]
@@ -112,6 +113,20 @@ def _facts(ordered: list[Event]) -> Case:
     ]
     case.address_facts = sorted(facts, key=lambda fact: (fact.at, fact.event_id))
     return case
+
+
+def _retraction(ordered: Sequence[Event]) -> UUID | None:
+    """Name the event after which no reporter's report stands any more."""
+    standing: set[str] = set()
+    last = None
+    for event in ordered:
+        if isinstance(event.data, ev.ReportFiled):
+            standing.add(event.data.reporter)
+            last = None
+        elif isinstance(event.data, ev.ReporterRetracted) and event.data.reporter in standing:
+            standing.discard(event.data.reporter)
+            last = None if standing else event.id
+    return last
 
 
 def _address_fact(event: Event, data: ev.AddressAttributed) -> AddressFact:
@@ -175,6 +190,12 @@ def _report_retracted(run: Pass, event: Event) -> None:
     run.close("retracted")
 
 
+def _reporter_retracted(run: Pass, event: Event) -> None:
+    """Retract the case with its last report; while another reporter's stands, nothing moves."""
+    if event.id == run.case.retraction:
+        _report_retracted(run, event)
+
+
 def _claim_stated(run: Pass, event: Event) -> None:
     """What another system says moves nothing."""
 
@@ -214,6 +235,7 @@ def _case_erased(run: Pass, event: Event) -> None:
 _HANDLERS: dict[type[ev.Payload], Callable[[Pass, Event], None]] = {
     ev.ReportFiled: _report_filed,
     ev.ReportRetracted: _report_retracted,
+    ev.ReporterRetracted: _reporter_retracted,
     ev.NoticeSent: notices.sent,
     ev.NoticeDelivered: notices.delivered,
     ev.NoticeFailed: notices.failed,

@@ -60,7 +60,7 @@ def incoming(statement: Statement, source: str, case_id: str | None = None) -> I
 
 def _refuse_urls(data: Payload) -> None:
     """Refuse a URL in a field that is kept unsealed: references and names are no place for one."""
-    for name in ("reference", "notice_id", "reporter", "claimant", "status"):
+    for name in ("reference", "notice_id", "reporter", "claimant", "status", "reason"):
         text = getattr(data, name, None)
         if isinstance(text, str) and "://" in text:
             raise UnusableEvent("bad_data", f"`{name}` holds a URL; it may stand in `url` only")

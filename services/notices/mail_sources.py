@@ -1,6 +1,7 @@
-"""Mails out of a Maildir, an mbox, a folder of files or a stream, one at a time and never more than its head."""
+"""Mails out of a Maildir, an mbox, a folder of files or a stream, one at a time and of bounded size."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,15 +11,26 @@ from schemas.errors import ConfigError
 
 # Of a longer mail the head is read: what a mail server says stands before what it returns.
 MOST_BYTES = 1_048_576
+# A mail up to this size can be kept whole: it fits into one record of the dead letters.
+KEPT_BYTES = 1_900_000
 _SEEN = "S"
 
 
 class Mail(Struct, frozen=True):
-    """One mail and its place: a file's name, or its number and first line in a mailbox."""
+    """One mail and its place: a file's name, or its number and first line in a mailbox.
+
+    `whole`: no byte is missing, so that it can be kept.
+    """
 
     place: str
     raw: bytes
     file: Path | None = None
+    whole: bool = True
+
+    @property
+    def head(self) -> bytes:
+        """What is read of it."""
+        return self.raw[:MOST_BYTES]
 
 
 def mails_in(path: Path, *, unseen: bool) -> Iterator[Mail]:
@@ -34,19 +46,20 @@ def mails_in(path: Path, *, unseen: bool) -> Iterator[Mail]:
         files = sorted(file for file in path.iterdir() if not file.name.startswith("."))
     for file in files:
         if file.is_file():
-            yield Mail(file.name, _head(file), file)
+            yield _of_file(file)
 
 
 def mails_of(file: BinaryIO) -> Iterator[Mail]:
     """Read a stream: an mbox, receipts in JSON one a line, or one mail."""
     lines = iter(file)
     first = next(lines, b"")
+    whole = chain([first], lines)
     if first.startswith(b"From "):
-        yield from _of_mbox(first, lines)
+        yield from _of_mbox(whole)
     elif first.lstrip().startswith(b"{") and first.rstrip().endswith(b"}"):
-        yield from _of_lines(first, lines)
+        yield from _of_lines(whole)
     elif first:
-        yield Mail("mail 1, line 1", _bounded(first, lines))
+        yield _one(whole)
 
 
 def is_maildir(path: Path) -> bool:
@@ -68,38 +81,50 @@ def _is_seen(file: Path) -> bool:
     return _SEEN in file.name.partition(":2,")[2]
 
 
-def _head(file: Path) -> bytes:
+def _of_file(file: Path) -> Mail:
     with file.open("rb") as opened:
-        return opened.read(MOST_BYTES)
+        raw = opened.read(KEPT_BYTES + 1)
+    return Mail(file.name, raw[:KEPT_BYTES], file, whole=len(raw) <= KEPT_BYTES)
 
 
-def _of_mbox(first: bytes, lines: Iterable[bytes]) -> Iterator[Mail]:
+class _Growing:
+    """The lines of a mail that is read, as many as are kept."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._lines: list[bytes] = []
+        self._size = 0
+
+    def add(self, line: bytes) -> None:
+        self._size += len(line)
+        if self._size <= KEPT_BYTES:
+            self._lines.append(line)
+
+    def mail(self) -> Mail:
+        return Mail(self._place, b"".join(self._lines), whole=self._size <= KEPT_BYTES)
+
+
+def _of_mbox(lines: Iterable[bytes]) -> Iterator[Mail]:
     """Cut an mbox at its `From ` lines, each of which follows an empty line."""
-    lines_read, size, began, number, blank = [first], 0, 1, 1, False
-    for place, line in enumerate(lines, start=2):
+    growing, number, blank = _Growing("mail 1, line 1"), 1, False
+    for place, line in enumerate(lines, start=1):
         if blank and line.startswith(b"From "):
-            yield Mail(f"mail {number}, line {began}", b"".join(lines_read))
-            lines_read, size, began, number = [], 0, place, number + 1
+            yield growing.mail()
+            number += 1
+            growing = _Growing(f"mail {number}, line {place}")
         blank = not line.strip()
-        size += len(line)
-        if size <= MOST_BYTES:
-            lines_read.append(line)
-    yield Mail(f"mail {number}, line {began}", b"".join(lines_read))
+        growing.add(line)
+    yield growing.mail()
 
 
-def _of_lines(first: bytes, lines: Iterable[bytes]) -> Iterator[Mail]:
-    for place, line in enumerate([first], start=1):
-        yield Mail(f"line {place}", line)
-    for place, line in enumerate(lines, start=2):
+def _of_lines(lines: Iterable[bytes]) -> Iterator[Mail]:
+    for place, line in enumerate(lines, start=1):
         if line.strip():
-            yield Mail(f"line {place}", line[:MOST_BYTES])
+            yield Mail(f"line {place}", line[:KEPT_BYTES], whole=len(line) <= KEPT_BYTES)
 
 
-def _bounded(first: bytes, lines: Iterable[bytes]) -> bytes:
-    lines_read, size = [first], len(first)
+def _one(lines: Iterable[bytes]) -> Mail:
+    growing = _Growing("mail 1, line 1")
     for line in lines:
-        size += len(line)
-        if size > MOST_BYTES:
-            break
-        lines_read.append(line)
-    return b"".join(lines_read)
+        growing.add(line)
+    return growing.mail()

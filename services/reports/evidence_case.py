@@ -246,8 +246,13 @@ def _transitions(
     ]
 
 
-_CORRECTIONS = (ev.ReportRetracted, ev.CaseAttributed, ev.CaseErased)
-_KINDS = {ev.ReportRetracted: "retracted", ev.CaseAttributed: "attributed", ev.CaseErased: "erased"}
+_CORRECTIONS = (ev.ReportRetracted, ev.ReporterRetracted, ev.CaseAttributed, ev.CaseErased)
+_KINDS = {
+    ev.ReportRetracted: "retracted",
+    ev.ReporterRetracted: "retracted_by_reporter",
+    ev.CaseAttributed: "attributed",
+    ev.CaseErased: "erased",
+}
 
 
 def _correction(event: Event, clean: Clean) -> CorrectionRow:

@@ -23,7 +23,9 @@ ORDER BY case_id, event_id;
 SELECT case_id, event_id, event_time, type, source, body
 FROM events
 WHERE case_id >= $1 AND case_id < $2
-    AND (event_time <= $3 OR type IN ('takedown.case.attributed.v1', 'takedown.report.retracted.v1'))
+    AND (event_time <= $3 OR type IN (
+        'takedown.case.attributed.v1', 'takedown.report.retracted.v1', 'takedown.report.retracted.v2'
+    ))
 ORDER BY case_id, event_id;
 
 -- name: report_events_of
@@ -38,7 +40,9 @@ ORDER BY case_id, event_id;
 SELECT case_id, event_id, event_time, type, source, body
 FROM events
 WHERE case_id = ANY($1)
-    AND (event_time <= $2 OR type IN ('takedown.case.attributed.v1', 'takedown.report.retracted.v1'))
+    AND (event_time <= $2 OR type IN (
+        'takedown.case.attributed.v1', 'takedown.report.retracted.v1', 'takedown.report.retracted.v2'
+    ))
 ORDER BY case_id, event_id;
 
 -- name: report_size

@@ -9,13 +9,13 @@ from typing import NamedTuple
 from services.attribution.attributor import AddressAttributor
 from services.attribution.dns_sources import AbusixSource, CymruSource, TextResolver
 from services.attribution.lookup import AddressSource
-from services.attribution.mailboxes import Placeholders, shipped_placeholders
+from services.attribution.provider_book import ProviderBook
 from services.attribution.rdap.bootstrap import RdapBootstrap
 from services.attribution.rdap_source import RdapSource, rdap_session
 from services.attribution.source_guard import GuardedSource
 from services.attribution.source_limits import SourceLimits
 from services.exporter import metrics
-from services.runtime.attributing import provider_book
+from services.runtime.attributing import placeholder_list, provider_book
 from services.runtime.settings import Settings, split_nameserver
 from services.runtime.system_resolvers import system_resolvers
 
@@ -25,6 +25,7 @@ Clock = Callable[[], datetime]
 class Attributing(NamedTuple):
     """What attributes addresses, and the sources of contacts in the order in which they are asked."""
 
+    book: ProviderBook
     attributor: AddressAttributor
     contacts: tuple[GuardedSource, ...]
 
@@ -48,6 +49,7 @@ async def open_attribution(settings: Settings, clock: Clock) -> AsyncIterator[At
         reach = timedelta(seconds=settings.attribution.reach_seconds)
         book = provider_book(settings)
         yield Attributing(
+            book,
             AddressAttributor(book, sources, clock=clock, reach=reach),
             tuple(contacts),
         )
@@ -86,13 +88,8 @@ def _resolver(settings: Settings) -> TextResolver:
     )
 
 
-def _placeholders(settings: Settings) -> Placeholders:
-    path = settings.attribution.placeholders
-    return shipped_placeholders() if path is None else Placeholders.load(Path(path))
-
-
 def _abusix(settings: Settings, zone: str, clock: Callable[[], datetime]) -> AbusixSource:
-    return AbusixSource(_resolver(settings), zone, _placeholders(settings), clock)
+    return AbusixSource(_resolver(settings), zone, placeholder_list(settings), clock)
 
 
 async def _registries(settings: Settings, clock: Clock, stack: AsyncExitStack) -> RdapSource:
@@ -102,7 +99,7 @@ async def _registries(settings: Settings, clock: Clock, stack: AsyncExitStack) -
     return RdapSource(
         session,
         RdapBootstrap.load(Path(section.rdap_bootstrap)),
-        _placeholders(settings),
+        placeholder_list(settings),
         clock,
         timeout_seconds=section.timeout_seconds,
     )

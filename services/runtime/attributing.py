@@ -6,6 +6,7 @@ from pathlib import Path
 import structlog
 
 from services.attribution.asn_database import AsnDatabase
+from services.attribution.mailboxes import Placeholders, shipped_placeholders
 from services.attribution.provider_book import ProviderBook
 from services.attribution.providermap import ProviderMap
 from services.runtime.settings import Settings
@@ -28,3 +29,9 @@ def watch_list(settings: Settings, at: datetime) -> list[str]:
     """Name the providers that the map marks to be watched."""
     path = settings.provider_map
     return [] if path is None else ProviderMap.load(Path(path)).watch_list(at)
+
+
+def placeholder_list(settings: Settings) -> Placeholders:
+    """Open the list of mailboxes that nobody reads: the operator's own, or the shipped one."""
+    path = settings.attribution.placeholders
+    return shipped_placeholders() if path is None else Placeholders.load(Path(path))

@@ -15,6 +15,7 @@ from services.intake.door.door_limits import DoorLimits
 from services.intake.door.http_door import HttpDoor
 from services.intake.door.intake_server import IntakeServer, serve_intake
 from services.intake.reporter_tokens import ReporterTokens
+from services.runtime.door_certificate import DoorCertificate, door_certificate
 from services.runtime.kafka_login import kafka_connection
 from services.runtime.keyfile import load_keyring
 from services.runtime.parts import Build, Parts, Role, answering_kafka
@@ -28,8 +29,15 @@ log = structlog.get_logger(__name__)
 class IntakeRole:
     """Serves the HTTP intake until it is stopped."""
 
-    def __init__(self, settings: Settings, door: HttpDoor, recorder: Recorder) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        door: HttpDoor,
+        recorder: Recorder,
+        certificate: DoorCertificate | None,
+    ) -> None:
         self._settings = settings
+        self._certificate = certificate
         self._door = door
         self._recorder = recorder
 
@@ -44,6 +52,8 @@ class IntakeRole:
             header_seconds=section.header_seconds,
             most_connections=section.connections,
         )
+        certificate = self._certificate
+        following = None if certificate is None else asyncio.create_task(certificate.follow())
         try:
             await serve_intake(
                 server,
@@ -51,7 +61,10 @@ class IntakeRole:
                 section.port,
                 stop,
                 drain_seconds=self._settings.stop_seconds,
-                ready=lambda port: log.info("intake.listening", port=port),
+                tls=None if certificate is None else certificate.context,
+                ready=lambda port: log.info(
+                    "intake.listening", port=port, tls=certificate is not None
+                ),
             )
         except OSError as error:
             raise ConfigError(
@@ -59,6 +72,8 @@ class IntakeRole:
                 "set TAKEDOWN_INTAKE_HOST and TAKEDOWN_INTAKE_PORT"
             ) from None
         finally:
+            if following is not None:
+                following.cancel()
             await self._recorder.stop()
 
 
@@ -82,8 +97,10 @@ async def _intake(parts: Parts) -> AsyncIterator[Role]:
     )
     tokens = ReporterTokens(tokens_path(settings))
     admit = Admission(load_keyring(settings)).name
+    certificate = door_certificate(section)
     async with answering_kafka(parts):
-        yield IntakeRole(settings, HttpDoor(tokens, admit, record, limits, parts.clock), recorder)
+        door = HttpDoor(tokens, admit, record, limits, parts.clock)
+        yield IntakeRole(settings, door, recorder, certificate)
 
 
 BUILD: dict[str, Build] = {"intake": _intake}

@@ -10,6 +10,7 @@ from consumers.prober.prober_consumer import Prober
 from schemas.errors import ConfigError
 from schemas.methodology import Methodology, seconds, shipped
 from schemas.urls import canonical
+from services.attribution.provider_book import ProviderBook
 from services.exporter.health import Health
 from services.exporter.metrics import prepare_vantage
 from services.probing.dns.resolver import Resolver, ResolverLimits
@@ -30,6 +31,7 @@ from services.runtime.attributing import provider_book
 from services.runtime.endpoints import read_endpoints
 from services.runtime.kafka_login import kafka_connection
 from services.runtime.keyfile import load_keyring
+from services.runtime.map_watch import following_map
 from services.runtime.methods import methodology
 from services.runtime.settings import Probe, Settings, operator_of, split_nameserver
 from services.runtime.system_resolvers import system_resolvers
@@ -43,7 +45,11 @@ async def open_prober(
 ) -> AsyncIterator[Prober]:
     """Build a prober and close what it holds at the end."""
     prepare_vantage(settings.vantage.name)
-    async with build_looker(settings, clock) as looker:
+    book = provider_book(settings)
+    async with (
+        build_looker(settings, clock, book) as looker,
+        following_map(settings.provider_map, book, health),
+    ):
         yield Prober(
             kafka_connection(settings, f"takedown-prober-{settings.vantage.name}"),
             looker,
@@ -57,8 +63,13 @@ async def open_prober(
         )
 
 
-def build_looker(settings: Settings, clock: Callable[[], datetime]) -> Looker:
-    """Build the looker; raises `ConfigError` if nobody is named as responsible for public probing."""
+def build_looker(
+    settings: Settings, clock: Callable[[], datetime], book: ProviderBook | None = None
+) -> Looker:
+    """Build the looker; raises `ConfigError` if nobody is named as responsible for public probing.
+
+    `book`: what attributes addresses; by default what the settings name.
+    """
     probe = settings.probe
     guard = _guard(settings)
     method = methodology(settings.methodology)
@@ -73,7 +84,7 @@ def build_looker(settings: Settings, clock: Callable[[], datetime]) -> Looker:
         ),
         vantage=settings.vantage.name,
         clock=clock,
-        providers=provider_book(settings),
+        providers=book or provider_book(settings),
         canary=canary,
         canary_interval_seconds=probe.canary_interval_seconds,
         agent=_agent(probe),

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,20 @@ async def test_no_registration(
     """An error, a range of somebody else and a redirect out of the bootstrap or without end are no answer."""
     world.rdap = {ADDRESS: script}
     assert await _rdap(world, tmp_path, ADDRESS) == expected
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("wish", "seconds"),
+    [("120", 120.0), (format_datetime(NOW + timedelta(minutes=5), usegmt=True), 300.0), ("later", None)],
+)  # fmt: skip
+async def test_a_registry_says_for_how_long(
+    world: NetworkWorld, tmp_path: Path, status: int, wish: str, seconds: float | None
+) -> None:
+    """Seconds and dates are taken over; what is neither leaves the pause to our own limits."""
+    world.rdap, world.retry_after = {ADDRESS: status}, wish
+    answer = await _rdap(world, tmp_path, ADDRESS)
+    assert answer == NoAnswer(failure="limited", wait_seconds=seconds)
 
 
 async def test_redirect_within_the_bootstrap(world: NetworkWorld, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`takedown notices` on a real broker and a real database: from a mailbox into the ledger, and what it shows."""
 
 import itertools
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
@@ -9,6 +10,7 @@ import pytest
 
 from schemas import events as ev
 from schemas.events_of_notices import DeliveryFailure
+from services.cli import notices_ingest
 from services.core.notices import fault_of
 from services.notices.tokens import return_path, token
 from tests.integration.ledger_kit import KEYRING, START, case_of, event, look, report
@@ -73,11 +75,10 @@ async def test_a_mailbox_becomes_events_once(channel: Desk, tmp_path: Path) -> N
     )
     box = maildir(tmp_path / "box", *mails)
     said = await ingest(channel, str(box), "--seen", code=4)
-    assert (said["events"], said["used"]) == (2, 2)
+    assert (said["events"], said["used"], said["dead_letters"]) == (2, 2, 1)
     assert [mail["problem"] for mail in said["mails"]] == [None, None, "nothing_said"]
     assert MARKER not in str(said)
-    # What could not be used stays in place, its bytes untouched.
-    assert [file.read_bytes() for file in (box / "new").iterdir()] == [mails[2]]
+    assert list((box / "new").iterdir()) == []
     counting = "SELECT count(*) AS n FROM events WHERE type = 'takedown.notice.failed.v2'"
     assert await channel.rows(counting) == [{"n": 2}]
     again = maildir(tmp_path / "again", mails[0])
@@ -111,6 +112,43 @@ async def test_a_mailbox_becomes_events_once(channel: Desk, tmp_path: Path) -> N
     }
 
 
+async def test_a_mail_that_cannot_be_used_is_a_dead_letter(
+    channel: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands there once, its bytes untouched, whoever is killed on the way; read again once its notice is known."""
+    mails = bounce("n-7"), f"From: x@shop.example\n\n{MARKER}".encode()
+    box = maildir(tmp_path / "box", *mails)
+    with monkeypatch.context() as killed:
+        killed.setattr(notices_ingest, "mark_seen", lambda file: sys.exit(9))
+        await channel.run("notices", "ingest", str(box), "--seen", code=9)
+    # Before a mail leaves `new`, the broker has it.
+    assert len(list((box / "new").iterdir())) == 2
+    assert len(await channel.json("dead-letters", "list")) == 2
+    said = await ingest(channel, str(box), "--seen", code=4)
+    assert (said["events"], said["dead_letters"], list((box / "new").iterdir())) == (0, 0, [])
+    letters = await channel.json("dead-letters", "list")
+    assert {(one["reason"], one["source"]) for one in letters} == {
+        ("ambiguous", "mail"),
+        ("nothing_said", "mail"),
+    }
+    assert MARKER not in str(letters)
+    (unclear,) = [one["id"] for one in letters if one["reason"] == "ambiguous"]
+    await channel.run("dead-letters", "show", unclear, "--raw", str(tmp_path / "raw"))
+    assert (tmp_path / "raw").read_bytes() == mails[0]
+    again = await channel.json("dead-letters", "retry", unclear, code=4)
+    assert (again["sent_back"], again["refused_again"][0]["id"]) == (0, unclear)
+    # The notice comes into the ledger later than its bounce.
+    await channel.told(report(7), sent(7, "n-7"))
+    again = await channel.json("dead-letters", "retry", "--all", code=4)
+    channel.ledger.sent += 1
+    await channel.ledger.drained()
+    assert (again["sent_back"], len(again["refused_again"])) == (1, 1)
+    (left,) = await channel.json("dead-letters", "list")
+    assert left["reason"] == "nothing_said"
+    failed = await channel.json("notices", "failed")
+    assert [row["case_id"] for row in failed] == [case_of(7)]
+
+
 async def test_the_channel_is_shown(
     channel: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,6 +165,7 @@ async def test_the_channel_is_shown(
     assert {(row["case_id"], row["reason"], row["fault"], row["status"]) for row in failed} == {
         (case_of(number), "mailbox_full", "theirs", "5.2.2") for number in (1, 2)
     }
+    await contacts_are_shown(channel)
     due = await channel.json("notices", "due")
     assert {(row["case_id"], row["to"]) for row in due} == {
         (case_of(n), "provider") for n in (1, 2, 3)
@@ -145,6 +184,20 @@ async def test_the_channel_is_shown(
         ("police", "phone"),
         ("registrar", "email"),
     ]
+
+
+async def contacts_are_shown(channel: Desk) -> None:
+    """The contact's history counts a notice once, whatever the number of its cases."""
+    (history,) = await channel.json("notices", "contacts")
+    assert (history["state"], history["notices"], history["bounced"]) == ("bouncing", 2, 1)
+    events = await channel.json("notices", "contact", "ABUSE@giant.example")
+    assert [(event["notice_id"], event["what"]) for event in events] == [
+        ("n-1", "sent"),
+        ("n-3", "sent"),
+        ("n-1", "failed"),
+        ("n-3", "delayed"),
+    ]
+    await channel.run("notices", "contact", "nobody@giant.example", code=4)
 
 
 async def test_the_view_says_of_a_fault_what_the_core_says(channel: Desk) -> None:

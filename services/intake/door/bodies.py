@@ -87,6 +87,16 @@ class AcknowledgementBody(Body, frozen=True, kw_only=True):
     acknowledged_at: Instant
 
 
+class RetractionBody(Body, frozen=True, kw_only=True):
+    """Your own reports of a case were wrong, up to then; those of other reporters stand."""
+
+    case_id: CaseId
+    retracted_at: Instant
+    reason: Annotated[
+        Name, Meta(description="Why, in a few words; no URL and nothing of the content.")
+    ]
+
+
 class Receipt(Struct, frozen=True, kw_only=True):
     """What was recorded: Kafka has it on all replicas when this is sent."""
 

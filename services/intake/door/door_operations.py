@@ -13,6 +13,7 @@ from schemas.events import (
     NoticeSent,
     NoticeUndelivered,
     Payload,
+    ReporterRetracted,
     ReportFiled,
 )
 from schemas.near_names import nearest
@@ -22,6 +23,7 @@ from services.intake.door.bodies import (
     FailureBody,
     NoticeBody,
     ReportBody,
+    RetractionBody,
 )
 from services.intake.door.problems import DoorRefusal
 from services.intake.intake_statements import Statement
@@ -93,6 +95,11 @@ def _acknowledgement(body: AcknowledgementBody, reporter: str) -> Statement:
     return _of_case(body, data, TimeSpan.at(body.acknowledged_at))
 
 
+def _retraction(body: RetractionBody, reporter: str) -> Statement:
+    data = ReporterRetracted(reporter=reporter, reason=body.reason)
+    return _of_case(body, data, TimeSpan.at(body.retracted_at))
+
+
 def _xarf(raw: bytes, reporter: str) -> Statement:
     try:
         report = report_of(read_document(raw))
@@ -118,6 +125,9 @@ OPERATIONS = {
             "Tell that a provider answered a notice",
             AcknowledgementBody,
             _acknowledgement,
+        ),
+        Operation(
+            "/v1/retractions", "Take back your own reports of a case", RetractionBody, _retraction
         ),
         Operation(XARF_PATH, "Report in XARF, version 4 or 3, without evidence", None, _xarf),
     )

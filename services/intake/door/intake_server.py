@@ -4,6 +4,7 @@ The parser's own errors never reach a handler, so that its protocol is where the
 """
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -122,9 +123,10 @@ async def serve_intake(
     stop: asyncio.Event,
     *,
     drain_seconds: float,
+    tls: ssl.SSLContext | None = None,
     ready: Callable[[int], None],
 ) -> None:
-    """Serve until `stop` is set, then finish what is in hand; `ready` is given the port.
+    """Serve until `stop` is set, then finish what is in hand; `tls`: HTTPS alone; `ready` is given the port.
 
     Raises:
         OSError: The address is taken or not ours.
@@ -133,7 +135,7 @@ async def serve_intake(
     runner = web.ServerRunner(server, shutdown_timeout=drain_seconds)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        await web.TCPSite(runner, host, port, ssl_context=tls).start()
         ready(runner.addresses[0][1])
         await stop.wait()
     finally:

@@ -4,10 +4,6 @@ By address alone, one site on shared hosting could hide all others there for an 
 Pure: time is an argument, instants are seconds of one monotonic clock.
 """
 
-from collections.abc import Callable
-from datetime import datetime
-from email.utils import parsedate_to_datetime
-
 from services.probing.limits.rates import PolitenessLimits
 
 _REMEMBERED = 65_536
@@ -63,15 +59,3 @@ class BackOff:
         """Forget a host that answers again; an answer to an older request does not end its pause."""
         if self._hosts and self.wait(address, host, now) <= 0:
             self._hosts.pop((address, host), None)
-
-
-def retry_after_seconds(retry_after: str | None, clock: Callable[[], datetime]) -> float | None:
-    """Read `Retry-After`: seconds or an HTTP date."""
-    if retry_after is None:
-        return None
-    if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 10:
-        return float(retry_after)
-    try:
-        return (parsedate_to_datetime(retry_after) - clock()).total_seconds()
-    except (ValueError, TypeError, OverflowError):
-        return None

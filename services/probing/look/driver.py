@@ -7,10 +7,11 @@ from datetime import datetime
 from types import CoroutineType
 from typing import Any, NamedTuple, TypeVar
 
+from services.core.retry_after import retry_after_seconds
 from services.probing.dns.resolver import Resolution, Resolver
 from services.probing.guard.literals import literal_of
 from services.probing.http.exchange import Exchanger, Reply
-from services.probing.limits.backoff import BackOff, retry_after_seconds
+from services.probing.limits.backoff import BackOff
 from services.probing.limits.gate import Deferred, Gate, Priority
 from services.probing.look.memory import LookLimits, Step
 from services.probing.look.operations import (
@@ -246,7 +247,7 @@ class Driver:
     def _honour_backoff(self, address: str, host: str, reply: Reply) -> None:
         backoff, now = self._parts.backoff, self._parts.gate.now()
         if reply.status in _PUSHED_BACK:
-            wish = retry_after_seconds(reply.retry_after, self._parts.clock)
+            wish = retry_after_seconds(reply.retry_after, self._parts.clock())
             backoff.record_pushback(address, host, now, wish)
         elif reply.status is not None:
             backoff.record_answer(address, host, now)

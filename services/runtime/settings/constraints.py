@@ -35,6 +35,8 @@ def files_exist(settings: Settings) -> Iterator[str]:
         "TAKEDOWN_ASN_DATABASE": settings.asn_database,
         "TAKEDOWN_KAFKA_SSL_CAFILE": settings.kafka.ssl_cafile,
         "TAKEDOWN_ATTRIBUTION_PLACEHOLDERS": settings.attribution.placeholders,
+        "TAKEDOWN_INTAKE_CERTIFICATE_FILE": settings.intake.certificate_file,
+        "TAKEDOWN_INTAKE_KEY_FILE": settings.intake.key_file,
     }
     for variable, path in named.items():
         if path is not None and not Path(path).is_file():
@@ -91,6 +93,13 @@ def tls_has_a_use(settings: Settings) -> Iterator[str]:
     kafka = settings.kafka
     if kafka.ssl_cafile is not None and "SSL" not in kafka.security_protocol:
         yield "TAKEDOWN_KAFKA_SSL_CAFILE is set but the protocol has no TLS; set SSL or SASL_SSL"
+
+
+def intake_tls_is_whole(settings: Settings) -> Iterator[str]:
+    """Refuse a certificate without its key, and a key without its certificate."""
+    section = settings.intake
+    if (section.certificate_file is None) != (section.key_file is None):
+        yield "TAKEDOWN_INTAKE_CERTIFICATE_FILE and TAKEDOWN_INTAKE_KEY_FILE are set together or not at all"
 
 
 def public_probing_is_answered_for(settings: Settings) -> Iterator[str]:
@@ -272,6 +281,7 @@ RULES: tuple[Rule, ...] = (
     bootstrap_servers_have_ports,
     sasl_is_whole,
     tls_has_a_use,
+    intake_tls_is_whole,
     public_probing_is_answered_for,
     nameservers_are_addresses,
     resolvers_of_sources_are_addresses,

@@ -15,9 +15,20 @@ class IntakeSection(Section, frozen=True, kw_only=True):
         ),
     ] = None
     host: Annotated[
-        str, about("Address to listen on; for others put a proxy with TLS before it.")
+        str,
+        about(
+            "Address to listen on; for others set a certificate, or put a proxy with TLS before it."
+        ),
     ] = "127.0.0.1"
     port: Annotated[Port, about("Port to listen on; 0: any free one.")] = 9480
+    certificate_file: Annotated[
+        str | None,
+        about("PEM file with the certificate chain of the intake; with it, it speaks HTTPS alone."),
+    ] = None
+    key_file: Annotated[
+        str | None,
+        about("PEM file with the key of that certificate, without a passphrase."),
+    ] = None
     body_bytes: Annotated[Bytes, about("Maximum size of a request's body.")] = 65_536
     header_seconds: Annotated[
         Seconds,

@@ -1,9 +1,13 @@
 """Budgets, circuit breakers and the cache by prefix, in time that is an argument."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
-from services.attribution.lookup import SourceAnswer, SourceSilence
+import pytest
+
+from services.attribution.lookup import Lookup, NoAnswer, SourceAnswer, SourceSilence
 from services.attribution.prefix_cache import PrefixCache
+from services.attribution.source_guard import GuardedSource
 from services.attribution.source_limits import Breaker, Budget, SourceLimits
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -50,6 +54,47 @@ def test_source_that_asks_for_less() -> None:
     breaker = Breaker(limits(failures=5, pause_seconds=10))
     breaker.fail(0.0, wait_seconds=30.0)
     assert [breaker.admits(29.0), breaker.admits(30.0)] == [False, True]
+
+
+def test_the_pause_that_a_source_names_is_bounded() -> None:
+    """It holds where it is longer than ours, up to the longest pause; a date that has passed changes nothing."""
+    for wish, pause in ((300.0, 300.0), (86_400.0 * 365, 3_600.0), (-60.0, 10.0)):
+        breaker = Breaker(limits(failures=5, pause_seconds=10))
+        breaker.fail(0.0, wait_seconds=wish)
+        assert [breaker.admits(pause - 1), breaker.admits(pause)] == [False, True]
+
+
+class _Limited:
+    """A source that wants to be left alone for two minutes."""
+
+    name = "limited"
+
+    def __init__(self) -> None:
+        self.asked_for = 0
+
+    async def look_up(self, address: str) -> Lookup:
+        self.asked_for += 1
+        return NoAnswer(failure="limited", wait_seconds=120.0)
+
+
+async def test_a_source_is_left_alone_for_as_long_as_it_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Until then no question reaches it, for any address; then one goes out."""
+    loop, source = asyncio.get_running_loop(), _Limited()
+    now = loop.time()
+    guarded = GuardedSource(source, limits(), lambda: NOW, keep=HOUR)
+    answers = []
+    for seconds in (0, 1, 119, 121):
+        monkeypatch.setattr(loop, "time", lambda at=now + seconds: at, raising=False)
+        answers.append(await guarded._ask(f"192.0.2.{seconds}"))
+    assert [getattr(answer, "failure", "") for answer in answers] == [
+        "limited",
+        "outage",
+        "outage",
+        "limited",
+    ]
+    assert source.asked_for == 2
 
 
 def test_longest_prefix_of_the_cache() -> None:

@@ -57,6 +57,14 @@ def test_check_writes_a_line_for_each_fault(run) -> None:
     assert "8 refused, 5 unknown, 2 note" in result.stderr
 
 
+def test_check_names_contacts_that_nobody_reads(run, map_file: Path) -> None:
+    """A placeholder of a registry is no contact, and no fault that takes anything away."""
+    map_file.write_text(MAP.replace("abuse@giant.example", "abuse@ripe.net"))
+    result = run("providers", "check", str(map_file), "--json")
+    faults = {fault["kind"]: fault["severity"] for fault in json.loads(result.stdout)}
+    assert (result.exit_code, faults["placeholder"]) == (0, "note")
+
+
 def test_check_of_notes_alone_is_done(run, map_file: Path) -> None:
     """A tag that expired is worth a line, and no failure."""
     result = run("providers", "check", str(map_file))

@@ -292,6 +292,28 @@ def test_a_retraction_takes_the_case_out_of_all_counts() -> None:
     assert entry_of(case, NL) is None
 
 
+def test_a_reporter_takes_back_no_more_than_its_own_reports() -> None:
+    """The case is out once nobody's report stands; what is reported later is a new report."""
+
+    def back(hours: float, reporter: str) -> Event:
+        return event(at(hours), ev.ReporterRetracted(reporter=reporter, reason="legal"))
+
+    first, second = report(), report(1, reporter="another")
+    wrong, also_wrong = back(3, "hotline"), back(4, "another")
+    for told, out in (
+        ([first, wrong], True),
+        ([first, back(3, "stranger")], False),
+        ([first, second, wrong], False),
+        ([first, second, wrong, also_wrong], True),
+        ([first, wrong, second], False),
+        ([first, wrong, report(5)], False),
+        ([back(-1, "hotline"), first], False),
+    ):
+        case = folded(*told, notice(1), online(2), online(30))
+        assert (stands(case) == "excluded:retracted") is out
+        assert (entry_of(case, NL) is None) is out
+
+
 def test_what_can_not_be_measured_is_counted_and_never_watched() -> None:
     """A private or onion address is counted apart and gets no watch entry (P24, G17)."""
     case = folded(report(not_measurable="onion"), notice(1))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -77,7 +78,12 @@ class Door:
 
 @asynccontextmanager
 async def door(
-    tmp_path: Path, *, header_seconds: float = 5.0, connections: int = 100, **changes: Any
+    tmp_path: Path,
+    *,
+    header_seconds: float = 5.0,
+    connections: int = 100,
+    tls: ssl.SSLContext | None = None,
+    **changes: Any,
 ) -> AsyncIterator[Door]:
     """Open a door with one reporter, `hotline-nl`."""
     token, path = new_token(), tmp_path / "tokens.toml"
@@ -87,7 +93,9 @@ async def door(
     one = HttpDoor(ReporterTokens(path), admit, kafka.record, limits(**changes), lambda: NOW)
     server = IntakeServer(one.answer, header_seconds=header_seconds, most_connections=connections)
     serving = asyncio.create_task(
-        serve_intake(server, "127.0.0.1", 0, stop, drain_seconds=1.0, ready=port.set_result)
+        serve_intake(
+            server, "127.0.0.1", 0, stop, drain_seconds=1.0, tls=tls, ready=port.set_result
+        )
     )
     try:
         async with aiohttp.ClientSession() as session:

@@ -2,13 +2,19 @@
 
 import asyncio
 import json
+import ssl
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
-from schemas.events import NoticeSent, ReportFiled
+from schemas.errors import ConfigError
+from schemas.events import NoticeSent, ReporterRetracted, ReportFiled
+from services.intake.door.http_door import OPENAPI_PATH
 from services.intake.reporter_tokens import hashed, read_tokens, write_tokens
+from services.runtime.door_certificate import DoorCertificate
+from tests.integration.certificates import self_signed
 from tests.unit.intake.intake_kit import AT, CASE, DATA, KEYRING, URL, Door, door
 
 REPORT = {"url": URL, "reported_at": AT, "provider": "giant", "reference": "r-1"}
@@ -50,6 +56,11 @@ async def test_a_report_is_sealed_at_the_door(tmp_path: Path) -> None:
             "/v1/acknowledgements",
             {"case_id": CASE, "notice_id": "n-1", "acknowledged_at": AT},
             "takedown.notice.acknowledged.v1",
+        ),
+        (
+            "/v1/retractions",
+            {"case_id": CASE, "retracted_at": AT, "reason": "not illegal"},
+            "takedown.report.retracted.v2",
         ),
     ],
 )
@@ -175,6 +186,57 @@ async def test_a_key_stands_for_one_body(tmp_path: Path) -> None:
     assert first[1] == again[1]
     assert again[2]["Idempotency-Replayed"] == "true"
     assert (other[0], other[1]["type"]) == (422, "urn:takedown:problem:key_reused")
+
+
+async def test_a_reporter_retracts_in_its_own_name(tmp_path: Path) -> None:
+    """Whose reports are taken back says the token; a body that names another is refused, and so is a URL."""
+    body = {"case_id": CASE, "retracted_at": AT, "reason": "not illegal"}
+    async with door(tmp_path) as one:
+        assert (await one.post("/v1/retractions", body))[0] == 201
+        for wrong in ({"reporter": "another"}, {"reason": f"see {URL}"}):
+            status, problem, _ = await one.post("/v1/retractions", body | wrong)
+            assert status == 422
+            assert "marker" not in str(problem)
+        (event,) = one.kafka.events
+    assert event.data == ReporterRetracted(reporter="hotline-nl", reason="not illegal")
+
+
+async def test_the_door_speaks_tls(tmp_path: Path) -> None:
+    """With a certificate it answers HTTPS alone, and a renewed one is taken over; a broken one changes nothing."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder in (old, new):
+        folder.mkdir()
+        self_signed(folder)
+    pair, pem = tmp_path / "pair.pem", [(one / "pair.pem").read_bytes() for one in (old, new)]
+    pair.write_bytes(pem[0])
+    certificate = DoorCertificate(pair, pair)
+    async with door(tmp_path, tls=certificate.context) as one:
+
+        async def shown() -> bytes:
+            return await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", one.port))
+
+        async def status(url: str) -> int:
+            async with aiohttp.ClientSession() as session, session.get(url, ssl=False) as answer:
+                return answer.status
+
+        assert await status(f"https://127.0.0.1:{one.port}{OPENAPI_PATH}") == 200
+        with pytest.raises(aiohttp.ClientError):
+            await status(f"http://127.0.0.1:{one.port}{OPENAPI_PATH}")
+        first = await shown()
+        pair.write_bytes(b"no certificate")
+        certificate.refresh()
+        assert await shown() == first
+        pair.write_bytes(pem[1])
+        certificate.refresh()
+        assert await shown() != first
+
+
+def test_a_certificate_that_can_not_be_used_is_a_wrong_setting(tmp_path: Path) -> None:
+    """It is refused at the start, in words that repeat nothing of it."""
+    (tmp_path / "pair.pem").write_bytes(b"marker")
+    with pytest.raises(ConfigError, match="TAKEDOWN_INTAKE_CERTIFICATE_FILE") as error:
+        DoorCertificate(tmp_path / "pair.pem", tmp_path / "pair.pem")
+    assert "marker" not in str(error.value)
 
 
 async def test_the_same_statement_is_the_same_event(tmp_path: Path) -> None:

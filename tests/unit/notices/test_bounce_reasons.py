@@ -91,6 +91,7 @@ SAID = {
     ("expired", "way"): [
         "connection timed out",
         "message expired",
+        "Could not deliver for the last 432000 seconds. Giving up.",
         "I'm not going to try again; this message has been in the queue too long.",
         "retry timeout exceeded",
     ],

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.notices.mail_sources import MOST_BYTES, mails_in, mails_of, mark_seen
+from services.notices.mail_sources import KEPT_BYTES, MOST_BYTES, mails_in, mails_of, mark_seen
 
 
 def maildir(folder: Path, **files: bytes) -> Path:
@@ -56,11 +56,13 @@ def test_one_mail_or_none(raw: bytes, count: int) -> None:
     assert len(list(mails_of(io.BytesIO(raw)))) == count
 
 
-def test_of_a_long_mail_the_head_is_read(tmp_path: Path) -> None:
-    """Memory is bounded, whatever the mail returns."""
-    long = b"Subject: x\n\n" + b"y\n" * MOST_BYTES
-    (tmp_path / "long.eml").write_bytes(long)
-    (mail,) = mails_in(tmp_path, unseen=False)
-    assert len(mail.raw) == MOST_BYTES
-    (mail,) = mails_of(io.BytesIO(b"From a\n" + long))
-    assert len(mail.raw) <= MOST_BYTES + len(b"From a\n")
+def test_of_a_mail_the_head_is_read_and_all_of_it_kept(tmp_path: Path) -> None:
+    """A mail that one dead letter holds is whole, a longer one is not; memory is bounded, whatever a mail returns."""
+    head = b"Subject: x\n\n"
+    for size, whole in ((KEPT_BYTES, True), (KEPT_BYTES + 1, False)):
+        long = head + b"y\n" * ((size - len(head)) // 2) + b"\n" * ((size - len(head)) % 2)
+        (tmp_path / "long.eml").write_bytes(long)
+        for (mail,) in (mails_in(tmp_path, unseen=False), mails_of(io.BytesIO(long))):
+            assert (mail.whole, len(mail.head)) == (whole, MOST_BYTES)
+            assert len(mail.raw) <= KEPT_BYTES
+            assert not whole or mail.raw == long

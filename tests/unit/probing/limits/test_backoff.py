@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.core.retry_after import retry_after_seconds
 from services.probing.limits import backoff
-from services.probing.limits.backoff import BackOff, retry_after_seconds
+from services.probing.limits.backoff import BackOff
 from tests.as_configured import politeness_limits
 
 LIMITS = politeness_limits()
@@ -74,15 +75,13 @@ def test_a_host_of_many_names_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -
 )
 def test_what_retry_after_says(text: str | None, seconds: float | None) -> None:
     """Seconds or a date; everything else is no wish, and ends nothing."""
-    assert retry_after_seconds(text, lambda: NOW) == seconds
+    assert retry_after_seconds(text, NOW) == seconds
 
 
 @given(st.text(max_size=40) | st.integers().map(str) | st.datetimes().map(str))
 def test_no_wish_puts_a_host_off_for_longer_than_the_ceiling(text: str) -> None:
     """Whatever a server writes, it is asked again within the hour, and never sooner than now."""
     backoffs = BackOff(LIMITS)
-    pause = backoffs.record_pushback(
-        "192.0.2.1", "a.example", 0.0, retry_after_seconds(text, lambda: NOW)
-    )
+    pause = backoffs.record_pushback("192.0.2.1", "a.example", 0.0, retry_after_seconds(text, NOW))
     assert 0.0 <= pause <= LIMITS.retry_after_ceiling_seconds
     assert backoffs.wait("192.0.2.1", "a.example", 0.0) <= LIMITS.retry_after_ceiling_seconds
