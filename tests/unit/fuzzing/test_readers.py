@@ -1,0 +1,60 @@
+"""The readers that `make fuzz` fuzzes: each takes its first inputs, and damaged copies of them."""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fuzzing import targets
+from tests.fuzzing.seeds import SEEDS
+from tests.fuzzing.targets import TARGETS, Shown
+
+_CUTS = (
+    b"",
+    b"\n",
+    b"\r\n",
+    b'"',
+    b"\\",
+    b"\x00",
+    b"\xff",
+    b"\xed\xa0\x80",
+    b"{",
+    b"9" * 20,
+    b"e9",
+)
+
+
+def damaged(name: str, count: int) -> Iterator[bytes]:
+    """Copy first inputs, each with a piece cut out and something odd in its place."""
+    numbers = random.Random(name)
+    seeds = sorted(SEEDS[name](), key=len)[:8]
+    for _ in range(count):
+        seed = numbers.choice(seeds)
+        at, length = numbers.randrange(len(seed)), numbers.choice((0, 1, 4, 30))
+        yield seed[:at] + numbers.choice(_CUTS) + seed[at + length :]
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_readers_take_their_seeds_and_damaged_ones(name: str) -> None:
+    """Nothing but the refusals that a reader names comes out of it."""
+    for raw in SEEDS[name]():
+        TARGETS[name](raw)
+    for raw in damaged(name, 40):
+        TARGETS[name](raw)
+
+
+def test_every_reader_has_seeds() -> None:
+    """A reader without a first input would be fuzzed with noise alone."""
+    assert SEEDS.keys() == TARGETS.keys()
+    assert all(any(True for _ in seeds()) for seeds in SEEDS.values())
+
+
+def test_a_message_that_repeats_a_url_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The readers look at what is said to people, not only at what is raised."""
+
+    def telling(_: str) -> None:
+        raise targets.BadUrl("https://host.example/ is no URL")
+
+    monkeypatch.setattr(targets, "canonical", telling)
+    with pytest.raises(Shown):
+        TARGETS["urls"](b"x")
