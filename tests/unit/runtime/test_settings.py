@@ -134,6 +134,10 @@ RULE_BROKEN = {
     ),
     "sasl_is_whole": ({"TAKEDOWN_KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, "_SASL_PASSWORD"),
     "tls_has_a_use": ({"TAKEDOWN_KAFKA_SSL_CAFILE": __file__}, "TAKEDOWN_KAFKA_SSL_CAFILE"),
+    "a_key_has_its_certificate": (
+        {"TAKEDOWN_KAFKA_SSL_KEY_FILE": __file__},
+        "TAKEDOWN_KAFKA_SSL_CERTFILE",
+    ),
     "public_probing_is_answered_for": (
         {**PUBLIC, "TAKEDOWN_PROBE_LEGAL_BASIS": " "},
         "TAKEDOWN_PROBE_LEGAL_BASIS",
