@@ -111,6 +111,13 @@ def _of_json(
 def _of_csv(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         reader = csv.DictReader(file)
-        for row in reader:
+        while True:
+            try:
+                row = next(reader, None)
+            except csv.Error:  # a cell beyond the module's limit
+                yield reader.line_num, None
+                continue
+            if row is None:
+                return
             broken = None in row or None in row.values()
             yield reader.line_num, None if broken else row

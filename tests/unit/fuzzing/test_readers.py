@@ -2,9 +2,11 @@
 
 import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from services.cli.import_dsa import records_of
 from tests.fuzzing import targets
 from tests.fuzzing.seeds import SEEDS
 from tests.fuzzing.targets import TARGETS, Shown
@@ -58,3 +60,10 @@ def test_a_message_that_repeats_a_url_is_a_fault(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(targets, "canonical", telling)
     with pytest.raises(Shown):
         TARGETS["urls"](b"x")
+
+
+def test_a_cell_beyond_the_limit_is_one_broken_row(tmp_path: Path) -> None:
+    """A row of a dump that the csv module refuses costs that row alone."""
+    path = tmp_path / "dump.csv"
+    path.write_text(f"puid,url\np-1,{'x' * 131_073}\np-2,y\n")
+    assert [row and row["puid"] for _, row in records_of(path)()] == [None, "p-2"]
