@@ -59,7 +59,8 @@ types: $(VENV)/.ready
 unit: $(VENV)/.ready
 	@$(BIN)/python -m pytest -q -n 2 tests/unit
 
-fuzz: servers ## Send 10,000 random requests to the HTTP intake, on a real Kafka
+fuzz: servers ## Fuzz each reader of foreign bytes (FUZZ_MINUTES=1 each, FUZZ=names), then send 10,000 requests to the intake
+	@$(BIN)/python -m tests.fuzzing --minutes $(or $(FUZZ_MINUTES),1) $(FUZZ)
 	@$(BIN)/python -m tests.contract.intake_fuzz 10000
 
 bench: servers tools ## Run the benchmarks, print their figures, write build/bench.json

@@ -100,4 +100,6 @@ def _checked(parsed: "can_ada.URL") -> CanonicalUrl:
     parsed.username = ""
     parsed.password = ""
     port = int(parsed.port) if parsed.port else {"http": 80, "https": 443}.get(scheme, 0)
-    return CanonicalUrl(parsed.href.removesuffix("#"), parsed.hostname, port, scheme, reason)
+    # An empty fragment is none; the end of one that is kept may be a `#` of its own.
+    href = parsed.href if parsed.hash else parsed.href.removesuffix("#")
+    return CanonicalUrl(href, parsed.hostname, port, scheme, reason)

@@ -32,16 +32,22 @@ class Authority:
 
     def server_files(self) -> tuple[Path, Path]:
         """Make a key and a certificate for 127.0.0.1, as PEM files."""
+        return self.files_of("server")
+
+    def files_of(self, called: str, password: str | None = None) -> tuple[Path, Path]:
+        """Make a key, encrypted where there is a password, and a certificate of that common name, as PEM files."""
         key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server")])
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, called)])
         made = _certificate(name, key, self._name, self._key, ca=False)
-        key_file, certificate_file = self._folder / "server.key", self._folder / "server.crt"
+        key_file, certificate_file = self._folder / f"{called}.key", self._folder / f"{called}.crt"
         key_file.touch(mode=0o600)
         key_file.write_bytes(
             key.private_bytes(
                 serialization.Encoding.PEM,
                 serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
+                serialization.NoEncryption()
+                if password is None
+                else serialization.BestAvailableEncryption(password.encode()),
             )
         )
         certificate_file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
@@ -74,11 +80,12 @@ def _certificate(
 
 
 class SecureListener:
-    """What `EmbeddedKafka` needs for a second port that asks for TLS and for a login, PLAIN or SCRAM."""
+    """What `EmbeddedKafka` needs for a port that asks for a login over TLS and one for a certificate."""
 
     def __init__(self, folder: Path, password: str) -> None:
         self.authority = Authority(folder)
         self.port = free_port()
+        self.certified_port = free_port(frozenset({self.port}))
         self._folder = folder
         self._password = password
 
@@ -88,7 +95,7 @@ class SecureListener:
 
     @property
     def listeners(self) -> dict[str, int]:
-        return {"SASL_SSL": self.port}
+        return {"SASL_SSL": self.port, "SSL": self.certified_port}
 
     @property
     def properties(self) -> dict[str, str]:
@@ -96,13 +103,18 @@ class SecureListener:
         store = self._folder / "keystore.pem"
         store.write_bytes(key.read_bytes() + certificate.read_bytes())
         login = f'{_PLAIN} required user_{USER}="{self._password}";'
-        mine = "listener.name.sasl_ssl."
+        mine, other = "listener.name.sasl_ssl.", "listener.name.ssl."
         return {
             f"{mine}ssl.keystore.type": "PEM",
             f"{mine}ssl.keystore.location": str(store),
             f"{mine}sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256",
             f"{mine}plain.sasl.jaas.config": login,
             f"{mine}scram-sha-256.sasl.jaas.config": f"{_SCRAM} required;",
+            f"{other}ssl.keystore.type": "PEM",
+            f"{other}ssl.keystore.location": str(store),
+            f"{other}ssl.truststore.type": "PEM",
+            f"{other}ssl.truststore.location": str(self.authority.ca_file),
+            f"{other}ssl.client.auth": "required",
         }
 
     async def add_scram_user(self, bootstrap_servers: str, jars: Path) -> None:

@@ -17,7 +17,7 @@ MAX_REQUEST_BYTES = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class KafkaConnection:
-    """The broker's address and credentials; `repr` keeps the password to itself."""
+    """The broker's address and credentials; `repr` keeps the passwords to itself."""
 
     bootstrap_servers: str
     security_protocol: str
@@ -25,6 +25,9 @@ class KafkaConnection:
     sasl_username: str | None = None
     sasl_password: str | None = field(default=None, repr=False)
     ssl_cafile: str | None = None
+    ssl_certfile: str | None = None
+    ssl_key_file: str | None = None
+    ssl_key_password: str | None = field(default=None, repr=False)
     client_id: str = "takedown-monitor"
 
     def __post_init__(self) -> None:
@@ -56,10 +59,25 @@ class KafkaConnection:
 
     def _ssl_context(self) -> ssl.SSLContext:
         try:
-            return ssl.create_default_context(cafile=self.ssl_cafile)
+            context = ssl.create_default_context(cafile=self.ssl_cafile)
         except (OSError, ssl.SSLError) as error:
             raise ConfigError(
                 f"the CA file for Kafka can't be read ({type(error).__name__}); give a PEM file"
+            ) from None
+        if self.ssl_certfile is not None:
+            self._present(context, self.ssl_certfile)
+        return context
+
+    def _present(self, context: ssl.SSLContext, certificate: str) -> None:
+        """Have the client show its certificate to brokers that ask for one."""
+        # A function: OpenSSL would ask for the password on the terminal where none is given.
+        password = self.ssl_key_password or ""
+        try:
+            context.load_cert_chain(certificate, self.ssl_key_file, lambda: password)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(
+                f"the client certificate for Kafka or its key can't be used ({type(error).__name__}); "
+                "give PEM files that belong together, and the password of an encrypted key"
             ) from None
 
     def consumer_options(self) -> dict[str, Any]:

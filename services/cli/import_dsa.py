@@ -52,7 +52,7 @@ def dsa(
     """
     sending = Sending(source=SOURCE, as_json=as_json, **options)
     settings = sending.settings(ledger=True)
-    records = _records(file)
+    records = records_of(file)
     subjects = _listed(cases)
     references = sorted({s.reference for s in subjects.values() if s.reference})
     cases_by_id = {} if sending.dry_run else cases_of(settings, references, None)
@@ -89,8 +89,8 @@ def _reported(settings: Settings, records: Records) -> dict[str, SubjectOfDecisi
     return {puid: SubjectOfDecision(case_id=case_id) for puid, case_id in cases_by_id.items()}
 
 
-def _records(path: Path) -> Records:
-    """Tell JSON from CSV by the first sign."""
+def records_of(path: Path) -> Records:
+    """Give a reader of the records of a file; JSON or CSV, told by the first sign."""
     with path.open("rb") as file:
         first = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if first in (b"{", b"["):
@@ -111,6 +111,13 @@ def _of_json(
 def _of_csv(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         reader = csv.DictReader(file)
-        for row in reader:
+        while True:
+            try:
+                row = next(reader, None)
+            except csv.Error:  # a cell beyond the module's limit
+                yield reader.line_num, None
+                continue
+            if row is None:
+                return
             broken = None in row or None in row.values()
             yield reader.line_num, None if broken else row

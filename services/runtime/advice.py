@@ -35,7 +35,8 @@ _ADVICE: tuple[tuple[Kinds, str], ...] = (
         (kafka.KafkaConnectionError,),
         "no broker of Kafka can be reached; check TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS, that "
         "TAKEDOWN_KAFKA_SECURITY_PROTOCOL is the protocol of that port, and, with TLS, that "
-        "TAKEDOWN_KAFKA_SSL_CAFILE contains the CA that signed the brokers' certificates",
+        "TAKEDOWN_KAFKA_SSL_CAFILE contains the CA that signed the brokers' certificates and "
+        "TAKEDOWN_KAFKA_SSL_CERTFILE is a certificate that they accept, where they ask for one",
     ),
     (
         (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError),

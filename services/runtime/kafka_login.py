@@ -17,5 +17,8 @@ def kafka_connection(settings: Settings, client_id: str = "takedown-monitor") ->
         sasl_username=kafka.sasl_username,
         sasl_password=kafka.sasl_password,
         ssl_cafile=kafka.ssl_cafile,
+        ssl_certfile=kafka.ssl_certfile,
+        ssl_key_file=kafka.ssl_key_file,
+        ssl_key_password=kafka.ssl_key_password,
         client_id=client_id,
     )

@@ -6,6 +6,7 @@ cancelled. SIGUSR1 writes the stack of every task to the log.
 
 import asyncio
 import contextlib
+import ctypes
 import io
 import os
 import resource
@@ -24,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 Work = Callable[[asyncio.Event], Awaitable[None]]
 _ORPHAN_SECONDS = 5.0
+_PR_SET_DUMPABLE = 4
 LEFTOVERS = 1
 """Exit status where something had to be cancelled."""
 OPEN_FILES = 65_536
@@ -35,6 +37,7 @@ UNREACHABLE = 3
 def run_process(work: Work, *, stop_seconds: float, with_parent: bool = False) -> int:
     """Run `work(stop)` until it returns or a signal stops it; return the exit status."""
     raise_open_files()
+    leave_no_dump()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_guarded(work, stop_seconds, with_parent))
 
@@ -45,6 +48,18 @@ def raise_open_files() -> None:
     limit = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < limit:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+
+
+def leave_no_dump() -> None:
+    """Have a crash write no memory to the disk: keys and open URLs are in it (G4).
+
+    Dumpable is what counts where the kernel pipes dumps to a collector, which no limit stops; it also keeps other
+    processes of the same user from reading the memory. What a child inherits is the limit alone.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 async def _guarded(work: Work, stop_seconds: float, with_parent: bool) -> int:

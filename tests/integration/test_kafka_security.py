@@ -174,3 +174,61 @@ async def test_a_certificate_of_a_stranger_is_refused(secured: Secured, tmp_path
     assert done.status == 3, done.err
     assert "TAKEDOWN_KAFKA_SSL_CAFILE" in done.err
     assert secured.listener.bootstrap_servers not in done.err
+
+
+def certified(secured: Secured, folder: Path, authority: Authority | None = None) -> Settings:
+    """The settings for the port that asks for a certificate, with an encrypted key of the role's own."""
+    signer = authority or secured.listener.authority
+    key, certificate = signer.files_of(f"role-{folder.name}", PASSWORD)
+    return secured.changed(
+        bootstrap_servers=f"127.0.0.1:{secured.listener.certified_port}",
+        security_protocol="SSL",
+        sasl_mechanism=None,
+        sasl_username=None,
+        sasl_password=None,
+        ssl_certfile=str(certificate),
+        ssl_key_file=str(key),
+        ssl_key_password=PASSWORD,
+    )
+
+
+async def test_a_client_certificate_is_a_login(secured: Secured, tmp_path: Path) -> None:
+    """A broker that asks for a certificate takes ours, its key encrypted and the password from a file."""
+    settings = certified(secured, tmp_path)
+    (tmp_path / "password").write_text(PASSWORD + "\n")
+    from_file = msgspec.structs.replace(
+        settings, kafka=msgspec.structs.replace(settings.kafka, ssl_key_password=None)
+    )
+    variables = {"TAKEDOWN_KAFKA_SSL_KEY_PASSWORD_FILE": str(tmp_path / "password")}
+    created = await takedown(from_file, "topics", "create", variables=variables)
+    verified = await takedown(from_file, "topics", "verify", variables=variables)
+    shown = await takedown(from_file, "check-config", variables=variables)
+    assert (created.status, verified.status) == (0, 0), created.err + verified.err
+    said = [created.out, created.err, verified.out, shown.out, shown.err]
+    assert PASSWORD not in "".join([*said, repr(settings), repr(kafka_connection(settings))])
+
+
+@pytest.mark.parametrize("case", ["none", "stranger", "password"])
+async def test_a_wrong_client_certificate_is_said(
+    secured: Secured, tmp_path: Path, case: str
+) -> None:
+    """No certificate, one of another authority, and a key that does not open end in one line without a secret."""
+    (tmp_path / "other").mkdir()
+    stranger = Authority(tmp_path / "other", "stranger") if case == "stranger" else None
+    settings = certified(secured, tmp_path, stranger)
+    changes = {
+        "none": {"ssl_certfile": None, "ssl_key_file": None, "ssl_key_password": None},
+        "stranger": {},
+        "password": {"ssl_key_password": "wrong-secret"},
+    }[case]
+    wrong = msgspec.structs.replace(
+        settings, kafka=msgspec.structs.replace(settings.kafka, **changes)
+    )
+    done = await takedown(wrong, "topics", "verify")
+    assert done.status in (2, 3), (done.status, done.err)
+    assert (
+        "certificate for Kafka" if case == "password" else "TAKEDOWN_KAFKA_SSL_CERTFILE"
+    ) in done.err
+    assert done.err.count("\n") == 1
+    assert PASSWORD not in done.err
+    assert "wrong-secret" not in done.err

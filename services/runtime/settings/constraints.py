@@ -34,6 +34,8 @@ def files_exist(settings: Settings) -> Iterator[str]:
         "TAKEDOWN_PROVIDER_MAP": settings.provider_map,
         "TAKEDOWN_ASN_DATABASE": settings.asn_database,
         "TAKEDOWN_KAFKA_SSL_CAFILE": settings.kafka.ssl_cafile,
+        "TAKEDOWN_KAFKA_SSL_CERTFILE": settings.kafka.ssl_certfile,
+        "TAKEDOWN_KAFKA_SSL_KEY_FILE": settings.kafka.ssl_key_file,
         "TAKEDOWN_ATTRIBUTION_PLACEHOLDERS": settings.attribution.placeholders,
         "TAKEDOWN_INTAKE_CERTIFICATE_FILE": settings.intake.certificate_file,
         "TAKEDOWN_INTAKE_KEY_FILE": settings.intake.key_file,
@@ -89,10 +91,24 @@ def sasl_is_whole(settings: Settings) -> Iterator[str]:
 
 
 def tls_has_a_use(settings: Settings) -> Iterator[str]:
-    """Refuse certificate authorities that a plain connection would silently not use."""
+    """Refuse certificates that a plain connection would silently not use."""
     kafka = settings.kafka
-    if kafka.ssl_cafile is not None and "SSL" not in kafka.security_protocol:
-        yield "TAKEDOWN_KAFKA_SSL_CAFILE is set but the protocol has no TLS; set SSL or SASL_SSL"
+    named = {
+        "TAKEDOWN_KAFKA_SSL_CAFILE": kafka.ssl_cafile,
+        "TAKEDOWN_KAFKA_SSL_CERTFILE": kafka.ssl_certfile,
+    }
+    for variable, path in named.items():
+        if path is not None and not kafka.security_protocol.endswith("SSL"):
+            yield f"{variable} is set but the protocol has no TLS; set SSL or SASL_SSL"
+
+
+def a_key_has_its_certificate(settings: Settings) -> Iterator[str]:
+    """Refuse a key, or a key's password, that would silently not be used."""
+    kafka = settings.kafka
+    if kafka.ssl_certfile is None and (kafka.ssl_key_file or kafka.ssl_key_password):
+        yield (
+            "TAKEDOWN_KAFKA_SSL_KEY_* is set without the certificate; set TAKEDOWN_KAFKA_SSL_CERTFILE"
+        )
 
 
 def intake_tls_is_whole(settings: Settings) -> Iterator[str]:
@@ -282,6 +298,7 @@ RULES: tuple[Rule, ...] = (
     sasl_is_whole,
     tls_has_a_use,
     intake_tls_is_whole,
+    a_key_has_its_certificate,
     public_probing_is_answered_for,
     nameservers_are_addresses,
     resolvers_of_sources_are_addresses,

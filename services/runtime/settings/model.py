@@ -76,6 +76,17 @@ class Kafka(Section, frozen=True, kw_only=True):
             "CA certificates (PEM) that the brokers are verified against; default: those of the system."
         ),
     ] = None
+    ssl_certfile: Annotated[
+        str | None,
+        about("Client certificate (PEM, with its chain) that the brokers ask for."),
+    ] = None
+    ssl_key_file: Annotated[
+        str | None,
+        about("Private key (PEM) of the client certificate; default: it stands in the same file."),
+    ] = None
+    ssl_key_password: Annotated[
+        str | None, about("Password of that key, where it is encrypted.", secret=True)
+    ] = None
     jars_dir: Annotated[
         str | None, about("Directory that holds Kafka's jars, for machines without a network.")
     ] = None

@@ -30,6 +30,24 @@ def test_a_role_takes_the_open_files_that_it_may(soft: int, hard: int, after: st
     assert done.stdout.strip() == after
 
 
+NO_DUMP = """
+import ctypes, resource
+from services.runtime.role_process import run_process
+async def work(stop):
+    print(*resource.getrlimit(resource.RLIMIT_CORE)[:1], ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
+resource.setrlimit(resource.RLIMIT_CORE, (4096, 4096))
+run_process(work, stop_seconds=1)
+"""
+
+
+def test_a_role_leaves_no_core_dump() -> None:
+    """A crash of a role writes none of its memory, to no file (limit 0) and to no collector (not dumpable)."""
+    done = subprocess.run(
+        [sys.executable, "-c", NO_DUMP], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[0] == "0 0"
+
+
 HANGUP = """
 import asyncio, fcntl, os, signal, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)

@@ -138,6 +138,10 @@ RULE_BROKEN = {
         {"TAKEDOWN_INTAKE_CERTIFICATE_FILE": __file__},
         "TAKEDOWN_INTAKE_KEY_FILE",
     ),
+    "a_key_has_its_certificate": (
+        {"TAKEDOWN_KAFKA_SSL_KEY_FILE": __file__},
+        "TAKEDOWN_KAFKA_SSL_CERTFILE",
+    ),
     "public_probing_is_answered_for": (
         {**PUBLIC, "TAKEDOWN_PROBE_LEGAL_BASIS": " "},
         "TAKEDOWN_PROBE_LEGAL_BASIS",

@@ -78,3 +78,12 @@ def test_other_reasons_come_first() -> None:
     url = canonical("http://a.onion/#!id!key")
     assert (url.not_measurable, url.href) == ("onion", "http://a.onion/#!id!key")
     assert canonical("http://u:p@a.example/#/x").not_measurable == "credentials"
+
+
+@pytest.mark.parametrize("fragment", ["/a#", "/a##", "id=1#", "!x#"])
+def test_a_hash_at_the_end_of_a_fragment_belongs_to_it(fragment: str) -> None:
+    """It is another address than the one without, and its canonical form is its own canonical form."""
+    url = canonical(f"https://cloud.example/#{fragment}")
+    assert url.href.endswith(f"#{fragment}")
+    assert canonical(url.href) == canonical(f"https://cloud.example/#{fragment}")
+    assert KEYS.open(KEYS.seal(url), KEYS.case_id(url)).href == url.href
