@@ -48,6 +48,7 @@ _PARTS = {
         "delayed_at",
         "failure",
         "fault",
+        "conflict",
     ),
     "transitions": ("seq", "at", "spell", "machine", "before", "after", "detail"),
     "corrections": (
