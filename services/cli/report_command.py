@@ -37,7 +37,12 @@ _NEW_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
 @click.command()
-@click.option("--cutoff", type=Instant(), help="Use evidence up to this instant. Default: now.")
+@click.option(
+    "--cutoff",
+    type=Instant(),
+    help="Use evidence up to this instant. Default: now. At the newest evidence the times are those of now; spells "
+    "whose norm was not over by then stand outside n.",
+)
 @click.option(
     "--corrected",
     is_flag=True,
