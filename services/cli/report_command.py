@@ -112,7 +112,8 @@ def command(
         raise ConfigError("--corrected needs --cutoff: without one every correction counts")
     settings = client_settings(database=True)
     segments = _segments(methods or (settings.methodology,))
-    at = cutoff or now()
+    # To the second, so that the cut-off as it is printed gives the same table.
+    at = cutoff or now().replace(microsecond=0)
     choice = _choice(settings, segments, options | {"at": at}, curves=html_file is not None)
     connection = database_connection(settings)
     table = run_async(

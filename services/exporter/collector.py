@@ -88,6 +88,7 @@ class Exporter:
         watch_providers: Providers that always are.
         interval_seconds: From the end of a reading to the next; longer while readings are slow.
         public_status: Suppress small counts on the status page.
+        time_zone: Whose times people read there; the methodology's unless given.
 
     """
 
@@ -103,6 +104,7 @@ class Exporter:
         interval_seconds: float,
         public_status: bool,
         statement_timeout_seconds: float = 15.0,
+        time_zone: str | None = None,
         registry: CollectorRegistry = metrics.REGISTRY,
     ) -> None:
         self._methodology = methodology
@@ -113,7 +115,7 @@ class Exporter:
         self._registry = registry
         self._snapshot = Snapshot(exposition_of(registry))
         self._publishing = asyncio.Lock()
-        self.board = StatusBoard(methodology, clock, public=public_status)
+        self.board = StatusBoard(methodology, clock, public=public_status, time_zone=time_zone)
         self._reader = Reader(
             pool, methodology, top_providers, watch_providers, statement_timeout_seconds
         )
