@@ -5,6 +5,7 @@ the last minutes is compared with what was counted there before, so that a trans
 committed late is not missed.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +22,11 @@ _OLD_AT_ONCE = 64
 
 Row = Mapping[str, Any]
 Arrivals = dict[tuple[int, datetime], int]
+
+
+def bucket_of(beginning: str) -> int:
+    """Give the bucket of the ids that begin so; the beginning has as many characters as those of the buckets."""
+    return bisect_right(FIRST_IDS, beginning)
 
 
 def ranges_of(buckets: Sequence[int]) -> tuple[list[int], list[str], list[str]]:
@@ -53,7 +59,10 @@ class Freshness:
 
     def stale(self, arrivals: Iterable[Row], cutoff: datetime) -> list[int]:
         """Name the buckets to read for a cut-off, and keep the arrivals."""
-        counts_now = {(row["bucket"], row["minute"]): row["events"] for row in arrivals}
+        counts_now: Arrivals = {}
+        for row in arrivals:
+            key = (bucket_of(row["beginning"]), row["minute"])
+            counts_now[key] = counts_now.get(key, 0) + row["events"]
         changed = {key[0] for key, count in counts_now.items() if self._arrivals.get(key) != count}
         self._arrivals = counts_now
         newest = max((minute for _, minute in counts_now), default=None)

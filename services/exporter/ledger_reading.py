@@ -12,7 +12,7 @@ import asyncpg
 
 from schemas.methodology import Methodology, seconds
 from schemas.sqlfiles import statements
-from services.exporter.buckets_of_cases import FIRST_IDS, Freshness, ranges_of
+from services.exporter.buckets_of_cases import Freshness, bucket_of, ranges_of
 from services.exporter.sums import Sums
 
 Row = Mapping[str, Any]
@@ -184,13 +184,11 @@ class Reader:
                 if freshness.begin(identity):
                     for each in sums:
                         each.clear()
-                arrivals = await connection.fetch(
-                    statement("arrivals"), freshness.since, FIRST_IDS, types
-                )
+                arrivals = await connection.fetch(statement("arrivals"), freshness.since, types)
                 stale = freshness.stale(arrivals, cutoff)
                 if len(stale) > _AT_ONCE and identity["size"] < _SMALL_BYTES:
-                    rows = await connection.fetch(statement("populated"), FIRST_IDS)
-                    empty = sorted({*stale} - {row["bucket"] for row in rows})
+                    rows = await connection.fetch(statement("populated"))
+                    empty = sorted({*stale} - {bucket_of(row["beginning"]) for row in rows})
                     freshness.note(empty, (), cutoff)
                     for each in sums:
                         each.replace(empty, ())

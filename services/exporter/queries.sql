@@ -24,23 +24,24 @@ SELECT
     now() AS now;
 
 -- name: populated
--- Which buckets have anything: worth asking of a small ledger, where most have not.
-SELECT width_bucket(case_id, $1::text[] COLLATE "C") AS bucket FROM spells
+-- What ids begin with: worth asking of a small ledger, where most have not.
+SELECT left(case_id, 3) AS beginning FROM spells
 UNION
-SELECT width_bucket(case_id, $1::text[] COLLATE "C") FROM outcomes
+SELECT left(case_id, 3) FROM outcomes
 UNION
-SELECT width_bucket(case_id, $1::text[] COLLATE "C") FROM events WHERE type = 'takedown.notice.sent.v1';
+SELECT left(case_id, 3) FROM events WHERE type = 'takedown.notice.sent.v1';
 
 -- name: arrivals
 -- How many events of each bucket arrived in each minute. No row of the ledger changes without an event of its case in
 -- the same transaction, so that a count that has grown names the bucket that has changed.
--- $1 = since when, $2 = the first ids of the buckets, $3 = what the types begin with.
+-- By the beginnings of ids, of which each is in one bucket: width_bucket reads the whole array for each row.
+-- $1 = since when, $2 = what the types begin with.
 SELECT
-    width_bucket(case_id, $2::text[] COLLATE "C") AS bucket,
+    left(case_id, 3) AS beginning,
     date_trunc('minute', ingested_at) AS minute,
     count(*) AS events
 FROM events
-WHERE ingested_at >= $1::timestamptz AND starts_with(type, $3::text)
+WHERE ingested_at >= $1::timestamptz AND starts_with(type, $2::text)
 GROUP BY 1, 2;
 
 -- name: spells

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 
-from services.exporter.buckets_of_cases import COUNT, FIRST_IDS, Freshness, ranges_of
+from services.exporter.buckets_of_cases import COUNT, FIRST_IDS, Freshness, bucket_of, ranges_of
 from services.exporter.collector import Snapshot
 from services.exporter.exposition import exposition_of
 from services.exporter.sums import Sums
@@ -52,6 +52,7 @@ def test_buckets_hold_every_case_id() -> None:
     assert (numbers[0], first[0], len(first)) == (1, "", 4096)
     assert first[1:] == beyond[:-1] == sorted(FIRST_IDS[1:])
     assert first[-1] < "f" * 32 < beyond[-1]
+    assert [bucket_of(one) for one in ("", "000", "001", "fff", "zzz")] == [1, 1, 2, 4096, 4096]
 
 
 def test_only_what_changed_is_read_again() -> None:
@@ -61,7 +62,7 @@ def test_only_what_changed_is_read_again() -> None:
     assert len(fresh.stale([], AT)) == COUNT
     fresh.note(range(1, COUNT + 1), [{"bucket": 5, "next_change": AT + 2 * MINUTE}], AT)
     assert not fresh.begin(IDENTITY | {"now": AT + MINUTE, "size": 9})
-    arrived = [{"bucket": 7, "minute": AT, "events": 1}]
+    arrived = [{"beginning": "006", "minute": AT, "events": 1}]
     assert fresh.stale(arrived, AT + MINUTE) == [7]
     assert fresh.stale(arrived, AT + MINUTE) == []
     assert fresh.stale([{**arrived[0], "events": 2}], AT + 2 * MINUTE) == [5, 7]
