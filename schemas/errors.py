@@ -35,6 +35,7 @@ DEAD_LETTER_REASONS = (
     "no_case",
     "wrong_case",
     "id_conflict",
+    "notice_conflict",
     "unfoldable",
 )
 

@@ -19,7 +19,12 @@ from consumers.ledger.brake import FloodBrake
 from consumers.ledger.session import Claims, LoopSettings, Offsets
 from consumers.record.admission import Admission
 from consumers.record.deadletter import DeadLetterSender
-from consumers.record.refusal import id_conflict, is_fault_of_event, unfoldable
+from consumers.record.refusal import (
+    id_conflict,
+    is_fault_of_event,
+    notice_conflict,
+    unfoldable,
+)
 from schemas import topics
 from schemas.errors import UnusableEvent
 from schemas.events import Event
@@ -131,7 +136,10 @@ class LedgerHandler:
         await self._letters.send(batch.refused)
         batch.refused = []
         written = await self._store.write(
-            batch.events, batch.advances(), lambda indices: self._conflicts(batch, indices)
+            batch.events,
+            batch.advances(),
+            lambda indices: self._conflicts(batch, indices),
+            lambda indices: self._notice_conflicts(batch, indices),
         )
         self._count(batch, written)
 
@@ -140,6 +148,10 @@ class LedgerHandler:
         for index in indices:
             self._refuse(refused, batch.records[index], id_conflict())
         await self._letters.send(refused)
+
+    async def _notice_conflicts(self, batch: LedgerBatch, indices: list[int]) -> None:
+        """Show notices that are evidence like any other and start no clock; no flood of them stops the line."""
+        await self._letters.send([(batch.records[index], notice_conflict()) for index in indices])
 
     def _count(self, batch: LedgerBatch, written: BatchResult) -> None:
         metrics.BATCHES.inc()

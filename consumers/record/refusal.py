@@ -38,6 +38,15 @@ def unfoldable(error: Exception) -> UnusableEvent:
     return UnusableEvent("unfoldable", f"the ledger can't take it: {type(error).__name__}")
 
 
+def notice_conflict() -> UnusableEvent:
+    """Report a notice whose id another one has already; it stays evidence, and the first one by time holds."""
+    return UnusableEvent(
+        "notice_conflict",
+        "another notice of this case has this notice_id and another provider, channel or time; "
+        "the earlier one holds, the later one counts for nothing",
+    )
+
+
 def id_conflict() -> UnusableEvent:
     """Refuse an event whose id names another fact already."""
     return UnusableEvent(

@@ -6,7 +6,12 @@ from datetime import datetime
 from msgspec import Struct
 
 from consumers.record.admission import RecordAdmission
-from consumers.record.refusal import id_conflict, is_fault_of_event, unfoldable
+from consumers.record.refusal import (
+    id_conflict,
+    is_fault_of_event,
+    notice_conflict,
+    unfoldable,
+)
 from consumers.replay.compact_record import Item, admit, record_of, refusal
 from schemas import ids
 from schemas.errors import UnusableEvent
@@ -16,6 +21,7 @@ from services.attribution.history import reattributed
 from services.attribution.providermap import ProviderMap
 from services.core.case import Case, Transition
 from services.core.fold import fold_unique
+from services.core.notice_conflicts import conflicting_arrivals
 from services.core.outcomes import outcomes
 from services.ledger import changes
 from services.ledger.shadow.writing import Folded, RefusedRecord
@@ -64,6 +70,8 @@ class UnitFold:
                 raise
             item_of = dict(zip(unique, sources, strict=True))
             events, case, moved = self._isolate(events, lambda event: item_of[event.id.int])
+        if case.notice_conflicts:
+            self._note_conflicts(events, dict(zip(unique, sources, strict=True)))
         concluded = outcomes(case, moved, self._rules.methodology)
         return Folded(case, moved, concluded, events, duplicates)
 
@@ -94,6 +102,12 @@ class UnitFold:
             else:
                 self.refused.append(refusal(item, id_conflict()))
         return unique, sources, duplicates
+
+    def _note_conflicts(self, events: Sequence[Event], item_of: dict[int, Item]) -> None:
+        """Note the notices that the live ledger puts on the dead-letter topic and takes all the same."""
+        wrong = conflicting_arrivals(events, events)
+        named = (item_of[event.id.int] for event in events if event.id in wrong)
+        self.refused += [refusal(item, notice_conflict()) for item in named]
 
     def _isolate(
         self, events: Sequence[Event], item_of: Callable[[Event], Item]

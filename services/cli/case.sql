@@ -71,10 +71,16 @@ SELECT * FROM (
 ) AS newest ORDER BY event_time;
 
 -- name: case_notices
+-- `conflict`: another notice of the same id has another content, and is not later; the first one holds.
 SELECT
-    notice_id, provider, channel, sent_at, delivered_at, failed_at, failure, acknowledged_at, fault, failure_status,
-    delayed_at, contact
-FROM notices WHERE case_id = $1 ORDER BY sent_at, notice_id;
+    n.notice_id, n.provider, n.channel, n.sent_at, n.delivered_at, n.failed_at, n.failure, n.acknowledged_at, n.fault,
+    n.failure_status, n.delayed_at, n.contact,
+    EXISTS (
+        SELECT FROM notices AS other
+        WHERE other.case_id = n.case_id AND other.notice_id = n.notice_id AND other.sent_at <= n.sent_at
+            AND (other.provider, other.channel, other.sent_at) IS DISTINCT FROM (n.provider, n.channel, n.sent_at)
+    ) AS conflict
+FROM notices AS n WHERE n.case_id = $1 ORDER BY n.sent_at, n.notice_id;
 
 -- name: case_corrections
 SELECT event_time, kind, actor, reason, provider, method, effective_from, expires_at, source

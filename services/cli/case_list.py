@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TextIO
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -94,8 +95,13 @@ def list_(as_json: bool, limit: int, sheet: TextIO | None, returned: bool, **cho
     elif as_json:
         print_rows(rows, columns, as_json=True) if rows else print_json([])
     else:
-        print_rows(rows, _LIST, as_json=False)
+        print_rows(rows, _LIST, as_json=False, zone=reading_zone(settings))
     _left_out(rows)
+
+
+def reading_zone(settings: Settings) -> ZoneInfo:
+    """Give the zone whose times people read."""
+    return ZoneInfo(settings.time_zone or methodology(settings.methodology).time_zone)
 
 
 def filters(chosen: Mapping[str, Any], method: Methodology, at: datetime) -> tuple[Any, ...]:

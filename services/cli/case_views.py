@@ -11,7 +11,7 @@ from schemas.ids import is_case_id
 from schemas.sealing import Keyring
 from schemas.urls import CanonicalUrl
 from services.cli.acts import acting
-from services.cli.case_list import fetch, reader
+from services.cli.case_list import fetch, reader, reading_zone
 from services.cli.support import (
     client_settings,
     json_option,
@@ -48,6 +48,7 @@ _PARTS = {
         "delayed_at",
         "failure",
         "fault",
+        "conflict",
     ),
     "transitions": ("seq", "at", "spell", "machine", "before", "after", "detail"),
     "corrections": (
@@ -90,15 +91,16 @@ class CaseId(click.ParamType[str]):
 @json_option
 def show(case_id: str, looks: int, as_json: bool) -> None:
     """Show the spells, notices, transitions, corrections, claims and newest looks of a case, never its URL."""
-    connection = reader()
+    settings = client_settings(database=True)
+    connection, zone = reader(settings), reading_zone(settings)
     head, parts = run_async(lambda: _whole(connection, case_id, looks))
     if as_json:
         print_json({**head, **{name: [dict(r) for r in rows] for name, rows in parts.items()}})
         return
-    print_rows([head], list(head), as_json=False)
+    print_rows([head], list(head), as_json=False, zone=zone)
     for name, columns in _PARTS.items():
         click.echo(f"\n{name}")
-        print_rows(parts[name], columns, as_json=False)
+        print_rows(parts[name], columns, as_json=False, zone=zone)
 
 
 async def _whole(

@@ -84,6 +84,8 @@ def _form(line: bytes) -> str:
         return "; the file is a JSON array: write one object a line, for example with jq -c '.[]'"
     if text.startswith(b"{") and text.endswith((b"},", b"}, ")):
         return "; the line ends with a comma: leave it out, there is one object a line"
+    if re.search(rb",\s*[}\]]", text):
+        return "; a comma stands before a closing bracket: leave it out"
     return ""
 
 

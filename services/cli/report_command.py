@@ -37,7 +37,12 @@ _NEW_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
 @click.command()
-@click.option("--cutoff", type=Instant(), help="Use evidence up to this instant. Default: now.")
+@click.option(
+    "--cutoff",
+    type=Instant(),
+    help="Use evidence up to this instant. Default: now. At the newest evidence the times are those of now; spells "
+    "whose norm was not over by then stand outside n.",
+)
 @click.option(
     "--corrected",
     is_flag=True,
@@ -107,7 +112,8 @@ def command(
         raise ConfigError("--corrected needs --cutoff: without one every correction counts")
     settings = client_settings(database=True)
     segments = _segments(methods or (settings.methodology,))
-    at = cutoff or now()
+    # To the second, so that the cut-off as it is printed gives the same table.
+    at = cutoff or now().replace(microsecond=0)
     choice = _choice(settings, segments, options | {"at": at}, curves=html_file is not None)
     connection = database_connection(settings)
     table = run_async(

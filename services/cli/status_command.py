@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import aiohttp
 import click
+import msgspec
 
 from services.cli.support import client_settings, json_option, now, print_json, run_async
 from services.exporter.ledger_reading import Reader
@@ -74,7 +75,9 @@ async def look(settings: Settings) -> tuple[StatusView, Readiness]:
         reading, notices = await reader.read(at), await reader.read_notices(at)
     finally:
         await pool.close()
-    return status_of(reading, notices, method, at), await _ready(settings)
+    status = status_of(reading, notices, method, at)
+    zone = settings.time_zone or status.time_zone
+    return msgspec.structs.replace(status, time_zone=zone), await _ready(settings)
 
 
 async def _ready(settings: Settings) -> Readiness:

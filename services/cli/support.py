@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -102,8 +102,13 @@ def print_json(value: object) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
-def print_rows(rows: Iterable[Row], columns: Sequence[str], *, as_json: bool) -> None:
-    """Print rows as a table for people, in whole lines where a terminal is narrow, or as a JSON array."""
+def print_rows(
+    rows: Iterable[Row], columns: Sequence[str], *, as_json: bool, zone: tzinfo = UTC
+) -> None:
+    """Print rows as a table for people, in whole lines where a terminal is narrow, or as a JSON array.
+
+    `zone`: whose times people read; JSON is in UTC.
+    """
     chosen = [{column: row[column] for column in columns} for row in rows]
     if as_json:
         print_json(chosen)
@@ -111,17 +116,19 @@ def print_rows(rows: Iterable[Row], columns: Sequence[str], *, as_json: bool) ->
     if not chosen:
         click.echo("none")
         return
-    texts = [[cell(row[c]) for c in columns] for row in chosen]
+    texts = [[cell(row[c], zone) for c in columns] for row in chosen]
     for line in layout(columns, texts, terminal_width()):
         click.echo(line)
 
 
-def cell(value: object) -> str:
-    """Write one value for people."""
+def cell(value: object, zone: tzinfo = UTC) -> str:
+    """Write one value for people, an instant as a clock of the zone shows it."""
     if value is None:
         return "-"
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+        return value.astimezone(zone).strftime(
+            "%Y-%m-%d %H:%M:%S" + ("Z" if zone is UTC else " %Z")
+        )
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)

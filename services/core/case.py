@@ -39,6 +39,16 @@ class Notice(Struct, kw_only=True, omit_defaults=True):
     contact: str | None = None
 
 
+class NoticeConflict(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A notice whose id an earlier one of the case has with another content: it moves nothing."""
+
+    at: datetime
+    event_id: UUID
+    notice_id: str
+    provider: str
+    channel: str
+
+
 class Escalation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A rung further about a case, and when."""
 
@@ -242,6 +252,7 @@ class Case(Struct, kw_only=True, omit_defaults=True):
     last_time: datetime | None = None
     last_id: UUID | None = None
     escalations: list[Escalation] = []
+    notice_conflicts: list[NoticeConflict] = []
 
     def corrected(self, at: datetime) -> str | None:
         """Name who answered at an instant where a correction says so; the latest `effective_from` holds."""

@@ -13,7 +13,7 @@ from uuid import UUID
 from schemas import events as ev
 from schemas.events import Event
 from schemas.methodology import Methodology
-from services.core import notices, presence
+from services.core import notice_conflicts, notices, presence
 from services.core.case import AddressFact, Case, Correction, Hold, Transition
 from services.core.spells import Pass
 
@@ -104,6 +104,7 @@ def _facts(ordered: list[Event]) -> Case:
     case.retraction = _retraction(statements)
     failures = [e.data for e in statements if isinstance(e.data, notices.FAILURES)]
     case.failed_notices = {failure.notice_id for failure in failures}
+    case.notice_conflicts = notice_conflicts.conflicts(statements)
     corrections = [c for event in statements if (c := _correction(event)) is not None]
     case.corrections = sorted(
         corrections, key=lambda c: (c.effective_from, c.stated_at, c.event_id)

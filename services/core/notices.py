@@ -14,9 +14,14 @@ _UNCLEAR = ("api_error", "other")
 
 
 def sent(run: Pass, event: Event) -> None:
-    """Count a notice for the spell of its provider; one that failed, now or later, starts no clock."""
+    """Count a notice for the spell of its provider; one that failed, now or later, starts no clock.
+
+    One that contradicts an earlier one of its id does nothing.
+    """
     data = event.data
     assert isinstance(data, ev.NoticeSent)
+    if any(conflict.event_id == event.id for conflict in run.case.notice_conflicts):
+        return
     notice = _notice(run, data.notice_id)
     notice.provider, notice.channel, notice.sent_at = data.provider, data.channel, event.time
     notice.contact = data.contact

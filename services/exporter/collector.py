@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 from schemas.errors import TakedownError
 from schemas.methodology import Methodology
 from services.exporter import metrics
+from services.exporter.exposition import Exposition, SettledMetric, exposition_of
 from services.exporter.health import Health
 from services.exporter.ledger_reading import Reader
 from services.exporter.metric_families import empty_families, families, notice_families
@@ -41,31 +42,41 @@ class NoFigures(TakedownError):
 class Snapshot(Collector):
     """What the registry exposes of the ledger: the families of the last reading of each part."""
 
-    def __init__(self) -> None:
+    def __init__(self, exposition: Exposition | None = None) -> None:
+        self._exposition = exposition or Exposition()
         self._parts: dict[str, list[Metric]] = {}
+        self._families: list[Metric] = []
 
     def __repr__(self) -> str:
         return f"<Snapshot of {', '.join(self._parts) or 'nothing yet'}>"
 
     def publish(self, part: str, families: list[Metric]) -> None:
-        """Replace what is exposed of one part."""
-        self._parts[part] = families
+        """Replace what is exposed of one part, once it is written: no work for an event loop."""
+        parts = self._parts | {part: families}
+        whole = _merged(parts)
+        self._exposition.prepare(whole)
+        self._parts, self._families = parts, whole
 
     def collect(self) -> Iterable[Metric]:
-        """Give the families of the last readings; what is in several parts is one family."""
-        merged: dict[str, Metric] = {}
-        for family in chain.from_iterable(self._parts.values()):
-            whole = merged.setdefault(family.name, _like(family))
-            whole.samples.extend(family.samples)
-        return merged.values()
+        """Give the families of the last readings; the same objects until the next one."""
+        return self._families
 
     def describe(self) -> Iterable[Metric]:
         """Name the families, so that the registry can refuse a second one of a name."""
         return empty_families()
 
 
+def _merged(parts: dict[str, list[Metric]]) -> list[Metric]:
+    """Join parts; what is in several of them is one family."""
+    merged: dict[str, Metric] = {}
+    for family in chain.from_iterable(parts.values()):
+        whole = merged.setdefault(family.name, _like(family))
+        whole.samples.extend(family.samples)
+    return list(merged.values())
+
+
 def _like(family: Metric) -> Metric:
-    return Metric(family.name, family.documentation, family.type)
+    return SettledMetric(family.name, family.documentation, family.type)
 
 
 class Exporter:
@@ -77,6 +88,7 @@ class Exporter:
         watch_providers: Providers that always are.
         interval_seconds: From the end of a reading to the next; longer while readings are slow.
         public_status: Suppress small counts on the status page.
+        time_zone: Whose times people read there; the methodology's unless given.
 
     """
 
@@ -92,6 +104,7 @@ class Exporter:
         interval_seconds: float,
         public_status: bool,
         statement_timeout_seconds: float = 15.0,
+        time_zone: str | None = None,
         registry: CollectorRegistry = metrics.REGISTRY,
     ) -> None:
         self._methodology = methodology
@@ -100,8 +113,9 @@ class Exporter:
         self._interval = interval_seconds
         self._timeout = statement_timeout_seconds
         self._registry = registry
-        self._snapshot = Snapshot()
-        self.board = StatusBoard(methodology, clock, public=public_status)
+        self._snapshot = Snapshot(exposition_of(registry))
+        self._publishing = asyncio.Lock()
+        self.board = StatusBoard(methodology, clock, public=public_status, time_zone=time_zone)
         self._reader = Reader(
             pool, methodology, top_providers, watch_providers, statement_timeout_seconds
         )
@@ -115,9 +129,7 @@ class Exporter:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read and expose until `stop` is set; a failed reading is counted and tried again."""
-        self._registry.register(self._snapshot)
-        self._health.add_check("ledger_figures", self._fresh)
-        self.board.serve(self._health)
+        self.show()
         try:
             async with asyncio.TaskGroup() as group:
                 for part in self._parts.values():
@@ -125,6 +137,12 @@ class Exporter:
         finally:
             self.board.withdraw(self._health)
             self._registry.unregister(self._snapshot)
+
+    def show(self) -> None:
+        """Expose what is read from now on, on /metrics and as pages."""
+        self._registry.register(self._snapshot)
+        self._health.add_check("ledger_figures", self._fresh)
+        self.board.serve(self._health)
 
     async def read_once(self) -> None:
         """Read everything once; what `run` does again and again."""
@@ -143,8 +161,10 @@ class Exporter:
     async def _read(self, part: "_Part") -> float:
         began, cutoff = monotonic(), self._clock()
         try:
-            self._snapshot.publish(part.name, await part.read(cutoff))
+            read = await part.read(cutoff)
             part.read_at = cutoff
+            async with self._publishing:
+                await asyncio.to_thread(self._snapshot.publish, part.name, read)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
             metrics.COLLECTOR_FAILURES.labels(part.name).inc()
             # Only the kind: a driver's message may name a host.
@@ -156,7 +176,7 @@ class Exporter:
     async def _figures(self, cutoff: datetime) -> list[Metric]:
         reading = await self._reader.read(cutoff)
         await asyncio.to_thread(self.board.put, reading)
-        return families(reading, self._methodology)
+        return await asyncio.to_thread(families, reading, self._methodology)
 
     async def _notices(self, cutoff: datetime) -> list[Metric]:
         reading = await self._reader.read_notices(cutoff)

@@ -12,8 +12,10 @@ import msgspec
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.aiohttp import make_aiohttp_handler
+from prometheus_client.exposition import choose_encoder
 
 from services.exporter import metrics
+from services.exporter.exposition import exposition_of
 from services.exporter.health import Health
 
 CACHE_SECONDS = 1.0
@@ -30,8 +32,7 @@ def application(
     """Build the application; it reads and changes nothing."""
     app = web.Application(client_max_size=0)
     app[_HEALTH] = health
-    handler = make_aiohttp_handler(registry, disable_compression=True)
-    app.router.add_get("/metrics", _cached(handler, monotonic))
+    app.router.add_get("/metrics", _metrics(registry, monotonic))
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)
     app.router.add_get("/about", _about)
@@ -66,31 +67,37 @@ async def serve(
         await runner.cleanup()
 
 
-def _cached(handler: Handler, monotonic: Callable[[], float]) -> Handler:
+def _metrics(registry: CollectorRegistry, monotonic: Callable[[], float]) -> Handler:
     """Keep each form of the exposition for a moment: two Prometheus servers cost what one does."""
     copies: dict[tuple[str, ...], tuple[float, web.Response]] = {}
+    some, exposition = make_aiohttp_handler(registry), exposition_of(registry)
 
-    async def cached(request: web.Request) -> web.Response:
-        form = (request.headers.get("Accept", ""), *request.query.getall("name[]", ()))
-        now = monotonic()
+    async def metrics_handler(request: web.Request) -> web.StreamResponse:
+        if "name[]" in request.query:
+            return await some(request)
+        accept, packed = request.headers.get("Accept", ""), _takes_gzip(request)
+        form, now = (accept, str(packed)), monotonic()
         for old in [f for f, (at, _) in copies.items() if now - at >= CACHE_SECONDS]:
             del copies[old]
         if form not in copies:
-            copies[form] = (now, _plain(await handler(request)))
-        return _copy(copies[form][1])
+            encoder, content_type = choose_encoder(accept)
+            body = exposition.write(registry, encoder, content_type, packed=packed)
+            copies[form] = (now, _response(body, content_type, packed))
+        copy = copies[form][1]
+        return web.Response(status=copy.status, headers=copy.headers, body=copy.body)
 
-    return cached
-
-
-def _plain(response: web.StreamResponse) -> web.Response:
-    assert isinstance(response, web.Response)
-    return response
+    return metrics_handler
 
 
-def _copy(response: web.Response) -> web.Response:
-    copy = web.Response(status=response.status, headers=response.headers, body=response.body)
-    copy.enable_compression()
-    return copy
+def _takes_gzip(request: web.Request) -> bool:
+    return "gzip" in request.headers.get("Accept-Encoding", "").lower()
+
+
+def _response(body: bytes, content_type: str, packed: bool) -> web.Response:
+    headers = {"Content-Type": content_type, "Vary": "Accept-Encoding"}
+    if packed:
+        headers["Content-Encoding"] = "gzip"
+    return web.Response(body=body, headers=headers)
 
 
 async def _healthz(request: web.Request) -> web.Response:

@@ -1,15 +1,19 @@
 """Readings of the ledger: bounded named queries in a read-only transaction, so that figures agree."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 
 from schemas.methodology import Methodology, seconds
 from schemas.sqlfiles import statements
+from services.exporter.buckets_of_cases import Freshness, bucket_of, ranges_of
+from services.exporter.sums import Sums
 
 Row = Mapping[str, Any]
 
@@ -86,8 +90,37 @@ class NoticeReading:
     notices: Sequence[Row]
 
 
+_COUNTS = (
+    "spells",
+    "online",
+    "due_soon",
+    "overdue_unverified",
+    "left_under_2h",
+    "left_under_6h",
+    "left_under_12h",
+    "left_under_24h",
+    "left_later",
+    "breaches_day",
+    "looks",
+    "undetermined",
+    "missed",
+    "without_notice",
+    "exposure_lower",
+    "exposure_upper",
+    "growing",
+)
+_SPELLS = ("provider", "category", "clock", "standing")
+_REMOVALS = ("provider", "category", "side", "ends")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# So many buckets are read by one statement: each has to end within its time limit, on a busy machine too.
+_AT_ONCE = 64
+_SMALL_BYTES = 16 * 1024 * 1024
+
+
 class Reader:
-    """Reads the ledger under a methodology; keeps which providers and categories are named.
+    """Reads the ledger under a methodology; keeps sums, and which providers and categories are named.
+
+    The first reading reads everything. Each later one reads the buckets of cases in which something changed.
 
     Args:
         timeout_seconds: How long Postgres may work on one statement.
@@ -110,22 +143,60 @@ class Reader:
         self.providers = Labels(watch_providers, top_providers, PROVIDER_WORDS)
         self.categories = Labels(methodology.norms, 10, CATEGORY_WORDS)
         self._watched = self.providers.named
+        self._figures, self._sent = Freshness(), Freshness()
+        self._spells = Sums(_SPELLS, _COUNTS)
+        self._removals = Sums(_REMOVALS, ("removals", "microseconds"))
+        self._outcomes = Sums(("provider", "category", "type"), ("recorded", "voided"))
+        self._notices = Sums(("provider", "state"), ("notices",))
 
     async def read(self, cutoff: datetime) -> LedgerReading:
         """Ask what spells, outcomes and offsets say, in one snapshot of the database.
 
-        Raises what the driver raises.
+        Raises what the driver raises; the next reading then reads everything.
         """
-        async with self._snapshot() as connection:
-            await self._fill(connection)
-            return await self._ask(connection, cutoff)
+        figures = (self._spells, self._removals, self._outcomes)
+        async with self._reading(self._figures, "", figures, cutoff) as (connection, stale):
+            for some in _slices(stale):
+                await self._read_figures(connection, some, cutoff)
+            progress = await connection.fetch(statement("progress"))
+        # Thousands of rows: no work for an event loop.
+        return await asyncio.to_thread(self._ledger_reading, cutoff, progress)
 
     async def read_notices(self, cutoff: datetime) -> NoticeReading:
         """Ask for the notices apart from the rest: they stand in the log, which is the larger part."""
-        providers = self.providers.named
-        async with self._snapshot() as connection:
-            rows = await connection.fetch(statement("notices"), providers)
-        return NoticeReading(at=cutoff, providers=providers, notices=rows)
+        reading = self._reading(self._sent, "takedown.notice.", (self._notices,), cutoff)
+        async with reading as (connection, stale):
+            for some in _slices(stale):
+                rows = await connection.fetch(statement("notices"), *ranges_of(some))
+                self._notices.replace(some, rows)
+                self._sent.note(some, (), cutoff)
+        rows = list(self._labelled(self._notices.rows()))
+        return NoticeReading(at=cutoff, providers=self.providers.named, notices=rows)
+
+    @asynccontextmanager
+    async def _reading(
+        self, freshness: Freshness, types: str, sums: Iterable[Sums], cutoff: datetime
+    ) -> AsyncIterator[tuple[Any, list[int]]]:
+        """Open a snapshot, and name the buckets to read in it."""
+        try:
+            async with self._snapshot() as connection:
+                identity = await connection.fetchrow(statement("identity"))
+                if freshness.begin(identity):
+                    for each in sums:
+                        each.clear()
+                arrivals = await connection.fetch(statement("arrivals"), freshness.since, types)
+                stale = freshness.stale(arrivals, cutoff)
+                if len(stale) > _AT_ONCE and identity["size"] < _SMALL_BYTES:
+                    rows = await connection.fetch(statement("populated"))
+                    empty = sorted({*stale} - {bucket_of(row["beginning"]) for row in rows})
+                    freshness.note(empty, (), cutoff)
+                    for each in sums:
+                        each.replace(empty, ())
+                    stale = sorted({*stale} - {*empty})
+                yield connection, stale
+        except BaseException:
+            freshness.forget()
+            raise
 
     @asynccontextmanager
     async def _snapshot(self) -> AsyncIterator[Any]:
@@ -136,41 +207,84 @@ class Reader:
             await connection.execute(statement("limit_statements"), self._timeout_ms)
             yield connection
 
-    async def _fill(self, connection: Any) -> None:
-        for labels, name in (
-            (self.providers, "largest_providers"),
-            (self.categories, "largest_categories"),
-        ):
-            if labels.free > 0:
-                taken = [*labels.named, *labels.reserved]
-                rows = await connection.fetch(statement(name), taken, labels.free)
-                labels.admit(row[0] for row in rows)
+    async def _read_figures(self, connection: Any, some: list[int], cutoff: datetime) -> None:
+        ranges, judging, fetch = ranges_of(some), self._judging(cutoff), connection.fetch
+        spells = await fetch(statement("spells"), *ranges, *judging)
+        removals = await fetch(statement("removals"), *ranges, *judging, self._ends)
+        outcomes = await fetch(statement("outcomes"), *ranges)
+        await asyncio.to_thread(self._keep, some, cutoff, (spells, removals, outcomes))
 
-    async def _ask(self, connection: Any, cutoff: datetime) -> LedgerReading:
-        providers, categories = self.providers.named, self.categories.named
-        judging = self._judging(cutoff)
-        fetch = connection.fetch
+    def _keep(self, some: list[int], cutoff: datetime, read: Sequence[Sequence[Row]]) -> None:
+        spells, removals, outcomes = read
+        at = _microseconds(cutoff)
+        # What an open stretch has grown to is told when the sums are read: they hold where it began.
+        begun = [
+            {**row, "exposure_upper": row["exposure_upper"] - row["growing"] * at} for row in spells
+        ]
+        self._spells.replace(some, begun)
+        self._removals.replace(some, removals)
+        self._outcomes.replace(some, outcomes)
+        self._figures.note(some, spells, cutoff)
+
+    def _ledger_reading(self, cutoff: datetime, progress: Sequence[Row]) -> LedgerReading:
+        spells = list(self._spells.rows())
+        self._admit(self.providers, spells, "provider")
+        self._admit(self.categories, spells, "category")
         return LedgerReading(
             at=cutoff,
-            providers=providers,
-            categories=categories,
-            spells=await fetch(statement("spells"), *judging),
-            removals=await fetch(statement("removals"), *judging, self._ends),
-            outcomes=await fetch(statement("outcomes"), providers, categories),
-            progress=await fetch(statement("progress")),
+            providers=self.providers.named,
+            categories=self.categories.named,
+            spells=[_grown(row, cutoff) for row in self._labelled(spells)],
+            removals=[_removal(row) for row in self._labelled(self._removals.rows())],
+            outcomes=list(self._labelled(self._outcomes.rows())),
+            progress=progress,
             watched=self._watched,
         )
+
+    def _admit(self, labels: Labels, rows: Iterable[Row], kind: str) -> None:
+        """Fill the places that are left with the largest."""
+        if labels.free <= 0:
+            return
+        counts: Counter[str] = Counter()
+        for row in rows:
+            if row[kind] is not None:
+                counts[row[kind]] += row["spells"]
+        labels.admit(sorted(counts, key=lambda name: (-counts[name], name)))
+
+    def _labelled(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Name providers and categories by their labels."""
+        providers, categories = set(self.providers.named), set(self.categories.named)
+        for row in rows:
+            provider = row["provider"]
+            if provider not in providers:
+                row["provider"] = "unknown" if provider is None else "other"
+            if "category" in row and row["category"] not in categories:
+                row["category"] = "other"
+            yield row
 
     def _judging(self, cutoff: datetime) -> tuple[Any, ...]:
         method = self._methodology
         norms = {name: method.norm_for(name) for name in method.norms}
         default = timedelta(seconds=seconds(method.norm))
-        return (
-            cutoff,
-            self.providers.named,
-            self.categories.named,
-            list(method.exclude),
-            list(norms),
-            list(norms.values()),
-            default,
-        )
+        return cutoff, list(method.exclude), list(norms), list(norms.values()), default
+
+
+def _slices(stale: list[int]) -> Iterator[list[int]]:
+    for start in range(0, len(stale), _AT_ONCE):
+        yield stale[start : start + _AT_ONCE]
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def _grown(row: dict[str, Any], cutoff: datetime) -> dict[str, Any]:
+    grown = row["exposure_upper"] + row["growing"] * _microseconds(cutoff)
+    row["exposure_lower_seconds"] = row["exposure_lower"] / 1e6
+    row["exposure_upper_seconds"] = grown / 1e6
+    return row
+
+
+def _removal(row: dict[str, Any]) -> dict[str, Any]:
+    row["bucket"], row["seconds"] = row["ends"], row["microseconds"] / 1e6
+    return row

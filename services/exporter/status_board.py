@@ -28,14 +28,21 @@ class StatusBoard:
     Args:
         clock: Tells the age of the readings, UTC.
         public: Small counts are suppressed.
+        time_zone: Whose times people read; the methodology's unless given.
     """
 
     def __init__(
-        self, methodology: Methodology, clock: Callable[[], datetime], *, public: bool = False
+        self,
+        methodology: Methodology,
+        clock: Callable[[], datetime],
+        *,
+        public: bool = False,
+        time_zone: str | None = None,
     ) -> None:
         self._methodology = methodology
         self._clock = clock
         self._public = public
+        self._time_zone = time_zone or methodology.time_zone
         self._reading: LedgerReading | None = None
         self._notices: NoticeReading | None = None
         self._rendered: tuple[StatusView, dict[str, RolePage]] | None = None
@@ -70,6 +77,7 @@ class StatusBoard:
     def _render(self) -> None:
         assert self._reading is not None
         status = status_of(self._reading, self._notices, self._methodology, self._clock())
+        status = msgspec.structs.replace(status, time_zone=self._time_zone)
         shown = published(status) if self._public else status
         pages = {
             "/status": RolePage(page(shown).encode(), "text/html"),

@@ -1,6 +1,6 @@
 """What a batch does to one case: decided here, without a database; performed by the store."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from schemas.events import TYPE_OF, CaseErased, Event, ReportFiled, WatchEntry, 
 from schemas.methodology import Methodology
 from services.core.case import Case, Transition
 from services.core.fold import extend, fold, may_extend, order
+from services.core.notice_conflicts import conflicting_arrivals
 from services.core.outcomes import SOURCE, outcomes, voided
 from services.core.watch_entry import entry_of
 from services.ledger.rows import OutboxRecord, StoredSpell, spell_row
@@ -169,6 +170,24 @@ def same_fact(one: Event, other: Event) -> bool:
     if one.time != other.time or type(one.data) is not type(other.data):
         return False
     return unsealed(one.data) == unsealed(other.data)
+
+
+def notice_conflicts(
+    events: Sequence[Event],
+    new: Collection[tuple[str, UUID]],
+    logs: Mapping[str, Sequence[Event]],
+) -> list[int]:
+    """Give the indices of new events, in order of arrival, that contradict another notice of their notice id.
+
+    `logs` has the whole log of each case that has such conflicts.
+    """
+    wrong: set[tuple[str, UUID]] = set()
+    for case_id, log in logs.items():
+        arrived = {e.id: e for e in events if e.case_id == case_id and (case_id, e.id) in new}
+        wrong |= {(case_id, name) for name in conflicting_arrivals(log, list(arrived.values()))}
+    keys = ((event.case_id, event.id) for event in events)
+    first = {key: index for index, key in reversed(list(enumerate(keys))) if key in wrong}
+    return sorted(first.values())
 
 
 def erased_urls(events: Iterable[Event]) -> set[UUID]:

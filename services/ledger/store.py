@@ -131,11 +131,16 @@ class LedgerStore:
         return claims
 
     async def write(
-        self, events: Sequence[Event], advances: Sequence[Advance], refuse: Refuse
+        self,
+        events: Sequence[Event],
+        advances: Sequence[Advance],
+        refuse: Refuse,
+        report: Refuse | None = None,
     ) -> BatchResult:
         """Write a batch; a batch that was written before changes nothing.
 
-        `refuse` is awaited before the commit with the indices of events whose id names another fact already.
+        `refuse` is awaited before the commit with the indices of events whose id names another fact already,
+        `report` with those of notices that were taken and contradict another one of their notice id.
         Raises `Fenced`, and whatever the database raises; either way nothing stays.
         """
         async with self._pool.acquire() as session, session.transaction():
@@ -144,6 +149,8 @@ class LedgerStore:
             conflicts = await batch.take(events)
             if conflicts:
                 await refuse(conflicts)
+            if batch.notice_conflicts and report is not None:
+                await report(batch.notice_conflicts)
         self._reached |= {(a.topic, a.partition): a.next_offset for a in advances}
         return BatchResult(
             events=len(events) - len(conflicts),

@@ -33,12 +33,17 @@ class Batch:
         self._now = now
         self._places: dict[str, Place] = {}
         self._erased: list[str] = []
+        self._in_conflict: dict[str, list[Event]] = {}
+        self.notice_conflicts: list[int] = []
         self.inserted = 0
         self.refolds = 0
         self.outcomes = 0
 
     async def take(self, events: Sequence[Event]) -> list[int]:
-        """Write the effects of events; return the indices of those whose id names another fact already."""
+        """Write the effects of events; return the indices of those whose id names another fact already.
+
+        Those of notices that contradict another one of their notice id are in `notice_conflicts`.
+        """
         first, conflicts = _first_of_each(events)
         if not first:
             return conflicts
@@ -49,6 +54,7 @@ class Batch:
             conflicts += await self._contradictions(events, first, old)
         self.inserted = len(new)
         await self._apply(stored, opened, changes.by_case(new.values()))
+        self.notice_conflicts = changes.notice_conflicts(events, new, self._in_conflict)
         await self._erase()
         return sorted(conflicts)
 
@@ -132,7 +138,9 @@ class Batch:
         self, stored: dict[str, LockedCase], opened: list[Change], groups: dict[str, list[Event]]
     ) -> None:
         later, back = [], []
-        self._note_erased({c.case.case_id: groups.get(c.case.case_id, []) for c in opened})
+        logs = {c.case.case_id: groups.get(c.case.case_id, []) for c in opened}
+        self._note_erased(logs)
+        self._note_conflicts(opened, logs)
         for name in sorted(groups.keys() & stored.keys()):
             if changes.extendable(stored[name].case, groups[name]):
                 later.append(changes.extended(stored[name], groups[name], self._methodology))
@@ -149,6 +157,7 @@ class Batch:
         again = [changes.refolded(stored[name], logs[name], self._methodology) for name in names]
         self.refolds += len(again)
         self._note_erased(logs)
+        self._note_conflicts(again, logs)
         await self._session.execute(query("delete_transitions"), names)
         await self._session.execute(
             query("delete_later_spells"), names, [len(change.case.spells) for change in again]
@@ -236,6 +245,10 @@ class Batch:
 
     def _note_erased(self, logs: dict[str, list[Event]]) -> None:
         self._erased += [name for name, events in logs.items() if changes.erased_urls(events)]
+
+    def _note_conflicts(self, written: list[Change], logs: dict[str, list[Event]]) -> None:
+        named = (change.case.case_id for change in written if change.case.notice_conflicts)
+        self._in_conflict |= {name: logs[name] for name in named}
 
     async def _erase(self) -> None:
         """Destroy the sealed URLs of reports from before an erasure, whichever of the two came first."""

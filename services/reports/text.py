@@ -1,6 +1,7 @@
 """The league table as text for a terminal."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from rich import box
@@ -194,8 +195,13 @@ def cutoff_words(table: Table) -> str:
     """Say up to when evidence was taken."""
     since = ", with the corrections made since" if table.corrected else ""
     newest = table.newest_evidence
-    end = f" (newest evidence {newest:%Y-%m-%d %H:%M:%S} UTC)" if newest is not None else ""
-    return f"{table.cutoff:%Y-%m-%d %H:%M:%S} UTC{end}{since}"
+    end = f" (newest evidence {exactly(newest)} UTC)" if newest is not None else ""
+    return f"{exactly(table.cutoff)} UTC{end}{since}"
+
+
+def exactly(at: datetime) -> str:
+    """Write an instant so that it may be given as a cut-off: a second cut short would leave the last looks out."""
+    return f"{at:%Y-%m-%d %H:%M:%S}" + (f".{at:%f}" if at.microsecond else "")
 
 
 def norm_words(table: Table) -> str:

@@ -148,6 +148,7 @@ async def _exporter(parts: Parts) -> AsyncIterator[Role]:
             watch_providers=(*section.watch_providers, *watch_list(parts.settings, parts.clock())),
             interval_seconds=section.interval_seconds,
             public_status=section.public_status,
+            time_zone=parts.settings.time_zone,
         )
 
 

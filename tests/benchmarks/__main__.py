@@ -29,6 +29,7 @@ NAMES = (
     "report",
     "replay",
     "size",
+    "exporter",
 )
 _RUN = (
     "import importlib, json, sys; "

@@ -327,6 +327,8 @@ async def test_labels_are_bounded_and_sticky(pool: asyncpg.Pool, owner: asyncpg.
 
     first = await one.read(START)
     await owner.execute("UPDATE spells SET provider = 'tiny' WHERE provider = 'giant'")
+    # As the ledger does it: no change of a case without an event of it.
+    await ledger.insert(owner, "events", [_event_row("takedown.case.attributed.v1", "{}", 1)])
     second = await one.read(START)
 
     def named(reading: LedgerReading) -> dict[str, int]:
@@ -379,7 +381,7 @@ async def test_failed_reading_keeps_the_old_figures(
     await one.read_once()
     before = _failures()
     async with owner.transaction():
-        await owner.execute("LOCK TABLE outcomes IN ACCESS EXCLUSIVE MODE")
+        await owner.execute("LOCK TABLE consumer_offsets IN ACCESS EXCLUSIVE MODE")
         await one.read_once()
     assert _failures() == before + 1
     ages = samples(registry, "takedown_snapshot_timestamp_seconds")

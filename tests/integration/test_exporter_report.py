@@ -1,6 +1,7 @@
 """One rule, one place: /metrics, the report and the core say the same of every history."""
 
 import asyncio
+import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,7 +54,8 @@ class Ledger:
         store = LedgerStore(self.pool, methodology, clock)
         claim = (await store.claim([PLACE]))[PLACE]
         events = [event for history in histories for event in history]
-        await store.write(events, [Advance(*PLACE, claim.epoch, 1)], _refuse)
+        if events:
+            await store.write(events, [Advance(*PLACE, claim.epoch, 1)], _refuse)
 
     async def read(self, methodology: Methodology, cutoff: datetime) -> LedgerReading:
         """Read it as the exporter does."""
@@ -265,6 +267,45 @@ def test_notices_stand_as_the_core_says(ledger: Ledger, told: list[list[Event]])
         if notice.sent_at is not None
     )
     assert found == expected
+
+
+@_on_a_server
+@given(
+    told=histories(),
+    hours=st.lists(st.integers(0, 80), min_size=3, max_size=3),
+    seed=st.integers(0, 99),
+)
+def test_what_is_kept_is_a_plain_recount(
+    ledger: Ledger, told: list[list[Event]], hours: list[int], seed: int
+) -> None:
+    """A reader that reads only what changed says what one says that reads everything, at any cut-off."""
+    events = [one for history in told for one in history]
+    random.Random(seed).shuffle(events)
+
+    async def compare() -> None:
+        await ledger.hold([], NL)
+        store, kept = LedgerStore(ledger.pool, NL, clock), Reader(ledger.pool, NL, 20, (), 20.0)
+        claim = (await store.claim([PLACE]))[PLACE]
+        for number, hour in enumerate(hours, 1):
+            batch = events[number - 1 :: len(hours)]
+            await store.write(batch, [Advance(*PLACE, claim.epoch, number)], _refuse)
+            cutoff = strategies.START + timedelta(hours=hour)
+            plain = Reader(ledger.pool, NL, 20, (), 20.0)
+            # A name keeps its label while its reader lives.
+            plain.providers, plain.categories = kept.providers, kept.categories
+            assert _told(await kept.read(cutoff)) == _told(await plain.read(cutoff))
+            sent = [await each.read_notices(cutoff) for each in (kept, plain)]
+            assert _sorted(sent[0].notices) == _sorted(sent[1].notices)
+
+    ledger.runner.run(compare())
+
+
+def _told(reading: LedgerReading) -> list[list[str]]:
+    return [_sorted(rows) for rows in (reading.spells, reading.removals, reading.outcomes)]
+
+
+def _sorted(rows: Any) -> list[str]:
+    return sorted(repr(sorted(row.items())) for row in rows)
 
 
 def test_a_case_with_two_returns_is_exposed_from_the_last(ledger: Ledger) -> None:

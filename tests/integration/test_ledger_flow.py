@@ -164,6 +164,23 @@ async def test_one_id_with_two_bodies_is_refused_the_second_time(ledger: Lab) ->
     assert [one.reason for one in await read_dead_letters(ledger.kafka)] == ["id_conflict"] * 2
 
 
+async def test_a_notice_id_with_two_contents_is_shown_and_holds_once(ledger: Lab) -> None:
+    """Whichever comes first, the earlier notice holds; the record that contradicts is a dead letter and evidence."""
+    at = START + timedelta(hours=1)
+    data = ev.NoticeSent(notice_id="n1", provider="small")
+    other = msgspec.structs.replace(data, provider="giant")
+    early = event(case_of(1), at, data)
+    late = event(case_of(1), at + timedelta(hours=2), other)
+    await ledger.produce([report(1), late])
+    ledger.start()
+    await ledger.drained()
+    await ledger.produce([early, early])
+    await ledger.drained()
+    await ledger.stop()
+    assert pure_digest([report(1), early, late]) == await ledger.digest()
+    assert [one.reason for one in await read_dead_letters(ledger.kafka)] == ["notice_conflict"]
+
+
 async def test_an_event_that_breaks_the_fold_is_isolated(
     ledger: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:

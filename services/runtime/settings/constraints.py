@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schemas.errors import BadUrl, ConfigError
 from schemas.methodology import shipped
@@ -274,6 +275,16 @@ def methodology_is_known(settings: Settings) -> Iterator[str]:
         )
 
 
+def time_zone_is_there(settings: Settings) -> Iterator[str]:
+    """Refuse a name that the system's time zones don't hold."""
+    if settings.time_zone is None:
+        return
+    try:
+        ZoneInfo(settings.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        yield "TAKEDOWN_TIME_ZONE must be a name of the IANA time zones, as in Europe/Amsterdam"
+
+
 def notice_channel_is_readable(settings: Settings) -> Iterator[str]:
     """Refuse an address, a capacity or a ladder that can't be read."""
     section = settings.notices
@@ -309,5 +320,6 @@ RULES: tuple[Rule, ...] = (
     egress_is_possible,
     canary_is_a_url,
     methodology_is_known,
+    time_zone_is_there,
     notice_channel_is_readable,
 )

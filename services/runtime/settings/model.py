@@ -349,6 +349,13 @@ class Settings(Section, frozen=True, kw_only=True):
     methodology: Annotated[
         str, about("Id of a shipped methodology (`takedown method list`), or path of a TOML file.")
     ] = "nl-24h"
+    time_zone: Annotated[
+        str | None,
+        about(
+            "Time zone (IANA name) of the instants that people read: status, case list and show. Files, JSON and "
+            "metrics stay in UTC. Default: that of the methodology."
+        ),
+    ] = None
     provider_map: Annotated[
         str | None, about("TOML or CSV file that maps addresses to providers.")
     ] = None

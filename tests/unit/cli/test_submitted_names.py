@@ -109,6 +109,7 @@ def test_strict_refuses_what_is_noted_otherwise(run, keyring):
         ("{}\n".encode("utf-16"), "iconv -f UTF-16"),
         ("{}\n".encode("utf-16-le"), "iconv -f UTF-16"),
         (json.dumps(LINE).encode() + b",\n", "ends with a comma"),
+        (json.dumps(LINE).encode()[:-1] + b", }\n", "comma stands before a closing bracket"),
         (b"[" + json.dumps(LINE).encode() + b"]\n", "jq -c"),
     ],
 )

@@ -62,7 +62,7 @@ class Store:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    async def write(self, events: Any, advances: Any, refuse: Any) -> BatchResult:
+    async def write(self, events: Any, advances: Any, *refuse: Any) -> BatchResult:
         if any(event.id == BROKEN.id for event in events):
             raise self._error
         return BatchResult()

@@ -154,6 +154,16 @@ def test_the_first_of_an_id_holds() -> None:
     assert [row[:4] for row in refused] == [(OBSERVATIONS, ONE.partition, 6, "id_conflict")]
 
 
+def test_a_notice_that_contradicts_is_refused_and_folded() -> None:
+    """Live takes such a notice as evidence and puts its record on the dead-letter topic: so does a replay."""
+    at = (START + hours * HOUR for hours in (1, 3))
+    data = (ev.NoticeSent(notice_id="n1", provider=name) for name in ("giant", "small"))
+    first, other = (event(t, d, case=CASE) for t, d in zip(at, data, strict=True))
+    events, refused, _ = taken(record(first, REPORTS, 4), record(other, REPORTS, 6))
+    assert [first, other] == events
+    assert [row[:4] for row in refused] == [(REPORTS, ONE.partition, 6, "notice_conflict")]
+
+
 def test_slices_of_a_partition_are_its_whole() -> None:
     """Every case and every refusal is in exactly one slice, whatever the number of slices."""
     numbers = range(40)

@@ -167,6 +167,15 @@ def test_the_json_form_fits_its_document():
         assert msgspec.convert(body, StatusView).public is public
 
 
+def test_the_page_is_in_the_time_of_its_readers():
+    """A zone that is set goes before the methodology's; the JSON form names it and stays in UTC."""
+    health = Health()
+    board(time_zone="America/Bogota").serve(health)
+    assert b"2026-11-28 04:30 -05" in health.page("/status").body
+    body = json.loads(health.page("/status.json").body)
+    assert (body["time_zone"], body["at"]) == ("America/Bogota", "2026-11-28T09:30:00Z")
+
+
 def test_a_page_grows_doubts_with_time_alone():
     """Without a new reading the page says after a while that its figures are old."""
     now = [AT]

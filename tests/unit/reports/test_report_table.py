@@ -276,6 +276,29 @@ def test_data_that_end_before_the_cutoff_say_so(table: Table) -> None:
     assert beyond == table
 
 
+def test_the_newest_evidence_as_a_cutoff_loses_nothing() -> None:
+    """Given as it is printed, it leaves out no look: counts and times are those of a report as of now."""
+    newest = max(one.time for log in LOGS for one in log)
+    assert newest.microsecond
+    shown = re.search(
+        r"newest evidence (\S+ \S+) UTC", written(with_newest(_as_of(CUTOFF), newest, NL))
+    )
+    assert shown is not None
+    cutoff = datetime.fromisoformat(f"{shown[1]}+00:00")
+    assert cutoff == newest
+    then, today = _as_of(cutoff), _as_of(CUTOFF)
+    for one, other in zip(
+        (then.pooled, *then.providers), (today.pooled, *today.providers), strict=True
+    ):
+        assert (one.n + one.younger_than_norm, one.median) == (other.n, other.median)
+
+
+def _as_of(cutoff: datetime) -> Table:
+    """Count what was known at a cut-off."""
+    logs = ([one for one in log if one.time <= cutoff] for log in LOGS)
+    return build([fold(log, NL)[0] for log in logs if log], NL, cutoff)
+
+
 def test_a_share_has_one_form(table: Table) -> None:
     """Text and page write every share in per cent with two places, an interval without a repeated sign."""
     assert [text.share(0.75), text.share(None)] == ["75.00%", "-"]

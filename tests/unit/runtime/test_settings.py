@@ -166,6 +166,7 @@ RULE_BROKEN = {
         {"TAKEDOWN_NOTICES_CAPACITIES": "stubborn/form=none"},
         "TAKEDOWN_NOTICES_CAPACITIES",
     ),
+    "time_zone_is_there": ({"TAKEDOWN_TIME_ZONE": "Europe/Nowhere"}, "TAKEDOWN_TIME_ZONE"),
     "methodology_is_known": ({"TAKEDOWN_METHODOLOGY": "fr-1h"}, "nl-24h"),
 }
 
