@@ -1,26 +1,18 @@
 """Rules, routes and exposition, judged by Prometheus' own tools."""
 
-import asyncio
-import json
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from deploy.grafana.queries import dashboard_queries
 from schemas.methodology import shipped
 from services.exporter import metrics
 from services.exporter.collector import Snapshot
-from services.exporter.health import Health
-from services.exporter.http import serve
 from services.exporter.ledger_reading import LedgerReading, NoticeReading
 from services.exporter.metric_families import LEFT, families, notice_families
-from services.runtime.embedded.server_process import free_port
-from tests.acceptance.dashboard import unanswered
-from tests.servers import REPOSITORY, eventually
+from tests.servers import REPOSITORY
 
 DEPLOY = REPOSITORY / "deploy"
 NL = shipped()["nl-24h"]
@@ -132,65 +124,3 @@ def test_alerts_reach_whom_they_concern(
     routed = run(amtool, "config", "routes", "test", config, *words)
     assert routed.returncode == 0, routed.stdout
     assert receiver in routed.stdout.split()
-
-
-async def test_dashboard_is_answered_by_a_real_prometheus(
-    prometheus_binary: Path, tmp_path: Path
-) -> None:
-    """Prometheus scrapes our window, and every query of the dashboard runs without an error."""
-    registry, stop = CollectorRegistry(), asyncio.Event()
-    registry.register(figures())
-    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    serving = asyncio.create_task(
-        serve(Health(), "127.0.0.1", 0, stop, registry=registry, ready=port.set_result)
-    )
-    process, address = await _prometheus(prometheus_binary, tmp_path, await port)
-    try:
-
-        async def scraped() -> bool:
-            return not await unanswered(address, [("", "takedown_norm_judged")])
-
-        await eventually("Prometheus has scraped us", scraped)
-        ledger = {info.name for info in metrics.catalogue() if info.source == "exporter"}
-        asked = [
-            (t, q)
-            for t, q in dashboard_queries()
-            if any(name in q for name in ledger) and not any(f in q for f in ("rate(", "increase("))
-        ]
-        assert len(asked) > 15
-        assert await unanswered(address, asked) == []
-        assert await unanswered(address, [("nothing", "takedown_nothing")]) == [
-            "nothing: takedown_nothing"
-        ]
-        await _rejects_nothing(address)
-    finally:
-        process.terminate()
-        await process.wait()
-        stop.set()
-        await serving
-
-
-async def _rejects_nothing(address: str) -> None:
-    """Queries whose metrics other processes expose are valid too: unanswered, not refused."""
-    for answer in await unanswered(address, dashboard_queries()):
-        assert not answer.startswith("refused"), answer
-
-
-async def _prometheus(
-    binary: Path, folder: Path, target: int
-) -> tuple[asyncio.subprocess.Process, str]:
-    job: dict[str, Any] = {
-        "job_name": "takedown",
-        "static_configs": [{"targets": [f"127.0.0.1:{target}"]}],
-    }
-    config = {"global": {"scrape_interval": "1s"}, "scrape_configs": [job]}
-    (folder / "prometheus.yml").write_text(json.dumps(config))
-    port = free_port()
-    process = await asyncio.create_subprocess_exec(
-        str(binary),
-        f"--config.file={folder / 'prometheus.yml'}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--log.level=error",
-    )
-    return process, f"http://127.0.0.1:{port}"
