@@ -75,6 +75,7 @@ class LedgerReading:
     outcomes: Sequence[Row]
     progress: Sequence[Row]
     watched: Sequence[str] = ()
+    newest: Sequence[Row] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,7 @@ class Reader:
             spells=await fetch(statement("spells"), *judging),
             removals=await fetch(statement("removals"), *judging, self._ends),
             outcomes=await fetch(statement("outcomes"), providers, categories),
+            newest=await fetch(statement("newest_outcomes"), providers, categories, cutoff),
             progress=await fetch(statement("progress")),
             watched=self._watched,
         )

@@ -161,6 +161,22 @@ SELECT
 FROM outcomes
 GROUP BY 1, 2, 3;
 
+-- name: newest_outcomes
+-- The newest case behind each count, where it is of the last day: what an officer opens first.
+SELECT DISTINCT ON (1, 2, 3)
+    CASE
+        WHEN provider IS NULL THEN 'unknown'
+        WHEN provider = ANY($1::text[]) THEN provider
+        ELSE 'other'
+    END AS provider,
+    CASE WHEN category = ANY($2::text[]) THEN category ELSE 'other' END AS category,
+    type,
+    case_id,
+    at
+FROM outcomes
+WHERE at > $3::timestamptz - interval '1 day' AND at <= $3 AND voided_at IS NULL
+ORDER BY 1, 2, 3, at DESC, case_id;
+
 -- name: notices
 -- Same decision as services.core.stock.notice_state; a property test compares the two.
 SELECT
