@@ -60,8 +60,8 @@ _LOOKS = (
         Query(rates("verdict, reason", "takedown_looks_total"), "{{verdict}} {{reason}}"),
     ),
     lines(
-        "Share of looks that could not tell",
-        "By vantage. One vantage far above the others is shut out, or blind.",
+        "Share undetermined by vantage",
+        "Of the looks made. One vantage far above the others is shut out, or blind.",
         "percentunit",
         Query(
             f"sum by (vantage) (rate(takedown_looks_total{{{S},verdict=\"undetermined\"}}{RATE})) "
