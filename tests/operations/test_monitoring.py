@@ -172,10 +172,8 @@ UNEXPLAINED = [
 
 
 def test_a_blind_prober_silences_what_it_explains() -> None:
-    """The rules of inhibition silence what follows from a blind vantage, and nothing that is a fact or another's fault.
-
-    Judged by our own reading of them: Debian's Alertmanager runs only where its package is installed.
-    """
+    """The rules of inhibition silence what follows from a blind vantage, and neither facts nor other faults."""
+    # Read by ourselves: Debian's Alertmanager runs only where its package is installed.
     blind = {"alertname": "TakedownProberBlind", "severity": "critical", "vantage": "nl"}
     config = yaml.safe_load((DEPLOY / "alertmanager/alertmanager.yml").read_text())
     rules = config["inhibit_rules"]
