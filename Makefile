@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE ?=
 
-.PHONY: help demo gauntlet faults test check fuzz bench lint types unit format artefacts servers tools sbom lock clean
+.PHONY: help demo gauntlet faults test check promtool fuzz bench lint types unit format artefacts servers tools sbom lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -58,6 +58,9 @@ types: $(VENV)/.ready
 
 unit: $(VENV)/.ready
 	@$(BIN)/python -m pytest -q -n 2 tests/unit
+
+promtool: tools ## Build the newest promtool (Go 1.26.7 or newer; 1 GB of modules, some minutes, once), and judge rules and metrics by it too
+	@PROMTOOL="$$(scripts/newest-promtool)" $(BIN)/python -m pytest -q -n 0 tests/operations/test_monitoring.py
 
 fuzz: servers ## Fuzz each reader of foreign bytes (FUZZ_MINUTES=1 each, FUZZ=names), then send 10,000 requests to the intake
 	@$(BIN)/python -m tests.fuzzing --minutes $(or $(FUZZ_MINUTES),1) $(FUZZ)

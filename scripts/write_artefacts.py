@@ -1,4 +1,4 @@
-"""The files that are generated and committed: JSON Schemas, AsyncAPI, OpenAPI, references, diagrams, the dashboard.
+"""The files that are generated and committed: JSON Schemas, AsyncAPI, OpenAPI, references, diagrams, the dashboards.
 
 `python -m scripts.write_artefacts` writes them; a test compares.
 """
@@ -131,7 +131,7 @@ def files() -> dict[Path, str]:
         ),
         HERE.parent / "docs" / "machines.md": machine_diagrams.reference(),
         HERE.parent / "docs" / "settings.md": settings_reference(),
-        dashboard.PATH: dashboard.text(),
+        **dashboard.files(),
         metrics_reference.PATH: metrics_reference.text(),
     }
 

@@ -209,12 +209,13 @@ class InFlightLooks:
             if isinstance(event.data, LookMissed):
                 metrics.LOOKS_MISSED.labels(self._vantage, event.data.reason).inc()
             elif isinstance(event.data, LookMade):
-                self._count_look(event.data)
+                self._count_look(event.case_id, event.data)
 
-    def _count_look(self, look: LookMade) -> None:
+    def _count_look(self, case_id: str, look: LookMade) -> None:
         metrics.LOOKS.labels(self._vantage, look.verdict, look.reason).inc()
         late = (look.started_at - look.tick).total_seconds()
-        metrics.LOOK_LATENESS_SECONDS.labels(self._vantage).observe(max(late, 0.0))
+        lateness = metrics.LOOK_LATENESS_SECONDS.labels(self._vantage)
+        lateness.observe(max(late, 0.0), {"case_id": case_id})
         for phase, seconds in look.phases.items():
             metrics.LOOK_PHASE_SECONDS.labels(phase).observe(seconds)
         if look.canary_at is not None:

@@ -1,4 +1,4 @@
-"""Generate the dashboard: `python -m deploy.grafana.dashboard` writes takedown.json beside this file.
+"""Generate the dashboards: `python -m deploy.grafana.dashboard` writes the JSON files of the folder `dashboards`.
 
 Classic JSON, built with grafana-foundation-sdk; a test regenerates and compares.
 """
@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from deploy.grafana.panels import ROWS, Box, Query
+from deploy.grafana.boards import BOARDS
+from deploy.grafana.panels import Board, Box, Query, S
 
 with warnings.catch_warnings():
     # The SDK prefers the new schema; every Grafana in use reads the classic one.
@@ -20,68 +21,83 @@ with warnings.catch_warnings():
         dashboard,
         prometheus,
         stat,
+        table,
         timeseries,
     )
     from grafana_foundation_sdk.cog.encoder import JSONEncoder
     from grafana_foundation_sdk.models import common as common_models
     from grafana_foundation_sdk.models import dashboard as models
+    from grafana_foundation_sdk.models import prometheus as prometheus_models
 
-PATH = Path(__file__).parent / "takedown.json"
-UID = "takedown"
+FOLDER = Path(__file__).parent / "dashboards"
 WIDTH = 24
+LETTERS = "ABCDEFGH"
 SOURCE = common_models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 
-def build() -> models.Dashboard:
-    """Build the dashboard."""
-    board = (
-        dashboard.Dashboard("Takedown monitor")
-        .uid(UID)
-        .description(
-            "Who removed what in time, as bounds; and whether the monitor itself can be trusted."
-        )
+def build(board: Board) -> models.Dashboard:
+    """Build a dashboard."""
+    built = (
+        dashboard.Dashboard(board.title)
+        .uid(board.uid)
+        .description(board.about)
         .tags(["takedown"])
         .readonly()
         .tooltip(models.DashboardCursorSync.CROSSHAIR)
         .refresh("30s")
-        .time("now-24h", "now")
-        .timezone("utc")
-        .with_variable(_datasource())
-        .with_variable(_provider())
+        .time(board.since, "now")
+        # Where people read, their own zone; every figure is stored in UTC.
+        .timezone("browser")
+        .link(_others())
     )
-    for row in _placed():
-        board.with_panel(row) if not isinstance(row, dashboard.Row) else board.with_row(row)
-    return board.build()
+    for variable in _variables(board):
+        built.with_variable(variable)
+    for part in _placed(board):
+        built.with_row(part) if isinstance(part, dashboard.Row) else built.with_panel(part)
+    return built.build()
+
+
+def _others() -> dashboard.DashboardLink:
+    """Link to the other dashboards, keeping time and variables."""
+    link = dashboard.DashboardLink("Takedown").type(models.DashboardLinkType.DASHBOARDS)
+    return link.tags(["takedown"]).as_dropdown(True).keep_time(True).include_vars(True)
+
+
+def _variables(board: Board) -> Iterator[Any]:
+    yield _datasource()
+    yield _label("job", "Job", 'up{job=~".*takedown.*"}')
+    yield _label("instance", "Instance", 'up{job=~"$job"}')
+    if board.providers:
+        yield _label("provider", "Provider", f"takedown_spells{{{S}}}", everything=".*")
+    if board.one_provider:
+        query = f"label_values(takedown_spells{{{S}}}, provider)"
+        yield _query("provider", "Provider", query).multi(False).include_all(False)
 
 
 def _datasource() -> dashboard.DatasourceVariable:
     current = models.VariableOption(selected=True, text="Prometheus", value="prometheus")
-    return (
-        dashboard.DatasourceVariable("datasource")
-        .label("Data source")
-        .type("prometheus")
-        .current(current)
+    variable = dashboard.DatasourceVariable("datasource").label("Data source")
+    return variable.type("prometheus").current(current)
+
+
+def _label(name: str, label: str, series: str, everything: str = ".+") -> dashboard.QueryVariable:
+    """Make a variable of several values of a label, by default all."""
+    every = models.VariableOption(selected=True, text="All", value="$__all")
+    variable = _query(name, label, f"label_values({series}, {name})")
+    return variable.multi(True).include_all(True).all_value(everything).current(every)
+
+
+def _query(name: str, label: str, query: str) -> dashboard.QueryVariable:
+    variable = dashboard.QueryVariable(name).label(label).datasource(SOURCE).query(query)
+    return variable.refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED).sort(
+        models.VariableSort.ALPHABETICAL_ASC
     )
 
 
-def _provider() -> dashboard.QueryVariable:
-    return (
-        dashboard.QueryVariable("provider")
-        .label("Provider")
-        .datasource(SOURCE)
-        .query("label_values(takedown_spells, provider)")
-        .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .multi(True)
-        .include_all(True)
-        .all_value(".*")
-        .current(models.VariableOption(selected=True, text="All", value="$__all"))
-    )
-
-
-def _placed() -> Iterator[Any]:
+def _placed(board: Board) -> Iterator[Any]:
     """Lay the boxes out from left to right and top to bottom, a heading above each group; number everything."""
     number, y = 0, 0
-    for title, boxes in ROWS:
+    for title, boxes in board.rows:
         number += 1
         yield dashboard.Row(title).id(number).grid_pos(models.GridPos(h=1, w=WIDTH, x=0, y=y))
         x, y, high = 0, y + 1, 0
@@ -89,9 +105,8 @@ def _placed() -> Iterator[Any]:
             if x + box.width > WIDTH:
                 x, y, high = 0, y + high, 0
             number += 1
-            yield (
-                _panel(box).id(number).grid_pos(models.GridPos(h=box.height, w=box.width, x=x, y=y))
-            )
+            place = models.GridPos(h=box.height, w=box.width, x=x, y=y)
+            yield _panel(box).id(number).grid_pos(place)
             x, high = x + box.width, max(high, box.height)
         y += high
 
@@ -99,19 +114,19 @@ def _placed() -> Iterator[Any]:
 def _panel(box: Box) -> Any:
     panel = _KINDS[box.kind](box)
     panel.title(box.title).description(box.about).unit(box.unit).datasource(SOURCE).min(0)
-    for letter, query in zip("ABCDEFGH", box.queries, strict=False):
-        panel.with_target(_target(letter, query))
+    for letter, query in zip(LETTERS, box.queries, strict=False):
+        target = _target(letter, query)
+        if box.kind == "table":
+            target.format(prometheus_models.PromQueryFormat.TABLE)
+        panel.with_target(target)
     return panel
 
 
 def _target(letter: str, query: Query) -> prometheus.Dataquery:
-    target = (
-        prometheus.Dataquery()
-        .ref_id(letter)
-        .datasource(SOURCE)
-        .expr(query.expr)
-        .legend_format(query.legend)
-    )
+    target = prometheus.Dataquery().ref_id(letter).datasource(SOURCE)
+    target.expr(query.expr).legend_format(query.legend)
+    if query.exemplar:
+        target.exemplar(True)
     return target.instant() if query.instant else target.range()
 
 
@@ -141,7 +156,35 @@ def _line_panel(box: Box) -> Any:
     return panel
 
 
-_KINDS = {"stat": _stat_panel, "name": _name_panel, "bars": _bar_panel, "lines": _line_panel}
+def _table_panel(box: Box) -> Any:
+    """Make a table of one line for each value of a label, and a column for each query."""
+    panel = table.Panel().show_header(True).no_value("none yet")
+    columns = dict(zip(LETTERS, box.queries, strict=False))
+    names = {f"Value #{letter}": query.legend for letter, query in columns.items()}
+    panel.with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
+    tidy = {
+        "excludeByName": {"Time": True},
+        "indexByName": _order(box, names),
+        "renameByName": names,
+    }
+    panel.with_transformation(models.DataTransformerConfig(id_val="organize", options=tidy))
+    for query in box.queries:
+        unit = models.DynamicConfigValue(id_val="unit", value=query.unit)
+        panel.override_by_name(query.legend, [unit])
+    return panel
+
+
+def _order(box: Box, names: dict[str, str]) -> dict[str, int]:
+    return {name: place for place, name in enumerate((box.by, *names))}
+
+
+_KINDS = {
+    "stat": _stat_panel,
+    "name": _name_panel,
+    "bars": _bar_panel,
+    "lines": _line_panel,
+    "table": _table_panel,
+}
 
 
 def _last() -> Any:
@@ -155,15 +198,25 @@ def _thresholds(bad: float | None) -> Any:
     return dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps)
 
 
-def text() -> str:
-    """Give the JSON that Grafana reads."""
-    return (
-        json.dumps(
-            json.loads(JSONEncoder(sort_keys=True).encode(build())), indent=2, sort_keys=True
-        )
-        + "\n"
-    )
+def files() -> dict[Path, str]:
+    """Give every dashboard's file with the JSON that Grafana reads."""
+    return {FOLDER / f"{board.uid}.json": _text(build(board)) for board in BOARDS}
+
+
+def _text(built: models.Dashboard) -> str:
+    plain = json.loads(JSONEncoder(sort_keys=True).encode(built))
+    return json.dumps(plain, indent=2, sort_keys=True) + "\n"
+
+
+def write() -> None:
+    """Write every file, and drop those of dashboards that are no more."""
+    FOLDER.mkdir(exist_ok=True)
+    made = files()
+    for old in set(FOLDER.glob("*.json")) - set(made):
+        old.unlink()
+    for path, text in made.items():
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    PATH.write_text(text(), encoding="utf-8")
+    write()

@@ -3,6 +3,10 @@
 from services.exporter.declaring import counter, gauge
 
 SOURCES = ("map", "mmdb", "cymru", "rdap", "abusix", "unknown")
+OUTSIDE = ("cymru", "rdap", "abusix")
+ANSWERS = (
+    "answer", "nothing", "timeout", "refused", "unreadable", "limited", "budget", "outage",
+)  # fmt: skip
 
 ATTRIBUTION_LOOKS = counter(
     "attribution", "takedown_attribution_looks_total", "", "Looks read, to attribute what served."
@@ -34,3 +38,6 @@ ATTRIBUTION_OPEN_DROPPED = counter(
 
 for _source in SOURCES:
     ATTRIBUTIONS.labels(_source)
+for _source in OUTSIDE:
+    for _answer in ANSWERS:
+        SOURCE_QUESTIONS.labels(_source, _answer)

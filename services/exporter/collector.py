@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 # A reading may take a tenth of the time, however large the ledger: the rest is the ledger's own.
 _REST_FACTOR = 9
 # A reading is at most so many statements, each with the statement time-out.
-_STATEMENTS = 7
+_STATEMENTS = 8
 
 
 class NoFigures(TakedownError):

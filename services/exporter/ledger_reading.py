@@ -79,6 +79,7 @@ class LedgerReading:
     outcomes: Sequence[Row]
     progress: Sequence[Row]
     watched: Sequence[str] = ()
+    newest: Sequence[Row] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +159,10 @@ class Reader:
         async with self._reading(self._figures, "", figures, cutoff) as (connection, stale):
             for some in _slices(stale):
                 await self._read_figures(connection, some, cutoff)
+            newest = await connection.fetch(statement("newest_outcomes"), cutoff)
             progress = await connection.fetch(statement("progress"))
         # Thousands of rows: no work for an event loop.
-        return await asyncio.to_thread(self._ledger_reading, cutoff, progress)
+        return await asyncio.to_thread(self._ledger_reading, cutoff, newest, progress)
 
     async def read_notices(self, cutoff: datetime) -> NoticeReading:
         """Ask for the notices apart from the rest: they stand in the log, which is the larger part."""
@@ -226,7 +228,9 @@ class Reader:
         self._outcomes.replace(some, outcomes)
         self._figures.note(some, spells, cutoff)
 
-    def _ledger_reading(self, cutoff: datetime, progress: Sequence[Row]) -> LedgerReading:
+    def _ledger_reading(
+        self, cutoff: datetime, newest: Sequence[Row], progress: Sequence[Row]
+    ) -> LedgerReading:
         spells = list(self._spells.rows())
         self._admit(self.providers, spells, "provider")
         self._admit(self.categories, spells, "category")
@@ -237,9 +241,21 @@ class Reader:
             spells=[_grown(row, cutoff) for row in self._labelled(spells)],
             removals=[_removal(row) for row in self._labelled(self._removals.rows())],
             outcomes=list(self._labelled(self._outcomes.rows())),
+            newest=self._newest(newest),
             progress=progress,
             watched=self._watched,
         )
+
+    def _newest(self, rows: Sequence[Row]) -> list[Row]:
+        """Give the newest case of each label, and of those at one instant the first."""
+        newest: dict[tuple[str, str, str], Row] = {}
+        for row in sorted(rows, key=lambda row: (row["at"], row["case_id"]), reverse=True):
+            [labelled] = self._labelled([dict(row)])
+            key = (labelled["provider"], labelled["category"], labelled["type"])
+            before = newest.get(key)
+            if before is None or before["at"] == labelled["at"]:
+                newest[key] = labelled
+        return list(newest.values())
 
     def _admit(self, labels: Labels, rows: Iterable[Row], kind: str) -> None:
         """Fill the places that are left with the largest."""

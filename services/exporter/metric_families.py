@@ -1,7 +1,7 @@
 """From one reading of the ledger to metric families. Pure: rows in, families out."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate
 from typing import Any
@@ -12,6 +12,7 @@ from prometheus_client.core import (
     HistogramMetricFamily,
     Metric,
 )
+from prometheus_client.samples import Exemplar
 
 from schemas import events as ev
 from schemas.events import TYPE_OF
@@ -114,7 +115,7 @@ def family(info: MetricInfo, values: Values) -> Metric:
 def _pairs(reading: LedgerReading) -> set[Pair]:
     """Every (provider, category) to expose, so that a first breach is a step from 0 and not a new series."""
     seen = {(row["provider"], row["category"]) for row in (*reading.spells, *reading.outcomes)}
-    categories = {category for _, category in seen}
+    categories = {category for _, category in seen} | set(reading.categories)
     return seen | {(name, category) for name in reading.providers for category in categories}
 
 
@@ -177,7 +178,24 @@ def look_results(row: Row) -> dict[str, int]:
 def _counters(reading: LedgerReading, pairs: list[Pair]) -> Iterator[Metric]:
     for info, outcome, what in _OUTCOME_COUNTERS:
         rows = [row for row in reading.outcomes if row["type"] == TYPE_OF[outcome]]
-        yield family(info, _sum(rows, what, _by("provider", "category"), pairs))
+        built = family(info, _sum(rows, what, _by("provider", "category"), pairs))
+        if what == "recorded":
+            _point_out(built, [row for row in reading.newest if row["type"] == TYPE_OF[outcome]])
+        yield built
+
+
+def _point_out(built: Metric, newest: Sequence[Row]) -> None:
+    """Put the newest case beside each count of a day's outcomes: an exemplar is no series and no label."""
+    cases = {(row["provider"], row["category"]): row for row in newest}
+    for place, sample in enumerate(built.samples):
+        row = cases.get((sample.labels["provider"], sample.labels["category"]))
+        if row is not None:
+            built.samples[place] = sample._replace(exemplar=exemplar_of(row["case_id"], row["at"]))
+
+
+def exemplar_of(case_id: str, at: datetime) -> Exemplar:
+    """Name a case beside a count of 1."""
+    return Exemplar({"case_id": case_id}, 1.0, at.timestamp())
 
 
 def _removals(

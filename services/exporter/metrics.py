@@ -1,7 +1,8 @@
 """The catalogue: every metric, declared once, for the code, the docs, the rules and the dashboard.
 
 Labels are bounded: provider (watch list, the largest, else `other`), category, clock, standing,
-verdict, reason, vantage, phase, topic. No label ever names a URL, a host, an address or a case.
+verdict, reason, vantage, phase, topic. No label ever names a URL, a host, an address or a case; an exemplar, which is
+no series and stands in OpenMetrics alone, names a case.
 An object is named like its metric, without prefix and `_total`: `LOOKS` is `takedown_looks_total`.
 """
 
@@ -11,6 +12,7 @@ from typing import get_args
 from schemas.errors import DEAD_LETTER_REASONS
 from schemas.events import MissedReason
 from schemas.topics import EVIDENCE, OUTCOMES, WATCHLIST
+from services.core.reasons import REASONS
 from services.exporter.attribution_metrics import (
     ATTRIBUTION_LOOKS,
     ATTRIBUTION_OPEN_ADDRESSES,
@@ -71,6 +73,11 @@ __all__ = [
 
 MISSED_REASONS = get_args(MissedReason)
 CONSUMERS = ("ledger", "prober", "attribution")
+# What can come of a request to the intake: `services.intake.door.problems` has the refusals, a test compares.
+REQUEST_ENDS = (
+    "accepted", "not_found", "method", "unauthorised", "rate", "media_type", "encoding", "too_large", "too_slow",
+    "bad_request", "bad_json", "bad_field", "content", "unusable", "key_reused", "busy", "not_recorded", "failed",
+)  # fmt: skip
 # The parts that the exporter reads separately, each at its own interval.
 FIGURES, NOTICES_PART = "figures", "notices"
 
@@ -346,6 +353,8 @@ COLLECTOR_FAILURES = counter(
 
 def prepare_vantage(vantage: str) -> None:
     """Expose zeros for a vantage before its first look."""
+    for judgement in REASONS.values():
+        LOOKS.labels(vantage, judgement.verdict, judgement.reason)
     for reason in MISSED_REASONS:
         LOOKS_MISSED.labels(vantage, reason)
     for metric in (
@@ -374,6 +383,8 @@ def _prepare() -> None:
         CONSUMER_REBUILDS.labels(consumer)
     for phase in PHASES:
         LOOK_PHASE_SECONDS.labels(phase)
+    for end in REQUEST_ENDS:
+        INTAKE_REQUESTS.labels(end)
     for part in (FIGURES, NOTICES_PART):
         COLLECTOR_FAILURES.labels(part)
 

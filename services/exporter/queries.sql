@@ -203,6 +203,13 @@ CROSS JOIN LATERAL (
 ) AS o
 GROUP BY b.bucket, o.provider, o.category, o.type;
 
+-- name: newest_outcomes
+-- The newest case behind each count, where it is of the last day: what an officer opens first.
+SELECT DISTINCT ON (provider, category, type) provider, category, type, case_id, at
+FROM outcomes
+WHERE at > $1::timestamptz - interval '1 day' AND at <= $1 AND voided_at IS NULL
+ORDER BY provider, category, type, at DESC, case_id;
+
 -- name: notices
 -- Same decision as services.core.stock.notice_state; a property test compares the two.
 SELECT

@@ -67,6 +67,7 @@ async def prometheus(binary: Path, folder: Path, targets: dict[str, int]) -> Asy
         f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",
+        "--enable-feature=exemplar-storage",
         "--log.level=error",
     )
     address = f"http://127.0.0.1:{port}"

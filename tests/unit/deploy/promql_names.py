@@ -1,23 +1,34 @@
 """Which metrics a PromQL expression names."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import promql_parser as promql
 
 
-def names_in(expression: Any) -> set[str]:
-    """Collect the metric names of every selector; a bare label name is none."""
+def selectors_in(expression: Any, function: str = "") -> Iterator[tuple[str, str]]:
+    """Give the metric of every selector with the innermost function around it; a bare label name is none."""
     if isinstance(expression, promql.VectorSelector):
-        return {str(expression.name)}
-    found: set[str] = set()
+        yield str(expression.name), function
+        return
+    if isinstance(expression, promql.Call):
+        function = expression.func.name
+    for child in _children(expression):
+        yield from selectors_in(child, function)
+
+
+def _children(expression: Any) -> Iterator[Any]:
     for attribute in ("expr", "lhs", "rhs", "vector_selector", "vs", "param"):
         child = getattr(expression, attribute, None)
         if child is not None and type(child).__module__.startswith("promql_parser"):
-            found |= names_in(child)
-    for argument in getattr(expression, "args", ()):
-        found |= names_in(argument)
-    return found
+            yield child
+    yield from getattr(expression, "args", ())
+
+
+def names_in(expression: Any) -> set[str]:
+    """Collect the metric names of every selector."""
+    return {name for name, _ in selectors_in(expression)}
 
 
 def takedown_names(text: str) -> set[str]:

@@ -176,7 +176,7 @@ def test_rules_name_what_is_exposed() -> None:
 
 
 @pytest.mark.parametrize(
-    "alert", ALERTS, ids=lambda rule: f"{rule['alert']} {rule['labels'].get('part', '')}"
+    "alert", ALERTS, ids=lambda rule: " ".join((rule["alert"], *rule["labels"].values()))
 )
 def test_alert_says_what_and_what_to_do(alert: dict[str, Any]) -> None:
     """Severity, summary, description and a runbook that exists."""

@@ -136,6 +136,26 @@ def test_norms_are_per_category() -> None:
     }
 
 
+def test_the_newest_case_stands_beside_its_count() -> None:
+    """A count has its newest case as an exemplar; voided ones and other counts have none."""
+    breach, case = "takedown.spell.breached.v1", "ab" * 16
+    counted = {"provider": "giant", "category": "csam", "type": breach}
+    newest = counted | {"case_id": case, "at": AT}
+    found = families(
+        reading(outcomes=[counted | {"recorded": 2, "voided": 1}], newest=[newest]), NL
+    )
+    told = {
+        (sample.name, sample.labels["provider"]): (
+            sample.exemplar.labels,
+            sample.exemplar.timestamp,
+        )
+        for family in found
+        for sample in family.samples
+        if sample.exemplar is not None
+    }
+    assert told == {("takedown_breaches_total", "giant"): ({"case_id": case}, AT.timestamp())}
+
+
 def test_notices_have_all_states() -> None:
     """States that no notice is in are 0, not absent."""
     rows = [{"provider": "giant", "state": "failed", "notices": 3}]

@@ -1,14 +1,22 @@
 """The catalogue: names, labels and zeros."""
 
 import re
+from typing import get_args
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 
 from schemas.errors import DEAD_LETTER_REASONS
 from schemas.topics import EVIDENCE
+from services.attribution.dns_sources import AbusixSource, CymruSource
+from services.attribution.lookup import Failure
+from services.attribution.rdap_source import RdapSource
+from services.core.reasons import REASONS
 from services.exporter import metrics
+from services.exporter.attribution_metrics import ANSWERS, OUTSIDE
 from services.exporter.collector import Snapshot
 from services.exporter.metric_families import empty_families
+from services.intake.door.problems import KINDS
 
 LABELS = {"left", "result",
     "provider", "category", "clock", "standing", "state", "verdict", "reason", "vantage", "phase",
@@ -58,6 +66,9 @@ def test_known_combinations_start_at_zero() -> None:
             value = metrics.REGISTRY.get_sample_value("takedown_dead_letters_total", labels)
             assert value is not None
     metrics.prepare_vantage("test-zeros")
+    for judgement in REASONS.values():
+        told = {"vantage": "test-zeros", "verdict": judgement.verdict, "reason": judgement.reason}
+        assert metrics.REGISTRY.get_sample_value("takedown_looks_total", told) == 0.0
     labels = {"vantage": "test-zeros", "reason": "overload"}
     assert metrics.REGISTRY.get_sample_value("takedown_looks_missed_total", labels) == 0.0
 
@@ -73,3 +84,22 @@ def test_snapshot_can_be_registered_beside_the_rest() -> None:
     registry = CollectorRegistry()
     registry.register(Snapshot())
     assert list(registry.collect()) == []
+
+
+def test_what_can_come_of_a_request_starts_at_zero() -> None:
+    """Every end of a request to the intake, and every answer of a source, is a series before it happens."""
+    assert set(metrics.REQUEST_ENDS) == {"accepted", *KINDS}
+    assert {"answer", "nothing", *get_args(Failure)} == set(ANSWERS)
+    for end in metrics.REQUEST_ENDS:
+        value = metrics.REGISTRY.get_sample_value("takedown_intake_requests_total", {"reason": end})
+        assert value is not None
+    assert set(OUTSIDE) == {source.name for source in (CymruSource, RdapSource, AbusixSource)}
+
+
+def test_exemplars_stand_in_openmetrics_alone() -> None:
+    """A case id is no label: the plain form does not have it, and Prometheus' own form has it beside the figure."""
+    registry, case = CollectorRegistry(), "0123456789abcdef" * 2
+    made = Histogram("takedown_made_up_seconds", "Made up.", registry=registry)
+    made.observe(1.0, {"case_id": case})
+    assert case not in generate_latest(registry).decode()
+    assert f'# {{case_id="{case}"}}' in openmetrics(registry).decode()
