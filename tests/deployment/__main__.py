@@ -1,4 +1,4 @@
-"""`make deployment`: run what deploy/ holds. Parts may be named: units, compose, chart, image, stack."""
+"""`make deployment`: run what deploy/ holds. Parts may be named: units, compose, chart, upgrade, image, stack."""
 
 import sys
 import time
@@ -9,11 +9,13 @@ from tests.deployment.image import build_image, podman
 from tests.deployment.scenario import check_stack
 from tests.deployment.steps import DeploymentFault, say
 from tests.deployment.units import check_units
+from tests.deployment.upgrade import check_upgrade
 
 PARTS = {
     "units": check_units,
     "compose": check_schema,
     "chart": check_chart,
+    "upgrade": check_upgrade,
     "image": lambda: build_image(podman()),
     "stack": lambda: check_stack(podman()),
 }
