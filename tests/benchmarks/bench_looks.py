@@ -167,7 +167,7 @@ def run() -> list[Figure]:
             "looks/cpu-s",
             baseline=baseline,
             at_least=TARGET_RATIO * baseline,
-        )
+        ),
     ]
 
 
