@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE ?=
 
-.PHONY: help demo gauntlet faults test check promtool fuzz bench lint types unit format artefacts servers tools sbom lock clean
+.PHONY: help demo gauntlet faults deployment test check promtool fuzz bench lint types unit format artefacts servers tools sbom lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -38,6 +38,9 @@ gauntlet: servers ## The demo's worst day, under each of five conditions: about 
 faults: servers ## Kill, cut and fill everything 200 times (TAKEDOWN_FAULTS) by a schedule (TAKEDOWN_FAULTS_SEED), and hold the ledger against a clean fold
 	@scripts/libfaketime >/dev/null || true
 	@$(BIN)/python -m tests.faults
+
+deployment: servers ## Build the image, run every role of compose.yaml in it, check the chart and the units (Debian 12, root, Go)
+	@$(BIN)/python -m tests.deployment
 
 test: servers tools ## Run every test on real Kafka, Postgres and Prometheus
 	@# The gauntlet by itself: its hours last two seconds, so that other tests beside it would be its delays.

@@ -1,7 +1,8 @@
 """Bring a database to this program's schema: plain SQL files, in order, each once.
 
 A file is `NNNN_{pre,post}_name.sql`: `pre` runs before new code is deployed, `post` after the old code is gone.
-Applied files never change; a database that knows more than this program is refused.
+Applied files never change. A program runs on a database that has later `pre` files, which only add, and refuses one
+that has a `post` file which it does not know: that one took away what the program may need.
 """
 
 import hashlib
@@ -117,8 +118,11 @@ async def up(
 
 
 async def require_current(session: asyncpg.Connection) -> None:
-    """Refuse to work on a database that lacks a migration; raises `MigrationError`."""
-    missing = await plan(session)
+    """Refuse to work on a database that lacks a `pre` migration; raises `MigrationError`.
+
+    A `post` file may wait: it comes once the old code is gone, so the new code runs before it.
+    """
+    missing = [m for m in await plan(session) if m.phase == "pre"]
     if missing:
         names = ", ".join(m.name for m in missing)
         raise MigrationError(f"the database lacks {names}; run `takedown migrate up`")
@@ -158,9 +162,14 @@ async def _applied(session: asyncpg.Connection) -> dict[str, str]:
     return {row["name"]: row["checksum"] for row in rows}
 
 
+def _only_adds(name: str) -> bool:
+    match = _NAME.fullmatch(name)
+    return match is not None and match[2] == "pre"
+
+
 def _check(ours: list[Migration], applied: dict[str, str]) -> None:
     names = {m.name: m.checksum for m in ours}
-    newer = sorted(name for name in applied if name not in names)
+    newer = sorted(name for name in applied if name not in names and not _only_adds(name))
     if newer:
         raise MigrationError(
             f"the database has {', '.join(newer)}, which this program does not know: "

@@ -23,6 +23,7 @@ from services.ledger.store import agrees
 from services.runtime import datadir
 from services.runtime.advice import advice
 from services.runtime.checkup_running import dead_letters, running_checks
+from services.runtime.checkup_upkeep import upkeep_checks
 from services.runtime.connections import database_connection, kafka_connection
 from services.runtime.embedded import JarsUnavailable, postgres
 from services.runtime.embedded.jars import have_jars
@@ -68,6 +69,7 @@ async def examine(
         ("Kafka", lambda: _kafka(reachable)),
         ("Postgres", lambda: _postgres(reachable, clock)),
         ("dead letters", lambda: dead_letters(reachable)),
+        *upkeep_checks(reachable, clock).items(),
     ]
     places = addresses(settings, ask)
     facts = {name: answer for name, answer in (await ask_all(places)).items() if answer is not None}

@@ -57,6 +57,24 @@ async def test_a_phase_stops_before_the_other(postgres_dsn: str) -> None:
     await session.close()
 
 
+async def test_old_and_new_code_run_between_the_phases(
+    postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Old code takes a database with a later `pre` file; new code takes one whose `post` file still waits."""
+    session = await connect(postgres_dsn)
+    later = migration("0003_pre_later.sql", "SELECT 1")
+    await migrate.up(session, [FIRST])
+    monkeypatch.setattr(migrate, "shipped", lambda: [FIRST, SECOND])
+    await migrate.require_current(session)
+    monkeypatch.setattr(migrate, "shipped", lambda: [FIRST, later])
+    with pytest.raises(MigrationError, match=r"lacks 0003_pre_later\.sql"):
+        await migrate.require_current(session)
+    await migrate.up(session)
+    monkeypatch.setattr(migrate, "shipped", lambda: [FIRST])
+    await migrate.require_current(session)
+    await session.close()
+
+
 async def test_a_failed_file_leaves_nothing(postgres_dsn: str) -> None:
     """A file is one transaction: after its failure the database is as before it, and the error names it."""
     session = await connect(postgres_dsn)

@@ -17,6 +17,7 @@ from services.runtime.settings.constraints import (
     operator_of,
     split_nameserver,
 )
+from services.runtime.settings.doctor_section import DoctorSection
 from services.runtime.settings.inventory import (
     PREFIX,
     Setting,
@@ -48,6 +49,7 @@ __all__ = [
     "PREFIX",
     "RULES",
     "Database",
+    "DoctorSection",
     "ExporterSection",
     "Http",
     "Kafka",

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from schemas.topics import DEFAULT_PARTITIONS
 from services.runtime.settings.attribution_section import AttributionSection
+from services.runtime.settings.doctor_section import DoctorSection
 from services.runtime.settings.intake_section import IntakeSection
 from services.runtime.settings.notices_section import NoticesSection
 from services.runtime.settings.section_base import (
@@ -378,6 +379,7 @@ class Settings(Section, frozen=True, kw_only=True):
     notices: NoticesSection = NoticesSection()
     intake: IntakeSection = IntakeSection()
     attribution: AttributionSection = AttributionSection()
+    doctor: DoctorSection = DoctorSection()
     log: Log = Log()
 
     @property

@@ -226,7 +226,7 @@ def test_no_registry_host_and_no_machine_path() -> None:
     guilty = []
     for name in listed.stdout.splitlines():
         path = ROOT / name
-        if path.suffix in (".gz", ".png") or not path.exists():
+        if path.suffix in (".gz", ".png") or not path.is_file():
             continue
         text = path.read_text("utf-8", errors="replace")
         guilty += [f"{name}: {word}" for word in hosts + places if word in text]

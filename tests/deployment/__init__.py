@@ -1,0 +1,1 @@
+"""The deployment, run: image, compose, chart and units. `make deployment` runs it all."""
