@@ -98,7 +98,7 @@ def channels(table: Table) -> Sheet:
     """Say what became of the notices to each provider by each channel, and what the channel carries."""
     heads = ("provider", "channel", "sent", "arrived", "delayed", *_FAULTS)
     lines = [_channel_line(one) for one in table.channels if _tells(one)]
-    return Sheet((*heads, "dead contacts", "waiting", "an hour", "takes"), lines)
+    return Sheet((*heads, "undeliverable contacts", "waiting", "an hour", "takes"), lines)
 
 
 def _tells(one: ChannelFigures) -> bool:

@@ -9,6 +9,7 @@ from services.core.case import Case, Notice, Spell
 from services.core.machines import Presence, Procedure
 from services.notices.channel_capacity import Capacity
 from services.notices.channel_status import COUNTS, ChannelStatus, channel_statuses
+from services.notices.correlation import contact_key
 from services.notices.measurability import ChannelCount
 from services.reports.figures import ChannelFigures
 
@@ -34,20 +35,24 @@ class Channels:
     def add(self, case: Case) -> None:
         """Count the notices of one case, and its spells that wait for one."""
         for notice in case.notices.values():
-            if notice.sent_at is not None:
-                self._add_notice(notice, notice.sent_at)
+            self.add_notice(notice)
         for spell in case.spells:
             if spell.provider is not None and waits(case, spell):
                 self._waiting[spell.provider] += 1
 
-    def _add_notice(self, notice: Notice, sent_at: datetime) -> None:
+    def add_notice(self, notice: Notice) -> None:
+        """Count one notice; one of which only the fate is there, and not the sending, is nobody's."""
+        if notice.sent_at is None:
+            return
         place = notice.provider, notice.channel
         counts = self._counts[place]
         counts["sent"] += 1
         for what in _fates(notice):
             counts[what] += 1
         if notice.contact is not None:
-            self._add_contact(place, notice.contact, sent_at, dead=notice.fault == "theirs")
+            self._add_contact(
+                place, contact_key(notice.contact), notice.sent_at, dead=notice.fault == "theirs"
+            )
 
     def _add_contact(self, place: Place, contact: str, at: datetime, *, dead: bool) -> None:
         """Keep the last word on a contact; of two at one instant, that it takes mail."""

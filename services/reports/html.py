@@ -283,8 +283,8 @@ _CAPTIONS = {
     "are left out.",
     "Cases without a clock": "No notice arrived: neither hidden nor breaches. Only what is the provider's own fault "
     "(theirs) makes it not measurable by notice.",
-    "Notices by channel": "Failures by whose fault they are; channels without any are left out. A dead contact: the "
-    "last notice to it failed by the provider's fault.",
+    "Notices by channel": "Failures by whose fault they are; channels without any are left out. A contact is "
+    "undeliverable where the last notice to it failed by the provider's fault.",
     "Moves": "Passed on: a proxy's operator named the host behind it.",
 }
 

@@ -145,6 +145,16 @@ async def test_the_channel_is_shown(
         ("police", "phone"),
         ("registrar", "email"),
     ]
+    shown = await channel.json("case", "show", case_of(3))
+    assert [row["to"] for row in shown["escalations"]] == ["registrar", "police"]
+    # The report counts of the folded cases what the view counts of the events.
+    table = await channel.json("report", "--watch", "giant")
+    assert table["pooled"]["escalations"] == {"police": 1, "registrar": 1}
+    assert table["pooled"]["no_clock"] == {"theirs:mailbox_full": 2}
+    status = await channel.json("notices", "status")
+    assert [
+        {name: row[name] for name in status[0] if name in row} for row in table["channels"]
+    ] == [{name: row[name] for name in row if name != "takes"} for row in status]
 
 
 async def test_the_view_says_of_a_fault_what_the_core_says(channel: Desk) -> None:

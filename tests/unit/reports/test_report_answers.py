@@ -34,6 +34,18 @@ def named(events: list[Event], number: int) -> list[Event]:
     return [structs.replace(e, case_id=case, id=uuid5(e.id, case)) for e in events]
 
 
+def once(events: list[Event]) -> list[Event]:
+    """Leave out what sends a notice again under an id that was used: what holds then is no matter of counting."""
+    sent, kept = set(), []
+    for one in sorted({e.id: e for e in events}.values(), key=order):
+        if not isinstance(one.data, ev.NoticeSent):
+            kept.append(one)
+        elif one.data.notice_id not in sent:
+            sent.add(one.data.notice_id)
+            kept.append(one)
+    return kept
+
+
 # -- a plain recount from events: no fold, no machine ----------------------------------------------
 
 
@@ -94,7 +106,7 @@ COUNTS = ("sent", "arrived", "acknowledged", "delayed", "theirs", "ours", "way",
 @given(st.lists(histories, min_size=1, max_size=4), methodologies)
 def test_the_counts_are_those_of_a_plain_recount(logs, methodology) -> None:
     """Notices by channel and fault, escalations, spells by role and basis, cases without a clock: all add up."""
-    logs = [named(events, number) for number, events in enumerate(logs)]
+    logs = [named(once(events), number) for number, events in enumerate(logs)]
     cases = [fold(events, methodology)[0] for events in logs]
     table = build(cases, methodology, CUTOFF)
     assert by_channel(table) == recount(logs)
@@ -264,7 +276,7 @@ def test_moves_are_in_the_table() -> None:
     assert (flow.moved, flow.passed_on) == (0, 1)
 
 
-def test_a_contact_is_dead_by_the_last_notice_to_it() -> None:
+def test_a_contact_is_undeliverable_by_the_last_notice_to_it() -> None:
     """A later notice that did not fail brings it back to life; what failed by our fault buries nobody."""
     table = made()
     dead = channel(table, "refuser", "email")
