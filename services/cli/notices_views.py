@@ -63,9 +63,7 @@ def status(provider: str | None, days: int, as_json: bool) -> None:
     settings = client_settings(database=True)
     connection = database_connection(settings, "takedown_reader")
     since = now() - timedelta(days=days)
-    channels = run_async(lambda: fetch(connection, "channels", since, provider))
-    waiting = run_async(lambda: fetch(connection, "waiting_cases", provider))
-    rows = status_rows(channels, {r["provider"]: r["waiting"] for r in waiting}, settings)
+    rows = run_async(lambda: channel_rows(connection, settings, provider, since))
     if as_json:
         print_json(rows)
         return
@@ -112,6 +110,15 @@ def due_(provider: str | None, as_json: bool) -> None:
     connection = database_connection(settings, "takedown_ledger")
     rows = run_async(lambda: fetch(connection, "open_cases", provider))
     print_rows(list(_due_rows(rows, ladder(settings.notices.ladder), now())), _DUE, as_json=as_json)
+
+
+async def channel_rows(
+    connection: DatabaseConnection, settings: Settings, provider: str | None, since: datetime
+) -> list[dict[str, Any]]:
+    """Read the channels of a provider, or of all, and say what each can carry."""
+    channels = await fetch(connection, "channels", since, provider)
+    waiting = await fetch(connection, "waiting_cases", provider)
+    return status_rows(channels, {r["provider"]: r["waiting"] for r in waiting}, settings)
 
 
 def status_rows(

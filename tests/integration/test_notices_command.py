@@ -155,6 +155,13 @@ async def test_the_channel_is_shown(
     assert [
         {name: row[name] for name in status[0] if name in row} for row in table["channels"]
     ] == [{name: row[name] for name in row if name != "takes"} for row in status]
+    assert "refused" not in (await channel.run("status")).stdout
+    box.write_bytes(b"From x\n" + bounce("n-3"))
+    await ingest(channel, str(box))
+    await channel.ledger.drained()
+    refused = "giant (capacity: at 0.05 an hour, 3 open cases take 2.5 days)"
+    said = (await channel.run("status")).stdout
+    assert f"refused  not measurable by notice: {refused}" in said
 
 
 async def test_the_view_says_of_a_fault_what_the_core_says(channel: Desk) -> None:
