@@ -18,8 +18,8 @@ def role_of(case: Case, spell: Spell) -> ProviderRole:
     """Say what the provider is for the URL: its host, an edge that passes it on, or the origin that an edge named."""
     if spell.provider is None:
         return "unknown"
-    if spell.edge:
-        return "edge"
+    if spell.edge or not case.address_facts:
+        return "edge" if spell.edge else "host"
     behind = any(
         fact.via is not None and fact.provider == spell.provider for fact in _facts(case, spell)
     )

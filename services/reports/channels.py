@@ -99,8 +99,8 @@ class Channels:
 def waits(case: Case, spell: Spell) -> bool:
     """Tell whether an open spell that may count waits for a notice that arrives; `notices.sql` says the same."""
     return (
-        spell.procedure is not Procedure.CLOSED
-        and spell.clock_started_at is None
+        spell.clock_started_at is None
+        and spell.procedure is not Procedure.CLOSED
         and spell.presence is not Presence.REMOVED
         and exclusion(case, spell) is None
     )
