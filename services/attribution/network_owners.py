@@ -20,6 +20,16 @@ class NetworkOwners:
                     held = (network.valid_from, network.valid_to, provider.id)
                     self._holdings.setdefault(network.asn, []).append(held)
 
+    @property
+    def dates(self) -> set[datetime]:
+        """The instants at which a number may change hands."""
+        return {
+            date
+            for held in self._holdings.values()
+            for since, until, _ in held
+            for date in (since, until)
+        }
+
     def __repr__(self) -> str:
         return f"<NetworkOwners of {len(self._holdings)} AS numbers>"
 

@@ -6,6 +6,7 @@ be used makes nobody known for what it speaks of; the rest of the map holds. doc
 """
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -33,6 +34,7 @@ from services.attribution.network_owners import NetworkOwners
 from services.attribution.prefix_table import EVER, PrefixRow, PrefixTable
 
 WATCH_LIST = "watch-list"
+_REMEMBERED = 20_000
 __all__ = ["WATCH_LIST", "Prefix", "Provider", "ProviderMap"]
 
 
@@ -54,6 +56,11 @@ class ProviderMap:
         self._table = PrefixTable(rows)
         reseller_rows, reseller_faults = compare(content.reseller_rows)
         self._resellers = PrefixTable(reseller_rows)
+        dates = self._owners.dates | {
+            date for row in (*rows, *reseller_rows) for date in (row.since, row.until)
+        }
+        self._dates = sorted(dates)
+        self._remembered: dict[tuple[str, int], Attribution | None] = {}
         self.faults = by_line(
             (
                 *content.faults,
@@ -104,6 +111,18 @@ class ProviderMap:
 
         Without a provider the map says that nobody is known: it contradicts itself, or lists no owner of the AS.
         """
+        # Between two dates of the map it says one thing.
+        key = (address, bisect_right(self._dates, at))
+        try:
+            return self._remembered[key]
+        except KeyError:
+            pass
+        if len(self._remembered) >= _REMEMBERED:
+            self._remembered.clear()
+        attribution = self._remembered[key] = self._look_up(address, at)
+        return attribution
+
+    def _look_up(self, address: str, at: datetime) -> Attribution | None:
         row = self._table.lookup(address, at)
         if row is None:
             return None

@@ -1,6 +1,6 @@
-"""Looks per CPU-second of `Looker`, beside a bare aiohttp HEAD loop in the same run.
+"""Looks per CPU-second of `Looker`, beside a bare aiohttp HEAD loop in the same run; and GETs over new connections.
 
-Both ask one kept-alive loopback site in another process, by uvloop, 50 at a time; rounds alternate, medians count.
+All ask one kept-alive loopback site in another process, by uvloop, 50 at a time; rounds alternate, medians count.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from schemas.urls import canonical
 from services.attribution.providermap import ProviderMap
 from services.probing.dns.resolver import Resolver
 from services.probing.guard.guard import Guard
+from services.probing.http.exchange import Exchanger
 from services.probing.look.looker import Looker, Target
 from tests.as_configured import look_limits, looker_options, politeness_limits
 from tests.benchmarks.apart import apart
@@ -30,6 +31,7 @@ CONCURRENCY = 50
 LOOKS = 6_000
 ROUNDS = 3
 TARGET_RATIO = 0.6
+TARGET_NEW = 1.7
 MAP = '[[provider]]\nid = "giant"\nname = "Giant"\n[[provider.prefix]]\ncidr = "127.0.0.0/8"\n'
 OK = (
     b"HTTP/1.1 200 OK\r\nServer: nginx/1.22\r\nDate: Mon, 01 Jan 2024 00:00:00 GMT\r\n"
@@ -119,12 +121,46 @@ async def _measure(port: int) -> tuple[list[float], list[float]]:
     return looks, bare
 
 
+async def _measure_new(port: int) -> tuple[list[float], list[float]]:
+    """GET over a connection of its own: an exchange of ours, and aiohttp's session with the header block alone."""
+    url = canonical(f"http://bench.example:{port}/case/known-1.jpg")
+    bare_url = f"http://127.0.0.1:{port}/case/known-1.jpg"
+    ours, bare = [], []
+    exchanger = Exchanger(Guard("simulated", None), agent="bench")
+    connector = aiohttp.TCPConnector(limit=0, force_close=True)
+    async with aiohttp.ClientSession(connector=connector) as session:
+
+        async def exchange(_: int) -> None:
+            reply = await exchanger.ask("GET", url, "127.0.0.1", 10.0)
+            if reply.status != 200:
+                raise RuntimeError(f"the bench site must answer 200, not {reply.fault}")
+
+        async def get(_: int) -> None:
+            async with session.get(bare_url) as response:
+                response.close()
+
+        for _ in range(ROUNDS):
+            bare.append(await _round(get))
+            ours.append(await _round(exchange))
+    await exchanger.close()
+    return ours, bare
+
+
 def run() -> list[Figure]:
-    """Measure; one row."""
+    """Measure; two rows."""
     with apart(_serve) as port, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         looks, bare = runner.run(_measure(port))
+        exchanges, gets = runner.run(_measure_new(port))
     value, baseline = statistics.median(looks), statistics.median(bare)
+    new, bare_new = statistics.median(exchanges), statistics.median(gets)
     return [
+        figure(
+            "GET over a new connection, beside aiohttp's",
+            new,
+            "requests/cpu-s",
+            baseline=bare_new,
+            at_least=TARGET_NEW * bare_new,
+        ),
         figure(
             "kept-alive looks, beside aiohttp HEAD",
             value,

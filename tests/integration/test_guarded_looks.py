@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,20 +20,22 @@ from tests.integration.looksites import answer
 from tests.unit.probing.guard.test_guard import UNSAFE
 
 
+def _spy(plain: Callable[..., Any], found: list[tuple]) -> Callable[..., Any]:
+    def connect(sock: socket.socket, address: Any) -> Any:
+        # The resolver's datagrams go to the operator's own servers.
+        if sock.type == socket.SOCK_STREAM:
+            found.append(address)
+        return plain(sock, address)
+
+    return connect
+
+
 @pytest.fixture
 def connects(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
     """Take down every address that a stream here connects to."""
     found: list[tuple] = []
-    plain = asyncio.selector_events.BaseSelectorEventLoop.sock_connect
-
-    async def spy(self, sock, address):
-        if (
-            sock.type == socket.SOCK_STREAM
-        ):  # the resolver's datagrams go to the operator's own servers
-            found.append(address)
-        return await plain(self, sock, address)
-
-    monkeypatch.setattr(asyncio.selector_events.BaseSelectorEventLoop, "sock_connect", spy)
+    for way in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, way, _spy(getattr(socket.socket, way), found))
     return found
 
 

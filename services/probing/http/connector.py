@@ -6,10 +6,12 @@ exceptions, there is no response object that a body could be read from, and a wh
 """
 
 import asyncio
+import errno
+import os
 import socket
 import ssl
-from functools import partial
-from typing import Any, cast
+from time import monotonic
+from typing import Any, NamedTuple, cast
 
 import aiohttp
 from aiohttp import ClientRequest
@@ -19,37 +21,40 @@ from aiohttp.client_reqrep import ConnectionKey
 from schemas.urls import CanonicalUrl
 from services.probing.guard.guard import Guard
 from services.probing.http.egress import Egress, connect_through
-from services.probing.http.header_handler import RECEIVE_BUFFER, HeaderHandler
+from services.probing.http.header_handler import RECEIVE_BUFFER, Attempt, HeaderHandler
 
+_NO_TIMEOUT = aiohttp.ClientTimeout()
 # Python 3.12 has it by name; the number is OpenSSL's (SSL_OP_LEGACY_SERVER_CONNECT).
 _LEGACY_SERVER_CONNECT = 0x4
 
 
 class Route:
-    """What aiohttp's pool has to know of a request: where it goes, and which connections may be shared.
+    """Where requests go, and the key by which aiohttp's pool shares connections: requests of one route share them.
 
-    The host is always an address; the name is what TLS says (SNI), and part of the key, so that two names at one
-    address share no connection. So is `reusable`: a connection that will be cut is never one that was used before,
-    because servers exist that send a body after HEAD, which would be read as the answer.
+    The host is always an address; the name is what TLS says (SNI), so that two names at one address share no
+    connection. A connection that will be cut is never one that was used before, because servers exist that send a body
+    after HEAD, which would be read as the answer: so it is none of the pool's.
     """
 
-    __slots__ = ("address", "connection_key", "port", "server_hostname")
-    proxy = None
+    __slots__ = ("is_ssl", "server_hostname", "sockaddr")
 
-    def __init__(self, url: CanonicalUrl, address: str, *, reusable: bool) -> None:
-        self.address = address
-        self.port = url.port
-        self.server_hostname = url.host.strip("[]")
-        self.connection_key = ConnectionKey(
-            address, url.port, url.scheme == "https", True, None, None, int(reusable), url.host
-        )
+    def __init__(self, url: CanonicalUrl, address: str) -> None:
+        self.sockaddr: tuple[Any, ...] = (address, url.port)
+        if ":" in address:
+            self.sockaddr = (address, url.port, 0, 0)
+        self.is_ssl = url.scheme == "https"
+        self.server_hostname = url.host.strip("[]").rstrip(".")
 
     def __repr__(self) -> str:
         return "<Route sealed>"
 
-    def is_ssl(self) -> bool:
-        """Tell whether the connection is encrypted."""
-        return self.connection_key.is_ssl
+
+class _Opening(NamedTuple):
+    """What aiohttp's pool has to know of a request, and what is to be known where it opens a connection."""
+
+    connection_key: Route
+    attempt: Attempt
+    proxy: None = None
 
 
 def tls_context() -> ssl.SSLContext:
@@ -74,21 +79,40 @@ def tls_context() -> ssl.SSLContext:
     return context
 
 
-def sockaddr_of(route: Route) -> tuple[Any, ...]:
-    """Give the socket address of a route."""
-    if ":" in route.address:
-        return (route.address, route.port, 0, 0)
-    return (route.address, route.port)
-
-
 def guarded_socket(guard: Guard, sockaddr: tuple[Any, ...]) -> socket.socket:
     """Make the socket for one real socket address, after the guard has seen it."""
     guard.check(sockaddr)
     family = socket.AF_INET if len(sockaddr) == 2 else socket.AF_INET6
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setblocking(False)
+    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     return sock
+
+
+async def connect(sock: socket.socket, sockaddr: tuple[Any, ...], seconds: float) -> None:
+    """Connect a socket that does not block; raises `OSError`, `TimeoutError`.
+
+    The loop's own `sock_connect` costs half as much again (tests/benchmarks/bench_looks.py).
+    """
+    error = sock.connect_ex(sockaddr)
+    if error == errno.EINPROGRESS:
+        loop = asyncio.get_running_loop()
+        ready = loop.create_future()
+        timer = loop.call_later(seconds, _settle, ready, errno.ETIME)
+        loop.add_writer(sock, _settle, ready, 0)
+        try:
+            error = await ready or sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        finally:
+            loop.remove_writer(sock)
+            timer.cancel()
+    if error == errno.ETIME:
+        raise TimeoutError
+    if error:
+        raise OSError(error, os.strerror(error))
+
+
+def _settle(ready: "asyncio.Future[int]", error: int) -> None:
+    if not ready.done():
+        ready.set_result(error)
 
 
 class GuardedConnector(aiohttp.BaseConnector):
@@ -103,34 +127,34 @@ class GuardedConnector(aiohttp.BaseConnector):
         guard: Guard,
         *,
         per_host: int,
+        connect_seconds: float,
         keepalive_seconds: float,
         egress: Egress | None = None,
     ) -> None:
         egress = egress or Egress()
         self._guard = guard
+        self._connect_seconds = connect_seconds
         self._proxy = egress.proxy
         self._bind_address = egress.bind_address
         self._tls = tls_context()
         super().__init__(limit=0, limit_per_host=per_host, keepalive_timeout=keepalive_seconds)
-        self._handler = partial(HeaderHandler, self._loop)
+        self._unmanaged = type(self._loop).__module__.startswith("uvloop")
 
     def idle(self, route: Route) -> "aiohttp.connector.Connection | None":
         """Give a connection of the pool that is ready, if there is one."""
         # A coroutine of aiohttp's that waits for nothing where nobody traces it.
-        getting = self._get(route.connection_key, [])
+        getting = self._get(cast("ConnectionKey", route), [])
         try:
             getting.send(None)
         except StopIteration as stop:
             return cast("aiohttp.connector.Connection | None", stop.value)
         raise RuntimeError("aiohttp's pool waits for what should be at hand: another version?")
 
-    async def join(
-        self,
-        route: Route,
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own
-    ) -> "aiohttp.connector.Connection":
-        """Give a connection of the pool, or a new one."""
-        return await self.connect(cast("ClientRequest", route), [], timeout)
+    async def join(self, route: Route, attempt: Attempt) -> "aiohttp.connector.Connection":
+        """Give a connection of the pool, or a new one, within the time of an attempt."""
+        opening = cast("ClientRequest", _Opening(route, attempt))
+        async with asyncio.timeout(attempt.left()):
+            return await self.connect(opening, [], _NO_TIMEOUT)
 
     async def _create_connection(
         self,
@@ -138,43 +162,54 @@ class GuardedConnector(aiohttp.BaseConnector):
         traces: list[Any],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own
     ) -> ResponseHandler:
-        """Open a connection to the address of a route, with TLS where it is encrypted."""
-        route, seconds, sock = cast("Route", req), timeout.sock_connect or 5.0, None
-        if self._proxy is not None:
-            self._guard.check(sockaddr_of(route))
-            at = (route.address, route.port)
-            sock = await connect_through(self._proxy, at, seconds, RECEIVE_BUFFER)
-        async with asyncio.timeout(seconds):
-            sock = sock or await self._connect_directly(route)
-            return await self._open_protocol(route, sock)
+        opening = cast("_Opening", req)
+        return cast("ResponseHandler", await self.open(opening.connection_key, opening.attempt))
 
-    async def _connect_directly(self, route: Route) -> socket.socket:
-        sockaddr = sockaddr_of(route)
-        sock = guarded_socket(self._guard, sockaddr)
+    async def open(self, route: Route, attempt: Attempt) -> HeaderHandler:
+        """Open a connection to the address of a route, with TLS where it is encrypted: none of the pool's."""
+        if self._proxy is not None:
+            self._guard.check(route.sockaddr)
+            seconds, at = self._connect_seconds, (route.sockaddr[0], route.sockaddr[1])
+            async with asyncio.timeout(attempt.left()):
+                sock = await connect_through(self._proxy, at, seconds, RECEIVE_BUFFER)
+                async with asyncio.timeout(seconds):
+                    return await self._open_protocol(route, sock, attempt)
+        until = monotonic() + min(attempt.left(), self._connect_seconds)
+        sock = await self._connect_directly(route, until - monotonic())
+        if not route.is_ssl:
+            return await self._open_protocol(route, sock, attempt)
+        async with asyncio.timeout(max(until - monotonic(), 0.0)):
+            return await self._open_protocol(route, sock, attempt)
+
+    async def _connect_directly(self, route: Route, seconds: float) -> socket.socket:
+        sock = guarded_socket(self._guard, route.sockaddr)
         try:
             if self._bind_address is not None:
                 sock.bind((self._bind_address, 0))
-            await self._loop.sock_connect(sock, sockaddr)
+            await connect(sock, route.sockaddr, seconds)
         except BaseException:
             sock.close()
             raise
         return sock
 
-    async def _open_protocol(self, route: Route, sock: socket.socket) -> ResponseHandler:
+    async def _open_protocol(
+        self, route: Route, sock: socket.socket, attempt: Attempt
+    ) -> HeaderHandler:
         """Put the protocol, and TLS where it is asked for, on a connected socket; the loop owns it from then on.
 
         uvloop closes the descriptor of a connection that breaks at once without telling the socket, whose end would
         then close a number that is another connection's by now (MagicStack/uvloop, issues 653 and 738).
         """
-        tls = self._tls if route.is_ssl() else None
+        handler = attempt.handler = HeaderHandler(self._loop)
+        handler.encrypted = route.is_ssl
         try:
-            _, handler = await self._loop.create_connection(
-                self._handler,
+            await self._loop.create_connection(
+                lambda: handler,
                 sock=sock,
-                ssl=tls,
-                server_hostname=None if tls is None else route.server_hostname.rstrip("."),
+                ssl=self._tls if route.is_ssl else None,
+                server_hostname=route.server_hostname if route.is_ssl else None,
             )
         finally:
-            if type(self._loop).__module__.startswith("uvloop"):
+            if self._unmanaged:
                 sock.detach()
         return handler

@@ -3,7 +3,6 @@
 Whatever aiohttp raises ends here as a reason code: its exceptions repeat the URL.
 """
 
-import asyncio
 import hashlib
 import re
 from functools import lru_cache
@@ -21,7 +20,7 @@ from services.probing.http.connector import GuardedConnector, Route
 from services.probing.http.egress import Egress
 from services.probing.http.faults import fault_of
 from services.probing.http.head import HeaderBlock, number_in
-from services.probing.http.header_handler import CURRENT, Attempt, HeaderHandler
+from services.probing.http.header_handler import Attempt, HeaderHandler
 
 Method = Literal["HEAD", "GET"]
 _HEADER_CHARACTERS = 120
@@ -104,10 +103,10 @@ class Exchanger:
         self._connector = GuardedConnector(
             guard,
             per_host=connections_per_host,
+            connect_seconds=connect_seconds,
             keepalive_seconds=keepalive_seconds,
             egress=egress,
         )
-        self._timeout = aiohttp.ClientTimeout(sock_connect=connect_seconds)
         self._tails = _tails(agent)
         self._neutral_tails = self._tails if neutral_agent is None else _tails(neutral_agent)
         self._ways: dict[tuple[str, str, str, bool], _Way] = {}
@@ -151,35 +150,27 @@ class Exchanger:
         return await self._request(way, target, attempt)
 
     async def _request(self, way: "_Way", target: str, attempt: Attempt) -> Reply:
-        connection = self._connector.idle(way.route) or await self._connect(way.route, attempt)
+        """Ask by HEAD over a connection of the pool, by GET over one of its own, which is cut after the answer."""
+        attempt.handler = None
+        if way.method == "GET":
+            handler = await self._connector.open(way.route, attempt)
+            try:
+                return await _exchange(handler, way, target, attempt)
+            finally:
+                # Closing it politely would take in more of the body.
+                handler.abort()
+        connection = self._connector.idle(way.route) or await self._connector.join(
+            way.route, attempt
+        )
         handler = attempt.handler = cast("HeaderHandler", connection.protocol)
-        method = way.method
         try:
-            handler.expect(head=method == "HEAD")
-            if handler.transport is None:
-                raise aiohttp.ServerDisconnectedError
-            handler.transport.write(f"{method} {target}{way.tail}".encode("ascii"))
-            reply = _reply(method, await handler.answer(attempt.left()), attempt.phases())
+            reply = await _exchange(handler, way, target, attempt)
         except BaseException:
             handler.abort()
             connection.close()
             raise
-        if method == "GET":
-            # Closing it politely would take in more of the body.
-            handler.abort()
-            connection.close()
-        else:
-            connection.release()
+        connection.release()
         return reply
-
-    async def _connect(self, route: Route, attempt: Attempt) -> aiohttp.connector.Connection:
-        attempt.handler = None
-        token = CURRENT.set(attempt)
-        try:
-            async with asyncio.timeout(attempt.left()):
-                return await self._connector.join(route, self._timeout)
-        finally:
-            CURRENT.reset(token)
 
     def _way(
         self, method: Method, url: CanonicalUrl, address: str, neutral: bool, target_length: int
@@ -190,7 +181,7 @@ class Exchanger:
             if len(self._ways) >= _WAYS:
                 self._ways.clear()
             tails = self._neutral_tails if neutral else self._tails
-            route = Route(url, address, reusable=method == "HEAD")
+            route = Route(url, address)
             tail = f" HTTP/1.1\r\nHost: {_host_of(url)}\r\n{tails[method]}"
             way = self._ways[key] = _Way(method, route, tail)
         return way
@@ -202,6 +193,16 @@ class _Way(NamedTuple):
     method: Method
     route: Route
     tail: str
+
+
+async def _exchange(handler: HeaderHandler, way: _Way, target: str, attempt: Attempt) -> Reply:
+    """Write the request and wait for the header block of its answer."""
+    method = way.method
+    handler.expect(head=method == "HEAD")
+    if handler.transport is None:
+        raise aiohttp.ServerDisconnectedError
+    handler.transport.write(f"{method} {target}{way.tail}".encode("ascii"))
+    return _reply(method, await handler.answer(attempt.left()), attempt.phases())
 
 
 def _host_of(url: CanonicalUrl) -> str:

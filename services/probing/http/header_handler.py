@@ -7,12 +7,10 @@ are its interim answers.
 
 import asyncio
 import re
-from contextvars import ContextVar
 from time import monotonic
-from typing import Any, cast
+from typing import cast
 
 import aiohttp
-from aiohttp.client_proto import ResponseHandler
 
 from services.probing.http.head import (
     LINE_ENDS,
@@ -68,38 +66,79 @@ class Attempt:
         return phases
 
 
-CURRENT: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
-
-
-class HeaderHandler(ResponseHandler):
+class HeaderHandler(asyncio.Protocol):
     """Read header blocks, each up to its end, and drop what follows.
 
-    aiohttp's pool knows it as a connection of its own; none of aiohttp's parser is used.
+    aiohttp's pool knows it as a connection of its own, by `is_connected`, `should_close`, `close`, `abort` and
+    `closed`; none of aiohttp's parser is used.
     """
 
+    __slots__ = (
+        *("born_at", "encrypted", "exchanges", "first_byte_at", "made_at"),
+        *("should_close", "taken", "transport"),
+        *("_before", "_closed", "_cut_after", "_ended", "_interim", "_loop", "_odd"),
+        *("_pending", "_timer", "_until", "_waiter"),
+    )
+
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop)
+        self._loop = loop
+        self.transport: asyncio.Transport | None = None
+        self.should_close = False
         self.born_at = monotonic()
         self.made_at: float | None = None
         self.first_byte_at: float | None = None
         self.encrypted = False
         self.exchanges = 0
         self.taken = 0
+        self._closed: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[HeaderBlock] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._until = 0.0
         self._ended = True
         self._pending = bytearray()
         self._before = 0
         self._interim = 0
         self._odd = False
         self._cut_after = False
-        attempt = CURRENT.get()
-        if attempt is not None:
-            attempt.handler = self
+
+    # -- the connection ----------------------------------------------------------------------------
+
+    @property
+    def closed(self) -> "asyncio.Future[None] | None":
+        """Give a future that ends with the connection; None: it has ended."""
+        if self.transport is not None and self._closed is None:
+            self._closed = self._loop.create_future()
+        return self._closed
+
+    def is_connected(self) -> bool:
+        """Tell whether a request can be written."""
+        return self.transport is not None and not self.transport.is_closing()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note when the connection, with TLS where there is any, was ready."""
-        super().connection_made(transport)
+        self.transport = cast("asyncio.Transport", transport)
         self.made_at = monotonic()
-        self.encrypted = transport.get_extra_info("ssl_object") is not None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the waiting for an answer with what broke the connection."""
+        self.transport = None
+        self._cancel_timer()
+        if self._waiter is not None:
+            self._fail(exc or aiohttp.ServerDisconnectedError())
+        if self._closed is not None and not self._closed.done():
+            self._closed.set_result(None)
+
+    def close(self) -> None:
+        """Close the connection, and let TLS say goodbye."""
+        if self.transport is not None:
+            self.transport.close()
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    # -- one answer --------------------------------------------------------------------------------
 
     def expect(self, *, head: bool) -> None:
         """Begin to wait for the answer to one request."""
@@ -112,15 +151,39 @@ class HeaderHandler(ResponseHandler):
 
     async def answer(self, seconds: float) -> HeaderBlock:
         """Wait for the header block of the answer; raises `TimeoutError` after so many seconds."""
-        # A timer that ends the waiting costs a quarter of `asyncio.timeout`, which cancels the task.
-        timer = self._loop.call_later(seconds, self._expire)
+        waiter = self._waiter = self._loop.create_future()
+        self._until = until = self._loop.time() + seconds
+        if self._timer is None or self._timer.when() > until:
+            self._set_timer(until)
         try:
-            return cast("HeaderBlock", await self.read())
+            head: HeaderBlock = await waiter
+            return head
         finally:
+            self._waiter = None
+
+    def _set_timer(self, at: float) -> None:
+        """Set the one timer of the connection. It outlasts an answer: to set one for each is a tenth of a look."""
+        self._cancel_timer()
+        self._timer = self._loop.call_at(at, self._expire)
+
+    def _cancel_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
             timer.cancel()
 
     def _expire(self) -> None:
-        self.set_exception(TimeoutError())
+        self._timer = None
+        if self._waiter is None:
+            return
+        if self._loop.time() < self._until:
+            self._set_timer(self._until)
+        else:
+            self._fail(TimeoutError())
+
+    def _fail(self, error: Exception) -> None:
+        self.should_close = self._ended = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(error)
 
     def data_received(self, data: bytes) -> None:
         """Take what belongs to a header block; let go what does not."""
@@ -130,11 +193,8 @@ class HeaderHandler(ResponseHandler):
         if self.first_byte_at is None:
             self.first_byte_at = monotonic()
         self.taken += len(data)
-        if not self._pending and self._before + len(data) <= HEADER_BYTES:
-            head = read_plain_head(data)
-            if head is not None:
-                self._give(head)
-                return
+        if not self._pending and self._take_plain(data):
+            return
         self._pending += data
         searched = len(self._pending) - len(data)
         while not self._ended and (end := self._end_of_block(searched)):
@@ -145,6 +205,19 @@ class HeaderHandler(ResponseHandler):
             self._take(block)
         if self._pending and self._ended:
             self._drop()
+
+    def _take_plain(self, data: bytes) -> bool:
+        """Take an answer that is one plain block, as nearly all are; tells whether it was."""
+        end = data.find(b"\r\n\r\n") + 4
+        if end < 4 or self._before + end > HEADER_BYTES:
+            return False
+        head = read_plain_head(data if end == len(data) else data[:end])
+        if head is None:
+            return False
+        self._give(head)
+        if end < len(data):
+            self._drop()
+        return True
 
     def _end_of_block(self, searched: int) -> int:
         """Tell where the block ends that is pending, or 0; refuse one that is none, or too long."""
@@ -182,20 +255,18 @@ class HeaderHandler(ResponseHandler):
         """Hand over the answer."""
         self._ended = True
         if self._odd or not head.reusable:
-            self.force_close()
-        self.feed_data(cast("Any", head))
+            self.should_close = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(head)
         if self._cut_after:
             self._drop()
 
     def _refuse(self, error: Exception) -> None:
-        self._ended = True
-        self.set_exception(error)
-        if self.transport is not None:
-            self.transport.abort()
+        self._fail(error)
+        self.abort()
 
     def _drop(self) -> None:
         """Let bytes go that nobody asked for, and the connection with them, also while it lies in the pool."""
         self._pending.clear()
-        self._should_close = True
-        if self.transport is not None:
-            self.transport.abort()
+        self.should_close = True
+        self.abort()

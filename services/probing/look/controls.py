@@ -4,7 +4,7 @@ Pure: time is an argument, in seconds of one monotonic clock.
 """
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable
 from typing import NamedTuple
 
 import msgspec
@@ -223,6 +223,6 @@ def front_of(url: CanonicalUrl) -> CanonicalUrl:
     return canonical(url.href[: len(url.href) - len(target_of(url))] + "/")
 
 
-def is_parked(names: Iterable[str]) -> bool:
+def is_parked(names: Collection[str]) -> bool:
     """Tell whether a name server or an alias belongs to a parking service."""
-    return any(registrable_domain(name) in PARKING for name in names)
+    return bool(names) and any(registrable_domain(name) in PARKING for name in names)

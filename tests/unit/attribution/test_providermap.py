@@ -1,6 +1,6 @@
 """The provider map: longest prefix, as of an instant, and errors that name the entry."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -57,6 +57,17 @@ def test_the_longest_prefix_wins_as_of_the_instant() -> None:
     assert at("2001:db8::1", 2024) == "giant"
     assert at("198.51.100.1", 2024) is None
     assert at("no address", 2024) is None
+
+
+@given(st.lists(st.integers(-2, 800), min_size=1, max_size=12))
+def test_what_was_looked_up_before_changes_nothing(days: list[int]) -> None:
+    """A map that was asked at other instants answers as one that is asked for the first time."""
+    used = ProviderMap.parse(TEXT)
+    for day in days:
+        at = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(hours=day * 12)
+        assert used.provider_at("192.0.2.17", at) == ProviderMap.parse(TEXT).provider_at(
+            "192.0.2.17", at
+        )
 
 
 def test_an_attribution_carries_role_and_parent() -> None:
