@@ -82,6 +82,10 @@ SELECT
     ) AS conflict
 FROM notices AS n WHERE n.case_id = $1 ORDER BY n.sent_at, n.notice_id;
 
+-- name: case_escalations
+SELECT event_time AS at, rung AS "to", channel, notice_id, actor, reason
+FROM escalations WHERE case_id = $1 ORDER BY event_time, event_id;
+
 -- name: case_corrections
 SELECT event_time, kind, actor, reason, provider, method, effective_from, expires_at, source
 FROM corrections WHERE case_id = $1 ORDER BY event_time, event_id;

@@ -19,7 +19,7 @@ COMMANDS = {
     ),
     "show": (
         "services.cli.case_views:show",
-        "Show the spells, notices, transitions, corrections, claims and newest looks of a case, never its URL.",
+        "Show a case's spells, notices, escalations, transitions, corrections, claims and newest looks, never its URL.",
     ),
 }
 

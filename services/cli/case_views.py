@@ -50,6 +50,7 @@ _PARTS = {
         "fault",
         "conflict",
     ),
+    "escalations": ("at", "to", "channel", "notice_id", "actor", "reason"),
     "transitions": ("seq", "at", "spell", "machine", "before", "after", "detail"),
     "corrections": (
         "event_time",
@@ -90,7 +91,7 @@ class CaseId(click.ParamType[str]):
 @click.option("--looks", type=click.IntRange(0), default=20, show_default=True, help="How many.")
 @json_option
 def show(case_id: str, looks: int, as_json: bool) -> None:
-    """Show the spells, notices, transitions, corrections, claims and newest looks of a case, never its URL."""
+    """Show a case's spells, notices, escalations, transitions, corrections, claims and newest looks, never its URL."""
     settings = client_settings(database=True)
     connection, zone = reader(settings), reading_zone(settings)
     head, parts = run_async(lambda: _whole(connection, case_id, looks))
@@ -109,7 +110,7 @@ async def _whole(
     heads = await fetch(connection, "case_head", case_id)
     if not heads:
         raise NoCase(f"the ledger has no case {case_id}; `takedown case list` lists its cases")
-    names = ("spells", "notices", "transitions", "corrections", "claims")
+    names = ("spells", "notices", "escalations", "transitions", "corrections", "claims")
     parts = await asyncio.gather(
         *(fetch(connection, f"case_{name}", case_id) for name in names),
         fetch(connection, "case_looks", case_id, looks),

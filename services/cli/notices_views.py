@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import click
+import msgspec
 
 from schemas.sqlfiles import statements
 from services.cli.support import (
@@ -16,15 +17,15 @@ from services.cli.support import (
     run_async,
 )
 from services.ledger.pool import DatabaseConnection, session_of
-from services.notices.channel_capacity import Capacity, Forecast, capacity, duration, forecast
+from services.notices.channel_capacity import capacity
+from services.notices.channel_status import COUNTS, channel_statuses
 from services.notices.escalation_ladder import LadderStep, due, ladder
-from services.notices.measurability import ChannelCount, not_measurable
+from services.notices.measurability import ChannelCount
 from services.runtime.connections import database_connection
 from services.runtime.methods import methodology
 from services.runtime.settings import Settings
 
-_COUNTS = ("sent", "arrived", "acknowledged", "delayed", "theirs", "ours", "way", "unclear")
-_STATUS = ("provider", "channel", *_COUNTS, "waiting", "per_hour", "takes", "not_measurable")
+_STATUS = ("provider", "channel", *COUNTS, "waiting", "per_hour", "takes", "not_measurable")
 _FAILED = (
     "case_id",
     "notice_id",
@@ -62,9 +63,7 @@ def status(provider: str | None, days: int, as_json: bool) -> None:
     settings = client_settings(database=True)
     connection = database_connection(settings, "takedown_reader")
     since = now() - timedelta(days=days)
-    channels = run_async(lambda: fetch(connection, "channels", since, provider))
-    waiting = run_async(lambda: fetch(connection, "waiting_cases", provider))
-    rows = status_rows(channels, {r["provider"]: r["waiting"] for r in waiting}, settings)
+    rows = run_async(lambda: channel_rows(connection, settings, provider, since))
     if as_json:
         print_json(rows)
         return
@@ -113,66 +112,28 @@ def due_(provider: str | None, as_json: bool) -> None:
     print_rows(list(_due_rows(rows, ladder(settings.notices.ladder), now())), _DUE, as_json=as_json)
 
 
+async def channel_rows(
+    connection: DatabaseConnection, settings: Settings, provider: str | None, since: datetime
+) -> list[dict[str, Any]]:
+    """Read the channels of a provider, or of all, and say what each can carry."""
+    channels = await fetch(connection, "channels", since, provider)
+    waiting = await fetch(connection, "waiting_cases", provider)
+    return status_rows(channels, {r["provider"]: r["waiting"] for r in waiting}, settings)
+
+
 def status_rows(
     channels: Sequence[Mapping[str, Any]], waiting: Mapping[str, int], settings: Settings
 ) -> list[dict[str, Any]]:
     """Join counts, waiting cases and capacities into one row per provider and channel."""
     norm = methodology(settings.methodology).norm_for("csam")
-    carried = {(c.provider, c.channel): c for c in map(capacity, settings.notices.capacities)}
     counts = [
-        ChannelCount(**{name: row[name] for name in ("provider", "channel", *_COUNTS)})
+        ChannelCount(**{name: row[name] for name in ("provider", "channel", *COUNTS)})
         for row in channels
     ]
-    counts += _without_notices(counts, waiting, carried)
-    rows = []
-    for provider in sorted({one.provider for one in counts}):
-        mine = [one for one in counts if one.provider == provider]
-        rows += _provider_rows(mine, waiting.get(provider, 0), carried, norm)
-    return rows
-
-
-def _provider_rows(
-    mine: list[ChannelCount],
-    waiting: int,
-    carried: Mapping[tuple[str, str], Capacity],
-    norm: timedelta,
-) -> list[dict[str, Any]]:
-    forecasts = {
-        one.channel: forecast(waiting, carried[one.provider, one.channel].per_hour, norm)
-        for one in mine
-        if (one.provider, one.channel) in carried
-    }
-    why = not_measurable(mine, forecasts)
-    return [_row(one, waiting, forecasts.get(one.channel), why) for one in mine]
-
-
-def _row(
-    one: ChannelCount, waiting: int, carries: Forecast | None, why: str | None
-) -> dict[str, Any]:
-    return {
-        "provider": one.provider,
-        "channel": one.channel,
-        **{name: getattr(one, name) for name in _COUNTS},
-        "waiting": waiting,
-        "per_hour": carries.per_hour if carries else None,
-        "takes": duration(carries.takes) if carries else None,
-        "not_measurable": why,
-        "forecast": str(carries) if carries else None,
-    }
-
-
-def _without_notices(
-    counts: Sequence[ChannelCount],
-    waiting: Mapping[str, int],
-    carried: Mapping[tuple[str, str], Capacity],
-) -> list[ChannelCount]:
-    """Add channels by which nothing went yet: those with a capacity, and providers with waiting cases alone."""
-    places_in_use = {(one.provider, one.channel) for one in counts}
-    providers = {one.provider for one in counts}
-    places = {place for place in carried if place not in places_in_use}
-    places |= {(p, "none") for p in waiting if p not in providers | {q for q, _ in places}}
-    nothing = dict.fromkeys(_COUNTS, 0)
-    return [ChannelCount(provider=p, channel=c, **nothing) for p, c in sorted(places)]
+    capacities = [capacity(text) for text in settings.notices.capacities]
+    return [
+        msgspec.structs.asdict(one) for one in channel_statuses(counts, waiting, capacities, norm)
+    ]
 
 
 def _due_rows(

@@ -16,6 +16,7 @@ from services.attribution.providermap import ProviderMap
 from services.cli.instant_options import Instant, dated
 from services.cli.support import client_settings, json_option, now, print_json, run_async
 from services.ledger.pool import DatabaseConnection
+from services.notices.channel_capacity import capacity
 from services.reports import html, public, sheet
 from services.reports.case_ranges import CountJob, count_ledger
 from services.reports.cohorts import Segment
@@ -214,12 +215,12 @@ def _segments(methods: Sequence[str]) -> list[Segment]:
 def _choice(
     settings: Settings, segments: Sequence[Segment], options: dict[str, Any], *, curves: bool
 ) -> Choice:
+    marked = _marked(settings, options["provider_map"])
     warnings: list[Warning] = [warning(text, options["grace"]) for text in options["warned"]]
     if options["warnings_file"] is not None:
         warnings += load_warnings(options["warnings_file"])
     watch = dict.fromkeys(options["watch"])
     if options["by"] == "provider":
-        marked = _marked(settings, options["provider_map"])
         at = options["at"]
         named = {one.provider for one in warnings}
         tagged = tagged_warnings(marked.providers.values(), at)
@@ -233,9 +234,9 @@ def _choice(
         )
     return Choice(
         by=options["by"],
-        countries=_countries(settings, options["provider_map"])
-        if options["by"] == "country"
-        else {},
+        countries=_countries(marked, needed=options["by"] == "country"),
+        parents={p.id: p.parent for p in marked.providers.values() if p.parent is not None},
+        capacities=tuple(capacity(text) for text in settings.notices.capacities),
         watch=tuple(watch),
         warnings=tuple(warnings),
         before=tuple(segments[:-1]),
@@ -254,15 +255,13 @@ def _marked(settings: Settings, path: Path | None) -> ProviderMap:
     return ProviderMap() if file is None else ProviderMap.load(file)
 
 
-def _countries(settings: Settings, path: Path | None) -> dict[str, str]:
-    file = _map_file(settings, path)
-    if file is None:
+def _countries(marked: ProviderMap, *, needed: bool) -> dict[str, str]:
+    if needed and not marked.providers:
         raise ConfigError(
             "--by country needs a provider map: --provider-map or TAKEDOWN_PROVIDER_MAP"
         )
-    providers = ProviderMap.load(file).providers
     return {
         name: provider.country
-        for name, provider in providers.items()
+        for name, provider in marked.providers.items()
         if provider.country is not None
     }

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
-from schemas.events import Fingerprint, Layer, NotMeasurable, Role
+from schemas.events import Fingerprint, Layer, NotMeasurable, Role, Unattributed
 from schemas.events_of_notices import Arrival, DeliveryReason, Fault, Rung
 from services.core.machines import Clock, Presence, Procedure
 
@@ -144,7 +144,10 @@ class Correction(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class AddressFact(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Who answered for an address from an instant on, or for what a proxy (`via`) passes on; None: nobody is known."""
+    """Who answered for an address from an instant on, or for what a proxy (`via`) passes on; None: nobody is known.
+
+    `reseller` rents the address from the provider; `unknown` says why nobody is named.
+    """
 
     at: datetime
     event_id: UUID
@@ -153,6 +156,8 @@ class AddressFact(Struct, frozen=True, kw_only=True, omit_defaults=True):
     via: str | None = None
     role: Role = "hosting"
     method: str = "map"
+    reseller: str | None = None
+    unknown: Unattributed | None = None
 
 
 class Spell(Struct, kw_only=True, omit_defaults=True):

@@ -139,6 +139,8 @@ def _address_fact(event: Event, data: ev.AddressAttributed) -> AddressFact:
         via=data.via,
         role=data.role,
         method=data.method,
+        reseller=data.reseller,
+        unknown=data.unknown,
     )
 
 

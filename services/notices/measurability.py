@@ -12,6 +12,8 @@ from msgspec import Struct
 from services.notices.channel_capacity import Forecast
 
 NotMeasurable = Literal["undeliverable", "capacity"]
+POLICE = "police"
+"""The channel of notices that the police pass on."""
 # Fewer failures than that may be a bad hour of a mail server.
 LEAST_FAILURES = 3
 
@@ -43,10 +45,12 @@ def not_measurable(
 
     `undeliverable`: no channel carries anything, and enough failed by the provider's own fault.
     `capacity`: every channel that carries anything is so narrow that the last case is told after the norm.
+    That the police pass notices on shows that the provider's own channels do not carry them.
     """
-    carrying = {one.channel for one in channels if one.sent > one.failed} | set(forecasts)
+    own = [one for one in channels if one.channel != POLICE]
+    carrying = {one.channel for one in own if one.sent > one.failed} | set(forecasts)
     if not carrying:
-        failures = sum(one.theirs for one in channels)
+        failures = sum(one.theirs for one in own)
         return "undeliverable" if failures >= LEAST_FAILURES else None
     narrow = {name for name, one in forecasts.items() if one.beyond_norm}
     return "capacity" if carrying <= narrow else None

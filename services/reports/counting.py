@@ -11,8 +11,11 @@ from msgspec import Struct
 
 from schemas.methodology import Methodology
 from services.core.case import Case
+from services.notices.channel_capacity import Capacity
+from services.reports.channels import Channels
 from services.reports.cohorts import Hours, Segment, Trend, Warnings
 from services.reports.figures import By, Warning
+from services.reports.flows import FlowTable
 from services.reports.tally import SpellStanding, Tally, judge
 
 UNKNOWN = "unknown"
@@ -21,12 +24,15 @@ UNKNOWN = "unknown"
 class Choice(Struct, frozen=True, kw_only=True):
     """What a table shows beside its counts; none of it changes a count.
 
-    `by` names the groups, `countries` gives the country of a provider. `watch` names providers that are shown even
-    with no spell. `before` are the methodologies in force before the table's own, oldest first, for the trend.
+    `by` names the groups, `countries` gives the country of a provider, `parents` from whom it rents. `capacities` are
+    those of notice channels. `watch` names providers that are shown even with no spell. `before` are the methodologies
+    in force before the table's own, oldest first, for the trend.
     """
 
     by: By = "provider"
     countries: Mapping[str, str] = {}
+    parents: Mapping[str, str] = {}
+    capacities: tuple[Capacity, ...] = ()
     watch: tuple[str, ...] = ()
     warnings: tuple[Warning, ...] = ()
     before: tuple[Segment, ...] = ()
@@ -48,6 +54,8 @@ class CaseCounts:
         self._segments = (*self.choice.before, Segment(methodology, self.choice.since))
         self.trend = Trend(self._segments)
         self.warnings = Warnings(self.choice.warnings)
+        self.channels = Channels()
+        self.flows = FlowTable(self.choice.countries, by_country=False)
         self.reports = self.cases = 0
         self._group = _grouping(self.choice)
 
@@ -55,6 +63,8 @@ class CaseCounts:
         """Count one case, folded under the table's methodology."""
         self.cases += 1
         self.reports += case.reports
+        self.channels.add(case)
+        self.flows.add(case)
         for spell in case.spells:
             judged = judge(case, spell, self.methodology, self.cutoff)
             self.tally(self._group(judged)).add(judged)
@@ -81,6 +91,8 @@ class CaseCounts:
         self.hours.merge(other.hours)
         self.trend.merge(other.trend)
         self.warnings.merge(other.warnings)
+        self.channels.merge(other.channels)
+        self.flows.merge(other.flows)
 
     def tally(self, name: str) -> Tally:
         """Give the counts of a group."""

@@ -8,7 +8,7 @@ from services.core.estimate import Estimate, turnbull_counted
 from services.core.intervals import INFINITE
 from services.core.resample import by_provider
 from services.reports.figures import Curve, Quantile, Row
-from services.reports.tally import HOUR, MICROHOUR, Tally
+from services.reports.tally import HOUR, MICROHOUR, SPLITS, Tally
 
 _NO_MASS = 1e-9
 
@@ -44,6 +44,8 @@ def _counted(tally: Tally, methodology: Methodology) -> Row:
     row.not_certainly_outside = count.not_certainly_outside
     row.younger_than_norm, row.not_started = count.younger_than_norm, count.not_started
     row.excluded = dict(sorted(count.excluded.items()))
+    for name in SPLITS:
+        setattr(row, name, dict(sorted(getattr(row, name).items())))
     row.exposure_lower_hours, row.exposure_upper_hours = (
         part / MICROHOUR for part in tally.exposure
     )

@@ -41,7 +41,9 @@ class Attributions:
     def _stated(self, event: Event, spell: int, data: ev.AddressAttributed) -> None:
         """Take what a source said of an address; about others than the pack's provider without the address."""
         row = self._say(event, spell, "attribution", data.provider, self.clean(data.method))
-        row.role = data.role
+        row.role, row.unknown = data.role, data.unknown
+        if data.provider == self._provider and data.reseller is not None:
+            row.reseller = self.clean(data.reseller)
         if data.address is not None and data.provider == self._provider:
             row.address = _address(data.address)
 

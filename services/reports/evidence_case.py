@@ -4,25 +4,31 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from schemas import events as ev
 from schemas.events import Event
 from schemas.ids import instant
 from schemas.methodology import Methodology
+from services.core.answering import reseller_of, role_of
 from services.core.attributions import completed
-from services.core.case import Case, Spell, Transition
+from services.core.case import Case, Notice, Spell, Transition
 from services.core.digest import case_digest
 from services.core.fold import fold, in_effect, order
 from services.core.moves import serving
+from services.core.no_clock import why_no_clock
 from services.core.spells import LEAVING
 from services.core.stock import notice_state
+from services.reports.channels import Channels
 from services.reports.evidence_attribution import Attributions
+from services.reports.evidence_fates import escalation_rows, fate_rows
 from services.reports.evidence_looks import look_rows
 from services.reports.evidence_reasons import explain
 from services.reports.evidence_rows import (
     AttributionRow,
     CorrectionRow,
+    EscalationRow,
+    FateRow,
     HoldRow,
     LookRow,
     NoticeRow,
@@ -64,18 +70,21 @@ class Scope(Struct, frozen=True, kw_only=True):
 
 
 class Dossier(Struct, kw_only=True):
-    """All rows of one case, and the digest of its fold (its sealed URL left out)."""
+    """All rows of one case, the digest of its fold (its sealed URL left out), and the counts of its notices."""
 
     case_id: str
     digest: str
     retracted: bool
     spells: list[SpellRow]
     notices: list[NoticeRow]
+    fates: list[FateRow]
+    escalations: list[EscalationRow]
     looks: list[LookRow]
     transitions: list[TransitionRow]
     attribution: list[AttributionRow]
     corrections: list[CorrectionRow]
     holds: list[HoldRow]
+    channels: Channels
 
     def table(self, name: str) -> Sequence[Row]:
         """Give the rows of one table by its name."""
@@ -91,9 +100,12 @@ def dossier(events: Iterable[Event], scope: Scope, clean: Clean) -> Dossier | No
         return None
     case, moved = fold(ordered, scope.methodology)
     in_scope = {spell.number for spell in case.spells if scope.takes(spell)}
-    notices = _notices(case, in_scope, scope, clean)
+    notices = _notices_of(case, in_scope, scope)
     if not in_scope and not notices:
         return None
+    channels = Channels()
+    for notice in notices:
+        channels.add_notice(structs.replace(notice, channel=clean(notice.channel)))
     placed = _placed(ordered, case, moved)
     named = Attributions(scope.provider, clean)
     for event, numbers in placed:
@@ -105,12 +117,15 @@ def dossier(events: Iterable[Event], scope: Scope, clean: Clean) -> Dossier | No
         digest=case_digest(case, moved),
         retracted=case.retracted,
         spells=spells,
-        notices=notices,
+        notices=_notices(case, notices, clean),
+        fates=fate_rows(ordered, case, {one.notice_id for one in notices}, clean),
+        escalations=list(escalation_rows(ordered, case, in_scope, clean)),
         looks=look_rows(placed, case, in_scope, scope.methodology, clean),
         transitions=_transitions(case, moved, in_scope, clean),
         attribution=named.rows(),
         corrections=[_correction(e, clean) for e in ordered if isinstance(e.data, _CORRECTIONS)],
         holds=_holds(ordered, scope.cutoff, clean),
+        channels=channels,
     )
 
 
@@ -158,6 +173,9 @@ def _spell(case: Case, spell: Spell, scope: Scope, named: Attributions) -> Spell
     first = spell.removals[0] if spell.removals else None
     lower, upper = exposure_hours(spell, scope.cutoff)
     source = named.source_of(spell.number)
+    untold = (
+        why_no_clock(case, spell, scope.methodology) if reason.standing == "not_started" else None
+    )
     return SpellRow(
         case_id=case.case_id,
         spell=spell.number,
@@ -192,18 +210,29 @@ def _spell(case: Case, spell: Spell, scope: Scope, named: Attributions) -> Spell
         attribution_source=source.source if source else None,
         attribution_method=source.method if source else None,
         attributed_at=source.first_at if source else None,
+        role=role_of(case, spell),
+        reseller=_cleaned(reseller_of(case, spell), named.clean),
+        no_clock_reason=untold.reason if untold else None,
+        no_clock_fault=untold.fault if untold else None,
     )
 
 
 # -- notices -------------------------------------------------------------------------------------
 
 
-def _notices(case: Case, in_scope: set[int], scope: Scope, clean: Clean) -> list[NoticeRow]:
+def _notices_of(case: Case, in_scope: set[int], scope: Scope) -> list[Notice]:
+    """Give the notices to the provider that counted for its spells, or were sent in the pack's period."""
+    return [
+        notice
+        for notice in case.notices.values()
+        if notice.provider == scope.provider
+        and (notice.spell in in_scope or scope.spans(notice.sent_at))
+    ]
+
+
+def _notices(case: Case, notices: Iterable[Notice], clean: Clean) -> list[NoticeRow]:
     rows = []
-    for notice in case.notices.values():
-        counted = notice.spell in in_scope
-        if notice.provider != scope.provider or not (counted or scope.spans(notice.sent_at)):
-            continue
+    for notice in notices:
         row = NoticeRow(
             case_id=case.case_id,
             spell=notice.spell,

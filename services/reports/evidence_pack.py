@@ -5,6 +5,7 @@ The bytes are a function of the evidence, the scope and the operator's name: no 
 
 import csv
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
@@ -17,8 +18,11 @@ from schemas.events import Event
 from schemas.ids import instant
 from services.core.bounds import Count
 from services.reports import evidence_pages, evidence_seal
+from services.reports.channels import Channels
 from services.reports.evidence_case import Clean, Dossier, Scope, dossier
 from services.reports.evidence_rows import TABLES, Row, SpellRow
+from services.reports.figures import ChannelFigures
+from services.reports.table import CATEGORY
 
 FORMAT = "takedown-evidence/1"
 # What is listed for people; the tables hold everything.
@@ -27,7 +31,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Figures(Struct, kw_only=True):
-    """The figures of a pack, as in the league table: shares are None below the methodology's minimum."""
+    """The figures of a pack, as in the league table: shares are None below the methodology's minimum.
+
+    `no_clock` splits `not_started` by why, `channels` are the notices by channel, `escalations` the rungs.
+    """
 
     cases: int = 0
     n: int = 0
@@ -44,6 +51,9 @@ class Figures(Struct, kw_only=True):
     rows: dict[str, int] = {}
     exposure_lower_hours: float = 0.0
     exposure_upper_hours: float = 0.0
+    no_clock: dict[str, int] = {}
+    escalations: dict[str, int] = {}
+    channels: list[ChannelFigures] = []
 
 
 class Pack(Struct, kw_only=True):
@@ -81,6 +91,8 @@ class PackWriter:
         self._tables = {name: _Table(folder, name, row) for name, row in TABLES.items()}
         self._count = Count(excluded={})
         self._figures = Figures(excluded=self._count.excluded, notices={}, rows={})
+        self._splits: dict[str, Counter[str]] = {"no_clock": Counter(), "escalations": Counter()}
+        self._channels = Channels()
         self._digest = hashlib.sha256()
         self._shown: dict[str, list[SpellRow]] = {"certain_breaches": [], "undecided": []}
 
@@ -111,11 +123,15 @@ class PackWriter:
             if not case.retracted:  # as in the league table: out of all counts (P21)
                 figures.exposure_lower_hours += spell.exposure_lower_hours
                 figures.exposure_upper_hours += spell.exposure_upper_hours
+            if spell.standing == "not_started":
+                self._splits["no_clock"][_no_clock(spell)] += 1
             listed = self._shown.get(spell.standing)
             if listed is not None and len(listed) < _LISTED:
                 listed.append(spell)
         for notice in case.notices:
             figures.notices[notice.state] = figures.notices.get(notice.state, 0) + 1
+        self._splits["escalations"].update(row.to for row in case.escalations)
+        self._channels.merge(case.channels)
 
     def finish(self, key: Ed25519PrivateKey, operator: Operator) -> Pack:
         """Write what stands beside the tables, and sign everything."""
@@ -162,10 +178,21 @@ class PackWriter:
             figures.lower, figures.upper = count.lower, count.upper
         figures.excluded = dict(sorted(count.excluded.items()))
         figures.notices = dict(sorted(figures.notices.items()))
+        for name, counts in self._splits.items():
+            setattr(figures, name, dict(sorted(counts.items())))
+        norm = self._scope.methodology.norm_for(CATEGORY)
+        figures.channels = self._channels.finish((), norm)
         figures.rows = {name: table.rows for name, table in self._tables.items()}
         figures.exposure_lower_hours = round(figures.exposure_lower_hours, 3)
         figures.exposure_upper_hours = round(figures.exposure_upper_hours, 3)
         return figures
+
+
+def _no_clock(spell: SpellRow) -> str:
+    """Name why no clock runs as the league table does."""
+    if spell.no_clock_fault is None:
+        return spell.reason
+    return f"{spell.no_clock_fault}:{spell.no_clock_reason}"
 
 
 def _indented(value: Struct) -> str:

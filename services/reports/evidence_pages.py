@@ -66,6 +66,7 @@ Every instant is UTC, with microseconds.
 `removed_after` and `removed_by` bound the removal: online at the one, gone at the other, not known between.
 A notice is `sent`, `delivered`, `failed` (with its reason and whose fault that is) or `acknowledged`.
 One that failed starts no clock; `delayed_at` is no failure.
+`fates` has every word on a notice with its own time, `escalations` who further was told, which starts no clock.
 Looks that could not be made are listed as `missed`, with the reason.
 
 {columns}
@@ -165,6 +166,14 @@ def _figures(figures: "Figures", method: Methodology) -> str:
         for reason, count in figures.excluded.items()
     ]
     rows += [(f"notices {state}", str(count)) for state, count in figures.notices.items()]
+    rows += [(f"no clock: {_why(why)}", str(count)) for why, count in figures.no_clock.items()]
+    rows += [
+        (f"escalated to the {to.replace('_', ' ')}", str(n))
+        for to, n in figures.escalations.items()
+    ]
+    contacts = sum(one.contacts for one in figures.channels)
+    dead = sum(one.undeliverable_contacts for one in figures.channels)
+    rows.append(("contacts that take no mail, of those that are noted", f"{dead} of {contacts}"))
     hours = f"{figures.exposure_lower_hours:.1f} to {figures.exposure_upper_hours:.1f}"
     rows.append(("hours that known material stayed online", hours))
     rows += [
@@ -173,6 +182,12 @@ def _figures(figures: "Figures", method: Methodology) -> str:
         ("holds", str(figures.rows["holds"])),
     ]
     return _table([f'<td>{name}</td><td class="n">{value}</td>' for name, value in rows])
+
+
+def _why(key: str) -> str:
+    """Write why no clock runs: the reason of the last failure and whose fault it was, or the word."""
+    fault, _, reason = key.rpartition(":")
+    return f"{reason} ({fault})" if fault else key.replace("_", " ")
 
 
 def _share(figures: "Figures", method: Methodology) -> str:

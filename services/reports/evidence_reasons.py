@@ -7,8 +7,9 @@ from msgspec import Struct
 from schemas.ids import instant
 from schemas.methodology import Methodology
 from services.core.bounds import standing
-from services.core.case import Case, Notice, Removal, Spell
+from services.core.case import Case, Removal, Spell
 from services.core.machines import GONE_BEFORE_NOTICE, Clock, gone_at
+from services.core.no_clock import why_no_clock
 
 _EXCLUDED = {
     "retracted": "the report was retracted: see the corrections",
@@ -16,6 +17,14 @@ _EXCLUDED = {
     "moved": "it moved to another provider, or its proxy named the host, while the clock ran",
     "held": "an authority asked to leave it: see the holds",
     "proxy": "its provider passes it on and can't remove it: the host is answerable for that",
+}
+
+
+_FAULTS = {
+    "theirs": "by the provider's own fault",
+    "ours": "by our fault",
+    "way": "on the way",
+    "unclear": "by nobody knows whose fault",
 }
 
 
@@ -69,22 +78,21 @@ def _last_seen(spell: Spell, removal: Removal) -> str:
     return f"last seen online {instant(removal.lower)}{'' if by_look else ' by the reporter'}"
 
 
+_NO_CLOCK = {
+    "no_report": "nothing was reported for this spell",
+    "no_notice": "no notice went to the provider",
+    "no_delivery": "no notice is known to have been delivered in time to count for this spell",
+}
+
+
 def _not_started(case: Case, spell: Spell, methodology: Methodology) -> tuple[str, str]:
-    notices = [n for n in case.notices.values() if n.provider == spell.provider]
-    if methodology.clock_start == "report":
-        return "no_report", "nothing was reported for this spell"
-    if not notices:
-        return "no_notice", "no notice went to the provider"
-    if all(_failed(case, notice) for notice in notices):
-        return "no_notice_arrived", "every notice to the provider failed: no clock runs (P12)"
-    return (
-        "no_delivery",
-        "no notice is known to have been delivered in time to count for this spell",
+    why = why_no_clock(case, spell, methodology)
+    if why.word != "no_notice_arrived":
+        return why.word, _NO_CLOCK[why.word]
+    fault = _FAULTS[why.fault or "unclear"]
+    return why.word, (
+        f"every notice to the provider failed, the last one ({why.reason}) {fault}: no clock runs (P12)"
     )
-
-
-def _failed(case: Case, notice: Notice) -> bool:
-    return notice.notice_id in case.failed_notices
 
 
 def _within(spell: Spell, deadline: datetime) -> tuple[str, str]:

@@ -11,6 +11,8 @@ class SpellRow(Struct, frozen=True, kw_only=True):
 
     `removed_after` and `removed_by` are L and R of the first confirmed removal: it went between the two.
     `known_online_at` is the last look that saw it online, `reported_online_at` the last sighting by a reporter.
+    `role` is the provider's: its host, an edge that passes it on, or the origin that an edge named; `reseller` rents
+    from it. `no_clock_reason` and `no_clock_fault` are those of the last notice, where none arrived.
     """
 
     case_id: str
@@ -46,6 +48,10 @@ class SpellRow(Struct, frozen=True, kw_only=True):
     attribution_source: str | None
     attribution_method: str | None
     attributed_at: str | None
+    role: str
+    reseller: str | None
+    no_clock_reason: str | None
+    no_clock_fault: str | None
 
 
 class NoticeRow(Struct, frozen=True, kw_only=True):
@@ -67,6 +73,40 @@ class NoticeRow(Struct, frozen=True, kw_only=True):
     fault: str | None
     delayed_at: str | None
     arrived_by: str | None
+
+
+class FateRow(Struct, frozen=True, kw_only=True):
+    """One word on a notice: what was done with it or came of it, and when.
+
+    `fate` is `sent`, `reminder` (sent again to the same provider), `by_police` (the police passed it on), `delayed`,
+    `failed`, `form_only` (they take reports by a form alone), `auto_reply`, `complaint`, `delivered` or `acknowledged`.
+    `fault` is whose a failure is: theirs, ours, the way's, or unclear.
+    """
+
+    case_id: str
+    spell: int | None
+    notice_id: str
+    event_id: str
+    at: str
+    channel: str
+    fate: str
+    reason: str | None
+    fault: str | None
+    status: str | None
+
+
+class EscalationRow(Struct, frozen=True, kw_only=True):
+    """One rung further: the provider again, the site's owner, the registrar or the police. It starts no clock."""
+
+    case_id: str
+    spell: int
+    event_id: str
+    at: str
+    to: str
+    channel: str
+    notice_id: str | None
+    actor: str
+    reason: str
 
 
 class LookRow(Struct, frozen=True, kw_only=True):
@@ -119,6 +159,7 @@ class AttributionRow(Struct, kw_only=True):
     Not frozen: later looks make a row longer while a pack is collected.
 
     The address of another provider is left out: where a case went is not for the provider that it left.
+    `unknown` says why a source names nobody: it is silent, lists no such AS, or contradicts itself.
     """
 
     case_id: str
@@ -134,6 +175,8 @@ class AttributionRow(Struct, kw_only=True):
     looks: int
     first_event: str
     last_event: str
+    reseller: str | None = None
+    unknown: str | None = None
 
 
 class CorrectionRow(Struct, frozen=True, kw_only=True):
@@ -165,11 +208,23 @@ class HoldRow(Struct, frozen=True, kw_only=True):
     lifted_reason: str | None
 
 
-Row = SpellRow | NoticeRow | LookRow | TransitionRow | AttributionRow | CorrectionRow | HoldRow
+Row = (
+    SpellRow
+    | NoticeRow
+    | FateRow
+    | EscalationRow
+    | LookRow
+    | TransitionRow
+    | AttributionRow
+    | CorrectionRow
+    | HoldRow
+)
 
 TABLES: dict[str, type[Struct]] = {
     "spells": SpellRow,
     "notices": NoticeRow,
+    "fates": FateRow,
+    "escalations": EscalationRow,
     "looks": LookRow,
     "transitions": TransitionRow,
     "attribution": AttributionRow,

@@ -32,6 +32,9 @@ class Row(Struct, kw_only=True):
     `estimate` is Turnbull's share at the norm, an interval where the curve has a gap there.
     `incidence` gives, as bounds at the norm over `incidence_n` spells, what had become of them.
     `suppressed`: too small a group to be published; its counts are all 0.
+    `no_clock` splits `not_started` by why: `fault:reason` of the last failure where no notice arrived, else a word.
+    `roles`, `resellers` and `attribution` count all spells, `escalations` rungs; `not_measurable` says why the provider
+    can't be measured by notice, `parent` from whom it rents.
     """
 
     provider: str
@@ -65,6 +68,13 @@ class Row(Struct, kw_only=True):
     incidence_n: int = 0
     incidence: dict[str, tuple[float, float]] = {}
     curve: Curve | None = None
+    no_clock: dict[str, int] = {}
+    roles: dict[str, int] = {}
+    resellers: dict[str, int] = {}
+    attribution: dict[str, int] = {}
+    escalations: dict[str, int] = {}
+    not_measurable: str | None = None
+    parent: str | None = None
 
     @property
     def undetermined_share(self) -> float | None:
@@ -112,6 +122,46 @@ class Warned(Struct, frozen=True, kw_only=True):
     after: Row
 
 
+class ChannelFigures(Struct, frozen=True, kw_only=True):
+    """What became of the notices to one provider by one channel, and what the channel carries.
+
+    `theirs`, `ours`, `way` and `unclear` are failures by whose fault they are. A contact is undeliverable where the
+    last notice to it failed by the provider's fault. `waiting` and `not_measurable` are the provider's: its open cases
+    that no notice told it of, and why it can't be measured by notice.
+    """
+
+    provider: str
+    channel: str
+    sent: int = 0
+    arrived: int = 0
+    acknowledged: int = 0
+    delayed: int = 0
+    theirs: int = 0
+    ours: int = 0
+    way: int = 0
+    unclear: int = 0
+    contacts: int = 0
+    undeliverable_contacts: int = 0
+    waiting: int = 0
+    per_hour: float | None = None
+    takes_hours: float | None = None
+    forecast: str | None = None
+    not_measurable: str | None = None
+
+
+class Flow(Struct, kw_only=True):
+    """The cases that went from one provider (or country) to another; None is one that nobody knows."""
+
+    origin: str | None
+    origin_country: str | None
+    target: str | None
+    target_country: str | None
+    moved: int = 0
+    passed_on: int = 0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+
+
 class Table(Struct, kw_only=True):
     """A league table with everything that is needed to recompute it.
 
@@ -145,3 +195,5 @@ class Table(Struct, kw_only=True):
     hours: list[HourCell]
     trend: list[Month]
     warnings: list[Warned]
+    channels: list[ChannelFigures] = []
+    flows: list[Flow] = []

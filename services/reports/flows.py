@@ -4,23 +4,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from itertools import pairwise
 
-from msgspec import Struct
+from msgspec import structs
 
 from services.core.case import Case, Spell
 from services.core.spells import LEAVING, PASSED_ON
-
-
-class Flow(Struct, kw_only=True):
-    """The cases that went from one provider (or country) to another; None is one that nobody knows."""
-
-    origin: str | None
-    origin_country: str | None
-    target: str | None
-    target_country: str | None
-    moved: int = 0
-    passed_on: int = 0
-    first_at: datetime | None = None
-    last_at: datetime | None = None
+from services.reports.figures import Flow
 
 
 class FlowTable:
@@ -64,9 +52,27 @@ class FlowTable:
     def _country(self, provider: str | None) -> str | None:
         return None if provider is None else self._countries.get(provider)
 
+    def merge(self, other: "FlowTable") -> None:
+        """Add the ways of other cases."""
+        for key, theirs in other._flows.items():
+            mine = self._flows.get(key)
+            self._flows[key] = theirs if mine is None else _joined(mine, theirs)
+
     def flows(self) -> list[Flow]:
         """Give the flows, the largest first."""
         return sorted(self._flows.values(), key=_rank)
+
+
+def _joined(mine: Flow, theirs: Flow) -> Flow:
+    firsts = [flow.first_at for flow in (mine, theirs) if flow.first_at is not None]
+    lasts = [flow.last_at for flow in (mine, theirs) if flow.last_at is not None]
+    return structs.replace(
+        mine,
+        moved=mine.moved + theirs.moved,
+        passed_on=mine.passed_on + theirs.passed_on,
+        first_at=min(firsts, default=None),
+        last_at=max(lasts, default=None),
+    )
 
 
 def _rank(flow: Flow) -> tuple[int, str]:

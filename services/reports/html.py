@@ -1,22 +1,23 @@
 """The report as one HTML page that asks nothing of the network: its own styles, its own drawings, no script."""
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from importlib import resources
 
 from services.core.hours import WEEKDAYS
 from services.core.incidence import CAUSES
 from services.reports import plots
+from services.reports.answer_sheets import Sheet, sentences, sheets
 from services.reports.figures import HourCell, Month, Row, Table
-from services.reports.text import count, cutoff_words, name, norm_words, notes, share, shares
+from services.reports.html_parts import grid_of, row_of, section
+from services.reports.text import count, cutoff_words, few, name, norm_words, notes, share, shares
 from services.reports.units import TimeUnit, duration, unit_of
 
 _PANELS = 12
+_UNTOLD = "Cases without a clock"
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _FEW_SHOWN = 15
 _HEADS = ("n", "lower", "upper", "95 % sampling", "within", "certain breaches", "undecided")
-_CELL = re.compile(r"<td(?=[ >])")
 _CLOCKS = {
     "notice_sent": "the first notice that was sent",
     "notice_delivered": "the first notice that was delivered",
@@ -45,6 +46,7 @@ def page(table: Table, *, everything: bool = False) -> str:
         _week(table),
         _trend(table),
         _warnings(table),
+        *_answers(table),
         _incidence(table),
         _definition(table),
     )
@@ -92,29 +94,25 @@ def _exposure(row: Row) -> str:
     return f"{row.exposure_lower_hours:,.0f}–{row.exposure_upper_hours:,.0f}"
 
 
-def _section(title: str, content: str, words: str = "") -> str:
-    paragraph = f"<p>{escape(words)}</p>" if words else ""
-    return f"<section><h2>{escape(title)}</h2>{paragraph}{content}</section>"
-
-
 # -- the table -----------------------------------------------------------------------------------
 
 
 def _league(table: Table, everything: bool) -> str:
     shown, hidden = _listed(table, everything)
     totals = [row for row in (table.pooled, table.without_largest) if row is not None]
-    caption = f"Too few: n below {table.minimum_n}. A star: watch list."
+    caption = f"Too few: n below {table.minimum_n}. A star: watch list. A dagger: not measurable by notice."
     if hidden:
         spells = sum(row.n for row in hidden)
         caption += f" {len(hidden):,} more with too few, {spells:,} spells in all, are not listed."
     unit = unit_of(table)
     times = (f"median, {unit.short}", f"90 % gone, {unit.short}")
-    bounds = [_cells(name(row), _figures(row, unit), kind) for row, kind in _marked(shown, totals)]
-    stock = [_cells(name(row), _left(row), kind) for row, kind in _marked(shown, totals)]
+    bounds = [row_of(name(row), _figures(row, unit), kind) for row, kind in _marked(shown, totals)]
+    stock = [row_of(name(row), _left(row), kind) for row, kind in _marked(shown, totals)]
     intro = "What stayed, came back, moved, or could not be told."
-    return _section(
+    return section(
         f"League table by {table.by}",
-        _grid(table.by, (*_HEADS, *times), bounds, caption) + _grid(table.by, _STOCK, stock, intro),
+        grid_of(table.by, (*_HEADS, *times), bounds, caption)
+        + grid_of(table.by, _STOCK, stock, intro),
     )
 
 
@@ -138,21 +136,6 @@ def clock_words(table: Table) -> str:
     return _CLOCKS[table.clock_start]
 
 
-def _grid(first: str, heads: Sequence[str], rows: Iterable[str], caption: str) -> str:
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in (first, *heads))
-    rows = [_labelled(row, heads) for row in rows]
-    return (
-        f'<div class="wide"><table><caption>{escape(caption)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-    )
-
-
-def _labelled(row: str, heads: Sequence[str]) -> str:
-    """Give each cell its head: on a phone a row is a block of pairs, and no column is lost."""
-    labels = iter(heads)
-    return _CELL.sub(lambda cell: f'{cell[0]} data-label="{escape(next(labels))}"', row)
-
-
 def _figures(row: Row, unit: TimeUnit) -> tuple[str, ...]:
     return (*_bounds(row), duration(row.median, unit), duration(row.p90, unit))
 
@@ -172,25 +155,15 @@ def _left(row: Row) -> tuple[str, ...]:
 
 
 def _bounds(row: Row) -> tuple[str, ...]:
-    few = "too few"
     return (
         count(row, row.n),
-        few if row.too_few else share(row.lower),
-        few if row.too_few else share(row.upper),
+        few(row) if row.too_few else share(row.lower),
+        few(row) if row.too_few else share(row.upper),
         shares(row.sampling),
         count(row, row.within),
         count(row, row.certain_breaches),
         count(row, row.undecided),
     )
-
-
-def _cells(head: str, cells: Iterable[str], kind: str = "") -> str:
-    written = "".join(
-        f'<td class="few">{text}</td>' if text == "too few" else f"<td>{escape(text)}</td>"
-        for text in cells
-    )
-    style = f' class="{kind}"' if kind else ""
-    return f'<tr{style}><th scope="row">{escape(head)}</th>{written}</tr>'
 
 
 # -- plots ---------------------------------------------------------------------------------------
@@ -209,7 +182,7 @@ def _distribution(table: Table) -> str:
     title = f"Share within the norm by {table.by}"
     picture = plots.dots(ranked, title, "The figures stand in the league table above.")
     few = sum(row.too_few for row in table.providers)
-    return _section(
+    return section(
         "Distribution",
         _figure(
             picture,
@@ -224,7 +197,7 @@ def _survival(table: Table) -> str:
     if not rows:
         return ""
     panels = "".join(_figure(plots.survival(row, table)) for row in rows)
-    return _section(
+    return section(
         "Share still online over time",
         f'<div class="panels">{panels}</div>',
         "Turnbull's estimate from intervals. A line: known. Shaded: between two looks, where the curve can't be "
@@ -246,7 +219,7 @@ def _week(table: Table) -> str:
         f"Point at a cell for n and the upper bound.</caption>"
         f"<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
     )
-    return _section(f"Weekday and hour of {clock_words(table)}", grid)
+    return section(f"Weekday and hour of {clock_words(table)}", grid)
 
 
 def _heat(cell: HourCell) -> str:
@@ -272,8 +245,10 @@ def _trend(table: Table) -> str:
     title = "Share within the norm by month"
     picture = plots.months(table.trend, title, "The figures stand in the table below.")
     rows = [_month(month) for month in table.trend]
-    grid = _grid("month", (*_HEADS, "methodology"), rows, f"By the month of {clock_words(table)}.")
-    return _section("Months", _figure(picture) + grid, _broken(table.trend))
+    grid = grid_of(
+        "month", (*_HEADS, "methodology"), rows, f"By the month of {clock_words(table)}."
+    )
+    return section("Months", _figure(picture) + grid, _broken(table.trend))
 
 
 def _broken(trend: Sequence[Month]) -> str:
@@ -284,7 +259,7 @@ def _broken(trend: Sequence[Month]) -> str:
 
 def _month(month: Month) -> str:
     cells = (*_bounds(month.row), f"{month.methodology} v{month.methodology_version}")
-    return _cells(month.month, cells, "break" if month.breaks else "")
+    return row_of(month.month, cells, "break" if month.breaks else "")
 
 
 def _warnings(table: Table) -> str:
@@ -295,10 +270,39 @@ def _warnings(table: Table) -> str:
             (f"grace period, until {warned.grace_ends:%Y-%m-%d}", warned.grace),
             ("after it", warned.after),
         )
-        rows = [_cells(words, _bounds(row)) for words, row in cohorts]
+        rows = [row_of(words, _bounds(row)) for words, row in cohorts]
         caption = f"{warned.provider}, warned on {warned.warned_at:%Y-%m-%d}"
-        parts.append(_figure(plots.cohorts(warned)) + _grid("clock started", _HEADS, rows, caption))
-    return _section("Before and after a warning", "".join(parts)) if parts else ""
+        parts.append(
+            _figure(plots.cohorts(warned)) + grid_of("clock started", _HEADS, rows, caption)
+        )
+    return section("Before and after a warning", "".join(parts)) if parts else ""
+
+
+_CAPTIONS = {
+    "Who answers": "Spells by the provider's role, and on what the attribution rests; groups of hosts that looks saw "
+    "are left out.",
+    "Cases without a clock": "No notice arrived: neither hidden nor breaches. Only what is the provider's own fault "
+    "(theirs) makes it not measurable by notice.",
+    "Notices by channel": "Failures by whose fault they are; channels without any are left out. A contact is "
+    "undeliverable where the last notice to it failed by the provider's fault.",
+    "Moves": "Passed on: a proxy's operator named the host behind it.",
+}
+
+
+def _answers(table: Table) -> list[str]:
+    """Write who answers, what has no clock and why, and what channels carry."""
+    return [
+        section(
+            title,
+            grid_of(sheet.heads[0], sheet.heads[1:], _rows(sheet), _CAPTIONS[title]),
+            " ".join(f"{text}." for text in sentences(table)) if title == _UNTOLD else "",
+        )
+        for title, sheet in sheets(table)
+    ]
+
+
+def _rows(sheet: Sheet) -> list[str]:
+    return [row_of(line[0], line[1:]) for line in sheet.lines]
 
 
 def _incidence(table: Table) -> str:
@@ -306,14 +310,14 @@ def _incidence(table: Table) -> str:
     if not rows:
         return ""
     lines = [
-        _cells(name(row), (str(row.incidence_n), *(shares(row.incidence[c]) for c in CAUSES)))
+        row_of(name(row), (str(row.incidence_n), *(shares(row.incidence[c]) for c in CAUSES)))
         for row in rows
     ]
     heads = ("n", *(cause.replace("_", " ") for cause in CAUSES))
     caption = (
         "Bounds of the share that, at the norm, had ended in each way; moves and holds included."
     )
-    return _section("What had become of it at the norm", _grid(table.by, heads, lines, caption))
+    return section("What had become of it at the norm", grid_of(table.by, heads, lines, caption))
 
 
 def _definition(table: Table) -> str:
@@ -330,7 +334,7 @@ def _definition(table: Table) -> str:
     listed = "".join(f"<dt>{escape(a)}</dt><dd>{escape(b)}</dd>" for a, b in facts)
     lines = "".join(f"<li>{escape(line)}</li>" for line in notes(table))
     return (
-        _section("Definition, cut-off and exclusions", f"<dl>{listed}</dl><ul>{lines}</ul>")
+        section("Definition, cut-off and exclusions", f"<dl>{listed}</dl><ul>{lines}</ul>")
         + "<footer>A figure is this definition applied to the evidence up to the cut-off. With both, anyone who "
         "holds the evidence computes the same figures again.</footer>"
     )

@@ -14,8 +14,9 @@ import msgspec
 
 from services.core.bounds import wilson
 from services.reports.estimates import sampling
-from services.reports.figures import Curve, HourCell, Row, Table
+from services.reports.figures import Curve, Flow, HourCell, Row, Table
 from services.reports.table import unweighted
+from services.reports.tally import SPLITS
 
 LEAST = 5
 _ROUNDED = (
@@ -42,7 +43,7 @@ def publish(table: Table) -> Table:
     rest, others = _together(small), table.without_largest
     # Other groups than providers are not what the bootstrap draws.
     drawn = len(rows) if table.by == "provider" else 2 * LEAST
-    rows += [_blank(row) for row in small if row.watched]
+    rows += [_blank(row) for row in small if row.watched or _is_unmeasured(row)]
     return msgspec.structs.replace(
         table,
         public=True,
@@ -60,6 +61,18 @@ def publish(table: Table) -> Table:
             )
             for w in table.warnings
         ],
+        channels=[],
+        flows=[_flow(flow) for flow in table.flows if max(flow.moved, flow.passed_on) >= LEAST],
+    )
+
+
+def _flow(flow: Flow) -> Flow:
+    return msgspec.structs.replace(
+        flow,
+        moved=_down(flow.moved),
+        passed_on=_down(flow.passed_on),
+        first_at=None,
+        last_at=None,
     )
 
 
@@ -69,8 +82,10 @@ def _together(rows: list[Row]) -> Row:
     for row in rows:
         for name in (*_ROUNDED, *_EXPOSURE, *_JUDGED, "n", "incidence_n"):
             setattr(total, name, getattr(total, name) + getattr(row, name))
-        for reason, number in row.excluded.items():
-            total.excluded[reason] = total.excluded.get(reason, 0) + number
+        for name in ("excluded", *SPLITS):
+            counts = getattr(total, name)
+            for key, number in getattr(row, name).items():
+                counts[key] = counts.get(key, 0) + number
     return total
 
 
@@ -115,8 +130,24 @@ def _row(row: Row) -> Row:
 
 
 def _blank(row: Row) -> Row:
-    """Leave nothing of a group: this small, it is a few cases whatever is counted."""
-    return Row(provider=row.provider, too_few=True, suppressed=True, watched=row.watched)
+    """Leave nothing of a group: this small, it is a few cases whatever is counted.
+
+    But for many cases without a clock at a provider that can't be measured by notice: who refuses notices is named.
+    """
+    blank = Row(provider=row.provider, too_few=True, suppressed=True, watched=row.watched)
+    if _is_unmeasured(row):
+        blank.not_measurable, blank.not_started = row.not_measurable, _down(row.not_started)
+        blank.no_clock = _enough(row.no_clock)
+    return blank
+
+
+def _is_unmeasured(row: Row) -> bool:
+    return row.not_measurable is not None and row.not_started >= LEAST
+
+
+def _enough(counts: dict[str, int]) -> dict[str, int]:
+    """Round counts by name down to fives; those below five are left out."""
+    return {key: _down(count) for key, count in counts.items() if count >= LEAST}
 
 
 def _pooled(row: Row, *, few: bool) -> Row:
@@ -164,6 +195,8 @@ def _rest(row: Row) -> Row:
     for name in _ROUNDED:
         setattr(published, name, _rounded(getattr(row, name)))
     published.excluded = {reason: _rounded(count) for reason, count in row.excluded.items()}
+    for name in SPLITS:
+        setattr(published, name, _enough(getattr(row, name)))
     published.exposure_lower_hours = float(round(row.exposure_lower_hours))
     published.exposure_upper_hours = float(round(row.exposure_upper_hours))
     published.incidence = {

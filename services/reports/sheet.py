@@ -1,7 +1,8 @@
 """The league table as CSV: one line per group, with everything that is needed to recompute it on every line.
 
 `part` says what a line is: a `group`, a `pooled` row, the `unweighted` mean, a cohort of a warning, a `month`, an
-`hour` of the week with any spells, in the methodology's time zone.
+`hour` of the week with any spells, in the methodology's time zone, a notice `channel` of a provider, a `flow` of moves
+from one provider to another. Counts by name stand in one field, as `theirs:blocked=3 no_notice=2`.
 Only the lines of one part may be added up.
 """
 
@@ -11,7 +12,8 @@ from collections.abc import Iterator
 
 from services.core.hours import WEEKDAYS
 from services.core.incidence import CAUSES
-from services.reports.figures import HourCell, Quantile, Row, Table
+from services.reports.figures import ChannelFigures, Flow, HourCell, Quantile, Row, Table
+from services.reports.tally import SPLITS, UNKNOWN_PROVIDER
 
 _COUNTS = (
     "n",
@@ -35,6 +37,12 @@ _REST = (
     "undetermined",
     "missed",
 )
+_SPLITS = ("excluded", *SPLITS)
+_CHANNEL = (
+    "channel",
+    *("sent", "arrived", "acknowledged", "delayed", "theirs", "ours", "way", "unclear"),
+    *("contacts", "undeliverable_contacts", "waiting", "per_hour", "takes_hours"),
+)
 COLUMNS = (
     "group",
     "part",
@@ -52,7 +60,11 @@ COLUMNS = (
     *_REST,
     "incidence_n",
     *(f"{cause}_{side}" for cause in CAUSES for side in ("lower", "upper")),
-    "excluded",
+    *_SPLITS,
+    "not_measurable",
+    "parent",
+    *_CHANNEL,
+    "passed_on",
     "minimum_n",
     "methodology",
     "methodology_version",
@@ -82,7 +94,22 @@ def sheet(table: Table) -> str:
     for cell in table.hours:
         if cell.n:
             writer.writerow(_hour(cell) | _definition(table))
+    for one in table.channels:
+        writer.writerow(_channel(one) | _definition(table))
+    for flow in table.flows:
+        writer.writerow(_flow(flow) | _definition(table))
     return out.getvalue()
+
+
+def _channel(one: ChannelFigures) -> dict[str, object]:
+    line = {name: getattr(one, name) for name in (*_CHANNEL, "not_measurable")}
+    return line | {"group": _text(one.provider), "part": "channel"}
+
+
+def _flow(flow: Flow) -> dict[str, object]:
+    ends = (flow.origin or UNKNOWN_PROVIDER, flow.target or UNKNOWN_PROVIDER)
+    named = {"group": " > ".join(map(_text, ends)), "part": "flow"}
+    return named | {"moved": flow.moved, "passed_on": flow.passed_on}
 
 
 def _parts(table: Table) -> Iterator[tuple[str, Row]]:
@@ -111,7 +138,9 @@ def _line(row: Row) -> dict[str, object]:
     line |= _quantile("median", row.median) | _quantile("p90", row.p90)
     for cause, pair in row.incidence.items():
         line |= _pair(cause, ("lower", "upper"), pair)
-    line["excluded"] = " ".join(f"{reason}={count}" for reason, count in row.excluded.items())
+    for name in _SPLITS:
+        line[name] = " ".join(f"{key}={count}" for key, count in getattr(row, name).items())
+    line |= {"not_measurable": row.not_measurable, "parent": row.parent}
     return line
 
 

@@ -11,10 +11,13 @@ from schemas.methodology import Methodology
 from services.core.case import Case
 from services.reports import estimates
 from services.reports.counting import CaseCounts, Choice
-from services.reports.figures import Row, Table
+from services.reports.figures import ChannelFigures, Row, Table
 from services.reports.tally import UNKNOWN_PROVIDER, Tally, exposure_hours, largest_first
 
 __all__ = ["UNKNOWN_PROVIDER", "Builder", "Choice", "Row", "Table", "build", "exposure_hours"]
+
+CATEGORY = "csam"
+"""The category whose norm a channel's capacity is held against."""
 
 
 class Builder(CaseCounts):
@@ -29,6 +32,8 @@ class Builder(CaseCounts):
         pooled, without = self._pooled(tallies)
         rows = [self._finished(tally) for tally in tallies]
         method = self.methodology
+        channels = self.channels.finish(self.choice.capacities, method.norm_for(CATEGORY))
+        self._mark(rows, channels)
         return Table(
             methodology=method.id,
             methodology_version=method.version,
@@ -52,7 +57,18 @@ class Builder(CaseCounts):
             hours=self.hours.finish(),
             trend=self.trend.finish(estimates.finish),
             warnings=self.warnings.finish(self._finished),
+            channels=channels,
+            flows=self.flows.flows(),
         )
+
+    def _mark(self, rows: Sequence[Row], channels: Sequence[ChannelFigures]) -> None:
+        """Say of each provider whether it can be measured by notice, and from whom it rents."""
+        if self.choice.by != "provider":
+            return
+        reasons = {one.provider: one.not_measurable for one in channels}
+        for row in rows:
+            row.not_measurable = reasons.get(row.provider)
+            row.parent = self.choice.parents.get(row.provider)
 
     def _finished(self, tally: Tally) -> Row:
         return estimates.finish(tally, self.methodology, curves=self.choice.curves)

@@ -5,12 +5,14 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from schemas.methodology import Methodology
+from services.core.answering import basis_of, reseller_of, role_of, spell_at
 from services.core.bounds import Count, standing
 from services.core.calendar import calendar_of
 from services.core.case import Case, Spell
 from services.core.exposure import exposure_bounds
 from services.core.incidence import Ending, Incidence, ending_of
 from services.core.intervals import Interval, outward
+from services.core.no_clock import why_no_clock
 from services.core.removal import removal_time, resolution
 from services.core.stock import still_online
 from services.reports.figures import Row
@@ -21,6 +23,7 @@ HOUR = 3600.0
 MICROHOUR = 3_600_000_000
 JUDGED = ("within", "certain_breaches", "undecided")
 _TIMED = frozenset({*JUDGED, "younger_than_norm"})
+SPLITS = ("no_clock", "roles", "resellers", "attribution", "escalations")
 _AT_RISK = _TIMED | {"excluded:moved", "excluded:held"}
 
 
@@ -35,6 +38,7 @@ class SpellStanding(NamedTuple):
     ending: Ending | None
     norm_seconds: float
     exposure: tuple[int, int]
+    no_clock: str | None
 
 
 def judge(case: Case, spell: Spell, methodology: Methodology, cutoff: datetime) -> SpellStanding:
@@ -54,6 +58,7 @@ def judge(case: Case, spell: Spell, methodology: Methodology, cutoff: datetime) 
         ending_of(spell, methodology, norm, took) if took and at_risk else None,
         norm.total_seconds(),
         (round(lower * MICROHOUR), round(upper * MICROHOUR)),
+        why_no_clock(case, spell, methodology).key if stands == "not_started" else None,
     )
 
 
@@ -80,7 +85,7 @@ class Tally:
 
     def add(self, judged: SpellStanding) -> None:
         """Count one spell."""
-        case, spell, provider, stands, interval, ending, norm_seconds, exposure = judged
+        case, spell, provider, stands, interval, ending, norm_seconds, exposure, _ = judged
         row = self.row
         self.count.add(stands)
         if stands in JUDGED:
@@ -102,6 +107,19 @@ class Tally:
         row.looks += spell.looks
         row.undetermined += spell.undetermined
         row.missed += spell.missed
+        if judged.no_clock is not None:
+            _count(row.no_clock, judged.no_clock)
+        self._add_answers(case, spell)
+
+    def _add_answers(self, case: Case, spell: Spell) -> None:
+        row = self.row
+        _count(row.roles, role_of(case, spell))
+        _count(row.attribution, basis_of(case, spell))
+        if case.address_facts and (reseller := reseller_of(case, spell)) is not None:
+            _count(row.resellers, reseller)
+        for one in case.escalations:
+            if spell_at(case, one.at) is spell:
+                _count(row.escalations, one.to)
 
     def _add_exposure(self, exposure: tuple[int, int]) -> None:
         self.exposure = self.exposure[0] + exposure[0], self.exposure[1] + exposure[1]
@@ -118,12 +136,19 @@ class Tally:
         row.looks += theirs.looks
         row.undetermined += theirs.undetermined
         row.missed += theirs.missed
+        for name in SPLITS:
+            for key, number in getattr(theirs, name).items():
+                _count(getattr(row, name), key, number)
         self._add_exposure(other.exposure)
         self.incidence.merge(other.incidence)
         for interval, number in other.intervals.items():
             self.intervals[interval] = self.intervals.get(interval, 0) + number
         for provider, counts in other.clusters.items():
             _add_counts(self.clusters, provider, counts)
+
+
+def _count(counts: dict[str, int], name: str, number: int = 1) -> None:
+    counts[name] = counts.get(name, 0) + number
 
 
 def _add_counts(

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from rich import box
 from rich.console import Console, Group
 from rich.table import Table as Grid
 from rich.text import Text
 
+from services.reports.answer_sheets import Sheet, sentences, sheets, unattributed
 from services.reports.figures import Month, Row, Table, Warned
 from services.reports.units import duration, unit_of
 
@@ -43,7 +43,7 @@ def shares(pair: tuple[float, float] | None) -> str:
 
 def count(row: Row, value: int) -> str:
     """Write a count, or that it is too small to publish."""
-    return "<5" if row.suppressed else f"{value:,}"
+    return "<5" if row.suppressed and not value else f"{value:,}"
 
 
 def render(table: Table, most: int | None = None, width: int | None = None) -> Group:
@@ -63,6 +63,9 @@ def render(table: Table, most: int | None = None, width: int | None = None) -> G
         parts += _grids(_trend(table.trend), breaks, width)
     for warned in table.warnings:
         parts += _grids(_warned(warned), set(), width)
+    for heading, sheet in sheets(table):
+        parts.append(Text(heading))
+        parts += _grids(sheet, set(), width)
     parts.append(Text("\n".join(notes(table, len(table.providers) - len(shown)))))
     return Group(*parts)
 
@@ -74,13 +77,6 @@ def write(table: Table, console: Console, most: int | None = None) -> None:
 
 def _totals(table: Table) -> Sequence[Row]:
     return [row for row in (table.pooled, table.without_largest) if row is not None and row.n]
-
-
-class Sheet(NamedTuple):
-    """A table before it is laid out: the heads, and each line with the name that stands first."""
-
-    heads: Sequence[str]
-    lines: Sequence[Sequence[str]]
 
 
 def _grids(
@@ -125,16 +121,21 @@ def _bounds(table: Table, rows: Sequence[Row]) -> Sheet:
 
 
 def name(row: Row) -> str:
-    """Name a group; a star marks the watch list."""
-    return f"{row.provider} *" if row.watched else row.provider
+    """Name a group; a star marks the watch list, a dagger who can't be measured by notice."""
+    marks = "*" * row.watched + "†" * (row.not_measurable is not None)
+    return f"{row.provider} {marks}" if marks else row.provider
+
+
+def few(row: Row) -> str:
+    """Say why a group has no share."""
+    return "too few" if row.not_measurable is None else "not by notice"
 
 
 def _bound_cells(row: Row) -> list[str]:
-    few = row.too_few
     return [
         count(row, row.n),
-        "too few" if few else share(row.lower),
-        "too few" if few else share(row.upper),
+        few(row) if row.too_few else share(row.lower),
+        few(row) if row.too_few else share(row.upper),
         shares(row.sampling),
         count(row, row.within),
         count(row, row.certain_breaches),
@@ -226,6 +227,8 @@ def notes(table: Table, hidden: int = 0) -> list[str]:
         f"{total.within} + {total.certain_breaches} + {total.undecided} = {total.n}",
         f"looks {total.looks}, of which undetermined {total.undetermined}; missed {total.missed}",
         _incidence(total),
+        unattributed(table),
+        *sentences(table),
         f"too few: n below {table.minimum_n}",
     ]
     if table.stale and table.newest_evidence is not None:

@@ -12,7 +12,7 @@ from typing import TypeVar
 from schemas.sealing import Keyring
 from schemas.urls import canonical
 from services.simulation.behaviours import Behaviour, HeadManner
-from services.simulation.notice_plans import Form, NoticePlan, Postman
+from services.simulation.notice_plans import Form, NoticePlan, Postman, escalations
 from services.simulation.plan import UrlPlan, rounded
 from services.simulation.scenarios import (
     APART,
@@ -245,6 +245,8 @@ class _Builder:
         first = rounded(draft.reported + self.scenario.seconds(draft.rng.uniform(0.5, 1.5)))
         script = draft.shop.script
         notices = self._postman(script, f"{name}-a", draft.rng).plan(first)
+        if script.untold is not None and not any(notice.arrives for notice in notices):
+            draft = replace(draft, story=script.untold)
         clock = next((n.sent for n in notices if n.arrives), notices[-1].sent)
         host, setting = self._setting(draft, clock)
         plan = tell(draft.story, setting, draft.rng)
@@ -267,6 +269,7 @@ class _Builder:
             plan=plan,
             head=draft.head,
             shape=draft.shape if draft.story is Story.SOFT_ID else None,
+            escalations=escalations(notices, self.scenario, script),
         )
 
     def _origin(self, story: Story, host: str) -> str:

@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
+from typing import cast
 
 from schemas import codec, ids
 from schemas import events as ev
 from schemas.errors import ConfigError
 from schemas.events import TYPE_OF, Event, Payload
-from services.simulation.notice_plans import NoticePlan
+from schemas.events_of_notices import DeliveryFailure, DeliveryReason
+from services.simulation.notice_plans import EscalationPlan, NoticePlan
 from services.simulation.world import SimulatedCase, World
 
 SOURCE = "takedown:simulation"
@@ -118,6 +120,8 @@ def _statements(world: World, case: SimulatedCase) -> Iterator[tuple[float, Payl
         yield case.second_report, _report(case, SECOND_REPORTER)
     for notice in case.notices:
         yield from _notice(notice)
+    for rung in case.escalations:
+        yield rung.at, _escalation(rung)
     if case.hold is not None:
         expires = world.instant(case.hold.expires)
         placed = ev.HoldPlaced(actor="Police", reason="investigation", expires_at=expires)
@@ -141,6 +145,27 @@ def _notice(notice: NoticePlan) -> Iterator[tuple[float, Payload]]:
     if notice.delivered is not None:
         yield notice.delivered, ev.NoticeDelivered(notice_id=named)
     if notice.failed is not None and notice.failure is not None:
-        yield notice.failed, ev.NoticeFailed(notice_id=named, reason=notice.failure)
+        yield notice.failed, _failure(notice, notice.failure)
     if notice.acknowledged is not None:
         yield notice.acknowledged, ev.NoticeAcknowledged(notice_id=named)
+
+
+def _failure(notice: NoticePlan, reason: DeliveryFailure) -> Payload:
+    if notice.status is None:
+        return ev.NoticeFailed(notice_id=notice.notice_id, reason=reason)
+    return ev.NoticeUndelivered(
+        notice_id=notice.notice_id,
+        reason=cast("DeliveryReason", reason),
+        fault="theirs",
+        status=notice.status,
+    )
+
+
+def _escalation(plan: EscalationPlan) -> ev.NoticeEscalated:
+    return ev.NoticeEscalated(
+        to=plan.to,
+        actor="duty officer",
+        reason="the notice did not arrive",
+        channel=plan.channel,
+        notice_id=plan.notice_id,
+    )

@@ -23,8 +23,9 @@ import click
 
 from schemas.errors import ConfigError
 from services.simulation.builder import IPV6, build, pool
+from services.simulation.catalogue import SCENARIOS
 from services.simulation.dns import ADDRESS, NameServer
-from services.simulation.scenarios import IPV6_NETWORK, SCENARIOS, Scenario, Story
+from services.simulation.scenarios import IPV6_NETWORK, Scenario, Story
 from services.simulation.sites import Sites
 from services.simulation.weather import ABROAD, HOME, Block, Loss, Weather, Window
 from services.simulation.world import CANARY_ADDRESS, World

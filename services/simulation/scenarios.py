@@ -81,7 +81,9 @@ OWN_HOST = (
 class ProviderScript:
     """One fictional provider: its place in the address space, its size and its manners.
 
-    `share` is its part of all cases; `mix` weighs the stories of its URLs.
+    `share` is its part of all cases; `mix` weighs the stories of its URLs. `resellers` rent a prefix of it each.
+    Of a provider that refuses mail, `untold` is the story of what no notice told it of (None: as any other), and of
+    `police_every` cases that its form refused the police pass one on (0: none).
     """
 
     id: str
@@ -95,6 +97,13 @@ class ProviderScript:
     mix: Mapping[Story, float] = field(default_factory=dict)
     refuses_mail: bool = False
     role: Literal["hosting", "proxy"] = "hosting"
+    resellers: tuple[tuple[str, str], ...] = ()
+    untold: Story | None = None
+    police_every: int = 0
+
+    def leaving_out(self, stories: frozenset[Story]) -> "ProviderScript":
+        """Give it without some stories; the others take their place."""
+        return replace(self, mix={s: w for s, w in self.mix.items() if s not in stories})
 
     def map_lines(self) -> Iterator[str]:
         """Write it as the operator's provider map has it."""
@@ -103,6 +112,8 @@ class ProviderScript:
         for prefix in self.prefixes:
             yield from ("[[provider.prefix]]", f'cidr = "{prefix}"')
             yield "valid_from = 2020-01-01T00:00:00Z"
+        for reseller, prefix in self.resellers:
+            yield from ("[[provider.reseller]]", f'id = "{reseller}"', f'cidr = ["{prefix}"]')
         yield ""
 
 
@@ -110,7 +121,8 @@ class ProviderScript:
 class Scenario:
     """A simulated stretch of time; every `*_hours` is scaled by `hour_seconds`.
 
-    `form_addresses` and `form_window_hours` bound the web form of providers that refuse mail.
+    `form_addresses` and `form_window_hours` bound the web form of providers that refuse mail; it is tried `form_tries`
+    times for one case.
     `blackouts` and `canary_downs` are (from, to) in seconds after the start, `losses` (from, to, share of the packets),
     `blocks` (from, to, the vantage that every host keeps out). `trouble_addresses` are those of hosts that misbehave,
     per network; `refusing_hosts` have an address of their own, which nobody listens on at times.
@@ -128,6 +140,7 @@ class Scenario:
     dark_hours: float = 60.0
     form_addresses: int = 5
     form_window_hours: float = 8.0
+    form_tries: int = 4
     sealed_share: float = 0.5
     second_reports: int = 6
     duplicates: int = 8
@@ -245,7 +258,7 @@ def demo(
 
     `without` leaves stories out; the others of the same provider take their place.
     """
-    providers = tuple(_without(script, without) for script in PROVIDERS)
+    providers = tuple(script.leaving_out(without) for script in PROVIDERS)
     return Scenario(name="demo", providers=providers, cases=cases, hour_seconds=hour_seconds)
 
 
@@ -297,7 +310,7 @@ def gauntlet(
     hard = (_hardened(script) if script.id == "giant" else script for script in PROVIDERS)
     return Scenario(
         name="gauntlet",
-        providers=tuple(_without(script, without) for script in hard),
+        providers=tuple(script.leaving_out(without) for script in hard),
         cases=cases,
         hour_seconds=hour_seconds,
         settle_hours=12.0,
@@ -312,10 +325,3 @@ def gauntlet(
 
 def _hardened(script: ProviderScript) -> ProviderScript:
     return replace(script, mix=_HARD_MIX, prefixes=(*script.prefixes, IPV6_NETWORK))
-
-
-def _without(script: ProviderScript, stories: frozenset[Story]) -> ProviderScript:
-    return replace(script, mix={s: w for s, w in script.mix.items() if s not in stories})
-
-
-SCENARIOS = {"demo": demo, "gauntlet": gauntlet}

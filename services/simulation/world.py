@@ -19,7 +19,7 @@ from services.simulation.behaviours import (
     Shows,
 )
 from services.simulation.facts import SpellTruth, Stay, Truth
-from services.simulation.notice_plans import NoticePlan
+from services.simulation.notice_plans import EscalationPlan, NoticePlan
 from services.simulation.plan import Phase, PlannedStay, UrlPlan
 from services.simulation.scenarios import Scenario, Story
 from services.simulation.url_shapes import UrlShape
@@ -114,6 +114,7 @@ class SimulatedCase:
     late_notice: float | None = None
     head: HeadManner | None = None
     shape: UrlShape | None = None
+    escalations: tuple[EscalationPlan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

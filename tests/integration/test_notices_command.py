@@ -184,6 +184,23 @@ async def test_the_channel_is_shown(
         ("police", "phone"),
         ("registrar", "email"),
     ]
+    shown = await channel.json("case", "show", case_of(3))
+    assert [row["to"] for row in shown["escalations"]] == ["registrar", "police"]
+    # The report counts of the folded cases what the view counts of the events.
+    table = await channel.json("report", "--watch", "giant")
+    assert table["pooled"]["escalations"] == {"police": 1, "registrar": 1}
+    assert table["pooled"]["no_clock"] == {"theirs:mailbox_full": 2}
+    status = await channel.json("notices", "status")
+    assert [
+        {name: row[name] for name in status[0] if name in row} for row in table["channels"]
+    ] == [{name: row[name] for name in row if name != "takes"} for row in status]
+    assert "refused" not in (await channel.run("status")).stdout
+    box.write_bytes(b"From x\n" + bounce("n-3"))
+    await ingest(channel, str(box))
+    await channel.ledger.drained()
+    refused = "giant (capacity: at 0.05 an hour, 3 open cases take 2.5 days)"
+    said = (await channel.run("status")).stdout
+    assert f"refused  not measurable by notice: {refused}" in said
 
 
 async def contacts_are_shown(channel: Desk) -> None:

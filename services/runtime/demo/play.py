@@ -24,12 +24,14 @@ from services.ledger.ledger_digest import cases as ledger_cases
 from services.ledger.ledger_digest import ledger_digest
 from services.ledger.pool import open_pool
 from services.reports import evidence_log
-from services.reports.table import Table, build
+from services.reports.table import Choice, Table, build
 from services.runtime.connections import database_connection, kafka_connection
-from services.runtime.demo.stage import Stage, serving, settings_for
+from services.runtime.demo.closing import ArticleClosing, closing, in_scaled_hours
+from services.runtime.demo.stage import Stage, capacities_of, serving, settings_for
 from services.runtime.installation import Installation
 from services.runtime.methods import methodology
 from services.simulation import event_player, truth
+from services.simulation.article import NAME as ARTICLE
 from services.simulation.facts import Failure, Verification
 
 _LEAD = timedelta(seconds=4)
@@ -42,6 +44,7 @@ class DemoResult(Struct, kw_only=True):
 
     `logs` tells, of each case that contradicts the truth, what the ledger has heard of it: a line per event.
     `requests` are those that reached the hosts of the world, the canary left out; None: nobody counted them.
+    `article` is the closing of the article's scenario.
     """
 
     table: Table
@@ -52,6 +55,7 @@ class DemoResult(Struct, kw_only=True):
     seconds: float
     logs: dict[str, list[str]]
     requests: int | None = None
+    article: ArticleClosing | None = None
 
     @property
     def requests_per_look(self) -> float | None:
@@ -62,7 +66,9 @@ class DemoResult(Struct, kw_only=True):
     @property
     def ok(self) -> bool:
         """True removals lie in their intervals, no breach is false, and the metric agrees with the ledger."""
-        return self.verification.ok and self.breaches_metric == self.breaches_ledger
+        contradicted = self.article is not None and bool(self.article.contradictions)
+        agrees = self.breaches_metric == self.breaches_ledger
+        return self.verification.ok and agrees and not contradicted
 
 
 class Moment(Struct, frozen=True, kw_only=True):
@@ -146,14 +152,25 @@ class Show:
             )
             logs = await _logs_of(pool, verification.failures)
         breaches = sum(spell.clock is Clock.BREACHED for case in cases for spell in case.spells)
+        table = in_scaled_hours(build(cases, self.method, until, self._choice()), self.world)
+        of_article = self.world.scenario.name == ARTICLE
         return DemoResult(
-            table=build(cases, self.method, until),
+            table=table,
+            article=closing(table, self.world, verification) if of_article else None,
             verification=verification,
             breaches_metric=await self._breaches_metric(breaches),
             breaches_ledger=breaches,
             digest=digest,
             seconds=(_now() - began).total_seconds(),
             logs=logs,
+        )
+
+    def _choice(self) -> Choice:
+        """Choose what the table shows of channels, moves and who rents from whom, as `takedown report` does."""
+        scenario = self.world.scenario
+        return Choice(
+            countries={script.id: script.country for script in scenario.providers},
+            capacities=capacities_of(scenario),
         )
 
     async def _breaches_metric(self, expected: int) -> float:

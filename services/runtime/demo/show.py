@@ -5,13 +5,22 @@ from rich.console import Console, Group
 from rich.table import Table as Grid
 from rich.text import Text
 
+from services.reports.answer_sheets import counts
 from services.reports.table import Row
-from services.reports.text import share, write
+from services.reports.text import share, shares, write
+from services.runtime.demo.closing import ArticleClosing, RankLine
 from services.runtime.demo.play import DemoResult, Moment
 from services.simulation.facts import ProviderFigures
 
 _LIVE = ("provider", "judged", "within", "breached", "undecided", "running", "online", "looks")
 _SHOWN_FAILURES = 12
+_RANKING = (
+    *("", "provider", "cases", "reports", "of all", "n", "lower", "truth", "upper"),
+    *("no clock", "by notice"),
+)
+_LEAD_ON = (
+    "the article's four providers, 185,000 reports scaled down: takedown demo --scenario article"
+)
 
 
 def live(moment: Moment) -> Group:
@@ -52,8 +61,52 @@ def final(result: DemoResult, console: Console) -> None:
     """Print the league table, the truth beside the measured bounds, and the verdict on the monitor."""
     write(result.table, console)
     console.print(_beside_truth(result))
+    if result.article is not None:
+        console.print(_ranking(result.article))
     for text in _checks(result):
         console.print(text)
+
+
+def _ranking(article: ArticleClosing) -> Group:
+    """Lay out the article's ranking in fiction, and what it takes to tell who refuses notices."""
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, head in enumerate(_RANKING):
+        grid.add_column(head, justify="left" if number in (1, 10) else "right")
+    for place, one in enumerate(article.lines, 1):
+        grid.add_row(*_ranking_cells(place, one))
+    title = (
+        f"The article's four providers, in fiction: {article.reports:,} reports, of which one case stands for "
+        f"{article.reports_per_case:g}"
+    )
+    judged = (
+        f"of what could be judged {shares((article.lower, article.upper))} was gone within the norm, in truth "
+        f"{share(article.true_share)}"
+    )
+    texts = [judged, *map(_refusal, (one for one in article.lines if one.not_measurable))]
+    return Group(Text(title), grid, Text("\n".join([*texts, *article.backlogs])))
+
+
+def _ranking_cells(place: int, one: RankLine) -> list[str]:
+    return [
+        str(place),
+        one.provider,
+        str(one.cases),
+        f"{one.reports:,}",
+        f"{one.share_of_all:.1%}",
+        str(one.n),
+        share(one.lower),
+        share(one.true_share),
+        share(one.upper),
+        str(one.without_clock),
+        f"not measurable: {one.not_measurable}" if one.not_measurable else "measurable",
+    ]
+
+
+def _refusal(one: RankLine) -> str:
+    return (
+        f"{one.provider} is not measurable by notice: of its {one.cases} cases {one.without_clock} have no clock "
+        f"({counts(one.reasons)}), none is hidden and none of them a breach; {one.by_police} came by the police"
+    )
 
 
 def _beside_truth(result: DemoResult) -> Group:
@@ -100,5 +153,9 @@ def _checks(result: DemoResult) -> list[str]:
     hidden = len(verification.failures) - _SHOWN_FAILURES
     if hidden > 0:
         lines.append(f"and {hidden} more")
+    if result.article is None:
+        lines.append(_LEAD_ON)
+    else:
+        lines += [f"WRONG {text}" for text in result.article.contradictions]
     lines.append("the monitor agrees with the truth" if result.ok else "THE MONITOR WAS WRONG")
     return lines

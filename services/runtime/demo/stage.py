@@ -15,9 +15,11 @@ from msgspec import Struct
 
 from schemas.errors import TakedownError
 from schemas.sealing import Keyring
+from services.notices.channel_capacity import Capacity
 from services.runtime.embedded.server_process import free_port
-from services.runtime.settings import ExporterSection, Http, Log, Probe, Settings
-from services.simulation import builder, internet, scenarios
+from services.runtime.settings import ExporterSection, Http, Log, NoticesSection, Probe, Settings
+from services.simulation import builder, internet
+from services.simulation.catalogue import SCENARIOS
 from services.simulation.scenarios import Scenario
 from services.simulation.world import World
 
@@ -48,9 +50,11 @@ class Stage(Struct, frozen=True, kw_only=True):
         )
 
 
-def stage(seed: int, cases: int, hour_seconds: float = HOUR_SECONDS) -> Stage:
+def stage(
+    seed: int, cases: int, hour_seconds: float = HOUR_SECONDS, scenario: str = "demo"
+) -> Stage:
     """Choose free ports for a demo of so many cases."""
-    return stage_of(scenarios.demo(cases=cases, hour_seconds=hour_seconds), seed)
+    return stage_of(SCENARIOS[scenario](cases=cases, hour_seconds=hour_seconds), seed)
 
 
 def stage_of(scenario: Scenario, seed: int) -> Stage:
@@ -89,6 +93,12 @@ def settings_for(
         data_dir=str(folder),
         methodology=str(definition),
         provider_map=str(provider_map),
+        notices=NoticesSection(
+            capacities=tuple(
+                f"{c.provider}/{c.channel}={c.per_hour:.10g}"
+                for c in capacities_of(chosen.scenario)
+            )
+        ),
         stop_seconds=10.0,
         probe=Probe(
             mode="simulated",
@@ -107,6 +117,17 @@ def settings_for(
         http=Http(port=0),
         exporter=ExporterSection(interval_seconds=1.0),
         log=Log(format="json", level="info"),
+    )
+
+
+def capacities_of(scenario: Scenario) -> tuple[Capacity, ...]:
+    """Say what the forms of a scenario take in an hour of the clock."""
+    window = scenario.seconds(scenario.form_window_hours)
+    per_hour = scenario.form_addresses * 3600.0 / window
+    return tuple(
+        Capacity(script.id, "form", per_hour)
+        for script in scenario.providers
+        if script.refuses_mail
     )
 
 

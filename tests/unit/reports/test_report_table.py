@@ -321,8 +321,9 @@ def test_the_sheet_has_every_group_with_its_definition(table: Table) -> None:
     assert [row["group"] for row in rows[:2]] == ["giant", "slow"]
     parts = Counter(row["part"].partition(" ")[0] for row in rows)
     assert parts == {
-        "group": len(table.providers), "pooled": 2, "unweighted": 1, "month": len(table.trend),
-        "before": 1, "until": 1, "after": 1, "hour": sum(bool(cell.n) for cell in table.hours),
+        "group": len(table.providers), "channel": len(table.channels), "pooled": 2, "unweighted": 1,
+        "month": len(table.trend), "before": 1, "until": 1, "after": 1,
+        "hour": sum(bool(cell.n) for cell in table.hours),
     }  # fmt: skip
     counted = [row for row in rows if row["part"] == "group" and row["n"]]
     assert sum(int(row["n"]) for row in counted) == table.pooled.n
