@@ -29,6 +29,7 @@ from tests.faults.arrangements import Own, small_disk, wired
 from tests.faults.clocks import movable_clock
 from tests.faults.judgement import Lost
 from tests.faults.monitor import GaveUp
+from tests.faults.overload import Overload, overload
 from tests.faults.run import Recovery, Run, fault_run
 from tests.faults.schedule import OWN, WIRED, first_kills, schedule
 from tests.faults.soak import soak
@@ -73,6 +74,13 @@ def recoveries(runs: list[Run]) -> None:
         say(f"{kind:<28}{len(times):>6}{ready:>9}{max(works for _, works in times):>11.1f}")
 
 
+def late_starts(runs: list[Run]) -> None:
+    """Print how many of the starts that were measured took more than 20 s, and how busy the machine was then."""
+    starts = [ready for run in runs for times in run.took.values() for ready, _ in times if ready]
+    late = [f"{ready:.0f} s at load {load:.0f}" for run in runs for ready, load in run.late_starts]
+    say(f"ready within 20 s: {len(starts) - len(late)} of {len(starts)} starts {', '.join(late)}")
+
+
 def by_step(runs: list[Run]) -> None:
     """Print at how many steps a process was struck, and which steps nobody passed."""
     struck = sum((run.steps.struck for run in runs), Counter[str]())
@@ -90,6 +98,7 @@ async def play(seed: int, count: int, folder: Path) -> None:
     if count > part:
         runs.append(await elsewhere(seed, count - part, folder / "elsewhere"))
     recoveries(runs)
+    late_starts(runs)
     by_step(runs)
     say(f"seed {seed}: {count} faults in {time.monotonic() - begun:.0f} s, every promise held")
 
@@ -102,7 +111,15 @@ def main() -> int:
     soaking = verbs.add_parser("soak", help="a steady load")
     soaking.add_argument("--minutes", type=float, default=60.0)
     soaking.add_argument("--rate", type=float, default=40.0, help="events a second")
+    loading = verbs.add_parser("overload", help="more than can be done")
+    loading.add_argument("--minutes", type=float, default=10.0)
+    loading.add_argument("--rate", type=float, default=278.0, help="the sustained events a second")
+    loading.add_argument("--factor", type=float, default=10.0)
+    loading.add_argument("--looks", type=float, default=6.0, help="looks a second that are allowed")
     options = parser.parse_args()
+    if options.verb == "overload":
+        what = Overload(options.minutes, options.rate, options.factor, options.looks)
+        return attempt(lambda folder: overload(folder, 1, what, say), "overload")
     if options.verb == "soak":
         return attempt(lambda folder: soak(folder, 1, options.minutes, options.rate, say), "soak")
     return every_seed()

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+import aiohttp
 import asyncpg
 from msgspec import Struct
 
-from services.ledger.transient import TRANSIENT_DATABASE
 from tests.as_configured import kafka_at
 from tests.faults.processes import Process, family, running
 from tests.faults.run import Run
@@ -49,6 +49,11 @@ class Watch:
 
     def __repr__(self) -> str:
         return f"<Watch samples={len(self.samples)}>"
+
+    @property
+    def behind(self) -> int | None:
+        """How far the ledger was behind when it was looked at last."""
+        return self.samples[-1].behind if self.samples else None
 
     async def follow(self) -> None:
         """Sample for ever."""
@@ -114,7 +119,7 @@ async def behind(run: Run) -> int | None:
             finally:
                 session.terminate()
             ends = await offsets_of(kafka_at(run.places().bootstrap_servers), "read_committed")
-    except (*TRANSIENT_DATABASE, Exception):
+    except Exception:  # whatever it was: a look that fails is no sample
         return None
     at = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
     return sum(end - at.get((tp.topic, tp.partition), 0) for tp, end in ends.items())
@@ -133,3 +138,18 @@ def most(samples: Sequence[Sample], name: str) -> Use:
     """Give the most that a process had."""
     uses = [one.uses[name] for one in samples if name in one.uses]
     return Use(max(use.memory for use in uses), max(use.files for use in uses))
+
+
+async def metric(address: str, name: str) -> float:
+    """Add up the values of a metric at one role; 0 where it has none, or does not answer."""
+    timeout = aiohttp.ClientTimeout(total=5)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(f"http://{address}/metrics") as answer,
+        ):
+            lines = (await answer.text()).splitlines()
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return 0.0
+    mine = (line for line in lines if line.startswith((f"{name}{{", f"{name} ")))
+    return sum(float(line.rsplit(" ", 1)[1]) for line in mine)
