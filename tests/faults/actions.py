@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from tests.faults.run import Run
 
 Action = Callable[["Run", Fault], Awaitable[None]]
-_STEP_SECONDS = 8.0
+_STEP_SECONDS = 20.0
 _REBALANCE_SECONDS = 25.0
-_START_SECONDS = 30.0
+_START_SECONDS = 90.0
 _CLOCK_SECONDS = 2.0
 _NO_CLOCK = "libfaketime is not in the cache (scripts/libfaketime)"
 _BACKENDS = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
@@ -194,13 +194,11 @@ async def fill_disk(run: "Run", fault: Fault) -> None:
     if not run.small_disk:
         run.leave_out(fault.kind, "no small disk can be mounted here")
         return
-    with ballast.open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(bytes(1 << 20))
-    with ballast.open("ab", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(bytes(512))
-    assert shutil.disk_usage(run.monitor.data).free < 1 << 20
+    for size in (1 << 20, 512, 512):  # others give some back meanwhile
+        with ballast.open("ab", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(size))
+    assert shutil.disk_usage(run.monitor.data).free < 1 << 23
     await asyncio.sleep(fault.lasts)
     ballast.unlink()
 

@@ -88,7 +88,7 @@ class Monitor:
             kill(self.pid)
             await self._process.wait()
 
-    async def stop(self, seconds: float = 60.0) -> int:
+    async def stop(self, seconds: float = 180.0) -> int:
         """Stop it in order; give its exit status."""
         self.ask_to_stop()
         return await self.ended(seconds)
@@ -98,7 +98,7 @@ class Monitor:
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(signal.SIGTERM)
 
-    async def ended(self, seconds: float = 60.0) -> int:
+    async def ended(self, seconds: float = 180.0) -> int:
         """Give its exit status once it has ended; raises `GaveUp`."""
         assert self._process is not None
         try:

@@ -42,7 +42,6 @@ def _each(names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     return tuple((name,) for name in names)
 
 
-_UP_START_ELSEWHERE = tuple(step for step in steps.UP_START if step.name not in steps.SERVERLESS)
 BOTH = (
     Kind("kill role", 10, _each(ROLES)),
     Kind("kill up", 3),
@@ -51,7 +50,6 @@ BOTH = (
     Kind("kill at a step", 14, steps.names((*steps.LEDGER, *steps.RELAY, *steps.PROBER))),
     Kind("kill in a rebalance", 3, steps.names((*steps.LEDGER_REBALANCE, *steps.PROBER_REBALANCE))),
     Kind("kill a role at its start", 3, steps.names(steps.ROLE_START)),
-    Kind("kill up at a step of its stop", 2, steps.names(steps.UP_STOP)),
     Kind("zombie at a step", 2, steps.names((*steps.LEDGER, *steps.PROBER)), lasts=(10.5, 13.0)),
     Kind("freeze role", 2, _each(("ledger", "ledger-2", "relay", "prober")), lasts=(1.0, 9.0)),
     Kind("zombie consumer", 2, _each(("ledger", "ledger-2", "prober")), lasts=(10.5, 13.0)),
@@ -61,6 +59,7 @@ BOTH = (
 OWN = (
     *BOTH,
     Kind("kill up at a step of its start", 5, steps.names(steps.UP_START)),
+    Kind("kill up at a step of its stop", 2, steps.names(steps.UP_STOP)),
     Kind("kill server", 5, _each(SERVERS)),
     Kind("kill guardian", 3, _each(SERVERS)),
     Kind("kill server and guardian", 2, _each(SERVERS)),
@@ -76,7 +75,8 @@ OWN = (
 """Faults of a `takedown up` that has started its servers itself."""
 WIRED = (
     *BOTH,
-    Kind("kill up at a step of its start", 3, steps.names(_UP_START_ELSEWHERE)),
+    Kind("kill up at a step of its start", 3, steps.names(steps.elsewhere(steps.UP_START))),
+    Kind("kill up at a step of its stop", 1, steps.names(steps.elsewhere(steps.UP_STOP))),
     Kind("wire stalls", 3, _each(SERVERS), lasts=(0.5, 12.0)),
     Kind("wire is reset", 3, _each(SERVERS), lasts=(0.0, 3.0)),
     Kind("wire is truncated", 3, _each(SERVERS), lasts=(0.2, 2.0)),

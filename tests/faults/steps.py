@@ -19,7 +19,8 @@ FOLDER = "FAULT_STEPS"
 """The variable with the folder of the run; unset in every other process."""
 _SESSION, _STORE = "consumers.ledger.session", "services.ledger.store"
 _BATCH, _INSTALLATION = "services.ledger.transaction", "services.runtime.installation"
-_EMBEDDED = "services.runtime.embedded"
+_EMBEDDED, _KEEPER = "services.runtime.embedded", "services.runtime.keeper"
+_OF_SERVERS = (_EMBEDDED, _KEEPER)
 
 
 class Step(NamedTuple):
@@ -88,11 +89,9 @@ UP_START = (
 UP_STOP = (
     Step("up: stop of a role", "services.runtime.supervisor", "Child.stop", before=True),
     Step("up: a role stopped", "services.runtime.supervisor", "Child.stop"),
-    Step("up: stop of a server", "services.runtime.keeper", "Keeper.stop", before=True),
-    Step("up: a server stopped", "services.runtime.keeper", "Keeper.stop"),
+    Step("up: stop of a server", _KEEPER, "Keeper.stop", before=True),
+    Step("up: a server stopped", _KEEPER, "Keeper.stop"),
 )
-SERVERLESS = frozenset(step.name for step in UP_START if step.module.startswith(_EMBEDDED))
-"""Steps that a `takedown up` on servers elsewhere does not pass."""
 STEPS = (
     *LEDGER, *LEDGER_REBALANCE, *RELAY, *PROBER, *PROBER_REBALANCE, *ROLE_START, *UP_START, *UP_STOP,
 )  # fmt: skip
@@ -101,6 +100,11 @@ STEPS = (
 def names(steps: Sequence[Step]) -> tuple[tuple[str, ...], ...]:
     """Give each step as a victim of its own."""
     return tuple((step.name,) for step in steps)
+
+
+def elsewhere(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """Leave out the steps that only a `takedown up` with servers of its own passes."""
+    return tuple(step for step in steps if not step.module.startswith(_OF_SERVERS))
 
 
 def file_of(folder: Path, name: str) -> Path:
