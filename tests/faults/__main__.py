@@ -138,7 +138,7 @@ def every_seed() -> int:
 def attempt(work: Callable[[Path], Coroutine[Any, Any, None]], name: str) -> int:
     """Work in a folder, which stays where a promise did not hold; give the exit status."""
     root = os.environ.get("TAKEDOWN_FAULTS_FOLDER")
-    folder = Path(root or tempfile.mkdtemp(prefix="takedown-faults-")) / name
+    folder = Path(tempfile.mkdtemp(prefix=f"takedown-faults-{name}-", dir=root))
     try:
         asyncio.run(work(folder))
     except (Lost, GaveUp) as error:

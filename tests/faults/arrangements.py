@@ -129,13 +129,24 @@ async def _databases(folder: Path, clock: Path | None, stack: contextlib.AsyncEx
 
 @asynccontextmanager
 async def small_disk(folder: Path) -> AsyncIterator[bool]:
-    """Mount a small disk, and tell whether that is allowed here."""
+    """Mount a small disk, and tell whether that is allowed here; what is on it stays where the block fails."""
     words = ["mount", "-t", "tmpfs", "-o", f"size={_DISK},mode=0755", "faults", str(folder)]
     mounted = shutil.which("mount") is not None and (
         subprocess.run(words, capture_output=True, check=False).returncode == 0
     )
     try:
         yield mounted
+    except BaseException:
+        if mounted:
+            await asyncio.to_thread(_keep, folder)
+        raise
     finally:
         if mounted:
             await asyncio.to_thread(subprocess.run, ["umount", "-l", str(folder)], check=False)
+
+
+def _keep(folder: Path) -> None:
+    """Copy what is on a small disk beside it: logs, records, tables."""
+    with contextlib.suppress(shutil.Error, OSError):
+        ignored = shutil.ignore_patterns("ballast", ".s.PGSQL.*")
+        shutil.copytree(folder, folder.with_name(f"{folder.name}-kept"), ignore=ignored)

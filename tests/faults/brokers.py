@@ -7,7 +7,9 @@ from services.runtime.embedded import EmbeddedKafka
 from services.runtime.embedded.kept_file import write_kept
 from services.runtime.embedded.server_process import ServerProcess, free_port
 
-_FORMAT_SECONDS = 60.0
+# So long only on a machine that does much else.
+_FORMAT_SECONDS = 240.0
+_READY_SECONDS = 240.0
 
 
 class SecondBroker(EmbeddedKafka):
@@ -52,6 +54,7 @@ def two_brokers(folder: Path) -> Brokers:
     first = EmbeddedKafka(
         _kept(folder / "kafka", one, controller),
         fetch=False,
+        ready_seconds=_READY_SECONDS,
         properties={"advertised.listeners": f"PLAINTEXT://127.0.0.1:{wire}"},
     )
     properties = {
@@ -62,7 +65,10 @@ def two_brokers(folder: Path) -> Brokers:
         "advertised.listeners": f"PLAINTEXT://127.0.0.1:{other_wire}",
     }
     second = SecondBroker(
-        _kept(folder / "kafka-2", other, unused), fetch=False, properties=properties
+        _kept(folder / "kafka-2", other, unused),
+        fetch=False,
+        ready_seconds=_READY_SECONDS,
+        properties=properties,
     )
     second.first = first
     return Brokers(first, second, [(one, wire), (other, other_wire)])
