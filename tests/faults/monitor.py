@@ -113,7 +113,11 @@ class Monitor:
     def require_running(self) -> None:
         """Raise `GaveUp` where it ended without having been killed."""
         process = self._process
-        if process is not None and process.returncode not in (None, -signal.SIGKILL):
+        if process is not None and process.returncode not in (
+            None,
+            -signal.SIGKILL,
+            -signal.SIGTERM,
+        ):
             raise GaveUp(f"ended with status {process.returncode}:\n{self.last_words()}")
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:

@@ -15,7 +15,6 @@ import asyncpg
 from msgspec import Struct
 
 from schemas.events import Event, LookMade, LookMissed
-from services.simulation.world import World
 from tests.faults.arrangements import Own
 from tests.faults.endurance import Watch, metric, most
 from tests.faults.judgement import Lost
@@ -141,49 +140,45 @@ async def _backlogs(run: Run) -> dict[str, float]:
 
 
 async def _choice(run: Run, say: Callable[[str], None]) -> None:
-    """Compare the looks near a deadline with the others: how many were made, and how late."""
+    """Compare the spans around a deadline with all others of their length: in how many a look was made, how late."""
     by_case = await evidence(run.places().bootstrap_servers, KEYRING)
     deadlines = await _deadlines(run)
-    norm = timedelta(seconds=24 * _HOUR_SECONDS)
-    near, rest = _sorted(by_case, run.world, deadlines, norm / _SOON_SHARE)
-    for name, (made, missed) in (("near a deadline", near), ("others", rest)):
-        late = statistics.median(made) if made else 0.0
-        share = len(made) / max(1, len(made) + missed)
+    length = timedelta(seconds=24 * _HOUR_SECONDS) * 2 / _SOON_SHARE
+    spans: dict[bool, dict[Span, list[float]]] = {True: {}, False: {}}
+    for case in run.world.cases:
+        if case.case_id in deadlines:
+            _note(spans, by_case[case.case_id], deadlines[case.case_id], length)
+    for near, name in ((True, "around a deadline"), (False, "elsewhere")):
+        late = [seconds for looks in spans[near].values() for seconds in looks]
+        median = statistics.median(late) if late else 0.0
         say(
-            f"looks {name}: {len(made)} made, {missed} missed ({share:.0%}), median {late:.1f} s late"
+            f"looks {name}: in {_share(spans[near]):.0%} of {len(spans[near])} spans, {median:.1f} s late"
         )
-    if _share(near) <= _share(rest):
+    if _share(spans[True]) <= _share(spans[False]):
         raise Lost("deadlines did not go first")
 
 
-Looks = tuple[list[float], int]
+Span = tuple[str, int]
 
 
-def _share(looks: Looks) -> float:
-    made, missed = looks
-    return len(made) / max(1, len(made) + missed)
+def _share(spans: dict[Span, list[float]]) -> float:
+    return sum(1 for looks in spans.values() if looks) / max(1, len(spans))
 
 
-def _sorted(
-    by_case: dict[str, list[Event]],
-    world: World,
-    deadlines: dict[str, datetime],
-    soon: timedelta,
-) -> tuple[Looks, Looks]:
-    """Part the ticks of the probers: near a deadline, and all others; lateness in seconds, and misses."""
-    made: dict[bool, list[float]] = {True: [], False: []}
-    missed = {True: 0, False: 0}
-    for case_id in by_case.keys() & {case.case_id for case in world.cases}:
-        for event in by_case[case_id]:
-            data = event.data
-            if not isinstance(data, LookMade | LookMissed) or case_id not in deadlines:
-                continue
-            near = abs(deadlines[case_id] - data.tick) <= soon
+def _note(
+    spans: dict[bool, dict[Span, list[float]]],
+    events: list[Event],
+    deadline: datetime,
+    length: timedelta,
+) -> None:
+    """Sort the looks that a case owed into spans; that of number 0 is around its deadline. Lateness in seconds."""
+    for event in events:
+        data = event.data
+        if isinstance(data, LookMade | LookMissed):
+            number = round((data.tick - deadline) / length)
+            looks = spans[number == 0].setdefault((event.case_id, number), [])
             if isinstance(data, LookMade):
-                made[near].append((data.started_at - data.tick).total_seconds())
-            else:
-                missed[near] += 1
-    return (made[True], missed[True]), (made[False], missed[False])
+                looks.append((data.started_at - data.tick).total_seconds())
 
 
 async def _deadlines(run: Run) -> dict[str, datetime]:
