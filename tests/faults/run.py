@@ -280,6 +280,7 @@ async def standing(
         say(monitor.last_words(80))
         raise
     finally:
+        await run.sent.close()
         await monitor.kill()
 
 
