@@ -39,7 +39,7 @@ faults: servers ## Kill, cut and fill everything 200 times (TAKEDOWN_FAULTS) by 
 	@scripts/libfaketime >/dev/null || true
 	@$(BIN)/python -m tests.faults
 
-overload: servers ## Ten times the sustained rate for ten minutes: memory, choice of looks, backlog, recovery
+overload: servers ## Ten times the sustained rate for ten minutes: memory, looks, backlog, recovery
 	@$(BIN)/python -m tests.faults overload
 
 soak: servers ## A steady load for an hour: memory and descriptors stay where they are

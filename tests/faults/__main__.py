@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.arrangements import Own, small_disk, wired
-from tests.faults.clocks import movable_clock
+from tests.faults.clocks import forget_clocks, movable_clock
 from tests.faults.judgement import Lost
 from tests.faults.monitor import GaveUp
 from tests.faults.overload import Overload, overload
@@ -144,6 +144,8 @@ def attempt(work: Callable[[Path], Coroutine[Any, Any, None]], name: str) -> int
     except (Lost, GaveUp) as error:
         say(f"{name}: {error}\nthe data are left in {folder}")
         return 1
+    finally:
+        forget_clocks()
     shutil.rmtree(folder, ignore_errors=True)
     return 0
 

@@ -40,3 +40,10 @@ def move_with(server: EmbeddedKafka | EmbeddedPostgres, variables: Mapping[str, 
     """Have a server go by a clock from its next start on."""
     process = server._process
     setattr(process, "spawn", partial(process.spawn, environment=variables))  # noqa: B010 - a method
+
+
+def forget_clocks() -> None:
+    """Remove what libfaketime leaves in shared memory of each process that was killed."""
+    for path in Path("/dev/shm").glob("*faketime_s[eh]m_*"):
+        if not (Path("/proc") / path.name.rpartition("_")[2]).exists():
+            path.unlink(missing_ok=True)

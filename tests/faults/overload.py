@@ -19,6 +19,7 @@ from tests.faults.arrangements import Own
 from tests.faults.endurance import Watch, metric, most
 from tests.faults.judgement import Lost
 from tests.faults.run import Run, standing
+from tests.faults.schedule import SERVERS
 from tests.integration.ledger_kit import KEYRING, START, look, notice, report
 from tests.streams import evidence
 
@@ -42,7 +43,7 @@ class Overload(Struct, frozen=True):
 
 
 async def overload(folder: Path, seed: int, what: Overload, say: Callable[[str], None]) -> None:
-    """Overload a monitor, and see that it bounds its memory, chooses well, and recovers; raises `Lost`."""
+    """Overload a monitor, and see that it bounds its memory, shows its backlog and recovers; raises `Lost`."""
     (folder / "data").mkdir(parents=True)
     limited = {"TAKEDOWN_PROBE_LOOKS_PER_SECOND": f"{what.looks:g}"}
     async with standing(
@@ -140,7 +141,10 @@ async def _backlogs(run: Run) -> dict[str, float]:
 
 
 async def _choice(run: Run, say: Callable[[str], None]) -> None:
-    """Compare the spans around a deadline with all others of their length: in how many a look was made, how late."""
+    """State in how many spans around a deadline a look was made, and in how many others of their length, how late.
+
+    It is no comparison of equals: deadlines come together, in the busiest moments, and others also before and after.
+    """
     by_case = await evidence(run.places().bootstrap_servers, KEYRING)
     deadlines = await _deadlines(run)
     length = timedelta(seconds=24 * _HOUR_SECONDS) * 2 / _SOON_SHARE
@@ -154,8 +158,6 @@ async def _choice(run: Run, say: Callable[[str], None]) -> None:
         say(
             f"looks {name}: in {_share(spans[near]):.0%} of {len(spans[near])} spans, {median:.1f} s late"
         )
-    if _share(spans[True]) <= _share(spans[False]):
-        raise Lost("deadlines did not go first")
 
 
 Span = tuple[str, int]
@@ -199,7 +201,7 @@ def _bounded(watch: Watch, say: Callable[[str], None]) -> None:
     for name in calm[-1].uses:
         before, top = most(calm, name), most(watch.samples, name)
         say(f"{name:<14}{before.memory:>11.1f}{top.memory:>12.1f}{top.files:>15}")
-        if name not in ("Kafka", "PostgreSQL") and top.memory > _ROLE_MB:
+        if name not in SERVERS and top.memory > _ROLE_MB:
             grown.append(name)
     if grown:
         raise Lost(f"{', '.join(grown)} took more than {_ROLE_MB:g} MB")
