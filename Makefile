@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE ?=
 
-.PHONY: help demo gauntlet faults deployment test check promtool fuzz bench lint types unit format artefacts servers tools sbom lock clean
+.PHONY: help demo gauntlet faults overload soak deployment test check promtool fuzz bench lint types unit format artefacts servers tools sbom lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -38,6 +38,12 @@ gauntlet: servers ## The demo's worst day, under each of five conditions: about 
 faults: servers ## Kill, cut and fill everything 200 times (TAKEDOWN_FAULTS) by a schedule (TAKEDOWN_FAULTS_SEED), and hold the ledger against a clean fold
 	@scripts/libfaketime >/dev/null || true
 	@$(BIN)/python -m tests.faults
+
+overload: servers ## Ten times the sustained rate for ten minutes: memory, looks, backlog, recovery
+	@$(BIN)/python -m tests.faults overload
+
+soak: servers ## A steady load for an hour: memory and descriptors stay where they are
+	@$(BIN)/python -m tests.faults soak
 
 deployment: servers ## Build the image, run every role of compose.yaml in it, check the chart and the units (Debian 12, root, Go)
 	@$(BIN)/python -m tests.deployment

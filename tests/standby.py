@@ -15,6 +15,9 @@ from services.runtime.embedded.postgres import installed
 from services.runtime.embedded.server_process import free_port
 from tests.servers import eventually
 
+# So long only on a machine that does much else.
+_READY_SECONDS = 240.0
+
 
 @dataclass
 class Pair:
@@ -85,9 +88,9 @@ async def set_read_only(server: EmbeddedPostgres, value: str) -> None:
 
 async def pair(folder: Path) -> Pair:
     """Start a primary and a standby that streams from it."""
-    one = EmbeddedPostgres(folder / "one", tcp=True)
+    one = EmbeddedPostgres(folder / "one", tcp=True, ready_seconds=_READY_SECONDS)
     await one.start()
-    other = EmbeddedPostgres(folder / "other", tcp=True)
+    other = EmbeddedPostgres(folder / "other", tcp=True, ready_seconds=_READY_SECONDS)
     other.data_dir.mkdir()
     kept = json.loads((one.data_dir / "address.json").read_text()) | {"port": free_port()}
     (other.data_dir / "address.json").write_text(json.dumps(kept))

@@ -80,7 +80,8 @@ class ClientShell:
 
     async def guard(self, work: Coroutine[Any, Any, None], watchdog: Watchdog) -> None:
         """Run work beside its watchdog; whichever ends first ends the other. Raises what either raises."""
-        tasks = {asyncio.create_task(work), asyncio.create_task(watchdog.run())}
+        watching = (watchdog.run(), _until_fetcher_ends(self._consumer))
+        tasks = {asyncio.create_task(one) for one in (work, *watching)}
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -105,3 +106,16 @@ class ClientShell:
             stopping.cancel()
         elif (error := stopping.exception()) is not None:
             log.warning("consumer.stop_failed", consumer=self._name, error=type(error).__name__)
+
+
+async def _until_fetcher_ends(consumer: Any) -> None:
+    """Raise `Stuck` once the client no longer fetches.
+
+    Its fetcher may die of an error that the client tells nobody: uvloop raises `RuntimeError` where something is
+    written to a connection that was reset a moment ago, and asyncio does not.
+    """
+    fetcher = getattr(consumer, "_fetcher", None)
+    ended = asyncio.Event().wait() if fetcher is None else asyncio.wait({fetcher.error_future})
+    await ended
+    log.error("consumer.fetcher_ended")
+    raise Stuck("the client no longer fetches")

@@ -158,11 +158,14 @@ class Installation:
         data = self.settings.data_path
         datadir.prepare(data)
         await _hold(DataDirLock(data / LOCK_NAME), stack)
-        await refuse_busy(self.settings, self.roles)
+        refuse_busy(self.settings, self.roles)
+        # The roles that a killed monitor left behind end while the servers start.
+        ending = asyncio.ensure_future(_hold(DataDirLock(data / _ROLES_LOCK), stack))
+        stack.callback(ending.cancel)
         self._have_keys()
         await self._start_servers(stack)
         await self._unless_lost(self._prepare())
-        lock = await _hold(DataDirLock(data / _ROLES_LOCK), stack)
+        lock = await ending
         self._children = RoleChildren(
             self.settings, self.roles, self._environments, self._backoff, self._say, lock
         )

@@ -35,7 +35,7 @@ class Backoff:
     """Backoff before a restart, doubling from the first to the longest."""
 
     first_seconds: float = 0.5
-    longest_seconds: float = 30.0
+    longest_seconds: float = 10.0
 
     def seconds(self, failures: int) -> float:
         """Return the backoff after so many failures in a row."""

@@ -19,7 +19,7 @@ from tests.integration.ledger_kit import KEYRING
 from tests.integration.transaction_kit import offsets_of
 from tests.streams import evidence, read_all
 
-_SECONDS = 120.0
+_SECONDS = 300.0
 
 
 class Lost(AssertionError):

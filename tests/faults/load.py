@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import count
 
@@ -19,6 +20,7 @@ from tests.integration.ledger_kit import TOPIC_OF, report, story
 _LIVES_AT_ONCE = 6
 _REPEATED, _DELAYED = 0.05, 0.05
 _BATCH = 25
+_AGAIN = 200
 _HAS_EVENT = "SELECT EXISTS (SELECT FROM events WHERE case_id = $1 AND event_id = $2)"
 
 
@@ -28,6 +30,7 @@ class Sender:
     def __init__(self, kafka: Callable[[], KafkaConnection], acknowledged: set[str]) -> None:
         self.acknowledged = acknowledged
         self.sent = 0
+        self._last: deque[Event] = deque(maxlen=_AGAIN)
         self._kafka = kafka
         self._producer: AIOKafkaProducer | None = None
 
@@ -45,7 +48,16 @@ class Sender:
                 await asyncio.sleep(0.2)
             else:
                 self.acknowledged.update(str(event.id) for event in events)
+                self._last.extend(events)
                 return
+
+    async def again(self) -> None:
+        """Send the last events once more, in the reverse order."""
+        other = Sender(self._kafka, self.acknowledged)
+        try:
+            await other.send([*reversed(self._last)])
+        finally:
+            await other.close()
 
     async def _send(self, events: list[Event]) -> None:
         if self._producer is None:

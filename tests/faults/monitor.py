@@ -88,11 +88,19 @@ class Monitor:
             kill(self.pid)
             await self._process.wait()
 
-    async def stop(self, seconds: float = 60.0) -> int:
+    async def stop(self, seconds: float = 180.0) -> int:
         """Stop it in order; give its exit status."""
-        assert self._process is not None
-        if self._process.returncode is None:
+        self.ask_to_stop()
+        return await self.ended(seconds)
+
+    def ask_to_stop(self) -> None:
+        """Send it SIGTERM."""
+        if self._process is not None and self._process.returncode is None:
             self._process.send_signal(signal.SIGTERM)
+
+    async def ended(self, seconds: float = 180.0) -> int:
+        """Give its exit status once it has ended; raises `GaveUp`."""
+        assert self._process is not None
         try:
             return await asyncio.wait_for(self._process.wait(), seconds)
         except TimeoutError:
@@ -105,7 +113,11 @@ class Monitor:
     def require_running(self) -> None:
         """Raise `GaveUp` where it ended without having been killed."""
         process = self._process
-        if process is not None and process.returncode not in (None, -signal.SIGKILL):
+        if process is not None and process.returncode not in (
+            None,
+            -signal.SIGKILL,
+            -signal.SIGTERM,
+        ):
             raise GaveUp(f"ended with status {process.returncode}:\n{self.last_words()}")
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
@@ -126,7 +138,8 @@ def _end_with_the_run() -> None:
 def environment_for(settings: Mapping[str, str], data: Path) -> dict[str, str]:
     """Give the environment of a command on a data directory: these settings and no others."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    paths = os.pathsep.join(filter(None, [str(REPOSITORY), kept.get("PYTHONPATH")]))
+    more = [settings.get("PYTHONPATH"), kept.get("PYTHONPATH")]
+    paths = os.pathsep.join(filter(None, [str(REPOSITORY), *more]))
     return kept | dict(settings) | {"PYTHONPATH": paths, f"{PREFIX}DATA_DIR": str(data)}
 
 

@@ -1,15 +1,16 @@
 """One fault run: load, faults by the schedule, then quiet, then the ledger against a clean fold."""
 
 import asyncio
-import contextlib
+import os
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -17,7 +18,7 @@ import msgspec
 
 from consumers.client.connection import KafkaConnection
 from schemas.events import Event
-from services.runtime.demo.stage import Stage, serving, settings_for, stage
+from services.runtime.demo.stage import HOUR_SECONDS, Stage, serving, settings_for, stage
 from services.runtime.embedded.server_process import free_port, port_is_free
 from services.runtime.endpoints import Endpoints
 from services.runtime.keyfile import KeyFile, write_keys
@@ -25,6 +26,7 @@ from services.runtime.methods import methodology
 from services.runtime.settings import Settings
 from services.runtime.settings.inventory import environment_of
 from services.simulation import event_player
+from services.simulation.world import World
 from tests.as_configured import kafka_at
 from tests.faults.actions import ACTIONS
 from tests.faults.arrangements import Arrangement
@@ -32,12 +34,17 @@ from tests.faults.judgement import Lost, judge
 from tests.faults.load import Load, Marker, Sender
 from tests.faults.monitor import Monitor
 from tests.faults.schedule import ROLES, Fault
+from tests.faults.step_requests import StepRequests
 from tests.integration.ledger_kit import KEYRING
 
 _PORTS = 12
-_START_SECONDS = 90.0
-_WORKS_SECONDS = 120.0
+_READY_SECONDS = 20.0
+_BUSY_PER_CORE = 2.0
+# So long only on a machine that does much else.
+_START_SECONDS = 240.0
+_WORKS_SECONDS = 240.0
 _PER_SECOND = 40.0
+_CASES = 40
 Recovery = tuple[float | None, float]
 
 
@@ -52,15 +59,22 @@ class Run:
     monitor: Monitor
     arrangement: Arrangement
     settings: Settings
-    seed: int
-    small_disk: bool
+    world: World
     say: Callable[[str], None]
+    steps: StepRequests
+    seed: int
     roles: Sequence[str] = ROLES
+    small_disk: bool = False
     clock: Path | None = None
     took: dict[str, list[Recovery]] = field(default_factory=lambda: defaultdict(list))
     left_out: dict[str, str] = field(default_factory=dict)
     acknowledged: set[str] = field(default_factory=set)
     numbers: Iterator[int] = field(default_factory=lambda: count(10_000_000))
+    struck_at: float = 0.0
+    late_starts: list[tuple[float, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.sent = self.sender()
 
     @property
     def options(self) -> list[str]:
@@ -106,7 +120,7 @@ class Run:
             at = time.monotonic()
             await ACTIONS[fault.kind](self, fault)
             if fault.measured and fault.kind not in self.left_out:
-                await self._measure(fault, at + fault.lasts)
+                await self._measure(fault, max(at + fault.lasts, self.struck_at))
             else:
                 await asyncio.sleep(fault.after)
 
@@ -119,8 +133,19 @@ class Run:
         await self.works()
         works = time.monotonic() - begun
         self.took[fault.kind].append((ready, works))
+        if ready is not None and ready > _READY_SECONDS:
+            self._note_late(fault, ready)
         starting = "" if ready is None else f"ready after {ready:.1f} s, "
         self.say(f"              {starting}all works after {works:.1f} s")
+
+    def _note_late(self, fault: Fault, ready: float) -> None:
+        """Note a start that took too long, with the load of the machine; on an idle one it is a promise that broke."""
+        load, cores = os.getloadavg()[0], os.cpu_count() or 1
+        self.late_starts.append((ready, load))
+        if load <= _BUSY_PER_CORE * cores:
+            raise Lost(
+                f"{fault}: ready after {ready:.1f} s, at a load of {load:.1f} on {cores} cores"
+            )
 
     async def works(self) -> None:
         """Return once `up` is ready, and so is every role, and an event that is sent now is in the ledger."""
@@ -144,11 +169,53 @@ class Run:
                 marker.state = f"not ready: {missing}"
                 await asyncio.sleep(0.1)
 
-    async def quiet(self) -> None:
-        """Stop the monitor, and start it with those roles alone that make no evidence."""
+    @asynccontextmanager
+    async def played(self) -> AsyncIterator[None]:
+        """Hold the reporters and the hotline of the simulated world at work."""
+        sender = self.sender()
+
+        async def send(event: Event) -> None:
+            await sender.send([event])
+
+        async def send_raw(*_: Any) -> None:
+            """Leave the unreadable records out: they are other tests' matter."""
+
+        playing = asyncio.create_task(
+            event_player.play(
+                self.world, send=send, send_raw=send_raw, clock=_now, sleep=asyncio.sleep
+            )
+        )
+        try:
+            yield
+        finally:
+            playing.cancel()
+            await asyncio.wait({playing}, timeout=60)
+            await sender.close()
+
+    @asynccontextmanager
+    async def loaded(self) -> AsyncIterator[None]:
+        """Hold other probers at work, whose cases the simulated world does not know."""
+        stop = asyncio.Event()
+        loading = asyncio.create_task(Load(self.sent, self.seed, _PER_SECOND).run(stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await asyncio.wait({loading}, timeout=60)
+            loading.cancel()
+            await self.sent.close()
+
+    async def compare(self) -> None:
+        """Stop everything that makes evidence, then hold the ledger against a clean fold; raises `Lost`."""
         await self.monitor.stop()
         await self.monitor.start("--role", "ledger", "--role", "relay")
         await self.monitor.ready(_START_SECONDS)
+        method = methodology(self.settings.methodology)
+        await judge(self.places(), method, self.acknowledged, self.say)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 async def _yes(session: aiohttp.ClientSession, address: str) -> bool:
@@ -172,27 +239,49 @@ async def fault_run(
     clock: Path | None = None,
 ) -> Run:
     """Play a schedule against a monitor with its simulated internet and its reporters; raises `Lost`, `GaveUp`."""
-    chosen = stage(seed=seed, cases=40)
+    async with standing(folder, arrangement, seed, say, roles=roles, firsts=firsts) as run:
+        run.small_disk, run.clock = small_disk, clock
+        async with run.played(), run.loaded():
+            await run.suffer(faults)
+            await run.works()
+        await run.compare()
+    return run
+
+
+@asynccontextmanager
+async def standing(
+    folder: Path,
+    arrangement: Arrangement,
+    seed: int,
+    say: Callable[[str], None],
+    *,
+    roles: Sequence[str] = ROLES,
+    firsts: Sequence[float] = (),
+    cases: int = _CASES,
+    hour_seconds: float = HOUR_SECONDS,
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> AsyncIterator[Run]:
+    """Hold a monitor that is ready, with its simulated internet; prints what it said last where the block fails."""
+    chosen = stage(seed=seed, cases=cases, hour_seconds=hour_seconds)
     start = datetime.now(UTC) + timedelta(seconds=15)
     settings = _settings(chosen, start, folder)
     write_keys(folder / "data" / "keys.toml", _keys())
-    monitor = Monitor(environment_of(settings) | arrangement.environment, folder / "data")
-    run = Run(monitor, arrangement, settings, seed, small_disk, say, roles, clock)
+    steps = StepRequests(folder / "steps")
+    environment = environment_of(settings) | arrangement.environment | steps.environment
+    environment |= variables
+    monitor = Monitor(environment, folder / "data")
+    run = Run(monitor, arrangement, settings, chosen.world(start, KEYRING), say, steps, seed, roles)
     try:
         async with serving(chosen, start):
             await run.begin(firsts)
-            async with _loaded(run, chosen, start):
-                await run.suffer(faults)
-                await run.works()
-            await run.quiet()
-        await judge(run.places(), methodology(settings.methodology), run.acknowledged, say)
+            yield run
         await monitor.stop()
     except BaseException:
         say(monitor.last_words(80))
         raise
     finally:
+        await run.sent.close()
         await monitor.kill()
-    return run
 
 
 def _settings(chosen: Stage, start: datetime, folder: Path) -> Settings:
@@ -204,38 +293,6 @@ def _settings(chosen: Stage, start: datetime, folder: Path) -> Settings:
         # It runs, and nothing is so old yet: else the topics would no longer hold everything.
         retention=msgspec.structs.replace(settings.retention, url_days=3650),
     )
-
-
-@asynccontextmanager
-async def _loaded(run: Run, chosen: Stage, start: datetime) -> AsyncIterator[None]:
-    """Hold reporters, a hotline and other probers at work."""
-    world = chosen.world(start, KEYRING)
-    sender, more = run.sender(), run.sender()
-
-    async def send(event: Event) -> None:
-        await sender.send([event])
-
-    async def send_raw(*_: Any) -> None:
-        """Leave the unreadable records out: they are other tests' matter."""
-
-    def clock() -> datetime:
-        return datetime.now(UTC)
-
-    stop = asyncio.Event()
-    playing = asyncio.create_task(
-        event_player.play(world, send=send, send_raw=send_raw, clock=clock, sleep=asyncio.sleep)
-    )
-    loading = asyncio.create_task(Load(more, run.seed, _PER_SECOND).run(stop))
-    try:
-        yield
-    finally:
-        playing.cancel()
-        stop.set()
-        await asyncio.wait({loading, playing}, timeout=60)
-        loading.cancel()
-        for one in (sender, more):
-            with contextlib.suppress(Exception):
-                await one.close()
 
 
 def _free_base() -> int:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from tests.faults import steps
+
 ROLES = ("ledger", "ledger-2", "relay", "prober", "prober-2", "exporter", "retention")
 """What a `takedown up` of the fault run has; two of a kind, so that a kill moves partitions."""
 SERVERS = ("Kafka", "PostgreSQL")
@@ -40,14 +42,24 @@ def _each(names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     return tuple((name,) for name in names)
 
 
-KILLS = (
+BOTH = (
     Kind("kill role", 10, _each(ROLES)),
     Kind("kill up", 3),
-    Kind("kill up late", 3, lasts=(0.1, 4.0)),
-    Kind("kill up in its start", 4, lasts=(0.0, 7.0)),
+    Kind("kill up late", 2, lasts=(0.1, 4.0)),
+    Kind("kill up in its start", 3, lasts=(0.0, 7.0)),
+    Kind("kill at a step", 14, steps.names((*steps.LEDGER, *steps.RELAY, *steps.PROBER))),
+    Kind("kill in a rebalance", 3, steps.names((*steps.LEDGER_REBALANCE, *steps.PROBER_REBALANCE))),
+    Kind("kill a role at its start", 3, steps.names(steps.ROLE_START)),
+    Kind("zombie at a step", 2, steps.names((*steps.LEDGER, *steps.PROBER)), lasts=(10.5, 13.0)),
+    Kind("freeze role", 2, _each(("ledger", "ledger-2", "relay", "prober")), lasts=(1.0, 9.0)),
+    Kind("zombie consumer", 2, _each(("ledger", "ledger-2", "prober")), lasts=(10.5, 13.0)),
+    Kind("aborted transaction", 3),
+    Kind("duplicates and reordering", 3),
 )
 OWN = (
-    *KILLS,
+    *BOTH,
+    Kind("kill up at a step of its start", 5, steps.names(steps.UP_START)),
+    Kind("kill up at a step of its stop", 2, steps.names(steps.UP_STOP)),
     Kind("kill server", 5, _each(SERVERS)),
     Kind("kill guardian", 3, _each(SERVERS)),
     Kind("kill server and guardian", 2, _each(SERVERS)),
@@ -56,26 +68,27 @@ OWN = (
     Kind("kill all", 1),
     Kind("kill backend", 2),
     Kind("stop up", 1),
-    Kind("freeze role", 3, _each(("ledger", "ledger-2", "relay", "prober")), lasts=(1.0, 13.0)),
     Kind("freeze server", 2, _each(SERVERS), lasts=(0.5, 6.0)),
-    Kind("aborted transaction", 3),
     Kind("disk full", 1, lasts=(1.0, 5.0)),
     Kind("clock jumps", 3, lasts=(1.0, 6.0)),
 )
 """Faults of a `takedown up` that has started its servers itself."""
 WIRED = (
-    *KILLS,
+    *BOTH,
+    Kind("kill up at a step of its start", 3, steps.names(steps.elsewhere(steps.UP_START))),
+    Kind("kill up at a step of its stop", 1, steps.names(steps.elsewhere(steps.UP_STOP))),
     Kind("wire stalls", 3, _each(SERVERS), lasts=(0.5, 12.0)),
     Kind("wire is reset", 3, _each(SERVERS), lasts=(0.0, 3.0)),
     Kind("wire is truncated", 3, _each(SERVERS), lasts=(0.2, 2.0)),
     Kind("wire is slow", 2, _each(SERVERS), lasts=(2.0, 6.0)),
+    Kind("wire is half closed", 2, _each(SERVERS), lasts=(0.2, 3.0)),
     Kind("wire refuses", 2, _each(SERVERS), lasts=(0.5, 4.0)),
     Kind("broker killed", 3, lasts=(0.0, 3.0)),
     Kind("broker stopped", 1, lasts=(0.0, 3.0)),
     Kind("database killed", 3, lasts=(0.0, 3.0)),
     Kind("standby promoted", 2),
-    Kind("aborted transaction", 2),
-    Kind("freeze role", 2, _each(("ledger", "ledger-2", "relay", "prober")), lasts=(1.0, 13.0)),
+    Kind("partition without leader", 3, lasts=(1.0, 12.0)),
+    Kind("clock of the servers jumps", 3, lasts=(1.0, 6.0)),
 )
 """Faults of a `takedown up` on servers elsewhere, behind wires that can be cut."""
 

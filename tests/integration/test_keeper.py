@@ -14,9 +14,10 @@ import aiohttp
 import pytest
 
 from schemas.errors import ConfigError
+from services.runtime.busy_ports import refuse_busy
 from services.runtime.embedded import DataDirInUse, NeedsOperator
 from services.runtime.embedded.data_dir_lock import DataDirLock
-from services.runtime.endpoints import LOCK_NAME
+from services.runtime.endpoints import LOCK_NAME, Endpoints, write_endpoints
 from services.runtime.installation import Installation
 from services.runtime.role_children import refuse_taken
 from services.runtime.settings import Http, Log, Settings
@@ -103,6 +104,16 @@ def test_a_taken_port_is_named(unused_tcp_port: int) -> None:
         pytest.raises(ConfigError, match="TAKEDOWN_HTTP_PORT"),
     ):
         refuse_taken("127.0.0.1", {"exporter": unused_tcp_port})
+
+
+def test_a_start_after_a_kill_begins_at_once(tmp_path: Path, unused_tcp_port: int) -> None:
+    """Roles that a killed monitor left have their ports still: the servers start meanwhile."""
+    folder = Settings(data_dir=str(tmp_path), http=Http(port=unused_tcp_port))
+    with socket.create_server(("127.0.0.1", unused_tcp_port)):
+        with pytest.raises(ConfigError, match="TAKEDOWN_HTTP_PORT"):
+            refuse_busy(folder, ["exporter"])
+        write_endpoints(tmp_path, Endpoints(bootstrap_servers="", database_url=""))
+        refuse_busy(folder, ["exporter"])
 
 
 async def test_a_role_waits_for_servers_that_are_away(
