@@ -36,6 +36,7 @@ WARNINGS = (
 )
 ERRORS = (
     "consumer.abandoned",
+    "consumer.fetcher_ended",
     "consumer.gap_accepted",
     "consumer.stuck",
     "intake.failed",
