@@ -6,7 +6,6 @@ from typing import TypeVar
 
 from consumers.client import retry
 from consumers.client.outages import is_transient
-from schemas.errors import TakedownError
 from services.runtime.advice import advice
 
 T = TypeVar("T")
@@ -28,8 +27,7 @@ async def patiently(work: Callable[[], Awaitable[T]], say: Callable[[str], None]
         except Exception as error:
             if not is_transient(error):
                 raise
-            said = str(error) if isinstance(error, TakedownError) else type(error).__name__
-            cause = advice(error) or said
+            cause = advice(error) or type(error).__name__
         if cause != last and loop.time() - begun >= _QUIET_SECONDS:
             last = cause
             say(f"waiting: {cause}")
