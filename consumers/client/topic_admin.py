@@ -25,6 +25,10 @@ class TopicsWrong(TakedownError):
     exit_code = 2
 
 
+class TopicsNotReady(TopicsWrong, TimeoutError):
+    """Partitions without a leader: what waits goes on waiting, for a broker that is away may come back."""
+
+
 @dataclass(frozen=True, slots=True)
 class TopicState:
     """A topic on the broker; `problems` is empty where it is as it should be."""
@@ -117,7 +121,7 @@ async def _counts(admin: AIOKafkaAdminClient, existing: list[str]) -> dict[str, 
         return [t["topic"] for t in described if not _is_ready(t)]
 
     if names := await _wait_until_right(unready):
-        raise TopicsWrong(f"{', '.join(names)}: not ready; see that all brokers run")
+        raise TopicsNotReady(f"{', '.join(names)}: not ready; see that all brokers run")
     return counts
 
 
