@@ -18,7 +18,7 @@ from services.core.case import AddressFact, Case, Correction, Hold, Transition
 from services.core.spells import Pass
 
 UNKNOWN_CATEGORY = "unknown"
-_LOOKS = (ev.LookMade, ev.LookMissed)
+_LOOKS = frozenset({ev.LookMade, ev.LookMissed})
 
 
 def order(event: Event) -> tuple[datetime, UUID]:
@@ -42,12 +42,13 @@ def fold_unique(events: Iterable[Event], methodology: Methodology) -> tuple[Case
         raise ValueError("a case has at least one event")
     case = _facts(ordered)
     run = Pass(case, methodology)
-    if not case.corrections:
+    if case.corrections:
+        for at, event in in_effect(ordered):
+            _apply(run, event, at)
+    else:
         for event in ordered:
             _apply(run, event, event.time)
-        return case, run.transitions
-    for at, event in in_effect(ordered):
-        _apply(run, event, at)
+    case.last_time, case.last_id = run.now, run.cause
     return case, run.transitions
 
 
@@ -75,7 +76,7 @@ def _effective_from(event: Event) -> datetime | None:
 
 def may_extend(case: Case, event: Event) -> bool:
     """Tell whether `extend` gives what a fold of everything would."""
-    if not isinstance(event.data, _LOOKS):
+    if type(event.data) not in _LOOKS:
         return False
     if case.last_time is None or case.last_id is None:
         return True
@@ -86,13 +87,14 @@ def extend(case: Case, event: Event, methodology: Methodology) -> list[Transitio
     """Apply one look that is later than everything in `case`, in place; return what it changed."""
     run = Pass(case, methodology)
     _apply(run, event, event.time)
+    case.last_time, case.last_id = event.time, event.id
     return run.transitions
 
 
 def _facts(ordered: list[Event]) -> Case:
     case = Case(case_id=ordered[0].case_id, category=UNKNOWN_CATEGORY, spells=[])
     # Nearly all are looks, and no look reaches back.
-    statements = [event for event in ordered if not isinstance(event.data, _LOOKS)]
+    statements = [event for event in ordered if type(event.data) not in _LOOKS]
     reports = [(e.time, e.data) for e in statements if isinstance(e.data, ev.ReportFiled)]
     if reports:
         case.reported_at, case.category = reports[0][0], reports[0][1].category
@@ -159,10 +161,10 @@ def _correction(event: Event) -> Correction | None:
 
 def _apply(run: Pass, event: Event, at: datetime) -> None:
     run.begin(event, at)
-    if not isinstance(event.data, _LOOKS):
+    kind = type(event.data)
+    if kind not in _LOOKS:
         run.expire_hold()
-    _HANDLERS[type(event.data)](run, event)
-    run.case.last_time, run.case.last_id = at, event.id
+    _HANDLERS[kind](run, event)
 
 
 def _report_filed(run: Pass, event: Event) -> None:

@@ -253,8 +253,9 @@ def _breach(spell: Coupled, news: News) -> Conclusion | None:
     seen, owed = news.seen_at, spell.deadline
     if seen is None or owed is None or seen < owed:
         return None
-    in_time = spell.clock is Clock.UNDECIDED and _gone_within(spell, news.owed_from or owed, owed)
-    return None if in_time else Conclusion(Trigger.SEEN_LATE)
+    if not _may_have_been_in_time(spell, news, owed):
+        return Conclusion(Trigger.SEEN_LATE)
+    return Conclusion(Trigger.STRADDLE) if spell.clock is Clock.RUNNING else None
 
 
 def gone_at(spell: Coupled, at: datetime) -> bool:
@@ -269,6 +270,25 @@ def gone_at(spell: Coupled, at: datetime) -> bool:
 def _gone_within(spell: Coupled, first: datetime, last: datetime) -> bool:
     """Tell whether it was gone at any instant of a time span, its ends included."""
     return gone_at(spell, first) or any(first < removal.upper <= last for removal in spell.removals)
+
+
+def _may_have_been_in_time(spell: Coupled, news: News, owed: datetime) -> bool:
+    """Tell whether it was gone at an instant that the deadline may mean.
+
+    Or, where the start is a time span and a return takes no removal back, at one that the start may mean: for that
+    instant it was gone before the notice.
+    """
+    if _gone_within(spell, news.owed_from or owed, owed):
+        return True
+    since, until = spell.clock_started_from, spell.clock_started_at
+    if news.owed_from is None or news.reopens or since is None or until is None:
+        return False
+    return any(
+        removal.lower is not None
+        and removal.upper <= until
+        and not any(back < since for back in spell.returned_at[number : number + 1])
+        for number, removal in enumerate(spell.removals)
+    )
 
 
 def _decide(spell: Coupled, news: News) -> Conclusion | None:

@@ -1,6 +1,5 @@
 """What a look does to a spell: L, the run of removal-class looks, R, and the news for the joint rules."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from schemas.events import Event, Fingerprint, LookMade
@@ -48,7 +47,9 @@ def take_look(run: Pass, event: Event) -> None:
         look = completed(look, run.case)
     spell = run.case.spell
     spell.looks += 1
-    if _counts_as_undetermined(run, look):
+    # Nearly every sighting does not say how old its resolution is, and counts.
+    plain = look.verdict == "online" and look.resolution_age_seconds is None
+    if not plain and _counts_as_undetermined(run, look):
         spell.undetermined += 1
         if look.reason in BLOCKS:
             record_block(spell, look, run.methodology)
@@ -59,24 +60,21 @@ def take_look(run: Pass, event: Event) -> None:
         if spell.dark is not None and _answered(run, look):
             spell.dark = None
     elif spell.procedure is not Procedure.CLOSED:
-        run.expire_hold()
+        if run.case.hold is not None:
+            run.expire_hold()
         if spell.block is not None:
             clear_block(spell, spell.block, look, run.methodology)
-        _handler(look)(run, look)
+        if look.verdict == "online":
+            _take_sighting(run, spell, look)
+        elif look.layer == "host":
+            _take_dark_look(run, spell, look)
+        elif spell.presence is not Presence.REMOVED:
+            _take_gone_look(run, spell, look)
 
 
 def _counts_as_undetermined(run: Pass, look: LookMade) -> bool:
-    if look.verdict == "online" and look.resolution_age_seconds is None:
-        # Nearly every look; the rest of this would give the same.
-        return False
     seen = look.reason not in NEEDS_SIGHTING or run.case.known_online
     return counted_verdict(look, run.methodology, seen_before=seen) == "undetermined"
-
-
-def _handler(look: LookMade) -> Callable[[Pass, LookMade], None]:
-    if look.verdict == "online":
-        return _take_sighting
-    return _take_dark_look if look.layer == "host" else _take_gone_look
 
 
 def _answered(run: Pass, look: LookMade) -> bool:
@@ -94,9 +92,8 @@ def _answered(run: Pass, look: LookMade) -> bool:
 # -- online --------------------------------------------------------------------------------------
 
 
-def _take_sighting(run: Pass, look: LookMade) -> None:
+def _take_sighting(run: Pass, spell: Spell, look: LookMade) -> None:
     """Take a look that saw the URL online: at the charged provider, elsewhere, or nobody can tell where."""
-    spell = run.case.spell
     if spell.presence is Presence.REMOVED and look.started_at <= spell.removals[-1].upper:
         # It began before the removal was first seen, so it is no evidence of a return.
         return
@@ -227,9 +224,8 @@ def _settle_clock(run: Pass, spell: Spell, at: datetime) -> None:
 # -- removal -------------------------------------------------------------------------------------
 
 
-def _take_gone_look(run: Pass, look: LookMade) -> None:
-    spell = run.case.spell
-    if spell.presence is Presence.REMOVED or _is_contradicted(spell, look):
+def _take_gone_look(run: Pass, spell: Spell, look: LookMade) -> None:
+    if _is_contradicted(spell, look):
         return
     run.move_presence(spell, Trigger.SUSPECT, look.reason)
     spell.dark = spell.elsewhere = None
@@ -249,9 +245,9 @@ def _is_contradicted(spell: Spell, look: LookMade) -> bool:
     return look.imputed and seen is not None and look.started_at < seen
 
 
-def _take_dark_look(run: Pass, look: LookMade) -> None:
+def _take_dark_look(run: Pass, spell: Spell, look: LookMade) -> None:
     """Take a look that saw the whole host dark: not even a suspicion, until it has lasted for all vantages."""
-    spell, method = run.case.spell, run.methodology
+    method = run.methodology
     if spell.presence is Presence.REMOVED:
         return
     vantages, span = dark_vantages(method), method.host_dark_span

@@ -46,6 +46,8 @@ def folded(*events: Event) -> Case:
         ([online(5), *gone(30), online(50), online(80)], "undecided"),
         ([online(5), *gone(50), online(60), online(80)], "undecided"),
         ([online(5), *gone(30), online(40), online(80)], "certain_breaches"),
+        ([*gone(0), online(47), online(80)], "certain_breaches"),
+        ([*gone(0), online(48), online(80)], "undecided"),
     ],
 )
 def test_only_what_every_instant_gives_is_certain(evidence: list[Event], expected: str) -> None:
@@ -71,9 +73,12 @@ def stand(events: list[Event], method: Methodology) -> str:
     return standing(case, case.spell, method, LATE)
 
 
-@given(looks, st.integers(24, 96), st.integers(1, 30), st.floats(0, 1))
+methodologies = st.sampled_from([NL, replace(NL, return_before_deadline="ignored")])
+
+
+@given(looks, st.integers(24, 96), st.integers(1, 30), st.floats(0, 1), methodologies)
 def test_no_instant_of_the_span_contradicts_what_is_certain(
-    evidence: list[Event], hour: int, span: int, part: float
+    evidence: list[Event], hour: int, span: int, part: float, method: Methodology
 ) -> None:
     """A certain breach is one, and `within` is in time or gone before, whenever in the span the notice was sent."""
     latest = START + timedelta(hours=hour)
@@ -82,10 +87,10 @@ def test_no_instant_of_the_span_contradicts_what_is_certain(
     known = [event(START, ev.ReportFiled(reporter="h", sealed_url="s", provider="giant"))]
     notice = ev.NoticeSent(notice_id="n", provider="giant", earliest=first)
     exact = ev.NoticeSent(notice_id="n", provider="giant")
-    folded_span, _ = fold([*known, event(latest, notice), *evidence], NL)
-    told = standing(folded_span, folded_span.spell, NL, LATE)
-    assert explain(folded_span, folded_span.spell, NL, LATE).standing == told
-    true = stand([*known, event(instant, exact), *evidence], NL)
+    folded_span, _ = fold([*known, event(latest, notice), *evidence], method)
+    told = standing(folded_span, folded_span.spell, method, LATE)
+    assert explain(folded_span, folded_span.spell, method, LATE).standing == told
+    true = stand([*known, event(instant, exact), *evidence], method)
     if told == "certain_breaches":
         assert true == "certain_breaches"
     elif told == "within":
