@@ -233,7 +233,7 @@ async def test_a_pack_is_signed_audited_and_the_same_again(desk: Desk) -> None:
     second = await desk.pack(name="second.zip")
     assert first.read_bytes() == second.read_bytes()
     verified = await desk.json("evidence", "verify", str(first), "--public-key", str(public))
-    assert len(verified["files"]) == 19
+    assert len(verified["files"]) == 23
     body = first.read_bytes()
     assert (b"host1.example" in body, b"example/material" in body, b"s1.k1." in body) == (
         (False, False, False)
