@@ -249,9 +249,10 @@ class LookMade(Payload, frozen=True, kw_only=True):
             _hold(self.vantage)
         if self.reason not in _slugs:
             _hold(self.reason)
-        for provider in self.providers_left_out or ():
-            if provider not in _slugs:
-                _hold(provider)
+        if self.providers_left_out:
+            for provider in self.providers_left_out:
+                if provider not in _slugs:
+                    _hold(provider)
 
 
 class LookMissed(Payload, frozen=True, kw_only=True):

@@ -1,15 +1,18 @@
 """Parts of the program as the defaults of the settings make them; a test names only what it changes."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from consumers.client.connection import KafkaConnection
 from consumers.ledger.brake import FloodBrake
 from consumers.ledger.session import LoopSettings
-from consumers.prober.options import ProberSettings
 from services.ledger.pool import DatabaseConnection
-from services.probing.limits.rates import PolitenessLimits
-from services.probing.look.memory import LookLimits
 from services.runtime.settings import Settings
+
+# A benchmark of ledger or replay starts processes that would load the prober each time.
+if TYPE_CHECKING:
+    from consumers.prober.options import ProberSettings
+    from services.probing.limits.rates import PolitenessLimits
+    from services.probing.look.memory import LookLimits
 
 SETTINGS = Settings()
 PROBE, LEDGER = SETTINGS.probe, SETTINGS.ledger
@@ -60,28 +63,34 @@ def loop_settings(**changes: Any) -> LoopSettings:
     return LoopSettings(**{"drain_seconds": SETTINGS.stop_seconds} | given | changes)
 
 
-def prober_settings(**changes: Any) -> ProberSettings:
+def prober_settings(**changes: Any) -> "ProberSettings":
     given = {
         "concurrency": PROBE.concurrency,
         "looks_per_second": PROBE.looks_per_second,
         "resolution": PROBE.resolution_seconds,
     }
+    from consumers.prober.options import ProberSettings  # noqa: PLC0415 - see above
+
     return ProberSettings(**given | changes)
 
 
-def look_limits(**changes: Any) -> LookLimits:
+def look_limits(**changes: Any) -> "LookLimits":
     given = {
         "total_seconds": PROBE.timeout_seconds,
         "connections_per_host": PROBE.address_concurrency,
     }
+    from services.probing.look.memory import LookLimits  # noqa: PLC0415 - see above
+
     return LookLimits(**given | changes)
 
 
-def politeness_limits(**changes: Any) -> PolitenessLimits:
+def politeness_limits(**changes: Any) -> "PolitenessLimits":
     rates = [f"{kind}_{of}" for kind in ("address", "network") for of in ("per_second", "burst")]
     places = ("address_concurrency", "network_concurrency")
     given = {
         name: getattr(PROBE, name)
         for name in (*rates, *places, "max_wait_seconds", "backoff_ceiling_seconds")
     }
+    from services.probing.limits.rates import PolitenessLimits  # noqa: PLC0415 - see above
+
     return PolitenessLimits(**given | changes)

@@ -17,8 +17,10 @@ Content = tuple[str, str, datetime]
 
 def conflicts(ordered: Iterable[Event]) -> list[NoticeConflict]:
     """Give the conflicts among statements of one case, which come in the order of the fold."""
+    notices = [(event, event.data) for event in ordered if isinstance(event.data, ev.NoticeSent)]
+    if len(notices) < 2:
+        return []
     first: dict[str, Content] = {}
-    notices = ((event, event.data) for event in ordered if isinstance(event.data, ev.NoticeSent))
     return [
         _conflict(event, data)
         for event, data in notices

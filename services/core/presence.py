@@ -179,15 +179,18 @@ def _record_refuted(run: Pass, spell: Spell, look: LookMade) -> None:
 
 
 def _see(run: Pass, spell: Spell, at: datetime, fingerprint: Fingerprint | None) -> None:
-    returned = spell.presence is Presence.REMOVED
     spell.run = spell.dark = spell.reported_again_at = None
-    run.move_presence(spell, Trigger.SEEN)
-    if returned:
-        spell.returned_at.append(at)
-        reopen_stretch(spell)
+    if spell.presence is not Presence.ONLINE:
+        returned = spell.presence is Presence.REMOVED
+        run.move_presence(spell, Trigger.SEEN)
+        if returned:
+            spell.returned_at.append(at)
+            reopen_stretch(spell)
     open_stretch(spell, at)
     spell.first_online_at = spell.first_online_at or at
-    spell.known_online_at = at if spell.known_online_at is None else max(spell.known_online_at, at)
+    known = spell.known_online_at
+    if known is None or at > known:
+        spell.known_online_at = at
     take_baseline(spell, fingerprint)
 
 
@@ -227,7 +230,8 @@ def _settle_clock(run: Pass, spell: Spell, at: datetime) -> None:
 def _take_gone_look(run: Pass, spell: Spell, look: LookMade) -> None:
     if _is_contradicted(spell, look):
         return
-    run.move_presence(spell, Trigger.SUSPECT, look.reason)
+    if spell.presence is not Presence.SUSPECTED:
+        run.move_presence(spell, Trigger.SUSPECT, look.reason)
     spell.dark = spell.elsewhere = None
     rule, span = run.methodology.confirmation, run.methodology.confirmation_span
     further = 0
