@@ -188,8 +188,8 @@ def _see(run: Pass, spell: Spell, at: datetime, fingerprint: Fingerprint | None)
             reopen_stretch(spell)
     open_stretch(spell, at)
     spell.first_online_at = spell.first_online_at or at
-    known = spell.known_online_at
-    if known is None or at > known:
+    last = spell.known_online_at
+    if last is None or at > last:
         spell.known_online_at = at
     take_baseline(spell, fingerprint)
 
