@@ -10,7 +10,7 @@ import yaml
 from tests.deployment.steps import DeploymentFault
 
 PREFIX = "takedown-run-"
-BASE = "docker.io/library/python:3.11-slim-bookworm"
+BASE = "localhost/python:3.11-slim-bookworm"
 PROVIDER_MAP = "/etc/takedown/maps/providers.toml"
 _VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 # What `command` turns into options, and what only says when to start and what to do after an end.
@@ -123,7 +123,7 @@ def _program(service: dict[str, Any], standin: Standin | None) -> list[str]:
     options = [f"--user={service['user']}"]
     if entrypoint:
         options.append(f"--entrypoint={entrypoint[0]}")
-    return [*options, f"docker.io/library/{service['image']}", *entrypoint[1:], *command]
+    return [*options, f"localhost/{service['image']}", *entrypoint[1:], *command]
 
 
 def health_test(service: dict[str, Any]) -> list[str]:

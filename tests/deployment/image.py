@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.deployment.steps import DEPLOY, REPOSITORY, claim, output, say
 
-IMAGE = "docker.io/library/takedown-monitor"
+IMAGE = "localhost/takedown-monitor"
 
 
 def podman() -> Path:

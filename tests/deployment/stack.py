@@ -99,7 +99,7 @@ class Stack:
         options = self._file.command(service, publish=self.ports)
         options = [one for one in options if not one.startswith(("--name", "--network-alias"))]
         if words:
-            position = options.index("docker.io/library/takedown-monitor")
+            position = options.index("localhost/takedown-monitor")
             options = [*options[: position + 1], *words]
         return output([self._podman, "run", "--rm", "--interactive", *options], text=text)
 

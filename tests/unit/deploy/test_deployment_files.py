@@ -32,7 +32,7 @@ def test_a_service_becomes_one_command() -> None:
     """Rights, networks, secrets and program of compose.yaml stand in the command that runs it."""
     words = COMPOSE.command("prober", publish={})
     assert {"--read-only", "--cap-drop=ALL", "--user=1000"} <= set(words)
-    assert words[-3:] == ["docker.io/library/takedown-monitor", "run", "prober"]
+    assert words[-3:] == ["localhost/takedown-monitor", "run", "prober"]
     assert "--network=takedown-run-evidence,takedown-run-metrics,takedown-run-outside" in words
     assert any(word.endswith("keys.toml:ro") for word in words)
     assert not any("database" in word for word in words)
