@@ -1,9 +1,9 @@
 """`takedown up`: start everything on this machine, until Ctrl-C."""
 
 import asyncio
+import os
 import re
 import sys
-from contextlib import suppress
 
 import click
 import msgspec
@@ -97,9 +97,14 @@ async def _live(installation: Installation) -> None:
 
 
 def _say(line: str) -> None:
-    # The terminal may be gone: that stops the monitor, and must not break the stop.
-    with suppress(OSError):
+    try:
         click.echo(line, err=True)
+    except OSError:
+        # The terminal is gone: that stops the monitor, and must break neither the stop nor its status. What Python
+        # could not write it writes again at its end, and fails for that.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stderr.fileno())
+        os.close(nowhere)
 
 
 def _introduce(installation: Installation) -> None:

@@ -39,10 +39,13 @@ def running() -> Iterator[Process]:
                     yield Process(int(folder.name), int(parent), words)
 
 
-def family(up: int) -> Family:
-    """Give the processes that descend from a `takedown up`."""
+def family(up: int, folder: Path | None = None) -> Family:
+    """Give the processes that descend from a `takedown up`; those that were told of a folder, where one is given."""
     processes = list(running())
     children = [one for one in processes if one.parent == up]
+    if folder is not None:
+        told = set(told_of(folder))
+        children = [one for one in children if one.pid in told]
     roles: dict[str, int] = {}
     guardians: dict[str, int] = {}
     servers: dict[str, int] = {}

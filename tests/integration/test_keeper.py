@@ -58,7 +58,7 @@ async def test_a_server_killed_alone_comes_back(jars: Path, tmp_path: Path) -> N
     async with Installation(
         settings(tmp_path), ["exporter"], durable=False, fetch=False, say=lines.append
     ) as installation:
-        relatives = family(os.getpid())
+        relatives = family(os.getpid(), tmp_path)
         kill(relatives.servers["PostgreSQL"])
         kill(relatives.guardians["Kafka"])
 

@@ -2,6 +2,7 @@
 # Run a mail server in a root of its own: its tree over this machine's /usr, accounts, hosts and a spool that nobody
 # else has. Called as `unshare --mount sh mailroot.sh ROOT TREE COMMAND...`; the mounts end with the process.
 set -e
+PATH=$PATH:/usr/sbin:/sbin
 root=$1 tree=$2
 shift 2
 mount -t tmpfs none "$root"
