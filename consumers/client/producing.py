@@ -1,7 +1,9 @@
 """Send events to Kafka, each on its topic, and learn where they stand."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import RecordMetadata
@@ -18,14 +20,33 @@ Places = dict[tuple[str, int], int]
 """The next offset by topic and partition: how far the ledger must have read."""
 
 
+async def start_producer(options: Mapping[str, Any]) -> AIOKafkaProducer:
+    """Start a producer; one that does not start is stopped, and the client's error raised."""
+    producer = AIOKafkaProducer(**options)
+    try:
+        await producer.start()
+    except BaseException:
+        await stop_client(producer)
+        raise
+    return producer
+
+
+@asynccontextmanager
+async def open_producer(options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaProducer]:
+    """Hold a producer for as long as the block lasts."""
+    producer = await start_producer(options)
+    try:
+        yield producer
+    finally:
+        await stop_client(producer)
+
+
 async def produce(
     options: dict[str, object], events: Iterable[Event], count: Callable[[int], None]
 ) -> Places:
     """Send events in their order; return how far each partition has to be read to have them all."""
     places: Places = {}
-    producer = AIOKafkaProducer(**options)
-    try:
-        await producer.start()
+    async with open_producer(options) as producer:
         batch: list[asyncio.Future[RecordMetadata]] = []
         for event in events:
             key, value, headers = encode(event)
@@ -34,8 +55,6 @@ async def produce(
             if len(batch) >= _IN_FLIGHT:
                 await _settle(batch, places, count)
         await _settle(batch, places, count)
-    finally:
-        await stop_client(producer)
     return places
 
 

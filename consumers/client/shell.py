@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from consumers.client import retry
 from consumers.client.connection import KafkaConnection
 from consumers.client.loop_health import LoopRegister
+from consumers.client.stopping import stop_client
 from consumers.client.watchdog import Stuck, Watchdog
 from services.exporter import metrics
 
@@ -99,12 +100,10 @@ class ClientShell:
 
     async def discard(self) -> None:
         """Stop the client, but wait no longer than settled: a stuck one is abandoned."""
-        stopping = asyncio.ensure_future(self._consumer.stop())
-        _, late = await asyncio.wait({stopping}, timeout=self._stop_seconds)
-        if late:
+        error = await stop_client(self._consumer, self._stop_seconds)
+        if isinstance(error, TimeoutError):
             log.error("consumer.abandoned", consumer=self._name)
-            stopping.cancel()
-        elif (error := stopping.exception()) is not None:
+        elif error is not None:
             log.warning("consumer.stop_failed", consumer=self._name, error=type(error).__name__)
 
 

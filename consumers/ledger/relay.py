@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaProducer
 from consumers.client import outages, retry
 from consumers.client.connection import KafkaConnection
 from consumers.client.loop_health import LoopHealth
+from consumers.client.producing import start_producer
 from consumers.client.stopping import stop_client
 from services.exporter import metrics
 from services.ledger.queries import query
@@ -107,13 +108,7 @@ class Relay:
 
     async def _open_producer(self) -> AIOKafkaProducer:
         if self._producer is None:
-            producer = AIOKafkaProducer(**self._kafka.producer_options())
-            try:
-                await producer.start()
-            except BaseException:
-                await stop_client(producer)
-                raise
-            self._producer = producer
+            self._producer = await start_producer(self._kafka.producer_options())
         return self._producer
 
     async def _wait(self, stop: asyncio.Event, seconds: float, error: Exception) -> None:

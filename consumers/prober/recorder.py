@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerClosed
 
 from consumers.client.connection import KafkaConnection
+from consumers.client.producing import start_producer
 from consumers.client.retry import delays, is_transient
 from consumers.client.stopping import stop_client
 from schemas import codec
@@ -65,13 +65,7 @@ class Recorder:
     async def _ready(self) -> Any:
         async with self._building:
             if self._producer is None:
-                producer = AIOKafkaProducer(**self._kafka.producer_options())
-                try:
-                    await producer.start()
-                except BaseException:
-                    await stop_client(producer)
-                    raise
-                self._producer = producer
+                self._producer = await start_producer(self._kafka.producer_options())
                 self._broken = asyncio.get_running_loop().create_future()
             return self._producer
 
@@ -81,9 +75,5 @@ class Recorder:
                 return
             self._producer = None
             self._broken.set_result(None)
-            try:
-                stopped = await stop_client(producer)
-            except (KafkaError, OSError):
-                stopped = False
-            if not stopped:
+            if await stop_client(producer) is not None:
                 log.warning("recorder.producer_abandoned")

@@ -10,6 +10,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 
 from consumers.client.connection import KafkaConnection, Record
+from consumers.client.producing import open_producer, start_producer
 from consumers.client.stopping import stop_client
 from consumers.client.topic_admin import require_partitions
 from consumers.record.source import KafkaSource
@@ -88,9 +89,7 @@ class DeadLetterSender:
 
     async def _open_producer(self) -> AIOKafkaProducer:
         if self._producer is None:
-            # Kept before it is started, so that one whose start fails is closed too.
-            self._producer = AIOKafkaProducer(**self._kafka.producer_options())
-            await self._producer.start()
+            self._producer = await start_producer(self._kafka.producer_options())
         return self._producer
 
     async def close(self) -> None:
@@ -175,9 +174,8 @@ async def retry_dead_letters(
     topic, and is passed over.
     """
     again = [letter for letter in letters if not (letter.retried or letter.is_mail)]
-    producer, places = AIOKafkaProducer(**kafka.producer_options()), list[Place]()
-    try:
-        await producer.start()
+    places: list[Place] = []
+    async with open_producer(kafka.producer_options()) as producer:
         for letter in again:
             sent = await producer.send_and_wait(
                 letter.source_topic,
@@ -194,8 +192,6 @@ async def retry_dead_letters(
                 partition=letter.partition,
                 headers=mark_of(letter, clock()),
             )
-    finally:
-        await stop_client(producer)
     return places
 
 

@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from hashlib import sha256
 
-from aiokafka import AIOKafkaProducer
 from msgspec import Struct
 
 from consumers.client.connection import KafkaConnection
-from consumers.client.stopping import stop_client
+from consumers.client.producing import open_producer
 from consumers.record.deadletter import MAIL, DeadLetter, mark_of, read_dead_letters
 from schemas.codec import dead_letter_headers
 from schemas.topics import REPORTS
@@ -55,9 +54,7 @@ async def mark_mails(
     kafka: KafkaConnection, letters: Iterable[DeadLetter], clock: Callable[[], datetime]
 ) -> None:
     """Mark mails that could be used after all, once the broker has what they say."""
-    producer = AIOKafkaProducer(**kafka.producer_options())
-    try:
-        await producer.start()
+    async with open_producer(kafka.producer_options()) as producer:
         for letter in letters:
             await producer.send_and_wait(
                 letter.topic,
@@ -65,8 +62,6 @@ async def mark_mails(
                 partition=letter.partition,
                 headers=mark_of(letter, clock()),
             )
-    finally:
-        await stop_client(producer)
 
 
 def _digest(raw: bytes) -> bytes:
@@ -88,14 +83,8 @@ def _headers(mail: UnusableMail, at: datetime) -> list[tuple[str, bytes]]:
 async def _send(
     kafka: KafkaConnection, letters: Sequence[tuple[bytes, list[tuple[str, bytes]]]]
 ) -> None:
-    producer = AIOKafkaProducer(**kafka.producer_options())
-    try:
-        await producer.start()
-        async with asyncio.timeout(_ACK_SECONDS):
-            sending = [
-                await producer.send(REPORTS.dlq, value=raw, headers=headers)
-                for raw, headers in letters
-            ]
-            await asyncio.gather(*sending)
-    finally:
-        await stop_client(producer)
+    async with open_producer(kafka.producer_options()) as producer, asyncio.timeout(_ACK_SECONDS):
+        sending = [
+            await producer.send(REPORTS.dlq, value=raw, headers=headers) for raw, headers in letters
+        ]
+        await asyncio.gather(*sending)
