@@ -7,12 +7,12 @@ from pathlib import Path
 import structlog
 
 from schemas.errors import ConfigError
+from services.runtime.file_stamps import Stamp, stamp_of
 from services.runtime.settings.intake_section import IntakeSection
 
 log = structlog.get_logger(__name__)
 
 _EVERY_SECONDS = 60.0
-Stamps = tuple[int, ...]
 
 
 class DoorCertificate:
@@ -60,15 +60,8 @@ class DoorCertificate:
                     "passphrase in the second (TAKEDOWN_INTAKE_CERTIFICATE_FILE, _KEY_FILE)"
                 ) from None
 
-    def _current(self) -> Stamps:
-        stamps = []
-        for path in (self._certificate, self._key):
-            try:
-                state = path.stat()
-            except OSError:
-                continue
-            stamps += [state.st_ino, state.st_size, state.st_mtime_ns]
-        return tuple(stamps)
+    def _current(self) -> tuple[Stamp, Stamp]:
+        return stamp_of(self._certificate), stamp_of(self._key)
 
 
 def _no_passphrase() -> str:

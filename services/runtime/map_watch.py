@@ -17,12 +17,12 @@ from schemas.errors import ConfigError
 from services.attribution.provider_book import ProviderBook
 from services.attribution.providermap import ProviderMap
 from services.exporter.health import Health
+from services.runtime.file_stamps import Stamp, stamp_of
 from services.runtime.role_facts import RoleFacts
 
 log = structlog.get_logger(__name__)
 
 _EVERY_SECONDS = 5.0
-Stamp = tuple[int, int, int] | None
 
 
 class MapWatch:
@@ -46,7 +46,7 @@ class MapWatch:
 
     async def check(self) -> None:
         """Take the file over if it has changed since, and not since the last check; a broken one changes nothing."""
-        stamp = _stamp(self._path)
+        stamp = stamp_of(self._path)
         before, self._last = self._last, stamp
         if stamp != before or stamp == self._read:
             return
@@ -102,12 +102,3 @@ async def following_map(
 def _tell(health: Health, digest: str) -> None:
     if isinstance(health.about, RoleFacts) and health.about.provider_map is not None:
         health.about = replace(health.about, provider_map=digest)
-
-
-def _stamp(path: Path) -> Stamp:
-    """Tell one state of a file from another; None where there is none."""
-    try:
-        state = path.stat()
-    except OSError:
-        return None
-    return state.st_ino, state.st_size, state.st_mtime_ns
