@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 import asyncpg
@@ -249,12 +250,11 @@ class Reader:
     def _newest(self, rows: Sequence[Row]) -> list[Row]:
         """Give the newest case of each label, and of those at one instant the first."""
         newest: dict[tuple[str, str, str], Row] = {}
-        for row in sorted(rows, key=lambda row: (row["at"], row["case_id"]), reverse=True):
-            [labelled] = self._labelled([dict(row)])
-            key = (labelled["provider"], labelled["category"], labelled["type"])
-            before = newest.get(key)
-            if before is None or before["at"] == labelled["at"]:
-                newest[key] = labelled
+        ordered = sorted(
+            sorted(rows, key=itemgetter("case_id")), key=itemgetter("at"), reverse=True
+        )
+        for row in self._labelled(map(dict, ordered)):
+            newest.setdefault((row["provider"], row["category"], row["type"]), row)
         return list(newest.values())
 
     def _admit(self, labels: Labels, rows: Iterable[Row], kind: str) -> None:

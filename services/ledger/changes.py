@@ -185,6 +185,8 @@ def notice_conflicts(
     for case_id, log in logs.items():
         arrived = {e.id: e for e in events if e.case_id == case_id and (case_id, e.id) in new}
         wrong |= {(case_id, name) for name in conflicting_arrivals(log, list(arrived.values()))}
+    if not wrong:
+        return []
     keys = ((event.case_id, event.id) for event in events)
     first = {key: index for index, key in reversed(list(enumerate(keys))) if key in wrong}
     return sorted(first.values())
