@@ -194,6 +194,19 @@ NOTICES = lines(
     Query(f"sum by (state) (takedown_notices{{{P}}})", "{{state}}"),
     stacked=True,
 )
+JUDGED_SPELLS = stat(
+    "Judged spells",
+    "n of the shares. Below a few dozen a share says little.",
+    "none",
+    f"sum(takedown_norm_judged{{{P}}})",
+)
+BREACHES_OF_A_DAY = stat(
+    "Certain breaches of 24 hours",
+    "Seen online at or after the deadline within the last day.",
+    "none",
+    f"sum(takedown_breaches_day{{{P}}})",
+    bad=1,
+)
 RUNNING_CLOCKS = bars(
     "Running clocks by the time left",
     "What is due, and when. Overdue: the deadline passed and no look since has decided it.",

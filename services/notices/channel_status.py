@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
-from msgspec import Struct
+from msgspec import structs
 
 from services.notices.channel_capacity import Capacity, Forecast, duration, forecast
 from services.notices.measurability import ChannelCount, NotMeasurable, not_measurable
@@ -13,22 +13,12 @@ NO_CHANNEL = "none"
 """Stands for the channel of a provider that nothing was sent to and of which no capacity is set."""
 
 
-class ChannelStatus(Struct, frozen=True, kw_only=True):
-    """One channel of one provider; `waiting` and `not_measurable` are the provider's.
+class ChannelStatus(ChannelCount, frozen=True, kw_only=True):
+    """One channel of one provider, and what it carries; `waiting` and `not_measurable` are the provider's.
 
     `waiting`: open cases whose provider was not told yet. `forecast` says in words how long they take at `per_hour`.
     """
 
-    provider: str
-    channel: str
-    sent: int
-    arrived: int
-    acknowledged: int
-    delayed: int
-    theirs: int
-    ours: int
-    way: int
-    unclear: int
     waiting: int
     per_hour: float | None
     takes: str | None
@@ -72,9 +62,7 @@ def _status(
     one: ChannelCount, waiting: int, carries: Forecast | None, why: NotMeasurable | None
 ) -> ChannelStatus:
     return ChannelStatus(
-        provider=one.provider,
-        channel=one.channel,
-        **{name: getattr(one, name) for name in COUNTS},
+        **structs.asdict(one),
         waiting=waiting,
         per_hour=carries.per_hour if carries else None,
         takes=duration(carries.takes) if carries else None,

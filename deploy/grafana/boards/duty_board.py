@@ -1,6 +1,7 @@
 """For whoever is on duty: what is due, who breaks the norm now, and whether the monitor can be trusted."""
 
 from deploy.grafana.panels import (
+    BREACHES_OF_A_DAY,
     CANARY_AGE,
     FIGURES_AGE,
     LAG_SECONDS,
@@ -45,13 +46,7 @@ _DUE = (
         f"sum({_left('overdue')})",
         bad=1,
     ),
-    stat(
-        "Certain breaches of 24 hours",
-        "Seen online at or after the deadline within the last day.",
-        "none",
-        f"sum(takedown_breaches_day{{{P}}})",
-        bad=1,
-    ),
+    BREACHES_OF_A_DAY,
     stat(
         "Notices that failed",
         "They start no clock: find another way to the provider.",

@@ -3,6 +3,7 @@
 from deploy.grafana.panels import (
     COURSE,
     FIGURES_AGE,
+    JUDGED_SPELLS,
     METHODOLOGY,
     REMOVAL_TIME,
     STANDINGS,
@@ -38,12 +39,7 @@ _GLANCE = (
         "percentunit",
         _share("upper"),
     ),
-    stat(
-        "Judged spells",
-        "n of the shares. Below a few dozen a share says little.",
-        "none",
-        f"sum(takedown_norm_judged{{{P}}})",
-    ),
+    JUDGED_SPELLS,
     stat(
         "Certain breaches",
         "Of the judged spells: seen online at or after the deadline.",

@@ -1,7 +1,9 @@
 """For a talk with one provider: its bounds, its open clocks, its notices, and how well it can be seen."""
 
 from deploy.grafana.panels import (
+    BREACHES_OF_A_DAY,
     COURSE,
+    JUDGED_SPELLS,
     NEW_BREACHES,
     NOTICES,
     REMOVAL_TIME,
@@ -28,12 +30,7 @@ _GLANCE = (
         "percentunit",
         f"sum(takedown_norm_share_upper{{{P}}})",
     ),
-    stat(
-        "Judged spells",
-        "n of the shares. Below a few dozen a share says little.",
-        "none",
-        f"sum(takedown_norm_judged{{{P}}})",
-    ),
+    JUDGED_SPELLS,
     stat(
         "Certain breaches",
         "Of the judged spells: seen online at or after the deadline.",
@@ -41,13 +38,7 @@ _GLANCE = (
         f'sum(takedown_standing{{{P},standing="certain_breaches"}})',
         bad=1,
     ),
-    stat(
-        "Certain breaches of 24 hours",
-        "Seen online at or after the deadline within the last day.",
-        "none",
-        f"sum(takedown_breaches_day{{{P}}})",
-        bad=1,
-    ),
+    BREACHES_OF_A_DAY,
     stat(
         "Still online",
         "Stock: seen online and no removal confirmed since.",
