@@ -83,6 +83,10 @@ COMMANDS = {
         "Show records that could not be used, and retry them.",
     ),
     "topics": ("services.cli.topics_command", "List, create and verify the topics."),
+    "rights": (
+        "services.cli.rights_command",
+        "Show what each role may do at Kafka, and grant it there.",
+    ),
     "migrate": (
         "services.cli.migrate_command",
         "Migrate the database to the schema of this version.",
@@ -116,9 +120,9 @@ Exit status:
   2    invalid setting, option or argument
   3    a server cannot be reached, or no `takedown up` is running
   4    some of the input was refused
-  5    a check failed (doctor, topics verify, migrate status, reconcile,
-       providers check, replay --compare, and verify of evidence, audit
-       and archive)
+  5    a check failed (doctor, topics verify, rights apply --dry-run,
+       migrate status, reconcile, providers check, replay --compare, and
+       verify of evidence, audit and archive)
   130  interrupted
 """
 
