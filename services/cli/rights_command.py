@@ -104,10 +104,10 @@ def apply(
     """
     kafka = kafka_connection(client_settings(kafka=True))
     principals = _principals(pattern, named)
-    wanted = grants(principals)
+    needed = grants(principals)
     every = {principal for names in principals.values() for principal in names}
     there = run_async(lambda: read_grants(kafka, every))
-    missing, surplus = wanted - there, there - wanted
+    missing, surplus = needed - there, there - needed
     if not dry_run:
         run_async(lambda: change_grants(kafka, missing, surplus if revoke else ()))
     _print(missing, surplus, dry_run, revoke, as_json)
@@ -131,11 +131,11 @@ def _print(
     """Print what differed, and what became of it."""
     if as_json:
         lists = {"granted": missing, "beyond": surplus}
-        shown = {name: [str(grant) for grant in sorted(found)] for name, found in lists.items()}
+        shown = {name: [str(grant) for grant in sorted(some)] for name, some in lists.items()}
         print_json({**shown, "dry_run": dry_run, "revoked": revoke and not dry_run})
         return
-    for sign, found in (("+", missing), ("-", surplus)):
-        for grant in sorted(found):
+    for sign, some in (("+", missing), ("-", surplus)):
+        for grant in sorted(some):
             click.echo(f"{sign} {grant}")
     click.echo(f"{counted(len(missing), 'right')} {'to grant' if dry_run else 'granted'}")
     if surplus:

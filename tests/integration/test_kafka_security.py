@@ -276,10 +276,8 @@ def evidence(seen: str, over: str) -> bytes:
 async def test_every_role_works_with_its_own_login(
     secured: Secured, lab: Lab, tmp_path: Path
 ) -> None:
-    """Roles and commands do all their work under the rights of the table, which has none that nobody uses.
-
-    It runs first, on a broker without topics. Nobody is denied anything, the operator logs in by SCRAM and the roles by PLAIN, and the password shows nowhere.
-    """
+    """Roles and commands do all their work, nobody is denied anything, every right is used, no password shows."""
+    # First in this file: on a broker that has no topics yet.
     lab.names.names["seen.example"] = ["127.0.0.1"]
     decisions = Decisions(secured.log)
     works = Works(secured, tmp_path, lab.names)
