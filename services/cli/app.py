@@ -9,6 +9,7 @@ import click
 
 from schemas.errors import TakedownError
 from services.cli.lazy_group import LazyGroup
+from services.runtime.core_dumps import leave_no_dump
 
 DISTRIBUTION = "takedown-monitor"
 
@@ -179,7 +180,8 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return its exit status."""
+    """Run the command line; return its exit status. A crash leaves no core dump."""
+    leave_no_dump()
     try:
         result = cli.main(args=arguments, prog_name="takedown", standalone_mode=False)
     except click.ClickException as error:
