@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any
@@ -14,9 +14,10 @@ import asyncpg
 from schemas.methodology import Methodology, seconds
 from schemas.sqlfiles import statements
 from services.exporter.buckets_of_cases import Freshness, bucket_of, ranges_of
-from services.exporter.sums import Sums
-
-Row = Mapping[str, Any]
+from services.exporter.not_by_notice import channel_counts
+from services.exporter.sums import Row, Sums
+from services.notices.channel_status import COUNTS
+from services.notices.measurability import ChannelCount
 
 # Multiples of the norm: for 24 h these are 1, 2, 4, 8, 12, 18, 24, 36, 48, 72 h, 7, 14 and 30 days.
 _MULTIPLES = (1 / 24, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 3 / 4, 1.0, 3 / 2, 2.0, 3.0, 7.0, 14.0, 30.0)
@@ -70,7 +71,10 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class LedgerReading:
-    """What the queries about spells gave, at one cut-off."""
+    """What the queries about spells gave, at one cut-off.
+
+    `waiting`: by provider, label or not, the open cases that no notice of reached it yet.
+    """
 
     at: datetime
     providers: Sequence[str]
@@ -81,15 +85,17 @@ class LedgerReading:
     progress: Sequence[Row]
     watched: Sequence[str] = ()
     newest: Sequence[Row] = ()
+    waiting: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class NoticeReading:
-    """What the query about notices gave."""
+    """What the query about notices gave; `channels` has every provider, label or not."""
 
     at: datetime
     providers: Sequence[str]
     notices: Sequence[Row]
+    channels: Sequence[ChannelCount] = ()
 
 
 _COUNTS = (
@@ -107,6 +113,7 @@ _COUNTS = (
     "undetermined",
     "missed",
     "without_notice",
+    "waiting",
     "exposure_lower",
     "exposure_upper",
     "growing",
@@ -149,7 +156,7 @@ class Reader:
         self._spells = Sums(_SPELLS, _COUNTS)
         self._removals = Sums(_REMOVALS, ("removals", "microseconds"))
         self._outcomes = Sums(("provider", "category", "type"), ("recorded", "voided"))
-        self._notices = Sums(("provider", "state"), ("notices",))
+        self._notices = Sums(("provider", "channel", "state"), ("notices", *COUNTS[1:]))
 
     async def read(self, cutoff: datetime) -> LedgerReading:
         """Ask what spells, outcomes and offsets say, in one snapshot of the database.
@@ -173,8 +180,11 @@ class Reader:
                 rows = await connection.fetch(statement("notices"), *ranges_of(some))
                 self._notices.replace(some, rows)
                 self._sent.note(some, (), cutoff)
+        channels = channel_counts(self._notices.rows())
         rows = list(self._labelled(self._notices.rows()))
-        return NoticeReading(at=cutoff, providers=self.providers.named, notices=rows)
+        return NoticeReading(
+            at=cutoff, providers=self.providers.named, notices=rows, channels=channels
+        )
 
     @asynccontextmanager
     async def _reading(
@@ -235,6 +245,7 @@ class Reader:
         spells = list(self._spells.rows())
         self._admit(self.providers, spells, "provider")
         self._admit(self.categories, spells, "category")
+        waiting = _waiting(spells)
         return LedgerReading(
             at=cutoff,
             providers=self.providers.named,
@@ -245,6 +256,7 @@ class Reader:
             newest=self._newest(newest),
             progress=progress,
             watched=self._watched,
+            waiting=waiting,
         )
 
     def _newest(self, rows: Sequence[Row]) -> list[Row]:
@@ -288,6 +300,14 @@ class Reader:
 def _slices(stale: list[int]) -> Iterator[list[int]]:
     for start in range(0, len(stale), _AT_ONCE):
         yield stale[start : start + _AT_ONCE]
+
+
+def _waiting(spells: Iterable[Row]) -> Mapping[str, int]:
+    waiting: Counter[str] = Counter()
+    for row in spells:
+        if row["waiting"] and row["provider"] is not None:
+            waiting[row["provider"]] += row["waiting"]
+    return waiting
 
 
 def _microseconds(at: datetime) -> int:

@@ -19,8 +19,9 @@ from schemas.events import TYPE_OF
 from schemas.methodology import Methodology
 from services.core.machines import Clock
 from services.exporter import duty_metrics, metrics
-from services.exporter.ledger_reading import LedgerReading, NoticeReading, Row, buckets
+from services.exporter.ledger_reading import LedgerReading, NoticeReading, buckets
 from services.exporter.metrics import FIGURES, NOTICES_PART, MetricInfo
+from services.exporter.sums import Row
 
 STANDINGS = (
     "within",
