@@ -301,7 +301,8 @@ def test_what_is_kept_is_a_plain_recount(
 
 
 def _told(reading: LedgerReading) -> list[list[str]]:
-    return [_sorted(rows) for rows in (reading.spells, reading.removals, reading.outcomes)]
+    parts = (reading.spells, reading.removals, reading.outcomes, reading.newest)
+    return [_sorted(rows) for rows in parts]
 
 
 def _sorted(rows: Any) -> list[str]:
