@@ -18,7 +18,7 @@ from services.exporter.newest_cases import NewestCases, newest_of_labels
 from services.exporter.sums import Sums
 
 Row = Mapping[str, Any]
-Kept = Sums | NewestCases
+Tally = Sums | NewestCases
 
 # Multiples of the norm: for 24 h these are 1, 2, 4, 8, 12, 18, 24, 36, 48, 72 h, 7, 14 and 30 days.
 _MULTIPLES = (1 / 24, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 3 / 4, 1.0, 3 / 2, 2.0, 3.0, 7.0, 14.0, 30.0)
@@ -180,7 +180,7 @@ class Reader:
 
     @asynccontextmanager
     async def _reading(
-        self, freshness: Freshness, types: str, sums: Iterable[Kept], cutoff: datetime
+        self, freshness: Freshness, types: str, sums: Iterable[Tally], cutoff: datetime
     ) -> AsyncIterator[tuple[Any, list[int]]]:
         """Open a snapshot, and name the buckets to read in it."""
         try:
