@@ -228,7 +228,8 @@ WHERE o.at > $4::timestamptz - interval '1 day' AND o.at <= $4 AND o.voided_at I
 ORDER BY b.bucket, o.provider, o.category, o.type, o.at DESC, o.case_id;
 
 -- name: notices
--- Same decision as services.core.stock.notice_state; a property test compares the two.
+-- Same decision as services.core.stock.notice_state; a property test compares the two. Of the notices with one id the
+-- first holds, and a later one that contradicts it is no notice.
 SELECT
     b.bucket,
     n.provider,
@@ -241,7 +242,9 @@ SELECT
     count(*) AS notices
 FROM unnest($1::integer[], $2::text[], $3::text[]) AS b (bucket, first_id, beyond)
 CROSS JOIN LATERAL (
-    SELECT * FROM notices WHERE case_id >= b.first_id AND case_id < b.beyond OFFSET 0
+    SELECT DISTINCT ON (case_id, notice_id) * FROM notices
+    WHERE case_id >= b.first_id AND case_id < b.beyond
+    ORDER BY case_id, notice_id, sent_at, event_id
 ) AS n
 GROUP BY 1, 2, 3;
 
