@@ -1,4 +1,4 @@
-"""The part of the catalogue that ledger consumer, relay, intake and retention fill; `metrics` has it with the others."""
+"""The part of the catalogue that ledger consumer, relay, intake and retention fill; `metrics` has it with others."""
 
 from services.exporter.declaring import counter, gauge, histogram
 
