@@ -361,6 +361,25 @@ async def test_notices_partition_by_state(pool: asyncpg.Pool, owner: asyncpg.Con
     assert found == {("giant", state): 1 for state in states}
 
 
+async def test_a_notice_in_conflict_is_not_counted(
+    pool: asyncpg.Pool, owner: asyncpg.Connection
+) -> None:
+    """An id that was used again, for another provider or at another time, counts once: for the first that had it."""
+    told = (("n1", "giant"), ("n1", "other-host"), ("n1", "giant"), ("n2", "giant"))
+    rows = [
+        _event_row(
+            "takedown.notice.sent.v1", f'{{"notice_id": "{notice}", "provider": "{provider}"}}', n
+        )
+        for n, (notice, provider) in enumerate(told)
+    ]
+    await ledger.insert(owner, "events", [*rows[:1], rows[1] | {"event_time": START}, *rows[2:]])
+
+    reading = await reader(pool, watch_providers=("giant", "other-host")).read_notices(START)
+
+    found = {(row["provider"], row["state"]): row["notices"] for row in reading.notices}
+    assert found == {("giant", "sent"): 2}
+
+
 def _event_row(kind: str, body: str, number: int) -> dict[str, Any]:
     return {
         "event_id": f"00000000-0000-5000-8000-{number:012x}",
