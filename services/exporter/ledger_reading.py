@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
@@ -15,9 +15,11 @@ from schemas.methodology import Methodology, seconds
 from schemas.sqlfiles import statements
 from services.exporter.buckets_of_cases import Freshness, bucket_of, ranges_of
 from services.exporter.newest_cases import NewestCases, newest_of_labels
-from services.exporter.sums import Sums
+from services.exporter.not_by_notice import channel_counts
+from services.exporter.sums import Row, Sums
+from services.notices.channel_status import COUNTS
+from services.notices.measurability import ChannelCount
 
-Row = Mapping[str, Any]
 Tally = Sums | NewestCases
 
 # Multiples of the norm: for 24 h these are 1, 2, 4, 8, 12, 18, 24, 36, 48, 72 h, 7, 14 and 30 days.
@@ -72,7 +74,10 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class LedgerReading:
-    """What the queries about spells gave, at one cut-off."""
+    """What the queries about spells gave, at one cut-off.
+
+    `waiting`: by provider, label or not, the open cases that no notice of reached it yet.
+    """
 
     at: datetime
     providers: Sequence[str]
@@ -83,15 +88,17 @@ class LedgerReading:
     progress: Sequence[Row]
     watched: Sequence[str] = ()
     newest: Sequence[Row] = ()
+    waiting: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class NoticeReading:
-    """What the query about notices gave."""
+    """What the query about notices gave; `channels` has every provider, label or not."""
 
     at: datetime
     providers: Sequence[str]
     notices: Sequence[Row]
+    channels: Sequence[ChannelCount] = ()
 
 
 _COUNTS = (
@@ -109,6 +116,7 @@ _COUNTS = (
     "undetermined",
     "missed",
     "without_notice",
+    "waiting",
     "exposure_lower",
     "exposure_upper",
     "growing",
@@ -152,7 +160,7 @@ class Reader:
         self._removals = Sums(_REMOVALS, ("removals", "microseconds"))
         self._outcomes = Sums(("provider", "category", "type"), ("recorded", "voided"))
         self._newest = NewestCases()
-        self._notices = Sums(("provider", "state"), ("notices",))
+        self._notices = Sums(("provider", "channel", "state"), ("notices", *COUNTS[1:]))
 
     async def read(self, cutoff: datetime) -> LedgerReading:
         """Ask what spells, outcomes and offsets say, in one snapshot of the database.
@@ -175,8 +183,11 @@ class Reader:
                 rows = await connection.fetch(statement("notices"), *ranges_of(some))
                 self._notices.replace(some, rows)
                 self._sent.note(some, (), cutoff)
+        channels = channel_counts(self._notices.rows())
         rows = list(self._labelled(self._notices.rows()))
-        return NoticeReading(at=cutoff, providers=self.providers.named, notices=rows)
+        return NoticeReading(
+            at=cutoff, providers=self.providers.named, notices=rows, channels=channels
+        )
 
     @asynccontextmanager
     async def _reading(
@@ -237,6 +248,7 @@ class Reader:
         spells = list(self._spells.rows())
         self._admit(self.providers, spells, "provider")
         self._admit(self.categories, spells, "category")
+        waiting = _waiting(spells)
         return LedgerReading(
             at=cutoff,
             providers=self.providers.named,
@@ -247,6 +259,7 @@ class Reader:
             newest=newest_of_labels(self._labelled(self._newest.rows(cutoff))),
             progress=progress,
             watched=self._watched,
+            waiting=waiting,
         )
 
     def _admit(self, labels: Labels, rows: Iterable[Row], kind: str) -> None:
@@ -280,6 +293,14 @@ class Reader:
 def _slices(stale: list[int]) -> Iterator[list[int]]:
     for start in range(0, len(stale), _AT_ONCE):
         yield stale[start : start + _AT_ONCE]
+
+
+def _waiting(spells: Iterable[Row]) -> Mapping[str, int]:
+    waiting: Counter[str] = Counter()
+    for row in spells:
+        if row["waiting"] and row["provider"] is not None:
+            waiting[row["provider"]] += row["waiting"]
+    return waiting
 
 
 def _microseconds(at: datetime) -> int:

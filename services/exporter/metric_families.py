@@ -21,7 +21,8 @@ from services.core.machines import Clock
 from services.exporter import duty_metrics, figure_metrics, metrics
 from services.exporter.declaring import MetricInfo
 from services.exporter.figure_metrics import FIGURES, NOTICES_PART
-from services.exporter.ledger_reading import LedgerReading, NoticeReading, Row, buckets
+from services.exporter.ledger_reading import LedgerReading, NoticeReading, buckets
+from services.exporter.sums import Row
 
 STANDINGS = (
     "within",

@@ -1,11 +1,12 @@
 """The newest cases behind the counts of a day, kept for each bucket: only what changed is read again."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
-Row = Mapping[str, Any]
+from services.exporter.sums import Row
+
 _DAY = timedelta(days=1)
 
 

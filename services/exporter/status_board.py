@@ -3,7 +3,7 @@
 Made of the exporter's readings once for each, however many look.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from importlib import metadata
 from threading import Lock
@@ -17,6 +17,7 @@ from services.exporter.ledger_reading import LedgerReading, NoticeReading
 from services.exporter.status import StatusView, monitor_of, status_of
 from services.exporter.status_page import page
 from services.exporter.status_public import published
+from services.notices.channel_capacity import Capacity
 
 PATHS = ("/", "/status", "/status.json", "/openapi.json")
 _WAITING = b"<!DOCTYPE html><html lang=en><title>status</title><p>The ledger was not read yet.</p>"
@@ -29,6 +30,7 @@ class StatusBoard:
         clock: Tells the age of the readings, UTC.
         public: Small counts are suppressed.
         time_zone: Whose times people read; the methodology's unless given.
+        capacities: What channels of providers can carry.
     """
 
     def __init__(
@@ -38,7 +40,9 @@ class StatusBoard:
         *,
         public: bool = False,
         time_zone: str | None = None,
+        capacities: Sequence[Capacity] = (),
     ) -> None:
+        self._capacities = capacities
         self._methodology = methodology
         self._clock = clock
         self._public = public
@@ -76,7 +80,9 @@ class StatusBoard:
 
     def _render(self) -> None:
         assert self._reading is not None
-        status = status_of(self._reading, self._notices, self._methodology, self._clock())
+        status = status_of(
+            self._reading, self._notices, self._methodology, self._clock(), self._capacities
+        )
         status = msgspec.structs.replace(status, time_zone=self._time_zone)
         shown = published(status) if self._public else status
         pages = {

@@ -22,6 +22,7 @@ from services.exporter.collector import Exporter
 from services.ledger import migrate
 from services.ledger.pool import open_pool
 from services.ledger.queries import query
+from services.notices.channel_capacity import capacity
 from services.runtime.attributing import watch_list
 from services.runtime.connections import database_connection
 from services.runtime.kafka_login import kafka_connection
@@ -149,6 +150,7 @@ async def _exporter(parts: Parts) -> AsyncIterator[Role]:
             interval_seconds=section.interval_seconds,
             public_status=section.public_status,
             time_zone=parts.settings.time_zone,
+            capacities=[capacity(text) for text in parts.settings.notices.capacities],
         )
 
 

@@ -28,10 +28,10 @@ from services.probing.look.memory import (
     LookLimits,
 )
 from services.runtime.attributing import provider_book
+from services.runtime.book_watch import following_files
 from services.runtime.endpoints import read_endpoints
 from services.runtime.kafka_login import kafka_connection
 from services.runtime.keyfile import load_keyring
-from services.runtime.map_watch import following_map
 from services.runtime.methods import methodology
 from services.runtime.settings import Probe, Settings, operator_of, split_nameserver
 from services.runtime.system_resolvers import system_resolvers
@@ -48,7 +48,7 @@ async def open_prober(
     book = provider_book(settings)
     async with (
         build_looker(settings, clock, book) as looker,
-        following_map(settings.provider_map, book, health),
+        following_files(settings, book, health),
     ):
         yield Prober(
             kafka_connection(settings, f"takedown-prober-{settings.vantage.name}"),

@@ -18,7 +18,7 @@ from schemas.methodology import Methodology, seconds, shipped
 from services.core import bounds
 from services.core.case import Case, Spell
 from services.core.fold import fold
-from services.exporter import metrics
+from services.exporter import figure_metrics, metrics
 from services.exporter.collector import Exporter
 from services.exporter.health import Health
 from services.exporter.ledger_reading import LedgerReading, Reader, buckets
@@ -184,12 +184,12 @@ def _law_5(
         for family in families(reading, methodology)
         for sample in family.samples
     }
-    per_provider = [v for (name, _), v in exposed.items() if name == metrics.NORM_JUDGED.name]
+    per_provider = [v for (name, _), v in exposed.items() if name == figure_metrics.NORM_JUDGED.name]
     assert sum(per_provider) == total.n
     found = standings(reading)
     assert sum(n for (_, _, s), n in found.items() if s in JUDGED) == total.n
-    assert exposed.get((metrics.NORM_SHARE_LOWER.name, "all")) == total.lower
-    assert exposed.get((metrics.NORM_SHARE_UPPER.name, "all")) == total.upper
+    assert exposed.get((figure_metrics.NORM_SHARE_LOWER.name, "all")) == total.lower
+    assert exposed.get((figure_metrics.NORM_SHARE_UPPER.name, "all")) == total.upper
 
 
 @settings(
