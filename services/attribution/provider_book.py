@@ -17,10 +17,10 @@ class ProviderBook:
 
     def __init__(self, providers: ProviderMap, database: AsnDatabase | None = None) -> None:
         self.providers = providers
-        self._database = database
+        self.database = database
 
     def __repr__(self) -> str:
-        return f"<ProviderBook {self.providers!r}, {self._database!r}>"
+        return f"<ProviderBook {self.providers!r}, {self.database!r}>"
 
     def attribute(self, address: str, at: datetime) -> Attribution:
         """Say who answers for an address at an instant; without a provider `unknown` says why.
@@ -38,7 +38,7 @@ class ProviderBook:
         return None if attribution.unknown == "silent" else attribution
 
     def _by_file(self, address: str, at: datetime) -> Attribution | None:
-        record = None if self._database is None else self._database.find(address)
+        record = None if self.database is None else self.database.find(address)
         if record is None:
             return None
         confidence: Confidence = "medium" if abs(at - record.built_at) <= _FRESH else "low"

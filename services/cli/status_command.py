@@ -1,21 +1,29 @@
 """`takedown status`: the norm, who breaks it, what is due, and whether to trust it, in ten lines."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import aiohttp
 import click
 import msgspec
 
-from services.cli.notices_views import channel_rows
 from services.cli.support import client_settings, json_option, now, print_json, run_async
 from services.exporter.ledger_reading import Reader
+from services.exporter.not_by_notice import NotByNotice
 from services.exporter.status import ProviderLine, StatusView, status_of
-from services.exporter.status_words import LEFT_WORDS, count, interval, local, provider_words, share
+from services.exporter.status_words import (
+    LEFT_WORDS,
+    count,
+    interval,
+    local,
+    provider_words,
+    refusal_words,
+    share,
+)
 from services.ledger.pool import open_pool
+from services.notices.channel_capacity import capacity
 from services.runtime.connections import database_connection
 from services.runtime.methods import methodology
 from services.runtime.role_facts import addresses
@@ -23,8 +31,6 @@ from services.runtime.settings import Settings
 
 _TIMEOUT_SECONDS = 15.0
 _WORST = 4
-# As `takedown notices status`.
-_REACH = timedelta(days=400)
 
 Readiness = dict[str, str]
 """By process: `ready`, or what it says instead."""
@@ -49,29 +55,22 @@ def command(watch: bool, every: float, times: int | None, as_json: bool) -> None
     settings = client_settings(database=True)
     looks = (times or None) if watch else 1
     while True:
-        status, roles, refusing = run_async(lambda: _whole_look(settings, brief=as_json))
+        status, roles = run_async(lambda: look(settings))
         if watch and not as_json:
             click.clear()
-        _print(status, roles, refusing, as_json)
+        _print(status, roles, as_json)
         looks = looks - 1 if looks is not None else None
         if looks == 0:
             return
         time.sleep(every)
 
 
-def _print(status: StatusView, roles: Readiness, refusing: Sequence[str], as_json: bool) -> None:
+def _print(status: StatusView, roles: Readiness, as_json: bool) -> None:
     if as_json:
         print_json(status)
         return
-    for line in lines(status, roles, refusing):
+    for line in lines(status, roles):
         click.echo(line)
-
-
-async def _whole_look(
-    settings: Settings, *, brief: bool
-) -> tuple[StatusView, Readiness, list[str]]:
-    status, roles = await look(settings)
-    return status, roles, [] if brief else await refusals(settings, status)
 
 
 async def look(settings: Settings) -> tuple[StatusView, Readiness]:
@@ -86,7 +85,8 @@ async def look(settings: Settings) -> tuple[StatusView, Readiness]:
         reading, notices = await reader.read(at), await reader.read_notices(at)
     finally:
         await pool.close()
-    status = status_of(reading, notices, method, at)
+    capacities = [capacity(text) for text in settings.notices.capacities]
+    status = status_of(reading, notices, method, at, capacities)
     zone = settings.time_zone or status.time_zone
     return msgspec.structs.replace(status, time_zone=zone), await _ready(settings)
 
@@ -104,29 +104,7 @@ async def _ready(settings: Settings) -> Readiness:
     return answers
 
 
-async def refusals(settings: Settings, status: StatusView) -> list[str]:
-    """Name who can't be measured by notice, of the providers with most failed notices."""
-    suspects = [line for line in status.providers if line.notices.get("failed")]
-    suspects.sort(key=lambda line: -(line.notices["failed"] or 0))
-    connection = database_connection(settings, "takedown_reader")
-    rows = [
-        row
-        for line in suspects[:_WORST]
-        for row in await channel_rows(connection, settings, line.provider, status.at - _REACH)
-        if row["not_measurable"]
-    ]
-    words = {
-        row["provider"]: _refusal(row) for row in sorted(rows, key=lambda r: r["forecast"] or "")
-    }
-    return [words[line.provider] for line in suspects if line.provider in words]
-
-
-def _refusal(row: Mapping[str, Any]) -> str:
-    why = row["forecast"] or "no channel carries anything"
-    return f"{row['provider']} ({row['not_measurable']}: {why})"
-
-
-def lines(status: StatusView, roles: Readiness, refusing: Sequence[str] = ()) -> Iterator[str]:
+def lines(status: StatusView, roles: Readiness) -> Iterator[str]:
     """Write a status for a terminal: ten lines, the doubts at the top, and one more on who refuses notices."""
     zone = ZoneInfo(status.time_zone)
     total = status.total
@@ -147,10 +125,16 @@ def lines(status: StatusView, roles: Readiness, refusing: Sequence[str] = ()) ->
     yield _row("online", f"{count(total.online)} cases now; {exposure} hours of exposure in all")
     failed = _ranked(status, lambda line: line.notices["failed"], "notices did not arrive")
     yield _row("notices", f"{failed}; {count(total.without_notice)} cases wait for one")
-    if refusing:
-        yield _row("refused", f"not measurable by notice: {'; '.join(refusing)}")
+    if status.not_by_notice:
+        yield _row("refused", f"not measurable by notice: {_refusing(status.not_by_notice)}")
     yield _row("unseen", _unseen(status, zone))
     yield _row("roles", ", ".join(f"{name} {word}" for name, word in roles.items()) or "none here")
+
+
+def _refusing(refusing: Sequence[NotByNotice]) -> str:
+    shown = [f"{one.provider} ({one.reason}: {refusal_words(one)})" for one in refusing[:_WORST]]
+    more = [f"{len(refusing) - _WORST} more"] if len(refusing) > _WORST else []
+    return "; ".join([*shown, *more])
 
 
 def _row(name: str, text: str) -> str:

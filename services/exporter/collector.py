@@ -5,7 +5,7 @@ A scrape never waits for Postgres: it gets the last snapshot, and
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,8 +24,14 @@ from services.exporter import metrics
 from services.exporter.exposition import Exposition, SettledMetric, exposition_of
 from services.exporter.health import Health
 from services.exporter.ledger_reading import Reader
-from services.exporter.metric_families import empty_families, families, notice_families
+from services.exporter.metric_families import (
+    empty_families,
+    families,
+    notice_families,
+    refusing_family,
+)
 from services.exporter.status_board import StatusBoard
+from services.notices.channel_capacity import Capacity
 
 log = structlog.get_logger(__name__)
 
@@ -89,6 +95,7 @@ class Exporter:
         interval_seconds: From the end of a reading to the next; longer while readings are slow.
         public_status: Suppress small counts on the status page.
         time_zone: Whose times people read there; the methodology's unless given.
+        capacities: What channels of providers can carry.
 
     """
 
@@ -105,6 +112,7 @@ class Exporter:
         public_status: bool,
         statement_timeout_seconds: float = 15.0,
         time_zone: str | None = None,
+        capacities: Sequence[Capacity] = (),
         registry: CollectorRegistry = metrics.REGISTRY,
     ) -> None:
         self._methodology = methodology
@@ -115,7 +123,9 @@ class Exporter:
         self._registry = registry
         self._snapshot = Snapshot(exposition_of(registry))
         self._publishing = asyncio.Lock()
-        self.board = StatusBoard(methodology, clock, public=public_status, time_zone=time_zone)
+        self.board = StatusBoard(
+            methodology, clock, public=public_status, time_zone=time_zone, capacities=capacities
+        )
         self._reader = Reader(
             pool, methodology, top_providers, watch_providers, statement_timeout_seconds
         )
@@ -181,7 +191,8 @@ class Exporter:
     async def _notices(self, cutoff: datetime) -> list[Metric]:
         reading = await self._reader.read_notices(cutoff)
         await asyncio.to_thread(self.board.put_notices, reading)
-        return notice_families(reading)
+        refusing = refusing_family(self.board.refusing, reading.providers)
+        return [*notice_families(reading), refusing]
 
     def _limit_seconds(self) -> float:
         longest = _STATEMENTS * self._timeout

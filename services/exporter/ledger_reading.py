@@ -4,9 +4,9 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from operator import itemgetter
+from itertools import chain
 from typing import Any
 
 import asyncpg
@@ -14,9 +14,13 @@ import asyncpg
 from schemas.methodology import Methodology, seconds
 from schemas.sqlfiles import statements
 from services.exporter.buckets_of_cases import Freshness, bucket_of, ranges_of
-from services.exporter.sums import Sums
+from services.exporter.newest_cases import NewestCases, newest_of_labels
+from services.exporter.not_by_notice import channel_counts
+from services.exporter.sums import Row, Sums
+from services.notices.channel_status import COUNTS
+from services.notices.measurability import ChannelCount
 
-Row = Mapping[str, Any]
+Tally = Sums | NewestCases
 
 # Multiples of the norm: for 24 h these are 1, 2, 4, 8, 12, 18, 24, 36, 48, 72 h, 7, 14 and 30 days.
 _MULTIPLES = (1 / 24, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 3 / 4, 1.0, 3 / 2, 2.0, 3.0, 7.0, 14.0, 30.0)
@@ -70,7 +74,10 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class LedgerReading:
-    """What the queries about spells gave, at one cut-off."""
+    """What the queries about spells gave, at one cut-off.
+
+    `waiting`: by provider, label or not, the open cases that no notice of reached it yet.
+    """
 
     at: datetime
     providers: Sequence[str]
@@ -81,15 +88,17 @@ class LedgerReading:
     progress: Sequence[Row]
     watched: Sequence[str] = ()
     newest: Sequence[Row] = ()
+    waiting: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class NoticeReading:
-    """What the query about notices gave."""
+    """What the query about notices gave; `channels` has every provider, label or not."""
 
     at: datetime
     providers: Sequence[str]
     notices: Sequence[Row]
+    channels: Sequence[ChannelCount] = ()
 
 
 _COUNTS = (
@@ -107,6 +116,7 @@ _COUNTS = (
     "undetermined",
     "missed",
     "without_notice",
+    "waiting",
     "exposure_lower",
     "exposure_upper",
     "growing",
@@ -149,21 +159,21 @@ class Reader:
         self._spells = Sums(_SPELLS, _COUNTS)
         self._removals = Sums(_REMOVALS, ("removals", "microseconds"))
         self._outcomes = Sums(("provider", "category", "type"), ("recorded", "voided"))
-        self._notices = Sums(("provider", "state"), ("notices",))
+        self._newest = NewestCases()
+        self._notices = Sums(("provider", "channel", "state"), ("notices", *COUNTS[1:]))
 
     async def read(self, cutoff: datetime) -> LedgerReading:
         """Ask what spells, outcomes and offsets say, in one snapshot of the database.
 
         Raises what the driver raises; the next reading then reads everything.
         """
-        figures = (self._spells, self._removals, self._outcomes)
+        figures = (self._spells, self._removals, self._outcomes, self._newest)
         async with self._reading(self._figures, "", figures, cutoff) as (connection, stale):
             for some in _slices(stale):
                 await self._read_figures(connection, some, cutoff)
-            newest = await connection.fetch(statement("newest_outcomes"), cutoff)
             progress = await connection.fetch(statement("progress"))
         # Thousands of rows: no work for an event loop.
-        return await asyncio.to_thread(self._ledger_reading, cutoff, newest, progress)
+        return await asyncio.to_thread(self._ledger_reading, cutoff, progress)
 
     async def read_notices(self, cutoff: datetime) -> NoticeReading:
         """Ask for the notices apart from the rest: they stand in the log, which is the larger part."""
@@ -173,12 +183,15 @@ class Reader:
                 rows = await connection.fetch(statement("notices"), *ranges_of(some))
                 self._notices.replace(some, rows)
                 self._sent.note(some, (), cutoff)
+        channels = channel_counts(self._notices.rows())
         rows = list(self._labelled(self._notices.rows()))
-        return NoticeReading(at=cutoff, providers=self.providers.named, notices=rows)
+        return NoticeReading(
+            at=cutoff, providers=self.providers.named, notices=rows, channels=channels
+        )
 
     @asynccontextmanager
     async def _reading(
-        self, freshness: Freshness, types: str, sums: Iterable[Sums], cutoff: datetime
+        self, freshness: Freshness, types: str, sums: Iterable[Tally], cutoff: datetime
     ) -> AsyncIterator[tuple[Any, list[int]]]:
         """Open a snapshot, and name the buckets to read in it."""
         try:
@@ -214,11 +227,12 @@ class Reader:
         ranges, judging, fetch = ranges_of(some), self._judging(cutoff), connection.fetch
         spells = await fetch(statement("spells"), *ranges, *judging)
         removals = await fetch(statement("removals"), *ranges, *judging, self._ends)
-        outcomes = await fetch(statement("outcomes"), *ranges)
-        await asyncio.to_thread(self._keep, some, cutoff, (spells, removals, outcomes))
+        outcomes = await fetch(statement("outcomes"), *ranges, cutoff)
+        newest = await fetch(statement("newest_outcomes"), *ranges, cutoff)
+        await asyncio.to_thread(self._keep, some, cutoff, (spells, removals, outcomes, newest))
 
     def _keep(self, some: list[int], cutoff: datetime, read: Sequence[Sequence[Row]]) -> None:
-        spells, removals, outcomes = read
+        spells, removals, outcomes, newest = read
         at = _microseconds(cutoff)
         # What an open stretch has grown to is told when the sums are read: they hold where it began.
         begun = [
@@ -227,14 +241,14 @@ class Reader:
         self._spells.replace(some, begun)
         self._removals.replace(some, removals)
         self._outcomes.replace(some, outcomes)
-        self._figures.note(some, spells, cutoff)
+        self._newest.replace(some, newest)
+        self._figures.note(some, chain(spells, outcomes), cutoff)
 
-    def _ledger_reading(
-        self, cutoff: datetime, newest: Sequence[Row], progress: Sequence[Row]
-    ) -> LedgerReading:
+    def _ledger_reading(self, cutoff: datetime, progress: Sequence[Row]) -> LedgerReading:
         spells = list(self._spells.rows())
         self._admit(self.providers, spells, "provider")
         self._admit(self.categories, spells, "category")
+        waiting = _waiting(spells)
         return LedgerReading(
             at=cutoff,
             providers=self.providers.named,
@@ -242,20 +256,11 @@ class Reader:
             spells=[_grown(row, cutoff) for row in self._labelled(spells)],
             removals=[_removal(row) for row in self._labelled(self._removals.rows())],
             outcomes=list(self._labelled(self._outcomes.rows())),
-            newest=self._newest(newest),
+            newest=newest_of_labels(self._labelled(self._newest.rows(cutoff))),
             progress=progress,
             watched=self._watched,
+            waiting=waiting,
         )
-
-    def _newest(self, rows: Sequence[Row]) -> list[Row]:
-        """Give the newest case of each label, and of those at one instant the first."""
-        newest: dict[tuple[str, str, str], Row] = {}
-        ordered = sorted(
-            sorted(rows, key=itemgetter("case_id")), key=itemgetter("at"), reverse=True
-        )
-        for row in self._labelled(map(dict, ordered)):
-            newest.setdefault((row["provider"], row["category"], row["type"]), row)
-        return list(newest.values())
 
     def _admit(self, labels: Labels, rows: Iterable[Row], kind: str) -> None:
         """Fill the places that are left with the largest."""
@@ -288,6 +293,14 @@ class Reader:
 def _slices(stale: list[int]) -> Iterator[list[int]]:
     for start in range(0, len(stale), _AT_ONCE):
         yield stale[start : start + _AT_ONCE]
+
+
+def _waiting(spells: Iterable[Row]) -> Mapping[str, int]:
+    waiting: Counter[str] = Counter()
+    for row in spells:
+        if row["waiting"] and row["provider"] is not None:
+            waiting[row["provider"]] += row["waiting"]
+    return waiting
 
 
 def _microseconds(at: datetime) -> int:

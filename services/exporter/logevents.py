@@ -6,6 +6,7 @@ OTHER, LIBRARY = "other", "library"
 WARNINGS = (
     "attribution.waits",
     "attribution.map_faults",
+    "attribution.database_unusable",
     "attribution.map_unusable",
     "canary.came_back",
     "canary.went_down",

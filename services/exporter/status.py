@@ -11,8 +11,11 @@ from msgspec import Struct
 
 from schemas.methodology import Methodology
 from schemas.topics import OBSERVATIONS
-from services.exporter.ledger_reading import LedgerReading, NoticeReading, Row
+from services.exporter.ledger_reading import LedgerReading, NoticeReading
 from services.exporter.metric_families import JUDGED, LEFT, NOTICE_STATES, look_results
+from services.exporter.not_by_notice import NotByNotice, not_by_notice
+from services.exporter.sums import Row
+from services.notices.channel_capacity import Capacity
 
 # The canary's age from which no removal is confirmed under the shipped methodologies: nobody looks, nobody knows.
 _SILENT = timedelta(minutes=15)
@@ -71,10 +74,15 @@ class StatusView(Struct, frozen=True, kw_only=True):
     monitor: Monitor
     total: ProviderLine
     providers: list[ProviderLine]
+    not_by_notice: list[NotByNotice] = []
 
 
 def status_of(
-    reading: LedgerReading, notices: NoticeReading | None, method: Methodology, now: datetime
+    reading: LedgerReading,
+    notices: NoticeReading | None,
+    method: Methodology,
+    now: datetime,
+    capacities: Sequence[Capacity] = (),
 ) -> StatusView:
     """Make the look at `now` of the last readings; notices are read apart and may come later."""
     rows = notices.notices if notices is not None else ()
@@ -85,6 +93,7 @@ def status_of(
         for name in {*spells, *sent, *watched}
     ]
     total = join(lines)
+    counts = notices.channels if notices is not None else ()
     return StatusView(
         at=reading.at,
         methodology=method.id,
@@ -97,6 +106,7 @@ def status_of(
         monitor=monitor_of(reading, total, now),
         total=total,
         providers=sorted(lines, key=lambda line: (-(line.n or 0), line.provider)),
+        not_by_notice=not_by_notice(counts, reading.waiting, capacities, method),
     )
 
 

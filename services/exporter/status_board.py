@@ -3,7 +3,7 @@
 Made of the exporter's readings once for each, however many look.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from importlib import metadata
 from threading import Lock
@@ -14,9 +14,11 @@ import msgspec
 from schemas.methodology import Methodology
 from services.exporter.health import Health, RolePage
 from services.exporter.ledger_reading import LedgerReading, NoticeReading
+from services.exporter.not_by_notice import NotByNotice
 from services.exporter.status import StatusView, monitor_of, status_of
 from services.exporter.status_page import page
 from services.exporter.status_public import published
+from services.notices.channel_capacity import Capacity
 
 PATHS = ("/", "/status", "/status.json", "/openapi.json")
 _WAITING = b"<!DOCTYPE html><html lang=en><title>status</title><p>The ledger was not read yet.</p>"
@@ -29,6 +31,7 @@ class StatusBoard:
         clock: Tells the age of the readings, UTC.
         public: Small counts are suppressed.
         time_zone: Whose times people read; the methodology's unless given.
+        capacities: What channels of providers can carry.
     """
 
     def __init__(
@@ -38,7 +41,9 @@ class StatusBoard:
         *,
         public: bool = False,
         time_zone: str | None = None,
+        capacities: Sequence[Capacity] = (),
     ) -> None:
+        self._capacities = capacities
         self._methodology = methodology
         self._clock = clock
         self._public = public
@@ -64,6 +69,11 @@ class StatusBoard:
             if self._reading is not None:
                 self._render()
 
+    @property
+    def refusing(self) -> list[NotByNotice]:
+        """Who can't be measured by notice, by the last readings of both parts, exact."""
+        return [] if self._rendered is None else self._rendered[0].not_by_notice
+
     def serve(self, health: Health) -> None:
         """Add the pages to the window of this process."""
         for path in PATHS:
@@ -76,7 +86,9 @@ class StatusBoard:
 
     def _render(self) -> None:
         assert self._reading is not None
-        status = status_of(self._reading, self._notices, self._methodology, self._clock())
+        status = status_of(
+            self._reading, self._notices, self._methodology, self._clock(), self._capacities
+        )
         status = msgspec.structs.replace(status, time_zone=self._time_zone)
         shown = published(status) if self._public else status
         pages = {

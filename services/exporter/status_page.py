@@ -17,6 +17,7 @@ from services.exporter.status_words import (
     interval,
     local,
     provider_words,
+    refusal_words,
     share,
 )
 
@@ -40,6 +41,7 @@ def page(status: StatusView) -> str:
         _due(status),
         _league(status),
         _notices(status),
+        _refusing(status),
         _blind(status),
     )
     return (
@@ -167,6 +169,25 @@ def _notices(status: StatusView) -> str:
     return _section("Notices that do not arrive", _table(heads, rows, caption))
 
 
+def _refusing(status: StatusView) -> str:
+    """List who can't be measured by notice; their cases are in the tables above, and no breaches."""
+    heads = ("why", "did not arrive by its fault", "wait for a notice")
+    rows = [
+        _cells(
+            one.provider,
+            heads,
+            ((refusal_words(one), ""), (count(one.failed), "warm"), (count(one.waiting), "")),
+        )
+        for one in status.not_by_notice
+    ]
+    caption = (
+        "Their own fault keeps notices from them. Their cases are neither hidden nor breaches: "
+        "a case whose notice did not arrive has no clock."
+    )
+    content = _table(heads, rows, caption) if rows else '<p class="soft">None.</p>'
+    return _section("Not measurable by notice", content)
+
+
 def _blind(status: StatusView) -> str:
     heads = ("decided", "could not tell", "share", "missed")
 
@@ -197,8 +218,12 @@ def _table(heads: Sequence[str], rows: Sequence[str], caption: str) -> str:
 
 
 def _row(line: ProviderLine, heads: Sequence[str], cells: Iterable[Cell]) -> str:
-    kind = ' class="total"' if line.provider == "all" else ""
     head = provider_words(line.provider) + (" *" if line.watched else "")
+    return _cells(head, heads, cells, total=line.provider == "all")
+
+
+def _cells(head: str, heads: Sequence[str], cells: Iterable[Cell], *, total: bool = False) -> str:
+    kind = ' class="total"' if total else ""
     written = "".join(
         f'<td data-label="{escape(label)}"{_class(style)}>{escape(text)}</td>'
         for label, (text, style) in zip(heads, cells, strict=True)

@@ -2,13 +2,15 @@
 
 As in the public league table: a small count of the bounds is moved to `undecided`, which only widens the interval;
 providers with fewer judged spells than the methodology's minimum are joined in one line; every other count is
-rounded down to fives, and one from 1 to 4 is None. Shares are whole per cents, widened outwards.
+rounded down to fives, and one from 1 to 4 is None. Shares are whole per cents, widened outwards. A provider that can't
+be measured by notice is named from five failed notices on.
 """
 
 from math import ceil, floor
 
 import msgspec
 
+from services.exporter.not_by_notice import NotByNotice
 from services.exporter.status import COUNTS, GROUPS, ProviderLine, StatusView, join, with_shares
 
 LEAST = 5
@@ -24,7 +26,16 @@ def published(status: StatusView) -> StatusView:
         rest = msgspec.structs.replace(join(small), provider=OTHERS)
         lines.append(_line(rest, status.minimum_n))
     total = _line(status.total, status.minimum_n)
-    return msgspec.structs.replace(status, public=True, providers=lines, total=total)
+    refusing = [_refusing(one) for one in status.not_by_notice if (one.failed or 0) >= LEAST]
+    return msgspec.structs.replace(
+        status, public=True, providers=lines, total=total, not_by_notice=refusing
+    )
+
+
+def _refusing(one: NotByNotice) -> NotByNotice:
+    """Round the counts; a forecast holds the exact number of cases."""
+    failed, waiting = rounded(one.failed), rounded(one.waiting)
+    return msgspec.structs.replace(one, failed=failed, waiting=waiting, forecast=None)
 
 
 def _line(line: ProviderLine, minimum: int) -> ProviderLine:

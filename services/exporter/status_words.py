@@ -2,6 +2,7 @@
 
 from datetime import datetime, tzinfo
 
+from services.exporter.not_by_notice import NotByNotice
 from services.exporter.status import ProviderLine
 
 LEFT_WORDS = {
@@ -22,6 +23,13 @@ _PROVIDERS = {
 def provider_words(name: str) -> str:
     """Name a provider; the labels with a meaning of their own are said in words."""
     return _PROVIDERS.get(name, name)
+
+
+def refusal_words(one: NotByNotice) -> str:
+    """Say why a provider can't be measured by notice."""
+    if one.reason == "undeliverable":
+        return "no channel carries anything"
+    return one.forecast or "its channels are too narrow for the norm"
 
 
 def count(number: int | None) -> str:

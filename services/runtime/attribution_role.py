@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 from consumers.attribution.attribution_consumer import AttributionConsumer
 from services.runtime.address_sources import open_attribution
+from services.runtime.book_watch import following_files
 from services.runtime.kafka_login import kafka_connection
-from services.runtime.map_watch import following_map
 from services.runtime.parts import Build, Parts, Role, answering_kafka
 from services.runtime.roles import refuse_to_start
 
@@ -17,7 +17,7 @@ async def _attribution(parts: Parts) -> AsyncIterator[Role]:
     async with (
         answering_kafka(parts),
         open_attribution(parts.settings, parts.clock) as attributing,
-        following_map(parts.settings.provider_map, attributing.book, parts.health),
+        following_files(parts.settings, attributing.book, parts.health),
     ):
         kafka = kafka_connection(parts.settings, "takedown-attribution")
         yield AttributionConsumer(kafka, attributing.attributor, parts.health)

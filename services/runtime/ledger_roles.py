@@ -5,6 +5,7 @@ Apart from `services.runtime.roles`, so that a prober's process does not even ho
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import asyncpg
@@ -22,6 +23,7 @@ from services.exporter.collector import Exporter
 from services.ledger import migrate
 from services.ledger.pool import open_pool
 from services.ledger.queries import query
+from services.notices.channel_capacity import capacity
 from services.runtime.attributing import watch_list
 from services.runtime.connections import database_connection
 from services.runtime.kafka_login import kafka_connection
@@ -39,9 +41,13 @@ _ROUND_LIMIT_SECONDS = 1800.0
 
 
 @asynccontextmanager
-async def _pool(parts: Parts, role: str) -> AsyncIterator[asyncpg.Pool]:
-    """Open a pool on a database of this version's schema, and check it in /readyz; waits for a server that is away."""
-    pool = await open_pool(database_connection(parts.settings, role))
+async def _pool(parts: Parts, role: str, least: int = 1) -> AsyncIterator[asyncpg.Pool]:
+    """Open a pool on a database of this version's schema, and check it in /readyz; waits for a server that is away.
+
+    It has `least` connections where the settings allow fewer.
+    """
+    connection = database_connection(parts.settings, role)
+    pool = await open_pool(replace(connection, max_size=max(connection.max_size, least)))
 
     async def answers() -> str:
         # A pool of a role that writes raises here where the server takes no writes.
@@ -121,7 +127,8 @@ async def _retention(parts: Parts) -> AsyncIterator[Role]:
 async def retention(parts: Parts) -> AsyncIterator[RetentionRole]:
     """Build the retention, for the role and for `takedown retention`."""
     settings = parts.settings
-    async with _pool(parts, "takedown_ledger") as pool:
+    # One holds the lock of a round.
+    async with _pool(parts, "takedown_ledger", least=2) as pool:
         yield RetentionRole(
             kafka_connection(settings, "takedown-retention"),
             pool,
@@ -149,6 +156,7 @@ async def _exporter(parts: Parts) -> AsyncIterator[Role]:
             interval_seconds=section.interval_seconds,
             public_status=section.public_status,
             time_zone=parts.settings.time_zone,
+            capacities=[capacity(text) for text in parts.settings.notices.capacities],
         )
 
 

@@ -27,11 +27,12 @@ from services.probing.look.memory import (
     FRONT_INTERVAL_SECONDS,
     LookLimits,
 )
+from services.probing.look.selfcheck import SelfCheck, SelfCheckLimits
 from services.runtime.attributing import provider_book
+from services.runtime.book_watch import following_files
 from services.runtime.endpoints import read_endpoints
 from services.runtime.kafka_login import kafka_connection
 from services.runtime.keyfile import load_keyring
-from services.runtime.map_watch import following_map
 from services.runtime.methods import methodology
 from services.runtime.settings import Probe, Settings, operator_of, split_nameserver
 from services.runtime.system_resolvers import system_resolvers
@@ -48,7 +49,7 @@ async def open_prober(
     book = provider_book(settings)
     async with (
         build_looker(settings, clock, book) as looker,
-        following_map(settings.provider_map, book, health),
+        following_files(settings, book, health),
     ):
         yield Prober(
             kafka_connection(settings, f"takedown-prober-{settings.vantage.name}"),
@@ -91,6 +92,7 @@ def build_looker(
         agent_kind=probe.agent,
         limits=_limits(probe, method),
         politeness=_politeness(probe),
+        selfcheck=SelfCheck(SelfCheckLimits.within(method.host_dark_span)),
         egress=_egress(probe),
     )
 

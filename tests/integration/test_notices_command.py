@@ -205,6 +205,9 @@ async def test_the_channel_is_shown(
     refused = "giant (capacity: at 0.05 an hour, 3 open cases take 2.5 days)"
     said = (await channel.run("status")).stdout
     assert f"refused  not measurable by notice: {refused}" in said
+    (one,) = (await channel.json("status"))["not_by_notice"]
+    assert (one["provider"], one["reason"], one["waiting"]) == ("giant", "capacity", 3)
+    assert one["failed"] == 3
 
 
 async def contacts_are_shown(channel: Desk) -> None:
