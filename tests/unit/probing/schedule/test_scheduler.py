@@ -11,7 +11,7 @@ from schemas.events import WatchEntry
 from schemas.methodology import shipped
 from services.core.cadence import next_look, plan_of, ticks_between, watched
 from services.core.instants import micros, moment
-from services.probing.priority import DEADLINE, REST
+from services.probing.priority import OVERDUE, REST
 from services.probing.schedule.scheduler import Schedule
 from services.probing.schedule.works import Progress, Work
 
@@ -299,7 +299,7 @@ def test_the_first_look_after_a_deadline_is_as_urgent_however_late_it_comes() ->
     settle(plan, turn(plan, START), START)
     back = START + 40 * HOUR
     works = turn(plan, back)
-    assert [(w.case_id, w.priority) for w in works] == [(names[1], DEADLINE), (names[0], REST)]
+    assert [(w.case_id, w.priority) for w in works] == [(names[1], OVERDUE), (names[0], REST)]
     settle(plan, works, back)
     for _ in range(3):
         plan.advance(back + 3 * HOUR)
