@@ -31,7 +31,10 @@ _NAMED = "%Y%m%dT%H%M%S.%fZ"
 
 
 class Mover:
-    """Moves records of one broker into one folder; `require` raises where another retention may be at work."""
+    """Moves records of one broker into one folder.
+
+    `count` hears how many more were written, or read back; `require` raises where another retention may be at work.
+    """
 
     def __init__(
         self,
@@ -39,14 +42,14 @@ class Mover:
         pool: asyncpg.Pool,
         folder: Path,
         redact: Redactor,
-        alive: Callable[[], None],
+        count: Callable[[int], None],
         require: Callable[[], Awaitable[None]],
     ) -> None:
         self._kafka = kafka
         self._pool = pool
         self._folder = folder
         self._redact = redact
-        self._alive = alive
+        self._count = count
         self._require = require
 
     async def move(self, now: datetime, before: datetime, taken: Offsets) -> int:
@@ -118,14 +121,14 @@ class Mover:
 
     async def _write(self, source: KafkaSource, folder: Path, ranges: Ranges, now: datetime) -> int:
         manifest = await write_archive(
-            source, folder, ranges, now, lambda count: self._alive(), redact=self._redact
+            source, folder, ranges, now, self._count, redact=self._redact
         )
         await self._delete_moved(source, folder, await source.extents([REPORTS]))
         return manifest.records
 
     async def _delete_moved(self, source: KafkaSource, folder: Path, extents: Ranges) -> bool:
         """Read an archive back beside the broker, and only then delete there what it holds; tell whether it had any."""
-        proof = Proof(self._kafka, source, self._pool, self._redact, self._alive)
+        proof = Proof(self._kafka, source, self._pool, self._redact, self._count)
         ends = await proof.deletable(folder, read_manifest(folder), extents)
         await self._delete(ends)
         return bool(ends)

@@ -13,13 +13,14 @@ import msgspec
 from schemas.errors import ConfigError
 from schemas.methodology import Methodology
 from services.attribution.map_entries import Provider
+from services.cli.gauge import gauge
 from services.cli.instant_options import Instant, dated
 from services.cli.support import client_settings, json_option, now, print_json, run_async
 from services.cli.tables import terminal_width
 from services.ledger.pool import DatabaseConnection
 from services.notices.channel_capacity import capacity
 from services.reports import html, public, sheet
-from services.reports.case_ranges import CountJob, count_ledger
+from services.reports.case_ranges import UNWATCHED, CountJob, CountWatcher, count_ledger
 from services.reports.cohorts import Segment
 from services.reports.figures import Table, Warning
 from services.reports.local_times import in_zone
@@ -122,21 +123,20 @@ def command(
     at = cutoff or now().replace(microsecond=0)
     choice = _choice(settings, segments, options | {"at": at}, curves=html_file is not None)
     connection = database_connection(settings)
-    table = run_async(
-        lambda: _count(
-            connection,
-            segments,
-            at,
-            choice,
-            dated=cutoff is not None,
-            defined=bool(methods),
-            corrected=corrected,
-            workers=workers or len(os.sched_getaffinity(0)),
+    with gauge("counting", lines=False) as shown:
+        table = run_async(
+            lambda: _count(
+                connection,
+                segments,
+                at,
+                choice,
+                dated=cutoff is not None,
+                defined=bool(methods),
+                corrected=corrected,
+                workers=workers or len(os.sched_getaffinity(0)),
+                watcher=shown,
+            )
         )
-    )
-    table = with_newest(
-        table, run_async(lambda: newest_evidence(connection)), segments[-1].methodology
-    )
     if publish:
         table = public.publish(table)
     if csv_file is not None:
@@ -177,7 +177,8 @@ async def _count(
     source: Source = "stored_by" if dated else "stored"
     if defined or not folded_so:
         source = "evidence"
-    return await count(connection, method, cutoff, choice, source=source, **options)
+    table = await count(connection, method, cutoff, choice, source=source, **options)
+    return with_newest(table, await newest_evidence(connection), method)
 
 
 async def count(
@@ -189,6 +190,7 @@ async def count(
     source: Source = "stored",
     corrected: bool = False,
     workers: int = 1,
+    watcher: CountWatcher = UNWATCHED,
 ) -> Table:
     """Count the cases of the ledger, as they stand or folded anew from the evidence up to the cut-off.
 
@@ -200,7 +202,7 @@ async def count(
         source=source, methodologies=[*former, method], cutoff=cutoff, corrected=corrected
     )
     job = CountJob(connection=connection, selection=selection, choice=builder.choice)
-    await count_ledger(job, builder, workers)
+    await count_ledger(job, builder, workers, watcher)
     return msgspec.structs.replace(builder.finish(), corrected=corrected)
 
 

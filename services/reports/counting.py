@@ -62,6 +62,7 @@ class CaseCounts:
         self.channels = Channels()
         self.flows = FlowTable(self.choice.countries, by_country=False)
         self.reports = self.cases = 0
+        self.newest_sighting: datetime | None = None
         self._group = _grouping(self.choice)
         self._with_clusters = self.choice.by != "provider"
         self._judges = [Judge(segment.methodology, cutoff) for segment in self._segments]
@@ -87,8 +88,16 @@ class CaseCounts:
             if tally is None:
                 tally = self.cells[cell] = Tally(cell[0])
             tally.add(judged)
+            if judged.kind.still_online:
+                self._sight(spell.last_seen_at)
             if self._with_clusters:
                 tally.add_cluster(judged)
+
+    def _sight(self, at: datetime | None) -> None:
+        """Keep the newest sighting of what is online."""
+        before = self.newest_sighting
+        if at is not None and (before is None or at > before):
+            self.newest_sighting = at
 
     def add_before(self, case: Case, segment: int) -> None:
         """Count one case, folded under a former methodology, for the trend only."""
@@ -101,6 +110,7 @@ class CaseCounts:
         """Add the counts of other cases of the same ledger."""
         self.cases += other.cases
         self.reports += other.reports
+        self._sight(other.newest_sighting)
         for cell, tally in other.cells.items():
             mine = self.cells.get(cell)
             if mine is None:

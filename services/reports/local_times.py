@@ -9,13 +9,17 @@ from services.reports.figures import Table, Warned
 
 def in_zone(table: Table, zone: tzinfo) -> Table:
     """Give a table whose instants are those of a zone; no figure changes."""
-    newest = table.newest_evidence
     return msgspec.structs.replace(
         table,
         cutoff=table.cutoff.astimezone(zone),
-        newest_evidence=None if newest is None else newest.astimezone(zone),
+        newest_evidence=_in(zone, table.newest_evidence),
+        newest_sighting=_in(zone, table.newest_sighting),
         warnings=[_warned_in(one, zone) for one in table.warnings],
     )
+
+
+def _in(zone: tzinfo, at: datetime | None) -> datetime | None:
+    return None if at is None else at.astimezone(zone)
 
 
 def _warned_in(warned: Warned, zone: tzinfo) -> Warned:

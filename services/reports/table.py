@@ -47,6 +47,7 @@ class Builder(CaseCounts):
             calendar=method.calendar,
             time_zone=method.time_zone,
             cutoff=self.cutoff,
+            newest_sighting=self.newest_sighting,
             minimum_n=method.minimum_n,
             by=self.choice.by,
             reports=self.reports,

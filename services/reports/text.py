@@ -10,7 +10,6 @@ from services.reports.units import duration, unit_of
 
 _BOUNDS = ("n", "lower", "upper", "95 % sampling", "within", "breaches", "undecided")
 _STOCK = (
-    "online",
     "returned",
     "moved",
     "gone before",
@@ -105,7 +104,8 @@ def _bound_cells(row: Row) -> list[str]:
 
 
 def _stock(table: Table, rows: Sequence[Row]) -> Sheet:
-    return Sheet((table.by, *_STOCK), [(name(row), *_stock_cells(row)) for row in rows])
+    heads = ("online, stale" if table.stale else "online", *_STOCK)
+    return Sheet((table.by, *heads), [(name(row), *_stock_cells(row)) for row in rows])
 
 
 def _stock_cells(row: Row) -> tuple[str, ...]:
@@ -187,9 +187,9 @@ def notes(table: Table, hidden: int = 0) -> list[str]:
         *sentences(table),
         f"too few: n below {table.minimum_n}",
     ]
-    if table.stale and table.newest_evidence is not None:
+    if table.stale and table.newest_sighting is not None:
         lines.append(
-            f"STALE: nobody has looked since {exactly(table.newest_evidence)}, longer than the cadence "
+            f"STALE: nobody has seen any of it online since {exactly(table.newest_sighting)}, longer than the cadence "
             "allows: what is called online was so then, and may be gone"
         )
     if table.public:

@@ -3,7 +3,7 @@
 Apart from `services.runtime.roles`, so that a prober's process does not even hold the database's client.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -124,8 +124,10 @@ async def _retention(parts: Parts) -> AsyncIterator[Role]:
 
 
 @asynccontextmanager
-async def retention(parts: Parts) -> AsyncIterator[RetentionRole]:
-    """Build the retention, for the role and for `takedown retention`."""
+async def retention(
+    parts: Parts, count: Callable[[int], None] = lambda done: None
+) -> AsyncIterator[RetentionRole]:
+    """Build the retention, for the role and for `takedown retention`; `count` hears how many steps are done."""
     settings = parts.settings
     # One holds the lock of a round.
     async with _pool(parts, "takedown_ledger", least=2) as pool:
@@ -139,6 +141,7 @@ async def retention(parts: Parts) -> AsyncIterator[RetentionRole]:
             parts.clock,
             period=timedelta(days=settings.retention.url_days),
             interval_seconds=settings.retention.interval_seconds,
+            count=count,
         )
 
 

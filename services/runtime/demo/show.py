@@ -92,7 +92,7 @@ def _ranking_cells(place: int, one: RankLine) -> list[str]:
         one.provider,
         str(one.cases),
         f"{one.reports:,}",
-        f"{one.share_of_all:.1%}",
+        share(one.share_of_all),
         str(one.n),
         share(one.lower),
         share(one.true_share),

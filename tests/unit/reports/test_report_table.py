@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
 import msgspec
@@ -24,6 +25,7 @@ from services.core.fold import fold
 from services.reports import html, public, sheet, text
 from services.reports.cohorts import Segment
 from services.reports.figures import By, Quantile, Row, Table, Warning
+from services.reports.local_times import in_zone
 from services.reports.newest import with_newest
 from services.reports.table import Builder, Choice, build
 from services.reports.warned import load_warnings, warning
@@ -264,15 +266,61 @@ def test_the_page_names_the_clock_of_the_methodology(table: Table, start: str, w
 
 def test_data_that_end_before_the_cutoff_say_so(table: Table) -> None:
     """The newest evidence stands beside the cut-off, and a stock without looks for longer than the cadence is stale."""
-    fresh = with_newest(table, CUTOFF - timedelta(hours=3), NL)
+    ended = CUTOFF - timedelta(hours=3)
+    fresh = with_newest(_seen(table, ended), ended, NL)
     assert "(newest evidence 2026-03-31 21:00:00 UTC)" in written(fresh)
     assert not fresh.stale
-    old = with_newest(table, CUTOFF - timedelta(days=30), NL)
+    # Reports came in until then, and nobody looked for a month.
+    old = with_newest(_seen(table, CUTOFF - timedelta(days=30)), ended, NL)
     for shown in (written(old), html.page(old)):
-        assert "STALE: nobody has looked since 2026-03-02" in shown
-    assert "online when last looked at: stale" in html.page(old)
-    beyond = with_newest(table, CUTOFF + timedelta(days=1), NL)
-    assert beyond == table
+        assert "STALE: nobody has seen any of it online since 2026-03-02 00:00:00 UTC" in shown
+        assert "2026-03-31 21:00:00 UTC" in shown
+    assert "online, stale" in written(old)
+    assert html.page(old).count("online when last seen: stale") > 1
+    assert "still online</" not in html.page(old)
+    line = next(csv.DictReader(io.StringIO(sheet.sheet(old))))
+    assert (line["newest_evidence"], line["stale"]) == ("2026-03-31T21:00:00+00:00", "True")
+    assert line["newest_sighting"] == "2026-03-02T00:00:00+00:00"
+    beyond = with_newest(_seen(table, ended), CUTOFF + timedelta(days=1), NL)
+    assert beyond == _seen(table, ended)
+
+
+def _seen(table: Table, at: datetime) -> Table:
+    return msgspec.structs.replace(table, newest_sighting=at)
+
+
+def test_the_newest_sighting_is_that_of_the_stock() -> None:
+    """What is gone makes no stock fresh, and an empty one is never stale."""
+    gone = fold(history(1, "giant", 5), NL)[0]
+    log = history(2, "giant", 40)[:4]
+    there = fold(log, NL)[0]
+    empty = build([gone], NL, CUTOFF)
+    assert empty.newest_sighting is None
+    assert not with_newest(empty, log[-1].time, NL).stale
+    first, second = Builder(NL, CUTOFF), Builder(NL, CUTOFF)
+    first.add(gone)
+    second.add(there)
+    first.merge(second)
+    stock = with_newest(first.finish(), log[-1].time, NL)
+    assert stock.newest_sighting == log[-1].data.started_at
+    assert stock.stale
+
+
+def test_people_read_their_own_clock(table: Table) -> None:
+    """In a zone every instant names it and may be given as a cut-off; days stay days, and no figure changes."""
+    zone = ZoneInfo("America/New_York")
+    here = in_zone(with_newest(_seen(table, START), CUTOFF - HOUR / 2, NL), zone)
+    for shown in (written(here, width=250), html.page(here)):
+        assert "cut-off 2026-03-31 20:00:00-04:00 America/New_York" in shown.replace(
+            "of 2026", "2026"
+        )
+        assert "newest evidence 2026-03-31 19:30:00-04:00 America/New_York" in shown
+        assert "since 2025-12-31 19:00:00-05:00 America/New_York" in shown
+        assert "UTC" not in shown
+    assert "warned 2026-01-11" in written(here)
+    assert "Gone within 24h: provider league table, 2026-03-31" in html.page(here)
+    assert datetime.fromisoformat("2026-03-31 20:00:00-04:00") == CUTOFF
+    assert here.pooled == table.pooled
 
 
 def test_the_newest_evidence_as_a_cutoff_loses_nothing() -> None:
