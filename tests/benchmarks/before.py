@@ -26,6 +26,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from services.runtime.embedded import EmbeddedPostgres
+from tests.benchmarks import bench_ledger
 from tests.benchmarks.bench_replay import family, megabytes
 from tests.benchmarks.figures import Figure, figure
 
@@ -104,14 +105,25 @@ def skew(root: Path) -> Measured:
     return {"looks on the skew, per CPU-second": rate, "requests a look on the skew": requests}
 
 
-def ledger(root: Path) -> Measured:
-    """Events from Kafka into Postgres."""
-    figures = figures_of(root, "ledger", TAKEDOWN_BENCH_CASES=str(LEDGER_CASES))
-    rate, load = figures["ledger events"], figures["ledger process load"]
+def ledgers(former: Path) -> list[tuple[Measured, Measured]]:
+    """Looks from Kafka into Postgres, in both loads; both builds read the same records."""
+    merged: list[tuple[dict[str, float], dict[str, float]]] = [({}, {}) for _ in range(PAIRS)]
+    for load in bench_ledger.loads(LEDGER_CASES):
+        measured = asyncio.run(bench_ledger.beside(former, load, PAIRS))
+        for pair, figures in zip(merged, measured, strict=True):
+            for side, one in zip(pair, figures, strict=True):
+                side.update(_of_ledger(load.name, one))
+    return merged
+
+
+def _of_ledger(load: str, found: Measured) -> dict[str, float]:
     return {
-        "ledger events, per CPU-second": rate / load,
-        "ledger events, per second": rate,
-        "ledger memory, MB": figures["ledger peak memory"],
+        f"ledger, {load}, per CPU-second": found["per_cpu"],
+        f"ledger, {load}, per second": found["rate"],
+        f"ledger, {load}, MB": found["megabytes"],
+        f"ledger, {load}, server's µs": found["server"],
+        f"ledger, {load}, rows updated": found["updates"],
+        f"ledger, {load}, bytes of log": found["log"],
     }
 
 
@@ -259,7 +271,6 @@ def shell(root: Path) -> Measured:
 PARTS: dict[str, Callable[[Path], Measured]] = {
     "looks": looks,
     "skew": skew,
-    "ledger": ledger,
     "replay": replay,
 }
 
@@ -268,6 +279,8 @@ def measure(part: str, former: Path) -> list[tuple[Measured, Measured]]:
     """Measure one part of both builds, pair by pair."""
     if part == "report":
         return reports(former, str(YEAR_CASES), CUTOFFS)
+    if part == "ledger":
+        return ledgers(former)
     if part == "real":
         return reports(former, "real", REAL_CUTOFFS)
     work = PARTS.get(part, shell)
@@ -298,5 +311,5 @@ def judged(measured: Sequence[tuple[Measured, Measured]]) -> list[Figure]:
 def compare(commit: str, parts: Sequence[str]) -> Iterator[Figure]:
     """Measure the parts, or all, of this build and a former one; give the figures of each part once it is over."""
     with tree_of(commit) as former:
-        for part in parts or (*PARTS, "report", "real", "shell"):
+        for part in parts or (*PARTS, "ledger", "report", "real", "shell"):
             yield from judged(measure(part, former))

@@ -10,6 +10,7 @@ from services.core.machines import Clock, Presence
 from services.core.reasons import BLOCKS, REASONS
 from services.core.watch_entry import entry_of
 from services.ledger.changes import LockedCase, extended
+from services.ledger.rows import state_of
 from tests.strategies import TWO_VANTAGES, event, look
 from tests.unit.core.test_fold import NL, at, dark, ev, notice, online, report
 
@@ -103,7 +104,8 @@ def test_a_missed_look_ends_no_dark() -> None:
 
 def test_the_probers_are_told_that_the_dark_has_ended() -> None:
     """The answer changes the watch entry without a transition, so that no vantage says dark at once."""
-    stored = LockedCase(fold([*TOLD, dark(5)], NL)[0], transitions=2)
+    told = fold([*TOLD, dark(5)], NL)[0]
+    stored = LockedCase.read(state_of(told), told.sealed_url, transitions=2)
     before = entry_of(stored.case, NL)
     assert before is not None
     assert before.host_dark
