@@ -1,9 +1,12 @@
 """Looks per CPU-second beside Debian's blackbox_exporter and `openssl s_time`, each in the same run.
 
 Sites, exporter and its client are processes of their own. CPU is that of the prober's process and that of the
-exporter's, read from the kernel; rounds alternate, medians count. Both ask by HEAD, at addresses of loopback: the
-exporter by literals, so that it resolves nothing; the prober by names, which its resolver remembers. The prober's
-one random sibling per host and day is asked before the clock runs.
+exporter's, read from the kernel; rounds alternate, medians count. Both ask once, by HEAD, at addresses of loopback: the
+exporter by literals, so that it resolves nothing; the prober by names, which its resolver remembers. The cases have the
+history of a watch list, as nearly every look has: earlier looks saw the URL served. The prober's one random sibling
+per host and day is asked before the clock runs.
+
+Beside them the limit of this process: the same requests by bare protocols, which know no guard, no rule and no event.
 """
 
 import asyncio
@@ -14,16 +17,21 @@ import resource
 import statistics
 import subprocess
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
+from schemas.events import Fingerprint
 from schemas.urls import canonical
 from services.attribution.providermap import ProviderMap
 from services.probing.dns.resolver import Resolver
 from services.probing.guard.guard import Guard
+from services.probing.http.connector import tls_context
 from services.probing.look.looker import Looker, Target
 from tests.as_configured import look_limits, looker_options, politeness_limits
 from tests.benchmarks.figures import Figure, figure
@@ -37,7 +45,8 @@ TLS_LOOKS = 1_500
 ROUNDS = 3
 GIANTS_SHARE = 0.94
 GIANT_HOSTS, OTHER_HOSTS = 54, 200
-NEW_TARGET, KEPT_TARGET, TLS_TARGET = 2.0, 3.0, 0.55
+NEW_TARGET, KEPT_TARGET, TLS_TARGET = 4.0, 7.0, 0.75
+SEEN = Fingerprint(content_type="image/*", content_length=48_213, method="HEAD", sibling="404")
 TICKS = os.sysconf("SC_CLK_TCK")
 MAP = '[[provider]]\nid = "giant"\nname = "Giant"\n[[provider.prefix]]\ncidr = "127.0.0.0/8"\n'
 
@@ -70,7 +79,12 @@ def looker(names: NameServer) -> Looker:
 def targets(hosts: Sequence[int], scheme: str, port: int, per_host: int) -> list[Target]:
     """Name cases: so many on each host."""
     return [
-        Target(f"{n:032x}", canonical(f"{scheme}://h{host}.example:{port}/case/known-{n}.jpg"))
+        Target(
+            f"{n:032x}",
+            canonical(f"{scheme}://h{host}.example:{port}/case/known-{n}.jpg"),
+            known_online=True,
+            baseline=SEEN,
+        )
         for n, host in enumerate(host for host in hosts for _ in range(per_host))
     ]
 
@@ -156,6 +170,48 @@ def openssl_new(port: int, seconds: int = 3) -> float:
     return int(found[1]) / float(found[2])
 
 
+class _Bare(asyncio.Protocol):
+    """Write one request, wait for the first bytes, close."""
+
+    def __init__(self, request: bytes) -> None:
+        self._request = request
+        self.over = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: Any = transport
+        self._transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.over.set_result(None)
+
+
+async def bare(port: int, count: int, *, encrypted: bool = False) -> tuple[float, float]:
+    """Ask over new connections by bare protocols; returns requests per CPU- and per user-CPU-second."""
+    loop, numbers = asyncio.get_running_loop(), iter(range(count))
+    context = tls_context() if encrypted else None
+
+    async def worker() -> None:
+        for number in numbers:
+            host = number % GIANT_HOSTS
+            request = f"HEAD /case/known-{number}.jpg HTTP/1.1\r\nHost: h{host}.example\r\n\r\n"
+            _, protocol = await loop.create_connection(
+                partial(_Bare, request.encode()),
+                address_of(host),
+                port,
+                ssl=context,
+                server_hostname=f"h{host}.example" if encrypted else None,
+            )
+            await protocol.over
+
+    cpu, user = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_utime
+    await asyncio.gather(*(worker() for _ in range(CONCURRENCY)))
+    user = resource.getrusage(resource.RUSAGE_SELF).ru_utime - user
+    return count / (time.process_time() - cpu), count / user
+
+
 # -- the rounds ------------------------------------------------------------------------------------
 
 
@@ -165,7 +221,7 @@ async def _measure(ports: dict[str, int], exporter: Blackbox) -> dict[str, list[
     new = targets(range(GIANT_HOSTS), "http", ports[CLOSING], 20)
     kept = skewed(ports[KEEPING], ports[CLOSING])
     tls = targets(range(GIANT_HOSTS), "https", ports[TLS], 20)
-    found: dict[str, list[float]] = {name: [] for name in ("new", "kept", "tls", "box", "openssl")}
+    found: dict[str, list[float]] = defaultdict(list)
     async with looker(names) as made:
         for cases in (new, kept, tls):
             await looks(made, cases, len(cases))
@@ -176,6 +232,8 @@ async def _measure(ports: dict[str, int], exporter: Blackbox) -> dict[str, list[
             openssl = asyncio.to_thread(openssl_new, ports[TLS])
             found["openssl"].append(await openssl)
             found["tls"].append((await looks(made, tls, TLS_LOOKS))[1])
+            found["bare"].append((await bare(ports[CLOSING], LOOKS))[0])
+            found["bare tls"].append((await bare(ports[TLS], TLS_LOOKS, encrypted=True))[1])
     await names.stop()
     return found
 
@@ -192,7 +250,7 @@ async def _all(ports: dict[str, int]) -> dict[str, list[float]]:
 
 
 def run() -> list[Figure]:
-    """Measure; three rows."""
+    """Measure; three rows, and the limit beside two of them."""
     with _sites() as ports, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         found = {name: statistics.median(made) for name, made in runner.run(_all(ports)).items()}
     return [
@@ -214,6 +272,8 @@ def run() -> list[Figure]:
             found["openssl"],
             TLS_TARGET,
         ),
+        _limit("new connections of bare protocols, beside looks", found["bare"], found["new"]),
+        _limit("new TLS of bare protocols, beside looks (user)", found["bare tls"], found["tls"]),
     ]
 
 
@@ -221,6 +281,10 @@ def _beside(name: str, ours: float, theirs: float, ratio: float) -> Figure:
     return figure(
         name, ours, "looks/cpu-s", baseline=round(theirs, 1), at_least=round(ratio * theirs, 1)
     )
+
+
+def _limit(name: str, bare_rate: float, ours: float) -> Figure:
+    return figure(name, bare_rate, "requests/cpu-s", baseline=round(ours, 1))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Guarded sockets, and aiohttp's pool of connections with a way to connect of our own.
+"""Guarded sockets, the connections on them, and which of those are kept for another request.
 
-Requests are written straight to the connections of the pool, without aiohttp's `ClientSession`: no URL gets into its
-exceptions, there is no response object that a body could be read from, and a whole look costs about as much as a bare
-`session.head` (tests/benchmarks/bench_looks.py; with a session it cost twice that).
+Requests are written straight to a connection: no URL gets into a client's exceptions, there is no response object that
+a body could be read from, and a whole look costs less than a bare `session.head` of aiohttp's
+(tests/benchmarks/bench_looks.py; with its session it cost twice that).
 """
 
 import asyncio
@@ -11,29 +11,24 @@ import os
 import socket
 import ssl
 from time import monotonic
-from typing import Any, NamedTuple, cast
-
-import aiohttp
-from aiohttp import ClientRequest
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.client_reqrep import ConnectionKey
+from typing import Any
 
 from schemas.urls import CanonicalUrl
 from services.probing.guard.guard import Guard
 from services.probing.http.egress import Egress, connect_through
 from services.probing.http.header_handler import RECEIVE_BUFFER, Attempt, HeaderHandler
+from services.probing.http.kept_connections import KeptConnections
 
-_NO_TIMEOUT = aiohttp.ClientTimeout()
 # Python 3.12 has it by name; the number is OpenSSL's (SSL_OP_LEGACY_SERVER_CONNECT).
 _LEGACY_SERVER_CONNECT = 0x4
 
 
 class Route:
-    """Where requests go, and the key by which aiohttp's pool shares connections: requests of one route share them.
+    """Where requests go, and the key by which connections are kept: requests of one route share them.
 
     The host is always an address; the name is what TLS says (SNI), so that two names at one address share no
     connection. A connection that will be cut is never one that was used before, because servers exist that send a body
-    after HEAD, which would be read as the answer: so it is none of the pool's.
+    after HEAD, which would be read as the answer: so it is kept for nobody.
     """
 
     __slots__ = ("is_ssl", "server_hostname", "sockaddr")
@@ -47,14 +42,6 @@ class Route:
 
     def __repr__(self) -> str:
         return "<Route sealed>"
-
-
-class _Opening(NamedTuple):
-    """What aiohttp's pool has to know of a request, and what is to be known where it opens a connection."""
-
-    connection_key: Route
-    attempt: Attempt
-    proxy: None = None
 
 
 def tls_context() -> ssl.SSLContext:
@@ -115,11 +102,10 @@ def _settle(ready: "asyncio.Future[int]", error: int) -> None:
         ready.set_result(error)
 
 
-class GuardedConnector(aiohttp.BaseConnector):
+class GuardedConnector:
     """Connect to pinned addresses through the guard; kept-alive, few connections per host.
 
-    aiohttp's pool with a way to connect of our own, as its connector for Unix sockets has one: there is no name to
-    resolve and one address to try, and what `TCPConnector` does for several was a third of such a look.
+    There is no name to resolve and one address to try.
     """
 
     def __init__(
@@ -137,36 +123,28 @@ class GuardedConnector(aiohttp.BaseConnector):
         self._proxy = egress.proxy
         self._bind_address = egress.bind_address
         self._tls = tls_context()
-        super().__init__(limit=0, limit_per_host=per_host, keepalive_timeout=keepalive_seconds)
+        self._loop = asyncio.get_running_loop()
         self._unmanaged = type(self._loop).__module__.startswith("uvloop")
+        pool: KeptConnections[Route, HeaderHandler] = KeptConnections(
+            per_route=per_host, keepalive_seconds=keepalive_seconds
+        )
+        self._pool = pool
+        self.idle, self.release = pool.idle, pool.release
+        self.close = pool.close
 
-    def idle(self, route: Route) -> "aiohttp.connector.Connection | None":
-        """Give a connection of the pool that is ready, if there is one."""
-        # A coroutine of aiohttp's that waits for nothing where nobody traces it.
-        getting = self._get(cast("ConnectionKey", route), [])
+    async def join(self, route: Route, attempt: Attempt) -> HeaderHandler:
+        """Give a connection that is kept, or a new one, within the time of an attempt; `release` takes it back."""
+        handler = await self._pool.enter(route, attempt.left())
+        if handler is not None:
+            return handler
         try:
-            getting.send(None)
-        except StopIteration as stop:
-            return cast("aiohttp.connector.Connection | None", stop.value)
-        raise RuntimeError("aiohttp's pool waits for what should be at hand: another version?")
-
-    async def join(self, route: Route, attempt: Attempt) -> "aiohttp.connector.Connection":
-        """Give a connection of the pool, or a new one, within the time of an attempt."""
-        opening = cast("ClientRequest", _Opening(route, attempt))
-        async with asyncio.timeout(attempt.left()):
-            return await self.connect(opening, [], _NO_TIMEOUT)
-
-    async def _create_connection(
-        self,
-        req: ClientRequest,
-        traces: list[Any],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own
-    ) -> ResponseHandler:
-        opening = cast("_Opening", req)
-        return cast("ResponseHandler", await self.open(opening.connection_key, opening.attempt))
+            return await self.open(route, attempt)
+        except BaseException:
+            self._pool.leave(route)
+            raise
 
     async def open(self, route: Route, attempt: Attempt) -> HeaderHandler:
-        """Open a connection to the address of a route, with TLS where it is encrypted: none of the pool's."""
+        """Open a connection to the address of a route, with TLS where it is encrypted; it is the caller's own."""
         if self._proxy is not None:
             self._guard.check(route.sockaddr)
             seconds, at = self._connect_seconds, (route.sockaddr[0], route.sockaddr[1])

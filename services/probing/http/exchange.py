@@ -6,7 +6,7 @@ Whatever aiohttp raises ends here as a reason code: its exceptions repeat the UR
 import hashlib
 import re
 from functools import lru_cache
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 import aiohttp
 from msgspec import Struct
@@ -113,7 +113,7 @@ class Exchanger:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._connector.close(abort_ssl=True)
+        await self._connector.close()
 
     async def ask(
         self,
@@ -150,27 +150,25 @@ class Exchanger:
         return await self._request(way, target, attempt)
 
     async def _request(self, way: "_Way", target: str, attempt: Attempt) -> Reply:
-        """Ask by HEAD over a connection of the pool, by GET over one of its own, which is cut after the answer."""
+        """Ask by HEAD over a connection that is kept, by GET over one of its own, which is cut after the answer."""
         attempt.handler = None
+        connector, route = self._connector, way.route
         if way.method == "GET":
-            handler = await self._connector.open(way.route, attempt)
+            handler = await connector.open(route, attempt)
             try:
                 return await _exchange(handler, way, target, attempt)
             finally:
                 # Closing it politely would take in more of the body.
                 handler.abort()
-        connection = self._connector.idle(way.route) or await self._connector.join(
-            way.route, attempt
-        )
-        handler = attempt.handler = cast("HeaderHandler", connection.protocol)
+        handler = connector.idle(route) or await connector.join(route, attempt)
+        attempt.handler = handler
         try:
-            reply = await _exchange(handler, way, target, attempt)
+            return await _exchange(handler, way, target, attempt)
         except BaseException:
             handler.abort()
-            connection.close()
             raise
-        connection.release()
-        return reply
+        finally:
+            connector.release(route, handler)
 
     def _way(
         self, method: Method, url: CanonicalUrl, address: str, neutral: bool, target_length: int

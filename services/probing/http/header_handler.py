@@ -69,8 +69,7 @@ class Attempt:
 class HeaderHandler(asyncio.Protocol):
     """Read header blocks, each up to its end, and drop what follows.
 
-    aiohttp's pool knows it as a connection of its own, by `is_connected`, `should_close`, `close`, `abort` and
-    `closed`; none of aiohttp's parser is used.
+    It is kept for other requests by `is_connected`, `should_close`, `close`, `abort` and `closed`.
     """
 
     __slots__ = (
@@ -266,7 +265,7 @@ class HeaderHandler(asyncio.Protocol):
         self.abort()
 
     def _drop(self) -> None:
-        """Let bytes go that nobody asked for, and the connection with them, also while it lies in the pool."""
+        """Let bytes go that nobody asked for, and the connection with them, also while it is kept."""
         self._pending.clear()
         self.should_close = True
         self.abort()
