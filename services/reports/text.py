@@ -55,8 +55,8 @@ def render(table: Table, most: int | None = None, width: int | None = None) -> G
     first = table.providers if most is None else table.providers[:most]
     shown = [*first, *(row for row in table.providers[len(first) :] if row.watched)]
     rows = [*shown, *_totals(table)]
-    parts: list[Text | Grid] = [Text(title(table))]
-    for sheet in (_bounds(table, rows), _stock(table, rows)):
+    parts: list[Text | Grid] = [Text(title(table)), *([] if rows else [Text("none")])]
+    for sheet in (_bounds(table, rows), _stock(table, rows)) if rows else ():
         parts += _grids(sheet, {len(shown)}, width, bold_from=len(shown))
     if len(table.trend) > 1:
         breaks = {number for number, month in enumerate(table.trend) if month.breaks}

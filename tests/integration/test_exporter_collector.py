@@ -184,7 +184,9 @@ def _law_5(
         for family in families(reading, methodology)
         for sample in family.samples
     }
-    per_provider = [v for (name, _), v in exposed.items() if name == figure_metrics.NORM_JUDGED.name]
+    per_provider = [
+        v for (name, _), v in exposed.items() if name == figure_metrics.NORM_JUDGED.name
+    ]
     assert sum(per_provider) == total.n
     found = standings(reading)
     assert sum(n for (_, _, s), n in found.items() if s in JUDGED) == total.n
