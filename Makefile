@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE ?=
 
-.PHONY: help demo tour gauntlet faults overload soak deployment test check promtool fuzz bench lint types unit format artefacts servers tools sbom lock clean
+.PHONY: help demo tour gauntlet faults overload soak deployment test check promtool fuzz bench lint types unit format artefacts servers tools sbom audit lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -89,6 +89,9 @@ artefacts: $(VENV)/.ready ## Write the generated files anew (schemas, references
 
 sbom: $(VENV)/.ready ## Write build/sbom.json: packages and jars with their hashes, as CycloneDX
 	@$(BIN)/python -m scripts.sbom
+
+audit: $(VENV)/.ready ## Compare the locked packages with known faults (pip-audit; needs its service within reach)
+	@scripts/audit "$(BIN)/python"
 
 lock: ## Write the lock files anew (needs uv)
 	@requirements/lock

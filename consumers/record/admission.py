@@ -108,7 +108,7 @@ class Admission:
     def _sealed(self, incoming: Incoming, report: ReportFiled, sealed: str) -> Event:
         """Open a sealed URL to see that it is one, and of the case that the event names."""
         case_id = _named(incoming, "a report with a sealed URL needs its case id as `subject`")
-        url = self._keyring.open(sealed, case_id)
+        url = self._keyring.open(sealed, case_id, purpose="admission")
         if self._keyring.case_id(url) != case_id:
             raise UnusableEvent(
                 "wrong_case", "the sealed URL names another case under this naming key"

@@ -17,8 +17,9 @@ from consumers.client.loop_health import LoopHealth
 from consumers.client.producing import produce
 from consumers.record.places import Offsets
 from consumers.retention.erasure import ACTOR, erasures
-from consumers.retention.mover import Mover, RetentionBusy
+from consumers.retention.mover import Mover
 from consumers.retention.redactor import Redactor
+from consumers.retention.round_lock import RetentionBusy, RoundLock
 from schemas.errors import TakedownError
 from schemas.events import Event
 from schemas.methodology import Methodology
@@ -64,7 +65,15 @@ class RetentionRole:
     ) -> None:
         self._kafka = kafka
         self._pool = pool
-        self._mover = Mover(kafka, pool, folder, Redactor(keyring), lambda: health.turned(NAME))
+        self._lock = RoundLock(pool)
+        self._mover = Mover(
+            kafka,
+            pool,
+            folder,
+            Redactor(keyring),
+            lambda: health.turned(NAME),
+            self._lock.require,
+        )
         self._methodology = methodology
         self._health = health
         self._clock = clock
@@ -120,8 +129,13 @@ class RetentionRole:
     async def round(self) -> RoundCounts:
         """Announce which URLs are to be destroyed, then move and delete what is old on the broker.
 
-        Raises `ConfigError` where the ledger was folded under another methodology: by that one a watch may go on.
+        Raises `ConfigError` where the ledger was folded under another methodology: by that one a watch may go on, and
+        `RetentionBusy` where another retention of the ledger is at work, on whichever machine.
         """
+        async with self._lock.held():
+            return await self._round()
+
+    async def _round(self) -> RoundCounts:
         now = self._clock()
         await self._agrees()
         erased = await self._erase(now)

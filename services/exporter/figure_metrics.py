@@ -119,6 +119,12 @@ NOTICES = _ledger(
     f"{_P} state",
     "Notices by state: sent (no delivery report yet), delivered, failed, acknowledged.",
 )
+NOT_BY_NOTICE = _ledger(
+    "gauge",
+    "takedown_providers_not_by_notice",
+    f"{_P} reason",
+    "Providers that can't be measured by notice, by their own fault: undeliverable, capacity.",
+)
 NOTICE_BACKLOG = _ledger("gauge", "takedown_notice_backlog", _P, "Open spells without a notice.")
 LEDGER_EVENT_TIMESTAMP_SECONDS = _ledger(
     "gauge",

@@ -22,7 +22,9 @@ from services.exporter import duty_metrics, figure_metrics, metrics
 from services.exporter.declaring import MetricInfo
 from services.exporter.figure_metrics import FIGURES, NOTICES_PART
 from services.exporter.ledger_reading import LedgerReading, NoticeReading, buckets
+from services.exporter.not_by_notice import NotByNotice
 from services.exporter.sums import Row
+from services.notices.measurability import NOT_MEASURABLE
 
 STANDINGS = (
     "within",
@@ -90,6 +92,17 @@ def notice_families(reading: NoticeReading) -> list[Metric]:
     zeros = ((provider, state) for provider in sorted(providers) for state in NOTICE_STATES)
     rows = _sum(reading.notices, "notices", _by("provider", "state"), zeros)
     return [family(figure_metrics.NOTICES, rows), _read_at(NOTICES_PART, reading.at)]
+
+
+def refusing_family(refusing: Iterable[NotByNotice], labels: Sequence[str]) -> Metric:
+    """Count who can't be measured by notice; a provider that is no label counts as `other`."""
+    names = {*labels}
+    counts: dict[Key, float] = {
+        (label, reason): 0.0 for label in [*labels, "other"] for reason in NOT_MEASURABLE
+    }
+    for one in refusing:
+        counts[one.provider if one.provider in names else "other", one.reason] += 1
+    return family(figure_metrics.NOT_BY_NOTICE, counts)
 
 
 def empty_families() -> Iterator[Metric]:

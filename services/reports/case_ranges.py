@@ -1,10 +1,9 @@
 """Count a ledger in several processes: each takes one range of case ids after the other, all read one snapshot."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
-from multiprocessing import get_context
 
 import asyncpg
 import uvloop
@@ -71,6 +70,10 @@ async def _count_shared(
     total: CaseCounts,
     helpers: int,
 ) -> None:
+    # Who counts in one process, as most do, is not to wait for what others need.
+    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
+    from multiprocessing import get_context  # noqa: PLC0415
+
     loop = asyncio.get_running_loop()
     theirs = CountJob(
         connection=job.connection, selection=job.selection, choice=job.choice, snapshot=snapshot
@@ -80,8 +83,10 @@ async def _count_shared(
         for part in ranges:
             total.merge(await loop.run_in_executor(pool, count_range, theirs, part))
 
-    # A fork would take over this process's threads and its loop half.
-    with ProcessPoolExecutor(helpers, mp_context=get_context("spawn")) as pool:
+    # A fork would take over this process's threads and its loop half. Cases hold no cycles to be collected.
+    with ProcessPoolExecutor(
+        helpers, mp_context=get_context("spawn"), initializer=gc.disable
+    ) as pool:
         # Two ranges for each: while this process takes in one, the helper is at the next.
         elsewhere = [asyncio.create_task(count_elsewhere()) for _ in range(2 * helpers)]
         try:

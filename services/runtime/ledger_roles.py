@@ -5,6 +5,7 @@ Apart from `services.runtime.roles`, so that a prober's process does not even ho
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import asyncpg
@@ -40,9 +41,13 @@ _ROUND_LIMIT_SECONDS = 1800.0
 
 
 @asynccontextmanager
-async def _pool(parts: Parts, role: str) -> AsyncIterator[asyncpg.Pool]:
-    """Open a pool on a database of this version's schema, and check it in /readyz; waits for a server that is away."""
-    pool = await open_pool(database_connection(parts.settings, role))
+async def _pool(parts: Parts, role: str, least: int = 1) -> AsyncIterator[asyncpg.Pool]:
+    """Open a pool on a database of this version's schema, and check it in /readyz; waits for a server that is away.
+
+    It has `least` connections where the settings allow fewer.
+    """
+    connection = database_connection(parts.settings, role)
+    pool = await open_pool(replace(connection, max_size=max(connection.max_size, least)))
 
     async def answers() -> str:
         # A pool of a role that writes raises here where the server takes no writes.
@@ -122,7 +127,8 @@ async def _retention(parts: Parts) -> AsyncIterator[Role]:
 async def retention(parts: Parts) -> AsyncIterator[RetentionRole]:
     """Build the retention, for the role and for `takedown retention`."""
     settings = parts.settings
-    async with _pool(parts, "takedown_ledger") as pool:
+    # One holds the lock of a round.
+    async with _pool(parts, "takedown_ledger", least=2) as pool:
         yield RetentionRole(
             kafka_connection(settings, "takedown-retention"),
             pool,

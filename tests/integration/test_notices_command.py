@@ -133,8 +133,12 @@ async def test_a_mail_that_cannot_be_used_is_a_dead_letter(
     }
     assert MARKER not in str(letters)
     (unclear,) = [one["id"] for one in letters if one["reason"] == "ambiguous"]
-    await channel.run("dead-letters", "show", unclear, "--raw", str(tmp_path / "raw"))
+    raw = ("dead-letters", "show", unclear, "--raw", str(tmp_path / "raw"))
+    await channel.run(*raw, code=2)
+    await channel.run(*raw, "--purpose", "unclear bounce", "--actor", "analyst")
     assert (tmp_path / "raw").read_bytes() == mails[0]
+    (act,) = await channel.rows("SELECT actor, purpose FROM audit_log WHERE action = 'raw'")
+    assert tuple(act.values()) == ("analyst", f"dead letter {unclear}: unclear bounce")
     again = await channel.json("dead-letters", "retry", unclear, code=4)
     assert (again["sent_back"], again["refused_again"][0]["id"]) == (0, unclear)
     # The notice comes into the ledger later than its bounce.

@@ -66,9 +66,15 @@ class Duties:
     def priority(self, row: int, now: int) -> Priority:
         """Say how urgent a case's look is."""
         deadline = self._cases.deadline(row)
-        if deadline is not None and abs(deadline - now) <= self._plan(row).soon:
+        if deadline is not None and self._is_deciding(row, deadline, now):
             return DEADLINE
         return CONFIRMING if self._cases.suspected(row) else REST
+
+    def _is_deciding(self, row: int, deadline: int, now: int) -> bool:
+        """Tell whether a deadline is near, or no tick after it has been dealt with yet."""
+        # What a new entry owes, it owes from its listing on.
+        first_after = deadline <= now and self._cases.done(row) < deadline
+        return first_after or abs(deadline - now) <= self._plan(row).soon
 
     def missed(self, row: int, ticks: Sequence[int], *, put_off: bool) -> tuple[Miss, ...]:
         """Give the records of missed ticks; of a look that was put off, politeness missed the first."""

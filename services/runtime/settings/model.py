@@ -353,7 +353,7 @@ class Settings(Section, frozen=True, kw_only=True):
     time_zone: Annotated[
         str | None,
         about(
-            "Time zone (IANA name) of the instants that people read: status, case list and show. Files, JSON and "
+            "Time zone (IANA name) of the instants that people read: status, case list and show, report. CSV, JSON and "
             "metrics stay in UTC. Default: that of the methodology."
         ),
     ] = None

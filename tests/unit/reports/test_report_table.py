@@ -3,6 +3,7 @@
 import colorsys
 import csv
 import io
+import pickle
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -10,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
+import click
 import msgspec
 import pytest
-from rich.console import Console
 
 from schemas import events as ev
 from schemas.errors import ConfigError
@@ -22,7 +23,7 @@ from services.core.case import Case
 from services.core.fold import fold
 from services.reports import html, public, sheet, text
 from services.reports.cohorts import Segment
-from services.reports.figures import Quantile, Row, Table, Warning
+from services.reports.figures import By, Quantile, Row, Table, Warning
 from services.reports.newest import with_newest
 from services.reports.table import Builder, Choice, build
 from services.reports.warned import load_warnings, warning
@@ -189,9 +190,7 @@ def test_a_table_is_a_function_of_the_set_of_cases(cases: list[Case], table: Tab
 
 
 def written(table: Table, most: int | None = None, width: int = 170) -> str:
-    console = Console(width=width, file=io.StringIO())
-    text.write(table, console, most)
-    return console.file.getvalue()  # type: ignore[attr-defined]
+    return click.unstyle(text.written(table, most, width))
 
 
 def test_a_narrow_terminal_shows_every_column(table: Table) -> None:
@@ -220,7 +219,7 @@ def test_times_are_told_in_the_unit_of_the_norm(
     other = msgspec.structs.replace(table, norm=norm, providers=[giant])
     shown, page = written(other), html.page(other)
     assert f"median {unit} " in shown
-    assert f"90 % gone {unit} " in shown
+    assert f"90 % gone {unit}\n" in shown
     assert median in shown
     assert f"median, {unit}<" in page
     assert median in page
@@ -527,3 +526,24 @@ def test_a_public_share_tells_no_exact_n() -> None:
         assert made.lower is not None
         assert made.lower <= row.lower
     assert len(told) == 1
+
+
+def test_a_table_is_finished_as_often_as_it_is_wanted(cases: list[Case]) -> None:
+    """Making the table changes no count: made again, or after further cases, it is that of all cases so far."""
+    builder = Builder(NL, CUTOFF)
+    for number, case in enumerate(cases):
+        builder.add(case)
+        if number == len(cases) // 2:
+            builder.finish()
+    assert builder.finish() == builder.finish() == build(cases, NL, CUTOFF)
+
+
+@pytest.mark.parametrize("by", ["provider", "reporter", "category", "country"])
+def test_cases_counted_apart_add_up(cases: list[Case], by: By) -> None:
+    """Two processes that count half of the cases each, and one that counts all, make the same table."""
+    choice = Choice(by=by, countries={"giant": "NL", "refuser": "DE"}, curves=True)
+    first, second = Builder(NL, CUTOFF, choice), Builder(NL, CUTOFF, choice)
+    for number, case in enumerate(cases):
+        (second if number % 3 else first).add(case)
+    first.merge(pickle.loads(pickle.dumps(second)))
+    assert first.finish() == build(cases, NL, CUTOFF, choice)
