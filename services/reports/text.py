@@ -52,7 +52,9 @@ def _lines(table: Table, most: int | None, width: int | None) -> Iterator[str]:
     shown = [*first, *(row for row in table.providers[len(first) :] if row.watched)]
     rows, total = [*shown, *_totals(table)], len(shown)
     yield from prose(title(table).splitlines(), width)
-    for sheet in (_bounds(table, rows), _stock(table, rows)):
+    if not rows:
+        yield "none"
+    for sheet in (_bounds(table, rows), _stock(table, rows)) if rows else ():
         yield from grid_lines(sheet, width, {total}, bold_from=total)
     if len(table.trend) > 1:
         breaks = {number for number, month in enumerate(table.trend) if month.breaks}

@@ -1,6 +1,7 @@
 """`takedown notices` on a real broker and a real database: from a mailbox into the ledger, and what it shows."""
 
 import itertools
+import re
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -169,6 +170,9 @@ async def test_the_channel_is_shown(
     assert {(row["case_id"], row["reason"], row["fault"], row["status"]) for row in failed} == {
         (case_of(number), "mailbox_full", "theirs", "5.2.2") for number in (1, 2)
     }
+    for view in ("failed", "due"):
+        # In the zone of who reads, here the methodology's.
+        assert re.search(r"\d\d:\d\d:\d\d CES?T", (await channel.run("notices", view)).stdout)
     await contacts_are_shown(channel)
     due = await channel.json("notices", "due")
     assert {(row["case_id"], row["to"]) for row in due} == {

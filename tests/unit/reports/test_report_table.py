@@ -451,11 +451,13 @@ def test_every_cell_of_the_heat_map_can_be_read() -> None:
 
 
 def test_an_empty_ledger_has_a_report_too() -> None:
-    """With nothing to count every form still says under which definition nothing was found."""
+    """With nothing to count every form still says under which definition nothing was found, and the text `none`."""
     empty = build([], NL, CUTOFF, Choice(curves=True))
     for form in (html.page(empty), written(empty), msgspec.json.encode(empty).decode()):
         assert NL.digest[:12] in form
     assert sheet.sheet(empty).count("\n") == 2
+    assert "none" in written(empty).splitlines()
+    assert "breaches  " not in written(empty)
 
 
 # -- public --------------------------------------------------------------------------------------
