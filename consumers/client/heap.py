@@ -11,8 +11,8 @@ from contextlib import contextmanager
 
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
 _BYTES = 128 * 1024
-# A batch of 2,000 events makes tens of thousands of objects and no cycle; Python looks for cycles every 700.
-_YOUNG_OBJECTS = 500_000
+# The batches in hand are about a hundred thousand objects and no cycle; Python looks for cycles every 700.
+_YOUNG_OBJECTS = 200_000
 
 
 def settle() -> None:

@@ -1,6 +1,6 @@
 """One batch inside its transaction: lock, insert, fold, write."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -14,8 +14,8 @@ from services.ledger.ledger_digest import LedgerInconsistent
 from services.ledger.queries import query
 from services.ledger.table_columns import Columns, Place, Row
 
-# A re-fold reads the whole log of a case: so many cases at a time bound the memory that takes.
-REFOLD_CASES = 100
+# A re-fold reads the whole log of a case: about so many looks at a time bound the memory that takes, as logs grow.
+REFOLD_LOOKS = 2000
 
 Key = tuple[str, UUID]
 
@@ -146,8 +146,8 @@ class Batch:
                 back.append(name)
         await self._write_cases(later)
         await self._write(opened + later, opened)
-        for start in range(0, len(back), REFOLD_CASES):
-            await self._refold(stored, back[start : start + REFOLD_CASES])
+        for names in parts(back, stored):
+            await self._refold(stored, names)
 
     async def _refold(self, stored: dict[str, LockedCase], names: list[str]) -> None:
         logged = await self._session.fetch(query("log_of_cases"), names)
@@ -252,6 +252,21 @@ class Batch:
         """Destroy the sealed URLs of reports from before an erasure, whichever of the two came first."""
         if self._erased:
             await self._session.execute(query("erase_sealed_urls"), sorted(self._erased))
+
+
+def parts(names: list[str], stored: dict[str, LockedCase]) -> Iterator[list[str]]:
+    """Cut cases into parts whose logs hold about `REFOLD_LOOKS` looks; a longer log is one alone."""
+    part: list[str] = []
+    total = 0
+    for name in names:
+        looks = sum(spell.looks + spell.missed for spell in stored[name].case.spells)
+        if part and total + looks > REFOLD_LOOKS:
+            yield part
+            part, total = [], 0
+        part.append(name)
+        total += looks + 1
+    if part:
+        yield part
 
 
 def _sort_spells(change: Change, later: list[Row], whole: list[rows.StoredSpell]) -> None:

@@ -65,6 +65,7 @@ async def _report(sender: Sender) -> None:
 def _compare(watch: Watch, say: Callable[[str], None]) -> None:
     """Compare the second quarter with the last; the first is what caches need to fill."""
     end = watch.samples[-1].at
+    say(f"warm-up: the first {end / 240:.0f} min, then a quarter is compared with the last")
     early, late = watch.between(end / 4, end / 2), watch.between(end * 3 / 4, end + 1)
     say(
         f"{'process':<14}{'MB then':>10}{'MB now':>10}{'most':>8}{'files then':>12}{'files now':>11}"

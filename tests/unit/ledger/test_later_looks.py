@@ -8,6 +8,7 @@ from services.core.fold import fold, may_extend, order
 from services.core.watch_entry import entry_of
 from services.ledger import rows
 from services.ledger.changes import LockedCase, extended
+from services.ledger.transaction import parts
 from tests import strategies
 from tests.unit.core.test_fold import NL, notice, online, report
 
@@ -51,3 +52,13 @@ def test_a_second_sighting_is_plain_and_a_first_is_not() -> None:
         stored = LockedCase.read(rows.state_of(before), before.sealed_url, 0)
         plain.append(extended(stored, seen[end - 1 : end], NL).plain)
     assert plain == [False, True]
+
+
+def test_cases_are_folded_again_in_parts_of_so_many_looks() -> None:
+    """What a re-fold holds at once is bounded by the looks of its cases, as logs grow; a longer log is alone."""
+    held = {}
+    for name, looks in {"a": 900, "b": 900, "c": 900, "d": 5000, "e": 1}.items():
+        case = fold([report(0), notice(0.5)], NL)[0]
+        case.spell.looks = looks
+        held[name] = LockedCase.read(rows.state_of(case), case.sealed_url, 0)
+    assert list(parts(sorted(held), held)) == [["a", "b"], ["c"], ["d"], ["e"]]
