@@ -17,7 +17,7 @@ from consumers.record.look_text import (
     LOOK_TYPE,
     MAX_SOURCE_LENGTH,
     MAX_VALUE_BYTES,
-    Sources,
+    SourceTexts,
     decode_look,
     join_text,
     usual_headers,
@@ -52,7 +52,7 @@ class Admission:
     def __init__(self, keyring: Keyring, *, erased: bool = False) -> None:
         self._keyring = keyring
         self._erased = erased
-        self._sources = Sources()
+        self._sources = SourceTexts()
 
     def admit(self, record: "ConsumerRecord[bytes, bytes]") -> Event:
         """Give the event of a record, its URL sealed; raises `UnusableEvent`, never anything else."""

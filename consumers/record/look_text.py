@@ -27,12 +27,11 @@ _WRITTEN = codec.HEADERS
 _ID_LENGTH = 36
 _TIME_LENGTH = len("2026-01-01T00:00:00.000000Z")
 _QUOTE, _BACKSLASH, _T, _Z = b'"\\TZ'
-_ID_IN, _TIME_IN, _BODY_IN = slice(2, 38), slice(41, 68), slice(70, -1)
 _MANY_SOURCES = 10_000
 _decode = msgspec.json.Decoder(tuple[UUID, datetime, LookMade]).decode
 
 
-class Sources:
+class SourceTexts:
     """One copy of the text of each usual source."""
 
     def __init__(self) -> None:
@@ -43,9 +42,11 @@ class Sources:
         return self._texts.get(source) or self._keep(source)
 
     def _keep(self, source: bytes) -> str | None:
-        if not 0 < len(source) <= MAX_SOURCE_LENGTH or not source.isascii() or b"\x00" in source:
+        if not 0 < len(source) <= MAX_SOURCE_LENGTH or not source.isascii():
             return None
         text = source.decode()
+        if not text.isprintable() or '"' in text or "\\" in text:
+            return None
         if len(self._texts) < _MANY_SOURCES:
             self._texts[source] = text
         return text
@@ -61,22 +62,22 @@ def usual_headers(headers: Sequence[tuple[str, Any]]) -> Sequence[Any]:
     return [by_name.get(name) for name in _WRITTEN[1:]]
 
 
-def join_text(name: bytes, time: bytes, value: bytes) -> bytes | None:
-    """Put id and time before the body as JSON, to be decoded in one call; None where one is out of the ordinary.
+def fits_text(name: bytes, time: bytes, value: bytes) -> bool:
+    """Tell whether id, time and body may stand in a JSON text as they are.
 
     Texts of just these lengths without quotes can't reach beyond their place; an escape may hide a NUL.
     """
     if len(name) != _ID_LENGTH or len(time) != _TIME_LENGTH or len(value) > MAX_VALUE_BYTES:
-        return None
-    if time[10] != _T or time[-1] != _Z or name.find(_QUOTE) >= 0 or time.find(_QUOTE) >= 0:
-        return None
-    text = b'["%b","%b",%b]' % (name, time, value)
-    return None if text.find(_BACKSLASH) >= 0 else text
+        return False
+    if time[10] != _T or time[-1] != _Z or value.find(_BACKSLASH) >= 0:
+        return False
+    both = name + time
+    return both.find(_QUOTE) < 0 and both.find(_BACKSLASH) < 0
 
 
-def split_text(text: bytes) -> tuple[bytes, bytes, bytes]:
-    """Give id, time and body again."""
-    return text[_ID_IN], text[_TIME_IN], text[_BODY_IN]
+def join_text(name: bytes, time: bytes, value: bytes) -> bytes | None:
+    """Put id and time before the body, to be decoded in one call; None where one is out of the ordinary."""
+    return b'["%b","%b",%b]' % (name, time, value) if fits_text(name, time, value) else None
 
 
 def decode_look(case_id: str, source: str, text: bytes) -> Event | None:
@@ -85,8 +86,15 @@ def decode_look(case_id: str, source: str, text: bytes) -> Event | None:
         event_id, at, data = _decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    if data.finished_at != at or data.started_at > at or not EARLIEST <= at < LATEST:
+    return event_of(case_id, source, event_id, at, data)
+
+
+def event_of(
+    case_id: str, source: str, event_id: UUID, at: datetime, look: LookMade
+) -> Event | None:
+    """Put a look's event together; None where an instant in it is out of the ordinary."""
+    if look.finished_at != at or look.started_at > at or not EARLIEST <= at < LATEST:
         return None
     if at.tzinfo is not UTC:
         return None
-    return Event(id=event_id, time=at, source=source, case_id=case_id, data=data)
+    return Event(id=event_id, time=at, source=source, case_id=case_id, data=look)

@@ -6,8 +6,8 @@ from typing import Any
 from aiokafka.partitioner import murmur2
 
 from consumers.record.admission import RecordAdmission
-from consumers.record.look_text import JSON, LOOK_TYPE, Sources, join_text, usual_headers
-from consumers.replay.compact_record import LOOK, Item, admit, place_of, refusal
+from consumers.record.look_text import JSON, LOOK_TYPE, SourceTexts, usual_headers
+from consumers.replay.compact_record import Item, admit, pack_look, place_of, refusal
 from schemas import ids, topics
 from schemas.errors import UnusableEvent
 from schemas.events import TYPE_OF
@@ -47,7 +47,7 @@ class UnitRecords:
         self._admission = admission
         self._partitions = partitions
         self._only = only
-        self._sources = Sources()
+        self._sources = SourceTexts()
         self._places: dict[str, list[Item]] = {}
         self.strays: list[StrayRecord] = []
         self.refused: list[RefusedRecord] = []
@@ -78,13 +78,13 @@ class UnitRecords:
                 place = self._decide(case_id)
             if place is _SKIP:
                 continue
-            where = (record.topic, record.partition, record.offset)
-            text = join_text(name, time, value) if type_ == LOOK_TYPE else None
-            source_text = sources(source)
-            if text is None or source_text is None:
-                item: Item = (*where, type_, name, time, source, value)
-            else:
-                item = (*where, LOOK, source_text, text)
+            sender = sources(source) if type_ == LOOK_TYPE else None
+            item: Item | None = None
+            if sender is not None:
+                item = pack_look(record.partition, record.offset, sender, name, time, value)
+            if item is None:
+                where = record.topic, record.partition, record.offset
+                item = (*where, type_, name, time, source, value)
             self._put(place, case_id, item)
 
     def _unusual(self, record: Any) -> None:

@@ -13,6 +13,7 @@ import uvloop
 from msgspec import Struct
 
 from consumers.client.connection import KafkaConnection
+from consumers.client.heap import settle
 from consumers.record.admission import RecordAdmission
 from consumers.record.chain import Chain, PlacedAdmission, open_chain
 from consumers.record.places import Ranges
@@ -27,7 +28,7 @@ from services.ledger.shadow.schema import Identity, Unit, statement
 from services.ledger.shadow.writing import Folded, UnitWriter
 
 # So many cases are folded and copied at a time: what that takes of memory is small beside the records.
-_CASES = 2000
+_CASES = 500
 
 
 class ReplayJob(Struct, frozen=True, kw_only=True):
@@ -72,6 +73,7 @@ def work(connection: Connection, job: ReplayJob) -> None:
     # Millions of small records without a cycle among them: looking for cycles costs a third of the time.
     gc.freeze()
     gc.disable()
+    settle()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(connection, job))

@@ -40,11 +40,12 @@ from services.runtime.embedded import EmbeddedKafka, EmbeddedPostgres
 from tests.as_configured import database_at, kafka_at, ledger_options
 from tests.benchmarks import article_year as year
 from tests.benchmarks.figures import Figure, figure
+from tests.benchmarks.replay_limit import limits
 
 CASES = int(os.environ.get("TAKEDOWN_BENCH_YEAR_CASES", str(year.CASES)))
 METHOD = shipped()["nl-24h"]
 TARGET_SECONDS = 60.0
-TARGET_MEGABYTES = 1000.0
+TARGET_MEGABYTES = 600.0
 # Reading the memory of large processes costs what it measures.
 _WATCH_SECONDS = 1.0
 
@@ -161,6 +162,7 @@ async def the_year(folder: Path, cases: int) -> list[Figure]:
         found = await asyncio.to_thread(replay_apart, kafka, dsn, "year")
         if found["events"] != events:
             raise RuntimeError(f"{found['events']} events were folded, {events} were sent")
+        bare = await limits(kafka.bootstrap_servers)
         pool = await open_pool(database_at(dsn, role="takedown_ledger"))
         begun = time.perf_counter()
         await _live(kafka, pool, events)
@@ -172,6 +174,8 @@ async def the_year(folder: Path, cases: int) -> list[Figure]:
         figure(f"replay of {events:,} events", found["seconds"], "s", at_most=target),
         figure("replay events", events / found["seconds"], "events/s"),
         figure("replay processes' own time", found["cpu"], "core s"),
+        *(figure(f"replay, {name}", rate, "events/s") for name, (rate, _) in bare.items()),
+        *(figure(f"replay, {name}: CPU", cpu, "µs/event") for name, (_, cpu) in bare.items()),
         *(figure(f"replay, until its {name}", at, "s") for name, at in found["stages"].items()),
         figure("replay peak memory", found["megabytes"], "MB PSS", at_most=TARGET_MEGABYTES),
         figure("the same events live", events / seconds, "events/s"),
