@@ -1,7 +1,8 @@
 """One batch inside its transaction: lock, insert, fold, write."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -12,12 +13,14 @@ from services.ledger import changes, rows
 from services.ledger.changes import Change, LockedCase
 from services.ledger.ledger_digest import LedgerInconsistent
 from services.ledger.queries import query
-from services.ledger.table_columns import Columns, Place, Row
+from services.ledger.table_columns import Columns, Row
 
 # A re-fold reads the whole log of a case: about so many looks at a time bound the memory that takes, as logs grow.
 REFOLD_LOOKS = 2000
 
 Key = tuple[str, UUID]
+# A row of `lock_cases`: read when its turn comes, so that one case is at hand and not all of a batch.
+Stored = Any
 
 
 class Batch:
@@ -29,7 +32,6 @@ class Batch:
         self._session = session
         self._methodology = methodology
         self._now = now
-        self._places: dict[str, Place] = {}
         self._erased: list[str] = []
         self._in_conflict: dict[str, list[Event]] = {}
         self.notice_conflicts: list[int] = []
@@ -62,7 +64,7 @@ class Batch:
 
     async def _lock_or_open_cases(
         self, groups: dict[str, list[Event]]
-    ) -> tuple[dict[str, LockedCase], list[Change]]:
+    ) -> tuple[dict[str, Stored], list[Change]]:
         """Lock the cases that exist and open the others; a case that another member opens meanwhile exists."""
         stored = await self._lock(sorted(groups))
         missing = sorted(groups.keys() - stored.keys())
@@ -74,13 +76,9 @@ class Batch:
             stored |= await self._lock([name for name in missing if name not in inserted])
         return stored, [change for change in opened if change.case.case_id in inserted]
 
-    async def _lock(self, names: list[str]) -> dict[str, LockedCase]:
+    async def _lock(self, names: list[str]) -> dict[str, Stored]:
         stored = await self._session.fetch(query("lock_cases"), names)
-        self._places |= {row["case_id"]: row["place"] for row in stored}
-        return {
-            row["case_id"]: LockedCase.read(row["state"], row["sealed_url"], row["transitions"])
-            for row in stored
-        }
+        return {row["case_id"]: row for row in stored}
 
     async def _insert_cases(self, opened: list[Change]) -> set[str]:
         written = [rows.case_row(change.case, change.transitions) for change in opened]
@@ -133,26 +131,25 @@ class Batch:
     # -- effects -----------------------------------------------------------------------------
 
     async def _apply(
-        self, stored: dict[str, LockedCase], opened: list[Change], groups: dict[str, list[Event]]
+        self, stored: dict[str, Stored], opened: list[Change], groups: dict[str, list[Event]]
     ) -> None:
-        later, back = [], []
         logs = {c.case.case_id: groups.get(c.case.case_id, []) for c in opened}
         self._note_erased(logs)
         self._note_conflicts(opened, logs)
-        for name in sorted(groups.keys() & stored.keys()):
-            if changes.extendable(stored[name].case, groups[name]):
-                later.append(changes.extended(stored[name], groups[name], self._methodology))
-            else:
-                back.append(name)
-        await self._write_cases(later)
-        await self._write(opened + later, opened)
+        names = sorted(groups.keys() & stored.keys())
+        later = _Later(self._methodology)
+        back = [name for name in names if not later.take(stored[name], groups[name])]
+        if later.cases:
+            await self._update(query("extend_cases"), rows.LATER_CASES.arrays(later.cases))
+        await self._write(opened + later.moved, opened, later.spells)
         for names in parts(back, stored):
             await self._refold(stored, names)
 
-    async def _refold(self, stored: dict[str, LockedCase], names: list[str]) -> None:
+    async def _refold(self, stored: dict[str, Stored], names: list[str]) -> None:
         logged = await self._session.fetch(query("log_of_cases"), names)
         logs = changes.by_case(map(rows.event_of, logged))
-        again = [changes.refolded(stored[name], logs[name], self._methodology) for name in names]
+        locked = [_locked(stored[name]) for name in names]
+        again = [changes.refolded(c, logs[c.case.case_id], self._methodology) for c in locked]
         self.refolds += len(again)
         self._note_erased(logs)
         self._note_conflicts(again, logs)
@@ -160,29 +157,18 @@ class Batch:
         await self._session.execute(
             query("delete_later_spells"), names, [len(change.case.spells) for change in again]
         )
-        await self._write_cases(again)
+        whole = [rows.case_row(c.case, c.transitions) for c in again]
+        await self._session.execute(query("update_cases"), *rows.CASES.arrays(whole))
         await self._write(again, again)
 
-    async def _write_cases(self, written: list[Change]) -> None:
-        await self._extend_cases([change for change in written if not change.refolded])
-        whole = [rows.case_row(c.case, c.transitions) for c in written if c.refolded]
-        if whole:
-            await self._session.execute(query("update_cases"), *rows.CASES.arrays(whole))
+    async def _write(
+        self, written: list[Change], compared: list[Change], later: Sequence[Row] = ()
+    ) -> None:
+        """Write what hangs on cases; the outcomes of `compared` may have been recorded before.
 
-    async def _extend_cases(self, later: list[Change]) -> None:
-        """Write cases that later looks extended, each to the place where it was locked."""
-        if not later:
-            return
-        places = (self._places[change.case.case_id] for change in later)
-        written = [
-            rows.later_case_row(p, c.case, c.transitions)
-            for p, c in zip(places, later, strict=True)
-        ]
-        await self._update(query("extend_cases"), rows.LATER_CASES.arrays(written))
-
-    async def _write(self, written: list[Change], compared: list[Change]) -> None:
-        """Write what hangs on cases; the outcomes of `compared` may have been recorded before."""
-        await self._write_spells(written)
+        `later` are rows of spells that looks changed and that nothing else hangs on.
+        """
+        await self._write_spells(written, later)
         moved = [
             row
             for change in written
@@ -193,8 +179,8 @@ class Batch:
         await self._copy("transitions", rows.TRANSITIONS, moved)
         await self._publish(written, compared)
 
-    async def _write_spells(self, written: list[Change]) -> None:
-        later: list[Row] = []
+    async def _write_spells(self, written: list[Change], plain: Sequence[Row]) -> None:
+        later = list(plain)
         whole: list[rows.StoredSpell] = []
         for change in written:
             _sort_spells(change, later, whole)
@@ -254,12 +240,42 @@ class Batch:
             await self._session.execute(query("erase_sealed_urls"), sorted(self._erased))
 
 
-def parts(names: list[str], stored: dict[str, LockedCase]) -> Iterator[list[str]]:
+class _Later:
+    """Cases that later looks extend, one by one: of most no more stays than two rows.
+
+    A batch of decoded cases would be larger than the processor's caches: each pass over it costs several times as much.
+    """
+
+    def __init__(self, methodology: Methodology) -> None:
+        self._methodology = methodology
+        self.cases: list[Row] = []
+        self.spells: list[Row] = []
+        self.moved: list[Change] = []
+
+    def take(self, stored: Stored, new: list[Event]) -> bool:
+        """Extend a case; False, and nothing is taken, where it has to be folded again."""
+        locked = _locked(stored)
+        if not changes.extendable(locked.case, new):
+            return False
+        change = changes.extended(locked, new, self._methodology)
+        self.cases.append(rows.later_case_row(stored["place"], change.case, change.transitions))
+        if change.plain:
+            self.spells.append(rows.plainly_later_row(change.case))
+        else:
+            self.moved.append(change)
+        return True
+
+
+def _locked(stored: Stored) -> LockedCase:
+    return LockedCase.read(stored["state"], stored["sealed_url"], stored["transitions"])
+
+
+def parts(names: list[str], stored: Mapping[str, Stored]) -> Iterator[list[str]]:
     """Cut cases into parts whose logs hold about `REFOLD_LOOKS` looks; a longer log is one alone."""
     part: list[str] = []
     total = 0
     for name in names:
-        looks = sum(spell.looks + spell.missed for spell in stored[name].case.spells)
+        looks = sum(spell.looks + spell.missed for spell in _locked(stored[name]).case.spells)
         if part and total + looks > REFOLD_LOOKS:
             yield part
             part, total = [], 0
@@ -271,9 +287,6 @@ def parts(names: list[str], stored: dict[str, LockedCase]) -> Iterator[list[str]
 
 def _sort_spells(change: Change, later: list[Row], whole: list[rows.StoredSpell]) -> None:
     """Add the rows of a change to those of which a few columns change, and to those that are written whole."""
-    if change.plain:
-        later.append(rows.plainly_later_row(change.case))
-        return
     written = [rows.spell_row(change.case, s) for s in change.case.spells[change.first_spell - 1 :]]
     if change.spell_before is not None and len(written) == 1:
         row = rows.later_spell_row(change.spell_before, written[0])
