@@ -49,13 +49,16 @@ class Batch:
             return conflicts
         groups = changes.by_case(first.values())
         stored, opened = await self._lock_or_open_cases(groups)
-        new = await self._insert_events(first, groups)
+        later = _Later(self._methodology, stored)
+        new = await self._insert_events(first, later.take(groups))
         if len(new) < len(first):
             old = [key for key in first if key not in new]
             conflicts += await self._contradictions(events, first, old)
             groups = changes.by_case(new.values())
+            later = _Later(self._methodology, stored)
+            later.take(groups)
         self.inserted = len(new)
-        await self._apply(stored, opened, groups)
+        await self._apply(stored, opened, groups, later)
         self.notice_conflicts = changes.notice_conflicts(events, new, self._in_conflict)
         await self._erase()
         return sorted(conflicts)
@@ -88,9 +91,8 @@ class Batch:
     # -- events ------------------------------------------------------------------------------
 
     async def _insert_events(
-        self, events: dict[Key, Event], groups: dict[str, list[Event]]
+        self, events: dict[Key, Event], written: list[rows.StoredEvent]
     ) -> dict[Key, Event]:
-        written = [rows.event_row(event) for name in sorted(groups) for event in groups[name]]
         if await self._copy_events(written):
             return events
         inserted = await self._session.fetch(query("insert_events"), *rows.EVENTS.arrays(written))
@@ -131,18 +133,19 @@ class Batch:
     # -- effects -----------------------------------------------------------------------------
 
     async def _apply(
-        self, stored: dict[str, Stored], opened: list[Change], groups: dict[str, list[Event]]
+        self,
+        stored: dict[str, Stored],
+        opened: list[Change],
+        groups: dict[str, list[Event]],
+        later: "_Later",
     ) -> None:
         logs = {c.case.case_id: groups.get(c.case.case_id, []) for c in opened}
         self._note_erased(logs)
         self._note_conflicts(opened, logs)
-        names = sorted(groups.keys() & stored.keys())
-        later = _Later(self._methodology)
-        back = [name for name in names if not later.take(stored[name], groups[name])]
         if later.cases:
             await self._update(query("extend_cases"), rows.LATER_CASES.arrays(later.cases))
         await self._write(opened + later.moved, opened, later.spells)
-        for names in parts(back, stored):
+        for names in parts(later.back, stored):
             await self._refold(stored, names)
 
     async def _refold(self, stored: dict[str, Stored], names: list[str]) -> None:
@@ -241,29 +244,41 @@ class Batch:
 
 
 class _Later:
-    """Cases that later looks extend, one by one: of most no more stays than two rows.
+    """The stored cases of a batch, one by one: those that later looks extend, and `back`, which are folded again.
 
-    A batch of decoded cases would be larger than the processor's caches: each pass over it costs several times as much.
+    Of most no more stays than two rows: a batch of decoded cases is larger than the processor's caches, and each pass
+    over it costs several times as much.
     """
 
-    def __init__(self, methodology: Methodology) -> None:
+    def __init__(self, methodology: Methodology, stored: Mapping[str, Stored]) -> None:
         self._methodology = methodology
+        self._stored = stored
         self.cases: list[Row] = []
         self.spells: list[Row] = []
         self.moved: list[Change] = []
+        self.back: list[str] = []
 
-    def take(self, stored: Stored, new: list[Event]) -> bool:
-        """Extend a case; False, and nothing is taken, where it has to be folded again."""
+    def take(self, groups: Mapping[str, list[Event]]) -> list[rows.StoredEvent]:
+        """Extend what can be extended; give the rows of all events."""
+        written = []
+        for name in sorted(groups):
+            written += [rows.event_row(event) for event in groups[name]]
+            if name in self._stored:
+                self._extend(name, groups[name])
+        return written
+
+    def _extend(self, name: str, new: list[Event]) -> None:
+        stored = self._stored[name]
         locked = _locked(stored)
         if not changes.extendable(locked.case, new):
-            return False
+            self.back.append(name)
+            return
         change = changes.extended(locked, new, self._methodology)
         self.cases.append(rows.later_case_row(stored["place"], change.case, change.transitions))
         if change.plain:
             self.spells.append(rows.plainly_later_row(change.case))
         else:
             self.moved.append(change)
-        return True
 
 
 def _locked(stored: Stored) -> LockedCase:
