@@ -14,7 +14,7 @@ from consumers.record.places import Partition, Ranges
 from schemas import topics
 from schemas.errors import TakedownError
 
-_FETCH_BYTES = 4 * 1024 * 1024
+_FETCH_BYTES = 1024 * 1024
 _POLL_MS = 1000
 # The next partition waits for the last one's fetch, which at its end waits for this long.
 _WAIT_MS = 20

@@ -28,7 +28,7 @@ from services.ledger.shadow.schema import Identity, Unit, statement
 from services.ledger.shadow.writing import Folded, UnitWriter
 
 # So many cases are folded and copied at a time: what that takes of memory is small beside the records.
-_CASES = 500
+_CASES = 300
 
 
 class ReplayJob(Struct, frozen=True, kw_only=True):
