@@ -142,11 +142,15 @@ class Batch:
         logs = {c.case.case_id: groups.get(c.case.case_id, []) for c in opened}
         self._note_erased(logs)
         self._note_conflicts(opened, logs)
-        if later.cases:
-            await self._update(query("extend_cases"), rows.LATER_CASES.arrays(later.cases))
+        await self._extend_cases(later.cases)
         await self._write(opened + later.moved, opened, later.spells)
         for names in parts(later.back, stored):
             await self._refold(stored, names)
+
+    async def _extend_cases(self, written: list[Row]) -> None:
+        """Write cases that later looks extended, each to the place where it was locked."""
+        if written:
+            await self._update(query("extend_cases"), rows.LATER_CASES.arrays(written))
 
     async def _refold(self, stored: dict[str, Stored], names: list[str]) -> None:
         logged = await self._session.fetch(query("log_of_cases"), names)
