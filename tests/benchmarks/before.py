@@ -138,7 +138,7 @@ def watched(
     process = subprocess.Popen(
         command,
         cwd=root,
-        env=_neutral() | environment,
+        env=neutral() | environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -166,7 +166,7 @@ def watched(
     return text, seconds, used.ru_utime + used.ru_stime, max(peak[0], used.ru_maxrss / 1024)
 
 
-def _neutral() -> dict[str, str]:
+def neutral() -> dict[str, str]:
     """Give the environment without settings, this benchmark's own among them: the program refuses unknown ones."""
     return {name: value for name, value in os.environ.items() if not name.startswith("TAKEDOWN_")}
 
