@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE ?=
 
-.PHONY: help demo gauntlet faults overload soak deployment test check promtool fuzz bench lint types unit format artefacts servers tools sbom lock clean
+.PHONY: help demo tour gauntlet faults overload soak deployment test check promtool fuzz bench lint types unit format artefacts servers tools sbom audit lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -31,6 +31,9 @@ tools: $(VENV)/.ready ## Get promtool, Prometheus, amtool, blackbox_exporter, we
 
 demo: servers ## Run the whole main job on a simulated internet, and check it against the truth
 	@$(BIN)/takedown demo
+
+tour: servers ## The demo with Prometheus beside it, kept running: a status page, alerts that fire, a league table as CSV
+	@$(BIN)/python -m scripts.tour "$$(scripts/debian-tools)/prometheus" $(TOUR)
 
 gauntlet: servers ## The demo's worst day, under each of five conditions: about ten minutes
 	@$(BIN)/python -m tests.acceptance.gauntlet
@@ -86,6 +89,9 @@ artefacts: $(VENV)/.ready ## Write the generated files anew (schemas, references
 
 sbom: $(VENV)/.ready ## Write build/sbom.json: packages and jars with their hashes, as CycloneDX
 	@$(BIN)/python -m scripts.sbom
+
+audit: $(VENV)/.ready ## Compare the locked packages with known faults (pip-audit; needs its service within reach)
+	@scripts/audit "$(BIN)/python"
 
 lock: ## Write the lock files anew (needs uv)
 	@requirements/lock

@@ -10,6 +10,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Literal, get_args
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -19,6 +20,9 @@ from schemas.errors import BadSeal, ConfigError
 from schemas.urls import CanonicalUrl, canonical
 
 _VERSION = "s1"
+Opening = Literal["look", "admission", "reveal"]
+"""For what a sealed URL may be opened; docs/operating/secure.md says who does, and what records it."""
+_OPENINGS = frozenset(get_args(Opening))
 
 
 @lru_cache(maxsize=64)
@@ -64,8 +68,10 @@ class Keyring:
         box = _box(key).encrypt(nonce, url.href.encode(), case.encode())
         return f"{_VERSION}.{self.active}.{base64.urlsafe_b64encode(nonce + box).decode()}"
 
-    def open(self, sealed: str, case: str) -> CanonicalUrl:
+    def open(self, sealed: str, case: str, *, purpose: Opening) -> CanonicalUrl:
         """Open a sealed URL; raises `BadSeal` where it is damaged, of another case or of an unknown key."""
+        if purpose not in _OPENINGS:
+            raise ValueError(f"{purpose!r} is no purpose to open a URL for")
         version, _, rest = sealed.partition(".")
         key_id, _, body = rest.partition(".")
         if version != _VERSION or key_id not in self.sealing:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from consumers.client import role_rights
 from deploy import metrics_reference
 from deploy.grafana import dashboard
 from schemas import topics
@@ -133,6 +134,7 @@ def files() -> dict[Path, str]:
         HERE.parent / "docs" / "settings.md": settings_reference(),
         **dashboard.files(),
         metrics_reference.PATH: metrics_reference.text(),
+        HERE.parent / "deploy" / "kafka" / "rights.txt": role_rights.table(),
     }
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import subprocess
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -15,6 +16,7 @@ from cryptography.x509.oid import NameOID
 from services.runtime.embedded.server_process import free_port
 
 USER = "monitor"
+ADMINISTRATOR = "administrator"
 _PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
 
@@ -80,14 +82,19 @@ def _certificate(
 
 
 class SecureListener:
-    """What `EmbeddedKafka` needs for a port that asks for a login over TLS and one for a certificate."""
+    """What `EmbeddedKafka` needs for a port that asks for a login over TLS and one for a certificate.
 
-    def __init__(self, folder: Path, password: str) -> None:
+    The broker checks rights: `ADMINISTRATOR` may do everything, the others what they are granted. Who comes with the
+    certificate of a `role-...` is `USER`. All have the same password.
+    """
+
+    def __init__(self, folder: Path, password: str, users: Iterable[str] = ()) -> None:
         self.authority = Authority(folder)
         self.port = free_port()
         self.certified_port = free_port(frozenset({self.port}))
         self._folder = folder
         self._password = password
+        self._users = (USER, ADMINISTRATOR, *users)
 
     @property
     def bootstrap_servers(self) -> str:
@@ -102,7 +109,8 @@ class SecureListener:
         key, certificate = self.authority.server_files()
         store = self._folder / "keystore.pem"
         store.write_bytes(key.read_bytes() + certificate.read_bytes())
-        login = f'{_PLAIN} required user_{USER}="{self._password}";'
+        users = " ".join(f'user_{name}="{self._password}"' for name in self._users)
+        login = f"{_PLAIN} required {users};"
         mine, other = "listener.name.sasl_ssl.", "listener.name.ssl."
         return {
             f"{mine}ssl.keystore.type": "PEM",
@@ -115,6 +123,11 @@ class SecureListener:
             f"{other}ssl.truststore.type": "PEM",
             f"{other}ssl.truststore.location": str(self.authority.ca_file),
             f"{other}ssl.client.auth": "required",
+            "ssl.principal.mapping.rules": f"RULE:^CN=role-.*$/{USER}/,DEFAULT",
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "allow.everyone.if.no.acl.found": "false",
+            # The port that asks for no login is the broker's own.
+            "super.users": f"User:{ADMINISTRATOR};User:ANONYMOUS",
         }
 
     async def add_scram_user(self, bootstrap_servers: str, jars: Path) -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
 _BYTES = 128 * 1024
 # A batch of 2,000 events makes tens of thousands of objects and no cycle; Python looks for cycles every 700.
-_YOUNG_OBJECTS = 50_000
+_YOUNG_OBJECTS = 500_000
 
 
 def settle() -> None:

@@ -40,14 +40,22 @@ NAME = "ledger"
 Letter = tuple[Record, UnusableEvent]
 
 
+# While one transaction waits for the server, the other's rows are made here: a core for each side.
+_LANES = 2
+
+
 class LedgerBatch(Struct):
-    """Admitted records with their events, refused ones, and the offsets that both move."""
+    """Admitted records with their events, refused ones, and the offsets that both move.
+
+    `lanes` are its parts that are still to be written, each of whole partitions; None before the first attempt.
+    """
 
     records: list[Record]
     events: list[Event]
     refused: list[Letter]
     claims: Claims
     reached: Offsets
+    lanes: "list[LedgerBatch] | None" = None
 
     def advances(self) -> list[Advance]:
         """Give how far this batch moves each partition."""
@@ -60,6 +68,24 @@ class LedgerBatch(Struct):
             Advance(tp.topic, tp.partition, self.claims[tp].epoch, offset, newest.get(tp))
             for tp, offset in self.reached.items()
         ]
+
+    def split(self, count: int) -> "list[LedgerBatch]":
+        """Split by partitions into lanes of about equal length; every partition is whole in one of them."""
+        sizes: dict[TopicPartition, int] = dict.fromkeys(self.reached, 0)
+        places = [TopicPartition(record.topic, record.partition) for record in self.records]
+        for tp in places:
+            sizes[tp] += 1
+        lanes = [LedgerBatch([], [], [], self.claims, {}) for _ in range(count)]
+        loads, lane_of = [0] * count, {}
+        for tp, size in sorted(sizes.items(), key=lambda item: -item[1]):
+            lightest = loads.index(min(loads))
+            loads[lightest] += size
+            lane_of[tp] = lanes[lightest]
+            lanes[lightest].reached[tp] = self.reached[tp]
+        for tp, record, event in zip(places, self.records, self.events, strict=True):
+            lane_of[tp].records.append(record)
+            lane_of[tp].events.append(event)
+        return [lane for lane in lanes if lane.reached]
 
     def halves(self) -> "tuple[LedgerBatch, LedgerBatch]":
         """Split where half of the admitted records are; every partition keeps its order."""
@@ -112,27 +138,42 @@ class LedgerHandler:
         self._brake.unusable(error.reason, _place(*refused[0]))
 
     async def write(self, batch: LedgerBatch) -> None:
-        """Write a batch; an event that nothing can be made of is found by halving and refused too."""
+        """Write a batch, its lanes side by side; an event that nothing can be made of is found by halving.
+
+        Dead letters first: they may be there twice, but never be missing once the offsets have moved. A lane that was
+        written stays so, whatever becomes of the other: a second attempt is about the rest.
+        """
+        await self._letters.send(batch.refused)
+        batch.refused = []
+        if batch.lanes is None:
+            batch.lanes = batch.split(_LANES)
+        writing = [asyncio.create_task(self._take(lane)) for lane in batch.lanes]
+        await _ended(writing)
+        done = [task.exception() is None for task in writing]
+        batch.lanes = [lane for lane, ok in zip(batch.lanes, done, strict=True) if not ok]
+        for task in writing:
+            task.result()
+
+    async def _take(self, lane: LedgerBatch) -> None:
         begun = time.perf_counter()
         try:
-            await self._write(batch)
+            await self._write(lane)
         except Exception as error:
-            if not is_fault_of_event(error) or not batch.records:
+            if not is_fault_of_event(error) or not lane.records:
                 raise
-            await self._isolate(batch, error)
+            await self._isolate(lane, error)
         metrics.BATCH_SECONDS.observe(time.perf_counter() - begun)
 
     async def _isolate(self, batch: LedgerBatch, error: Exception) -> None:
         if len(batch.records) > 1:
             for half in batch.halves():
-                await self.write(half)
+                await self._take(half)
             return
         log.error("ledger.unusable", case_id=batch.events[0].case_id, error=type(error).__name__)
         self._refuse(batch.refused, batch.records[0], unfoldable(error))
-        await self.write(LedgerBatch([], [], batch.refused, batch.claims, batch.reached))
+        await self._take(LedgerBatch([], [], batch.refused, batch.claims, batch.reached))
 
     async def _write(self, batch: LedgerBatch) -> None:
-        """Dead letters first: they may be there twice, but never be missing once the offsets have moved."""
         await self._letters.send(batch.refused)
         batch.refused = []
         written = await self._store.write(
@@ -210,6 +251,17 @@ class LedgerConsumer:
                 await self._loop.run(stop)
         finally:
             await self._letters.close()
+
+
+async def _ended(tasks: "Sequence[asyncio.Task[None]]") -> None:
+    """Wait until all have ended; where this is cancelled, so are they, and their transactions are over too."""
+    try:
+        await asyncio.wait(tasks)
+    except asyncio.CancelledError:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        raise
 
 
 def _place(record: Record, error: UnusableEvent) -> str:

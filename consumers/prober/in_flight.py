@@ -158,7 +158,7 @@ class InFlightLooks:
     async def _look(self, look: InFlightLook, tick: datetime) -> Event | float:
         case_id = look.work.case_id
         try:
-            url = self._keyring.open(look.work.sealed_url, case_id)
+            url = self._keyring.open(look.work.sealed_url, case_id, purpose="look")
         except UnusableEvent:
             log.error("prober.seal_unreadable", case_id=case_id)
             return self._missed(Miss(case_id, tick, "unreadable"))

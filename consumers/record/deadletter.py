@@ -40,11 +40,15 @@ class DeadLetterSender:
         self._kafka = kafka
         self._clock = clock
         self._producer: AIOKafkaProducer | None = None
+        self._sending = asyncio.Lock()
 
     async def send(self, refused: Sequence[tuple[Record, UnusableEvent]]) -> None:
         """Send; raises the client's error where the broker does not take them (they may be there twice then)."""
-        if not refused:
-            return
+        if refused:
+            async with self._sending:
+                await self._send(refused)
+
+    async def _send(self, refused: Sequence[tuple[Record, UnusableEvent]]) -> None:
         try:
             producer = await self._open_producer()
             async with asyncio.timeout(_ACK_SECONDS):

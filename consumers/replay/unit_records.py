@@ -5,18 +5,10 @@ from typing import Any
 
 from aiokafka.partitioner import murmur2
 
-from consumers.record.admission import MAX_SOURCE_LENGTH, RecordAdmission
-from consumers.replay.compact_record import (
-    JSON,
-    LOOK,
-    LOOK_TYPE,
-    Item,
-    admit,
-    join_text,
-    place_of,
-    refusal,
-)
-from schemas import codec, ids, topics
+from consumers.record.admission import RecordAdmission
+from consumers.record.look_text import JSON, LOOK_TYPE, Sources, join_text, usual_headers
+from consumers.replay.compact_record import LOOK, Item, admit, place_of, refusal
+from schemas import ids, topics
 from schemas.errors import UnusableEvent
 from schemas.events import TYPE_OF
 from services.ledger import rows
@@ -27,8 +19,6 @@ _CARRIED = {
     topic.name: frozenset(TYPE_OF[struct].encode() for struct in topic.carries)
     for topic in topics.EVIDENCE
 }
-_MANY_SOURCES = 10_000
-_WRITTEN = codec.HEADERS
 _SKIP: list[Any] = []
 _STRAY: list[Any] = []
 
@@ -57,7 +47,7 @@ class UnitRecords:
         self._admission = admission
         self._partitions = partitions
         self._only = only
-        self._sources: dict[bytes, str] = {}
+        self._sources = Sources()
         self._places: dict[str, list[Item]] = {}
         self.strays: list[StrayRecord] = []
         self.refused: list[RefusedRecord] = []
@@ -66,9 +56,9 @@ class UnitRecords:
     def take(self, records: Sequence[Any]) -> None:
         """Take records of one partition, in their order."""
         self.count += len(records)
-        carried, places, sources = _CARRIED[records[0].topic], self._places, self._sources
+        carried, places, sources = _CARRIED[records[0].topic], self._places, self._sources.text
         for record in records:
-            name, source, type_, time, subject, content = _usual_headers(record.headers)
+            name, source, type_, time, subject, content = usual_headers(record.headers)
             value = record.value
             if (
                 type_ not in carried
@@ -90,21 +80,12 @@ class UnitRecords:
                 continue
             where = (record.topic, record.partition, record.offset)
             text = join_text(name, time, value) if type_ == LOOK_TYPE else None
-            source_text = sources.get(source) or self._keep(source)
+            source_text = sources(source)
             if text is None or source_text is None:
                 item: Item = (*where, type_, name, time, source, value)
             else:
                 item = (*where, LOOK, source_text, text)
             self._put(place, case_id, item)
-
-    def _keep(self, source: bytes) -> str | None:
-        """Keep one copy of each usual source; None where it is out of the ordinary."""
-        if not 0 < len(source) <= MAX_SOURCE_LENGTH or not source.isascii() or b"\x00" in source:
-            return None
-        text = source.decode()
-        if len(self._sources) < _MANY_SOURCES:
-            self._sources[source] = text
-        return text
 
     def _unusual(self, record: Any) -> None:
         place = record.topic, record.partition, record.offset
@@ -169,13 +150,3 @@ class UnitRecords:
             case_id, items = self._places.popitem()
             if items:
                 yield case_id, items
-
-
-def _usual_headers(headers: Sequence[tuple[str, Any]]) -> Sequence[Any]:
-    """Pick the headers all but the first, in the order of `_WRITTEN`, in which this program's own stand anyway."""
-    if len(headers) == len(_WRITTEN):
-        (a, _), (b, name), (c, source), (d, type_), (e, time), (f, subject), (g, content) = headers
-        if (a, b, c, d, e, f, g) == _WRITTEN:
-            return name, source, type_, time, subject, content
-    by_name = dict(headers)
-    return [by_name.get(name) for name in _WRITTEN[1:]]

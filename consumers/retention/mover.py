@@ -6,7 +6,7 @@ that was ended left undone is done by the next: an archive goes on, and what sta
 
 import fcntl
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -23,20 +23,18 @@ from consumers.record.ranges import count_records, first_since, offsets_in
 from consumers.record.source import KafkaSource
 from consumers.retention.proof import REPORTS, Proof, RetentionRefused
 from consumers.retention.redactor import Redactor
+from consumers.retention.round_lock import RetentionBusy
 from schemas import topics
-from schemas.errors import TakedownError
-
-
-class RetentionBusy(TakedownError):
-    """Another process works on the same archives."""
-
 
 DEAD_LETTERS = tuple(topic.dlq for topic in topics.EVIDENCE)
 _NAMED = "%Y%m%dT%H%M%S.%fZ"
 
 
 class Mover:
-    """Moves records of one broker into one folder."""
+    """Moves records of one broker into one folder.
+
+    `count` hears how many more were written, or read back; `require` raises where another retention may be at work.
+    """
 
     def __init__(
         self,
@@ -44,13 +42,15 @@ class Mover:
         pool: asyncpg.Pool,
         folder: Path,
         redact: Redactor,
-        alive: Callable[[], None],
+        count: Callable[[int], None],
+        require: Callable[[], Awaitable[None]],
     ) -> None:
         self._kafka = kafka
         self._pool = pool
         self._folder = folder
         self._redact = redact
-        self._alive = alive
+        self._count = count
+        self._require = require
 
     async def move(self, now: datetime, before: datetime, taken: Offsets) -> int:
         """Move what was put on the broker earlier than `before` and lies below `taken`; return how many records.
@@ -121,14 +121,14 @@ class Mover:
 
     async def _write(self, source: KafkaSource, folder: Path, ranges: Ranges, now: datetime) -> int:
         manifest = await write_archive(
-            source, folder, ranges, now, lambda count: self._alive(), redact=self._redact
+            source, folder, ranges, now, self._count, redact=self._redact
         )
         await self._delete_moved(source, folder, await source.extents([REPORTS]))
         return manifest.records
 
     async def _delete_moved(self, source: KafkaSource, folder: Path, extents: Ranges) -> bool:
         """Read an archive back beside the broker, and only then delete there what it holds; tell whether it had any."""
-        proof = Proof(self._kafka, source, self._pool, self._redact, self._alive)
+        proof = Proof(self._kafka, source, self._pool, self._redact, self._count)
         ends = await proof.deletable(folder, read_manifest(folder), extents)
         await self._delete(ends)
         return bool(ends)
@@ -139,6 +139,7 @@ class Mover:
         admin = AIOKafkaAdminClient(**self._kafka.client_options())
         try:
             await admin.start()
+            await self._require()
             await admin.delete_records(
                 {TopicPartition(*place): RecordsToDelete(end) for place, end in ends.items()}
             )

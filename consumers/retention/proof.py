@@ -37,13 +37,13 @@ class Proof:
         source: KafkaSource,
         pool: asyncpg.Pool,
         redact: Redactor,
-        alive: Callable[[], None],
+        count: Callable[[int], None],
     ) -> None:
         self._kafka = kafka
         self._source = source
         self._pool = pool
         self._redact = redact
-        self._alive = alive
+        self._count = count
         self._dead: frozenset[tuple[int, int]] | None = None
 
     async def deletable(
@@ -93,7 +93,7 @@ class Proof:
             if any(copies.get(cut.offset) != cut for cut, _ in read):
                 raise RetentionRefused(_other(folder, place))
             await self._check_taken(place, read)
-            self._alive()
+            self._count(len(batch))
 
     async def _check_taken(self, place: Partition, read: Sequence[tuple[Any, Any]]) -> None:
         """See that the ledger has taken every event, and refused whatever is none."""

@@ -17,8 +17,9 @@ from consumers.client.loop_health import LoopHealth
 from consumers.client.producing import produce
 from consumers.record.places import Offsets
 from consumers.retention.erasure import ACTOR, erasures
-from consumers.retention.mover import Mover, RetentionBusy
+from consumers.retention.mover import Mover
 from consumers.retention.redactor import Redactor
+from consumers.retention.round_lock import RetentionBusy, RoundLock
 from schemas.errors import TakedownError
 from schemas.events import Event
 from schemas.methodology import Methodology
@@ -44,6 +45,11 @@ class RoundCounts(Struct, frozen=True, kw_only=True):
     moved: int
     forgotten: int
 
+    @property
+    def steps(self) -> int:
+        """How many steps a round counts: each record is written, and read back before it is deleted."""
+        return self.erased + 2 * self.moved
+
 
 class RetentionRole:
     """Works in rounds until it is stopped; a round that fails is made again at the next."""
@@ -61,10 +67,15 @@ class RetentionRole:
         period: timedelta,
         interval_seconds: float,
         first_seconds: float = _FIRST_SECONDS,
+        count: Callable[[int], None] = lambda done: None,
     ) -> None:
         self._kafka = kafka
         self._pool = pool
-        self._mover = Mover(kafka, pool, folder, Redactor(keyring), lambda: health.turned(NAME))
+        self._lock = RoundLock(pool)
+        self._mover = Mover(
+            kafka, pool, folder, Redactor(keyring), self._turned, self._lock.require
+        )
+        self._count = count
         self._methodology = methodology
         self._health = health
         self._clock = clock
@@ -109,6 +120,11 @@ class RetentionRole:
         else:
             log.info("retention.done", erased=done.erased, moved=done.moved, dead=done.forgotten)
 
+    def _turned(self, done: int) -> None:
+        """Show that the loop lives, and how many erasures and records more are done."""
+        self._health.turned(NAME)
+        self._count(done)
+
     async def _wait(self, stop: asyncio.Event, seconds: float) -> None:
         """Wait, and show meanwhile that the loop lives."""
         while seconds > 0 and not stop.is_set():
@@ -120,8 +136,13 @@ class RetentionRole:
     async def round(self) -> RoundCounts:
         """Announce which URLs are to be destroyed, then move and delete what is old on the broker.
 
-        Raises `ConfigError` where the ledger was folded under another methodology: by that one a watch may go on.
+        Raises `ConfigError` where the ledger was folded under another methodology: by that one a watch may go on, and
+        `RetentionBusy` where another retention of the ledger is at work, on whichever machine.
         """
+        async with self._lock.held():
+            return await self._round()
+
+    async def _round(self) -> RoundCounts:
         now = self._clock()
         await self._agrees()
         erased = await self._erase(now)
@@ -162,7 +183,6 @@ class RetentionRole:
             if len(batch) >= _BATCH:
                 erased += await self._announce(batch)
                 batch = []
-                self._health.turned(NAME)
         return erased + await self._announce(batch)
 
     async def _announce(self, batch: list[Event]) -> int:
@@ -172,7 +192,7 @@ class RetentionRole:
             async with self._pool.acquire() as session:
                 await audit.record(session, ACTOR, "erase", None, purpose)
             options = self._kafka.producer_options()
-            self._announced |= await produce(options, batch, lambda count: None)
+            self._announced |= await produce(options, batch, self._turned)
         return len(batch)
 
     async def _stored_offsets(self) -> Offsets:

@@ -9,6 +9,7 @@ import click
 
 from schemas.errors import TakedownError
 from services.cli.lazy_group import LazyGroup
+from services.runtime.core_dumps import leave_no_dump
 
 DISTRIBUTION = "takedown-monitor"
 
@@ -83,6 +84,10 @@ COMMANDS = {
         "Show records that could not be used, and retry them.",
     ),
     "topics": ("services.cli.topics_command", "List, create and verify the topics."),
+    "rights": (
+        "services.cli.rights_command",
+        "Show what each role may do at Kafka, and grant it there.",
+    ),
     "migrate": (
         "services.cli.migrate_command",
         "Migrate the database to the schema of this version.",
@@ -116,9 +121,9 @@ Exit status:
   2    invalid setting, option or argument
   3    a server cannot be reached, or no `takedown up` is running
   4    some of the input was refused
-  5    a check failed (doctor, topics verify, migrate status, reconcile,
-       providers check, replay --compare, and verify of evidence, audit
-       and archive)
+  5    a check failed (doctor, topics verify, rights apply --dry-run,
+       migrate status, reconcile, providers check, replay --compare, and
+       verify of evidence, audit and archive)
   130  interrupted
 """
 
@@ -175,7 +180,8 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return its exit status."""
+    """Run the command line; return its exit status. A crash leaves no core dump."""
+    leave_no_dump()
     try:
         result = cli.main(args=arguments, prog_name="takedown", standalone_mode=False)
     except click.ClickException as error:

@@ -36,7 +36,10 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--action", help="Only entries of this action: reveal, erase, evidence, promote.")
+@click.option(
+    "--action",
+    help="Only entries of this action: reveal, raw, erase, evidence, provider_map, replay_promote.",
+)
 @click.option("--case", "case_id", type=CaseId(), help="Only entries on this case.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
 @json_option

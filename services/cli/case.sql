@@ -40,6 +40,9 @@ UNION
 SELECT provider FROM notices WHERE provider IS NOT NULL
 ORDER BY provider;
 
+-- name: known_categories
+SELECT DISTINCT category FROM cases ORDER BY category;
+
 -- name: last_hold
 -- The newest word on a hold.
 SELECT kind, expires_at FROM corrections

@@ -9,8 +9,10 @@ from zoneinfo import ZoneInfo
 import click
 
 from schemas.methodology import Methodology
+from schemas.near_names import nearest
 from schemas.sqlfiles import statements
 from services.cli.instant_options import Duration, Since
+from services.cli.live_method import settings_of_ledger
 from services.cli.support import (
     client_settings,
     json_option,
@@ -84,7 +86,8 @@ def list_(as_json: bool, limit: int, sheet: TextIO | None, returned: bool, **cho
 
     Filters may be combined. `left` is the time to the deadline. Standard error has the number of cases left out.
     """
-    settings, at = client_settings(database=True), now()
+    here, at = client_settings(database=True), now()
+    settings = run_async(lambda: settings_of_ledger(here, reader(here)))
     if returned:
         chosen["presence"] = Presence.RETURNED.value
     arguments = filters(chosen, methodology(settings.methodology), at)
@@ -97,6 +100,21 @@ def list_(as_json: bool, limit: int, sheet: TextIO | None, returned: bool, **cho
     else:
         print_rows(rows, _LIST, as_json=False, zone=reading_zone(settings))
     _left_out(rows)
+    if not rows:
+        run_async(lambda: _say_unknown(reader(settings), chosen))
+
+
+async def _say_unknown(connection: DatabaseConnection, chosen: Mapping[str, Any]) -> None:
+    """Name what the ledger does not have at all: an empty list of a mistyped provider looks like good news."""
+    for kind, statement in (("provider", "known_providers"), ("category", "known_categories")):
+        name = chosen[kind]
+        if name is None:
+            continue
+        names = [row[kind] for row in await fetch(connection, statement)]
+        if name not in names:
+            near = nearest(name, names)
+            meant = f" (did you mean `{near}`?)" if near else ""
+            click.echo(f"note: no case has the {kind} `{name}`{meant}", err=True)
 
 
 def reading_zone(settings: Settings) -> ZoneInfo:

@@ -146,7 +146,7 @@ async def open_sealed(
         raise NoCase(f"there is no sealed URL of case {case_id}: unknown, erased or never reported")
     async with session_of(connection) as session:
         await audit.record(session, actor, "reveal", case_id, purpose)
-    return keyring.open(sealed[0]["sealed_url"], case_id)
+    return keyring.open(sealed[0]["sealed_url"], case_id, purpose="reveal")
 
 
 def defanged(url: CanonicalUrl) -> str:

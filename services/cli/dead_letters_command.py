@@ -16,7 +16,9 @@ from consumers.record.deadletter import (
     retry_dead_letters,
 )
 from schemas.topics import EVIDENCE
+from services.cli.acts import Words
 from services.cli.arriving import ledger_here, wait_for_ledger
+from services.cli.defaults import default_actor
 from services.cli.mails_again import read_again
 from services.cli.support import (
     REFUSED,
@@ -28,7 +30,9 @@ from services.cli.support import (
     print_rows,
     run_async,
 )
-from services.runtime.connections import kafka_connection
+from services.ledger import audit
+from services.ledger.pool import session_of
+from services.runtime.connections import database_connection, kafka_connection
 from services.runtime.settings import Settings
 
 _COLUMNS = ("id", "at", "reason", "message", "source", "retried")
@@ -61,13 +65,27 @@ def list_(topic: str | None, reason: str | None, retried: bool, as_json: bool) -
 @click.option(
     "--raw",
     type=click.File("wb"),
-    help="Write the original bytes to this file. They may contain an unsealed URL.",
+    help="Write the original bytes to this file. They may contain an unsealed URL: needs --purpose.",
+)
+@click.option("--purpose", type=Words(), help="Purpose of --raw; kept in the audit log.")
+@click.option(
+    "--actor",
+    type=Words(),
+    default=default_actor,
+    help="Actor of record. Default: the current user.",
 )
 @json_option
-def show(letter_id: str, raw: BinaryIO | None, as_json: bool) -> None:
-    """Show the reason and the place of one dead letter."""
-    kafka = kafka_connection(client_settings(kafka=True))
+def show(
+    letter_id: str, raw: BinaryIO | None, purpose: str | None, actor: str, as_json: bool
+) -> None:
+    """Show the reason and the place of one dead letter; its bytes only with --raw, recorded in the audit log first."""
+    if (raw is None) != (purpose is None):
+        raise click.UsageError("--raw needs a --purpose, which is kept in the audit log")
+    settings = client_settings(kafka=True, database=raw is not None)
+    kafka = kafka_connection(settings)
     letter = run_async(lambda: find_dead_letter(kafka, letter_id))
+    if purpose is not None:
+        run_async(lambda: _note_raw(settings, letter.id, actor, purpose))
     size = None if letter.value is None else len(letter.value)
     row = _row(letter) | {"bytes": size, "headers": [name for name, _ in letter.headers]}
     if as_json:
@@ -77,6 +95,12 @@ def show(letter_id: str, raw: BinaryIO | None, as_json: bool) -> None:
         click.echo(f"{name:<10}{cell(shown)}")
     if raw is not None:
         raw.write(letter.value or b"")
+
+
+async def _note_raw(settings: Settings, letter_id: str, actor: str, purpose: str) -> None:
+    """Write who reads the bytes of a dead letter, and for what."""
+    async with session_of(database_connection(settings, "takedown_ledger")) as session:
+        await audit.record(session, actor, "raw", None, f"dead letter {letter_id}: {purpose}")
 
 
 @command.command()

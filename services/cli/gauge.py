@@ -1,42 +1,37 @@
-"""Progress of long commands: a bar with rate and time left on a terminal, plain lines elsewhere."""
+"""Progress of long commands on standard error: a bar with rate and time left on a terminal, plain lines elsewhere.
+
+What takes less than a second shows nothing: a bar comes once the work has lasted that long.
+"""
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
+
+if TYPE_CHECKING:
+    from services.cli.gauge_bar import Bar
 
 _EVERY_SECONDS = 5.0
+_AFTER_SECONDS = 1.0
 
-
-class _Rate(ProgressColumn):
-    """Records per second."""
-
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:,.0f}/s")
+Clock = Callable[[], float]
 
 
 class Gauge:
-    """Counts towards a total that may come later; this one writes a plain line every few seconds."""
+    """Counts towards a total that may come later; this one shows nothing."""
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, clock: Clock = time.monotonic) -> None:
         self._label = label
+        self._clock = clock
         self._total = 0
         self._done = self._skipped = 0
-        self._begun = self._shown_at = time.monotonic()
+        self._begun = self._shown_at = clock()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._label}: {self._done} of {self._total}>"
 
     def planned(self, records: int) -> None:
         """Set the total."""
@@ -50,13 +45,24 @@ class Gauge:
     def read(self, records: int) -> None:
         """Count."""
         self._done += records
-        now = time.monotonic()
+
+    def stage(self, name: str) -> None:
+        """Show the present stage."""
+
+
+class LineGauge(Gauge):
+    """Writes a plain line every few seconds."""
+
+    def read(self, records: int) -> None:
+        """Count, and write a line if it is time for one."""
+        super().read(records)
+        now = self._clock()
         if now - self._shown_at >= _EVERY_SECONDS:
             self._shown_at = now
             click.echo(self._line(now), err=True)
 
     def stage(self, name: str) -> None:
-        """Show the present stage."""
+        """Write the present stage."""
         click.echo(f"{self._label}: {name}", err=True)
 
     def _line(self, now: float) -> str:
@@ -66,36 +72,59 @@ class Gauge:
         return line + (f", {left:,.0f} s left" if self._total > self._done else "")
 
 
-class _Bar(Gauge):
-    """The same as a bar."""
+class BarGauge(Gauge):
+    """Draws a bar once the work has taken a second."""
 
-    def __init__(self, label: str, bars: Progress) -> None:
-        super().__init__(label)
-        self._bars = bars
-        self._task = bars.add_task(label, total=None)
+    _bar: "Bar | None" = None
 
     def planned(self, records: int) -> None:
-        self._bars.update(self._task, total=records)
+        """Set the total."""
+        super().planned(records)
+        if self._bar is not None:
+            self._bar.plan(records)
 
     def read(self, records: int) -> None:
-        self._bars.advance(self._task, records)
+        """Count, and draw."""
+        super().read(records)
+        if self._bar is not None:
+            self._bar.show(self._done)
+        elif self._clock() - self._begun >= _AFTER_SECONDS:
+            self._start()
 
     def stage(self, name: str) -> None:
-        self._bars.update(self._task, description=f"{self._label}: {name}")
+        """Show the present stage."""
+        self._start().name(f"{self._label}: {name}")
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _start(self) -> "Bar":
+        if self._bar is None:
+            # Short work is not to wait for what draws bars.
+            from services.cli.gauge_bar import Bar  # noqa: PLC0415
+
+            self._bar = Bar(self._label, self._total or None, self._done)
+        return self._bar
 
 
 @contextmanager
-def gauge(label: str) -> Iterator[Gauge]:
-    """Show progress on standard error."""
+def gauge(label: str, *, lines: bool = True) -> Iterator[Gauge]:
+    """Show progress; `lines`: as lines too, where standard error is no terminal."""
     if not sys.stderr.isatty():
-        yield Gauge(label)
+        yield LineGauge(label) if lines else Gauge(label)
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        yield _Bar(label, bars)
+    shown = BarGauge(label)
+    try:
+        yield shown
+    finally:
+        shown.close()
+
+
+@contextmanager
+def progress(label: str, length: int | None) -> Iterator[Callable[[int], None]]:
+    """Show progress on a terminal only; yields what counts the steps."""
+    with gauge(label, lines=False) as shown:
+        shown.planned(length or 0)
+        yield shown.read

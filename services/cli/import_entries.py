@@ -11,13 +11,13 @@ from msgspec import Struct
 from consumers.record.admission import Admission
 from schemas.events import TYPE_OF, ClaimStated, Event, Payload
 from schemas.ids import instant
+from services.cli.gauge import progress
 from services.cli.import_sending import send_events
 from services.cli.support import (
     REFUSED,
     client_settings,
     counted,
     print_json,
-    progress,
     run_async,
 )
 from services.intake.entries import Counts, IntakeEntry

@@ -9,6 +9,7 @@ import click
 from msgspec import Struct
 
 from schemas.events import Event
+from services.cli.gauge import progress
 from services.cli.import_dsa import dsa
 from services.cli.import_scart import scart
 from services.cli.import_sending import send_events
@@ -21,7 +22,6 @@ from services.cli.support import (
     json_option,
     now,
     print_json,
-    progress,
     run_async,
 )
 from services.reports import urlhaus as dump

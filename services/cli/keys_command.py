@@ -6,6 +6,7 @@ import click
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from schemas.errors import TakedownError
+from services.cli.lazy_group import LazyGroup
 from services.cli.support import json_option, print_json, run_async
 from services.reports.evidence_seal import fingerprint, public_pem
 from services.runtime.keyfile import activated, keys_path, new_keys, read_keys, rotated, write_keys
@@ -20,7 +21,22 @@ class UnknownToRoles(TakedownError):
     exit_code = 5
 
 
-@click.group()
+_HERE = "services.cli.keys_command"
+COMMANDS = {
+    "new": (f"{_HERE}:new", "Create a key file that only its owner can read."),
+    "rotate": (f"{_HERE}:rotate", "Add a sealing key, to be activated when all roles have it."),
+    "activate": (f"{_HERE}:activate", "Use a key for sealing from now on."),
+    # The only one that needs the servers, and what it takes to reach them.
+    "retire": (
+        "services.cli.keys_retire:retire",
+        "Remove a sealing key with which nothing is sealed any more.",
+    ),
+    "show": (f"{_HERE}:show", "Show the ids of the keys, never the keys."),
+    "signing": (f"{_HERE}:signing", "Show the public key that verifies evidence packs."),
+}
+
+
+@click.group(cls=LazyGroup, table=COMMANDS)
 def command() -> None:
     """Create and rotate the keys that name cases and seal URLs."""
 
@@ -33,7 +49,7 @@ _file = click.option(
 )
 
 
-@command.command()
+@click.command()
 @_file
 def new(path: Path | None) -> None:
     """Create a key file that only its owner can read; an existing one is never overwritten."""
@@ -47,7 +63,7 @@ def new(path: Path | None) -> None:
     )
 
 
-@command.command()
+@click.command()
 @_file
 def rotate(path: Path | None) -> None:
     """Add a sealing key, to be activated when all roles have it.
@@ -65,7 +81,7 @@ def rotate(path: Path | None) -> None:
     )
 
 
-@command.command()
+@click.command()
 @click.argument("key_id")
 @_file
 @click.option(
@@ -105,7 +121,7 @@ def _roles_that_know(key_id: str, ask: tuple[str, ...], force: bool) -> str:
     return f"every role that runs knows {key_id}" if not lacking else "forced"
 
 
-@command.command()
+@click.command()
 @_file
 @json_option
 def show(path: Path | None, as_json: bool) -> None:
@@ -119,7 +135,7 @@ def show(path: Path | None, as_json: bool) -> None:
         click.echo(f"{name}{'  active' if name == keys.active else ''}")
 
 
-@command.command()
+@click.command()
 @_file
 @json_option
 def signing(path: Path | None, as_json: bool) -> None:

@@ -70,5 +70,6 @@ async def _read(
         session_of(connection) as session,
         session.transaction(isolation="repeatable_read", readonly=True),
     ):
-        async for cases in read_cases(session, selection, CaseRange()):
-            table.add(cases[0])
+        async for part in read_cases(session, selection, CaseRange()):
+            for cases in part:
+                table.add(cases[0])

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from consumers.record.mail_letters import UnusableMail, keep_mails
 from schemas.events import Event
 from schemas.sqlfiles import statements
+from services.cli.gauge import progress
 from services.cli.submit_command import send
 from services.cli.support import (
     REFUSED,
@@ -27,7 +28,6 @@ from services.cli.support import (
     json_option,
     now,
     print_json,
-    progress,
     run_async,
 )
 from services.ledger.pool import DatabaseConnection, session_of

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from schemas.sqlfiles import statements
+from services.cli.case_list import reading_zone
 from services.cli.support import (
     client_settings,
     json_option,
@@ -80,10 +81,11 @@ def status(provider: str | None, days: int, as_json: bool) -> None:
 @json_option
 def failed(provider: str | None, days: int, limit: int, as_json: bool) -> None:
     """List notices that started no clock, newest first, with the reason and whose fault it is."""
-    connection = database_connection(client_settings(database=True), "takedown_reader")
+    settings = client_settings(database=True)
+    connection = database_connection(settings, "takedown_reader")
     since = now() - timedelta(days=days)
     rows = run_async(lambda: fetch(connection, "without_clock", since, provider, limit or None))
-    print_rows(rows, _FAILED, as_json=as_json)
+    print_rows(rows, _FAILED, as_json=as_json, zone=reading_zone(settings))
 
 
 @click.command()
@@ -92,10 +94,11 @@ def failed(provider: str | None, days: int, limit: int, as_json: bool) -> None:
 @json_option
 def escalations(days: int, limit: int, as_json: bool) -> None:
     """List who was told of which case and when, newest first: provider again, site owner, registrar, police."""
-    connection = database_connection(client_settings(database=True), "takedown_ledger")
+    settings = client_settings(database=True)
+    connection = database_connection(settings, "takedown_ledger")
     since = now() - timedelta(days=days)
     rows = run_async(lambda: fetch(connection, "escalations", since, limit or None))
-    print_rows(rows, _ESCALATIONS, as_json=as_json)
+    print_rows(rows, _ESCALATIONS, as_json=as_json, zone=reading_zone(settings))
 
 
 @click.command("due")
@@ -109,7 +112,8 @@ def due_(provider: str | None, as_json: bool) -> None:
     settings = client_settings(database=True)
     connection = database_connection(settings, "takedown_ledger")
     rows = run_async(lambda: fetch(connection, "open_cases", provider))
-    print_rows(list(_due_rows(rows, ladder(settings.notices.ladder), now())), _DUE, as_json=as_json)
+    rungs = list(_due_rows(rows, ladder(settings.notices.ladder), now()))
+    print_rows(rungs, _DUE, as_json=as_json, zone=reading_zone(settings))
 
 
 async def channel_rows(

@@ -4,6 +4,7 @@ import asyncio
 import getpass
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import asyncpg
@@ -21,9 +22,12 @@ from services.ledger.shadow.schema import BadReplay
 from services.runtime.connections import database_connection
 from services.runtime.endpoints import read_endpoints
 from services.runtime.methods import methodology
+from services.runtime.running_monitor import monitor_of, stop_monitor
 from services.runtime.settings import Settings
 
 T = TypeVar("T")
+# A prober ends its looks, Kafka writes its log: some seconds on a machine that has nothing else to do.
+_STOP_SECONDS = 90.0
 
 _actor = click.option("--actor", help="Actor for the audit log. Default: the current user.")
 _follow = click.option(
@@ -120,7 +124,9 @@ def _exchange(
         exchange = promotion.promote if act == "promote" else promotion.back
         return await exchange(name, follow=follow, actor=actor or getpass.getuser())
 
-    _print(run_async(lambda: _in_session(settings, work)), seen, as_json)
+    _print(run_async(lambda: _in_session(settings, work)), as_json)
+    if seen is not None and seen.changes:
+        _stop_and_advise(settings.data_path, seen, err=as_json)
 
 
 async def preview(
@@ -163,7 +169,7 @@ def _confirm(seen: Preview, yes: bool) -> None:
     click.confirm("Do it now?", abort=True, err=True)
 
 
-def _print(done: Promoted, seen: Preview | None, as_json: bool) -> None:
+def _print(done: Promoted, as_json: bool) -> None:
     if as_json:
         print_json(done)
         return
@@ -172,10 +178,23 @@ def _print(done: Promoted, seen: Preview | None, as_json: bool) -> None:
     click.echo(
         f"{done.followed:,} cases were brought up to date, {done.announcements:,} records publish the changes"
     )
-    if seen is not None and seen.changes:
-        click.echo(
-            f"the roles that ran have stopped or must be stopped; now run: {seen.next_command}"
-        )
+
+
+def _stop_and_advise(data: Path, seen: Preview, *, err: bool) -> None:
+    """Stop the monitor of this machine, which without an event would run on for hours, and name the next command."""
+    running = monitor_of(data)
+    if running is None:
+        advice = "the roles that ran have stopped or must be stopped; now run:"
+    else:
+        most = f"at most {_STOP_SECONDS:g} s"
+        click.echo(f"waiting until `takedown up` (process {running}) has stopped, {most}", err=True)
+        gone = run_async(lambda: stop_monitor(data, running, _STOP_SECONDS))
+        advice = "`takedown up` has stopped; now run:" if gone else _still_runs(running)
+    click.echo(f"{advice} {seen.next_command}", err=err)
+
+
+def _still_runs(process: int) -> str:
+    return f"`takedown up` (process {process}) still runs: stop it, and then run:"
 
 
 async def _in_session(settings: Settings, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:

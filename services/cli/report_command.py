@@ -1,34 +1,40 @@
 """`takedown report`: the league table of the ledger, as bounds, in every form."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import click
 import msgspec
-from rich.console import Console
 
 from schemas.errors import ConfigError
 from schemas.methodology import Methodology
-from services.attribution.providermap import ProviderMap
+from services.attribution.map_entries import Provider
+from services.cli.gauge import gauge
 from services.cli.instant_options import Instant, dated
 from services.cli.support import client_settings, json_option, now, print_json, run_async
+from services.cli.tables import terminal_width
 from services.ledger.pool import DatabaseConnection
 from services.notices.channel_capacity import capacity
 from services.reports import html, public, sheet
-from services.reports.case_ranges import CountJob, count_ledger
+from services.reports.case_ranges import UNWATCHED, CountJob, CountWatcher, count_ledger
 from services.reports.cohorts import Segment
 from services.reports.figures import Table, Warning
+from services.reports.local_times import in_zone
 from services.reports.newest import newest_evidence, with_newest
 from services.reports.reading import Selection, Source, definition
 from services.reports.table import Builder, Choice
-from services.reports.text import write
+from services.reports.text import written
 from services.reports.warned import DEFAULT_GRACE, load_warnings, tagged_warnings, warning
 from services.runtime.database_login import database_connection
 from services.runtime.methods import methodology
 from services.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from services.attribution.providermap import ProviderMap
 
 _SHOWN = 30
 # Of what is no terminal: wide enough for every column.
@@ -117,35 +123,36 @@ def command(
     at = cutoff or now().replace(microsecond=0)
     choice = _choice(settings, segments, options | {"at": at}, curves=html_file is not None)
     connection = database_connection(settings)
-    table = run_async(
-        lambda: _count(
-            connection,
-            segments,
-            at,
-            choice,
-            dated=cutoff is not None,
-            defined=bool(methods),
-            corrected=corrected,
-            workers=workers or len(os.sched_getaffinity(0)),
+    with gauge("counting", lines=False) as shown:
+        table = run_async(
+            lambda: _count(
+                connection,
+                segments,
+                at,
+                choice,
+                dated=cutoff is not None,
+                defined=bool(methods),
+                corrected=corrected,
+                workers=workers or len(os.sched_getaffinity(0)),
+                watcher=shown,
+            )
         )
-    )
-    table = with_newest(
-        table, run_async(lambda: newest_evidence(connection)), segments[-1].methodology
-    )
     if publish:
         table = public.publish(table)
     if csv_file is not None:
         csv_file.write_text(sheet.sheet(table), "utf-8")
+    zone = ZoneInfo(settings.time_zone or table.time_zone)
     if html_file is not None:
-        html_file.write_text(html.page(table, everything=show_all), "utf-8")
-    _print(table, as_json=as_json, most=None if show_all else _SHOWN)
-
-
-def _print(table: Table, *, as_json: bool, most: int | None) -> None:
+        html_file.write_text(html.page(in_zone(table, zone), everything=show_all), "utf-8")
     if as_json:
         print_json(table)
-        return
-    write(table, Console(width=None if Console().is_terminal else _WIDTH), most)
+    else:
+        _print(in_zone(table, zone), None if show_all else _SHOWN)
+
+
+def _print(table: Table, most: int | None) -> None:
+    # Styles are left out where standard output is no terminal.
+    click.echo(written(table, most, terminal_width() or _WIDTH), nl=False)
 
 
 async def _count(
@@ -170,7 +177,8 @@ async def _count(
     source: Source = "stored_by" if dated else "stored"
     if defined or not folded_so:
         source = "evidence"
-    return await count(connection, method, cutoff, choice, source=source, **options)
+    table = await count(connection, method, cutoff, choice, source=source, **options)
+    return with_newest(table, await newest_evidence(connection), method)
 
 
 async def count(
@@ -182,6 +190,7 @@ async def count(
     source: Source = "stored",
     corrected: bool = False,
     workers: int = 1,
+    watcher: CountWatcher = UNWATCHED,
 ) -> Table:
     """Count the cases of the ledger, as they stand or folded anew from the evidence up to the cut-off.
 
@@ -193,7 +202,7 @@ async def count(
         source=source, methodologies=[*former, method], cutoff=cutoff, corrected=corrected
     )
     job = CountJob(connection=connection, selection=selection, choice=builder.choice)
-    await count_ledger(job, builder, workers)
+    await count_ledger(job, builder, workers, watcher)
     return msgspec.structs.replace(builder.finish(), corrected=corrected)
 
 
@@ -216,26 +225,16 @@ def _choice(
     settings: Settings, segments: Sequence[Segment], options: dict[str, Any], *, curves: bool
 ) -> Choice:
     marked = _marked(settings, options["provider_map"])
-    warnings: list[Warning] = [warning(text, options["grace"]) for text in options["warned"]]
-    if options["warnings_file"] is not None:
-        warnings += load_warnings(options["warnings_file"])
-    watch = dict.fromkeys(options["watch"])
+    providers = {} if marked is None else marked.providers
+    warnings, watch = _warned(options, providers), dict.fromkeys(options["watch"])
     if options["by"] == "provider":
-        at = options["at"]
-        named = {one.provider for one in warnings}
-        tagged = tagged_warnings(marked.providers.values(), at)
-        warnings += [one for one in tagged if one.provider not in named]
-        watch |= dict.fromkeys(
-            (
-                *settings.exporter.watch_providers,
-                *(w.provider for w in warnings),
-                *marked.watch_list(at),
-            )
-        )
+        listed = () if marked is None else marked.watch_list(options["at"])
+        named = (*settings.exporter.watch_providers, *(w.provider for w in warnings), *listed)
+        watch |= dict.fromkeys(named)
     return Choice(
         by=options["by"],
-        countries=_countries(marked, needed=options["by"] == "country"),
-        parents={p.id: p.parent for p in marked.providers.values() if p.parent is not None},
+        countries=_countries(providers, needed=options["by"] == "country"),
+        parents={p.id: p.parent for p in providers.values() if p.parent is not None},
         capacities=tuple(capacity(text) for text in settings.notices.capacities),
         watch=tuple(watch),
         warnings=tuple(warnings),
@@ -245,23 +244,40 @@ def _choice(
     )
 
 
+def _warned(options: dict[str, Any], providers: Mapping[str, Provider]) -> list[Warning]:
+    """Give the warnings of the command line and the file, and of the map where neither names the provider."""
+    warnings = [warning(text, options["grace"]) for text in options["warned"]]
+    if options["warnings_file"] is not None:
+        warnings += load_warnings(options["warnings_file"])
+    if options["by"] == "provider":
+        named = {one.provider for one in warnings}
+        tagged = tagged_warnings(providers.values(), options["at"])
+        warnings += [one for one in tagged if one.provider not in named]
+    return warnings
+
+
 def _map_file(settings: Settings, path: Path | None) -> Path | None:
     return path or (Path(settings.provider_map) if settings.provider_map else None)
 
 
-def _marked(settings: Settings, path: Path | None) -> ProviderMap:
-    """Read the provider map for the marks on providers; an empty one where there is none."""
+def _marked(settings: Settings, path: Path | None) -> "ProviderMap | None":
+    """Read the provider map for the marks on providers; None where there is none."""
     file = _map_file(settings, path)
-    return ProviderMap() if file is None else ProviderMap.load(file)
+    if file is None:
+        return None
+    # Who has no map is not to wait for how one is checked.
+    from services.attribution.providermap import ProviderMap  # noqa: PLC0415
+
+    return ProviderMap.load(file)
 
 
-def _countries(marked: ProviderMap, *, needed: bool) -> dict[str, str]:
-    if needed and not marked.providers:
+def _countries(providers: Mapping[str, Provider], *, needed: bool) -> dict[str, str]:
+    if needed and not providers:
         raise ConfigError(
             "--by country needs a provider map: --provider-map or TAKEDOWN_PROVIDER_MAP"
         )
     return {
         name: provider.country
-        for name, provider in marked.providers.items()
+        for name, provider in providers.items()
         if provider.country is not None
     }

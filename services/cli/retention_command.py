@@ -1,10 +1,12 @@
 """`takedown retention`: destroy URLs whose retention has ended now, instead of within the hour."""
 
+import sys
 from collections.abc import Awaitable, Callable
 
 import click
 
 from consumers.retention.retention_role import RetentionRole, RoundCounts
+from services.cli.gauge import progress
 from services.cli.support import client_settings, counted, json_option, now, print_json, run_async
 from services.exporter.health import Health
 from services.runtime.ledger_roles import retention
@@ -26,20 +28,28 @@ def command(dry_run: bool, yes: bool, as_json: bool) -> None:
     """
     settings = client_settings(kafka=True, database=True)
     refuse_to_start(settings, "retention")
-    if dry_run or not yes:
+    steps = None
+    # On a terminal somebody wants to know how long it takes; nobody else is to wait for the count of what is due.
+    if dry_run or not yes or sys.stderr.isatty():
         due = run_async(lambda: _with(settings, RetentionRole.due))
-        _print(due, "due", as_json and dry_run, err=not dry_run)
+        steps = due.steps
+        if dry_run or not yes:
+            _print(due, "due", as_json and dry_run, err=not dry_run)
     if dry_run:
         return
     if not yes:
         click.confirm("destroy and move these for good?", abort=True, err=True)
-    _print(run_async(lambda: _with(settings, RetentionRole.round)), "done", as_json)
+    with progress("retention", steps) as count:
+        done = run_async(lambda: _with(settings, RetentionRole.round, count))
+    _print(done, "done", as_json)
 
 
 async def _with(
-    settings: Settings, work: Callable[[RetentionRole], Awaitable[RoundCounts]]
+    settings: Settings,
+    work: Callable[[RetentionRole], Awaitable[RoundCounts]],
+    count: Callable[[int], None] = lambda done: None,
 ) -> RoundCounts:
-    async with retention(Parts(settings, Health(), now)) as role:
+    async with retention(Parts(settings, Health(), now), count) as role:
         return await work(role)
 
 

@@ -9,6 +9,7 @@ import aiohttp
 import click
 import msgspec
 
+from services.cli.live_method import settings_of_ledger
 from services.cli.support import client_settings, json_option, now, print_json, run_async
 from services.exporter.ledger_reading import Reader
 from services.exporter.not_by_notice import NotByNotice
@@ -75,8 +76,10 @@ def _print(status: StatusView, roles: Readiness, as_json: bool) -> None:
 
 async def look(settings: Settings) -> tuple[StatusView, Readiness]:
     """Read the ledger as the exporter does, and ask the roles that run here whether they are ready."""
+    connection = database_connection(settings, "takedown_exporter")
+    settings = await settings_of_ledger(settings, connection)
     method, section = methodology(settings.methodology), settings.exporter
-    pool = await open_pool(database_connection(settings, "takedown_exporter"))
+    pool = await open_pool(connection)
     try:
         reader = Reader(
             pool, method, section.top_providers, section.watch_providers, _TIMEOUT_SECONDS

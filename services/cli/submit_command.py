@@ -11,6 +11,7 @@ from consumers.client.groups import LEDGER_GROUP
 from consumers.client.producing import produce
 from schemas.events import Event
 from services.cli.arriving import absent, ledger_here, wait_for_ledger
+from services.cli.gauge import progress
 from services.cli.lines import Refusal, read_lines, read_numbered
 from services.cli.submitted_names import Doubt, NameRegister, add_ledger, configured, doubts
 from services.cli.support import (
@@ -20,7 +21,6 @@ from services.cli.support import (
     json_option,
     now,
     print_json,
-    progress,
     run_async,
     unreachable,
 )

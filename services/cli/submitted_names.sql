@@ -8,7 +8,8 @@ UNION
 SELECT 'channel', coalesce(body ->> 'channel', 'email') FROM events WHERE type = 'takedown.notice.sent.v1';
 
 -- name: cases_there
-SELECT case_id FROM cases WHERE case_id = ANY($1::text[]);
+-- A case that only notices made was reported by nobody, however many of them there are.
+SELECT case_id FROM cases WHERE case_id = ANY($1::text[]) AND reported_at IS NOT NULL;
 
 -- name: notices_there
 SELECT

@@ -1,8 +1,6 @@
 """Helpers of all commands: settings, the event loop, tables, JSON, unreachable servers."""
 
-import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -69,8 +67,16 @@ def run_async(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
     import uvloop  # noqa: PLC0415
 
+    results: list[T] = []
+
+    async def keep() -> None:
+        results.append(await work())
+
+    # The runner's way with SIGINT writes the task out in full four times, its result included: a tenth of a second of
+    # a table of some thousand rows.
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work())
+        runner.run(keep())
+    return results[0]
 
 
 def unreachable(error: BaseException) -> str | None:
@@ -137,16 +143,6 @@ def cell(value: object, zone: tzinfo = UTC) -> str:
 def counted(number: int, noun: str) -> str:
     """Write a number with its noun, in the plural where it is due."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-@contextmanager
-def progress(label: str, length: int | None) -> Iterator[Callable[[int], None]]:
-    """Draw a bar on standard error if that is a terminal; yields what counts the steps."""
-    if not sys.stderr.isatty() or length is None:
-        yield lambda steps: None
-        return
-    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
-        yield bar.update
 
 
 async def wait_until(

@@ -15,6 +15,9 @@ from services.core.case import Case, Spell
 from services.core.machines import Clock
 from services.core.spells import LEAVING
 
+# An enumeration looks its members up anew each time, which costs more than all the rest of a comparison.
+_STOPPED, _WITHIN, _BREACHED = Clock.STOPPED, Clock.WITHIN, Clock.BREACHED
+
 
 class Count(Struct, kw_only=True):
     """Counts of one group at one cut-off; `excluded` is by reason and outside n."""
@@ -42,15 +45,15 @@ class Count(Struct, kw_only=True):
         """The share that was not certainly outside; None where n is 0."""
         return self.not_certainly_outside / self.n if self.n else None
 
-    def add(self, standing: str) -> None:
-        """Count one spell by its standing."""
+    def add(self, standing: str, number: int = 1) -> None:
+        """Count spells by their standing."""
         if standing.startswith("excluded:"):
             reason = standing[len("excluded:") :]
-            self.excluded[reason] = self.excluded.get(reason, 0) + 1
+            self.excluded[reason] = self.excluded.get(reason, 0) + number
             return
-        setattr(self, standing, getattr(self, standing) + 1)
+        setattr(self, standing, getattr(self, standing) + number)
         if standing not in ("younger_than_norm", "not_started"):
-            self.n += 1
+            self.n += number
 
     def merge(self, other: "Count") -> None:
         """Add the counts of another group."""
@@ -73,7 +76,7 @@ def exclusion(case: Case, spell: Spell) -> str | None:
     if spell.gone_before_notice:
         return "gone_before_notice"
     left = spell.closed_reason in LEAVING
-    if left and spell.clock is Clock.STOPPED and spell.clock_started_at:
+    if left and spell.clock is _STOPPED and spell.clock_started_at:
         return "moved"
     if spell.held:
         return "held"
@@ -93,12 +96,12 @@ def standing(case: Case, spell: Spell, methodology: Methodology, cutoff: datetim
     # The deadline, not the age: it is in the methodology's calendar, and a hold has moved it.
     if cutoff < spell.deadline:
         return "younger_than_norm"
-    if spell.clock is Clock.WITHIN:
+    if spell.clock is _WITHIN:
         return "within"
     # Gone before it was owed, under a definition that counts such spells.
     if reason == "gone_before_notice" and spell.removals[0].upper <= spell.deadline:
         return "within"
-    return "certain_breaches" if spell.clock is Clock.BREACHED else "undecided"
+    return "certain_breaches" if spell.clock is _BREACHED else "undecided"
 
 
 def count(pairs: Iterable[tuple[Case, Spell]], methodology: Methodology, cutoff: datetime) -> Count:

@@ -16,13 +16,21 @@ def _zone(name: str) -> tzinfo:
     return UTC if name == "UTC" else ZoneInfo(name)
 
 
-def hour_of_week(at: datetime, time_zone: str) -> tuple[int, int]:
-    """Give (weekday, hour): weekday 0 is Sunday."""
-    local = at.astimezone(_zone(time_zone))
+def local_time(at: datetime, time_zone: str) -> datetime:
+    """Give an instant as the clocks of a zone show it."""
+    return at.astimezone(_zone(time_zone))
+
+
+def hour_of_week(local: datetime) -> tuple[int, int]:
+    """Give (weekday, hour) of a local time: weekday 0 is Sunday."""
     return local.isoweekday() % 7, local.hour
 
 
-def month_of(at: datetime, time_zone: str) -> str:
-    """Give the month of an instant, as `2026-03`."""
-    local = at.astimezone(_zone(time_zone))
-    return f"{local.year:04}-{local.month:02}"
+def month_number(local: datetime) -> int:
+    """Number the month of a local time, from January of the year 0 on."""
+    return local.year * 12 + local.month - 1
+
+
+def month_name(number: int) -> str:
+    """Name a month by its number, as `2026-03`."""
+    return f"{number // 12:04}-{number % 12 + 1:02}"

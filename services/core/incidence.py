@@ -4,6 +4,7 @@ Moves and holds end what a provider can be charged with; where they are many, on
 too much. Every share is a pair of counting bounds: what certainly had happened by then, and what may have.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from msgspec import Struct
@@ -32,21 +33,13 @@ class Incidence(Struct, kw_only=True):
     certain: dict[str, int] = {}
     possible: dict[str, int] = {}
 
-    def add(self, ending: Ending, seconds: float) -> None:
-        """Count one ending as of `seconds` after the start of its clock."""
-        self.n += 1
-        sure, open_to = at(ending, seconds)
+    def add(self, sure: str | None, open_to: Sequence[str], number: int = 1) -> None:
+        """Count spells by what certainly had become of them, and by what may have (`state_at`)."""
+        self.n += number
         if sure is not None:
-            self.certain[sure] = self.certain.get(sure, 0) + 1
+            self.certain[sure] = self.certain.get(sure, 0) + number
         for cause in open_to:
-            self.possible[cause] = self.possible.get(cause, 0) + 1
-
-    def merge(self, other: "Incidence") -> None:
-        """Add the counts of another group."""
-        self.n += other.n
-        for mine, theirs in ((self.certain, other.certain), (self.possible, other.possible)):
-            for cause, count in theirs.items():
-                mine[cause] = mine.get(cause, 0) + count
+            self.possible[cause] = self.possible.get(cause, 0) + number
 
     def shares(self) -> dict[str, tuple[float, float]]:
         """Give the bounds of every cause; empty where there is nothing to divide by."""
@@ -58,8 +51,8 @@ class Incidence(Struct, kw_only=True):
         }
 
 
-def at(ending: Ending, seconds: float) -> tuple[str | None, tuple[str, ...]]:
-    """Say what certainly had become of a spell by then, and what may have.
+def state_at(ending: Ending, seconds: float) -> tuple[str | None, tuple[str, ...]]:
+    """Say what certainly had become of a spell so long after the start of its clock, and what may have.
 
     An act that is recorded (a hold) can't have happened unseen; a removal and a move can.
     """

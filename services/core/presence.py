@@ -25,6 +25,7 @@ from services.core.runs import (
     further_looks,
     is_confirmed,
     is_contested,
+    is_dark_confirmed,
     is_doubted,
     lengthen,
     pending_runs,
@@ -254,11 +255,10 @@ def _take_dark_look(run: Pass, spell: Spell, look: LookMade) -> None:
     method = run.methodology
     if spell.presence is Presence.REMOVED:
         return
-    vantages, span = dark_vantages(method), method.host_dark_span
-    spell.dark = lengthen(spell.dark, look, vantages)
-    if is_confirmed(spell.dark, method.confirmation.looks, span, vantages):
+    spell.dark = lengthen(spell.dark, look, dark_vantages(method))
+    if is_dark_confirmed(spell.dark, method):
         run.move_presence(spell, Trigger.SUSPECT, look.reason)
-        _remove(run, spell, spell.dark, span)
+        _remove(run, spell, spell.dark, method.host_dark_span)
 
 
 def _remove(run: Pass, spell: Spell, ended: Run, span: timedelta) -> None:

@@ -14,6 +14,8 @@ from services.core.intervals import Interval
 from services.core.machines import Clock, gone_at
 
 _RESOLUTION = 1440
+# An enumeration looks its members up anew each time, which costs more than all the rest of a comparison.
+_WITHIN, _UNDECIDED = Clock.WITHIN, Clock.UNDECIDED
 
 
 def resolution(methodology: Methodology) -> float:
@@ -23,6 +25,8 @@ def resolution(methodology: Methodology) -> float:
 
 def lasting_removal(spell: Spell, methodology: Methodology) -> Removal | None:
     """Find the removal that counts: the first, but for those that the next sighting took back (`machines.py`)."""
+    if not spell.returned_at:
+        return spell.removals[0] if spell.removals else None
     reopens = methodology.return_before_deadline == "reopens"
     for number, removal in enumerate(spell.removals):
         back = spell.returned_at[number] if number < len(spell.returned_at) else None
@@ -42,12 +46,16 @@ def removal_time(spell: Spell, methodology: Methodology, norm: timedelta) -> Int
     if spell.clock_started_at is None or _not_counted(spell, methodology):
         return None
     removal = lasting_removal(spell, methodology)
-    if _is_unknown(spell) and (removal is None or spell.clock_started_from is None):
+    if (
+        spell.clock is _UNDECIDED
+        and _is_unknown(spell)
+        and (removal is None or spell.clock_started_from is None)
+    ):
         return 0.0, None
     last = spell.last_seen_at if removal is None else removal.lower
     left = 0.0 if last is None else passed(spell, methodology, norm, last)
     right = None if removal is None else _at_most(spell, methodology, norm, removal.upper)
-    if spell.clock is Clock.WITHIN and right is not None:
+    if right is not None and spell.clock is _WITHIN:
         # Removed while a hold stood: within the norm, however long the hold lasted.
         right = min(right, norm.total_seconds())
     return (left, right) if right is None else (min(left, right), right)
@@ -67,9 +75,9 @@ def _at_most(spell: Spell, methodology: Methodology, norm: timedelta, at: dateti
 
 
 def _is_unknown(spell: Spell) -> bool:
-    """Tell whether it was gone at every look until the deadline, never seen before, and there after all."""
+    """Tell whether one that is undecided was gone at every look until the deadline, and there after all."""
     owed = spell.deadline
-    return spell.clock is Clock.UNDECIDED and owed is not None and gone_at(spell, owed)
+    return owed is not None and gone_at(spell, owed)
 
 
 def _not_counted(spell: Spell, methodology: Methodology) -> bool:
@@ -83,6 +91,9 @@ def passed(spell: Spell, methodology: Methodology, norm: timedelta, at: datetime
     """
     assert spell.clock_started_at is not None
     assert spell.deadline is not None
+    if spell.held_at is None and methodology.business is None:
+        elapsed = (at - spell.clock_started_at).total_seconds()
+        return elapsed if elapsed > 0.0 else 0.0
     calendar = calendar_of(methodology)
     if spell.held_at is None or at <= spell.held_at:
         ran = calendar.between(spell.clock_started_at, at)

@@ -15,6 +15,8 @@ from services.core.case import Alternation, Run, Spell
 from services.core.fingerprints import reason_of_status
 
 _PLAIN = frozenset({"not_found", "gone"})
+DARK_SHARE = 8
+"""A look says that a host is dark once it was for so great a part of `host_dark_span`: six hours of 48."""
 
 
 def pending_runs(spell: Spell) -> list[Run]:
@@ -64,6 +66,16 @@ def _is_seconded(run: Run, span: timedelta) -> bool:
     """Tell whether another vantage than the first has found it gone for so long."""
     agreed, seconded = run.agreed_at, run.seconded_at
     return agreed is not None and seconded is not None and seconded - agreed >= span
+
+
+def is_dark_confirmed(run: Run, methodology: Methodology) -> bool:
+    """Tell whether a host was dark for long enough: for the first vantage, and for another as long as a look asks for.
+
+    One look of the other one may meet an outage of minutes, which is all that was missing.
+    """
+    vantages, span = dark_vantages(methodology), methodology.host_dark_span
+    confirmed = is_confirmed(run, methodology.confirmation.looks, span, vantages)
+    return confirmed and (vantages == 1 or _is_seconded(run, span / DARK_SHARE))
 
 
 def is_contested(spell: Spell, run: Run) -> bool:

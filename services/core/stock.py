@@ -13,14 +13,16 @@ from services.core.machines import Clock, Presence, Procedure
 NoticeState = Literal["sent", "delivered", "failed", "acknowledged"]
 # The share of the norm, at its end, in which a deadline is near: the last 2 of 24 hours.
 NEAR_DEADLINE = 12
+# An enumeration looks its members up anew each time, which costs more than all the rest of a comparison.
+_CLOSED, _REMOVED = Procedure.CLOSED, Presence.REMOVED
 
 
 def still_online(case: Case, spell: Spell) -> bool:
     """Tell whether an open spell was seen online and no removal has been confirmed since."""
     return (
         not case.retracted
-        and spell.procedure is not Procedure.CLOSED
-        and spell.presence is not Presence.REMOVED
+        and spell.procedure is not _CLOSED
+        and spell.presence is not _REMOVED
         and spell.first_online_at is not None
     )
 

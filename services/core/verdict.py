@@ -34,7 +34,17 @@ from services.core.fingerprints import (
 )
 from services.core.reasons import DARK_FAULTS, NETWORK_FAULTS, REASONS, Judgement
 
-__all__ = ["Answer", "Dns", "Evidence", "Judgement", "Redirect", "is_dark", "judge", "judge_answer"]
+__all__ = [
+    "Answer",
+    "Dns",
+    "Evidence",
+    "Judgement",
+    "Redirect",
+    "is_dark",
+    "is_dark_answer",
+    "judge",
+    "judge_answer",
+]
 
 Dns = Literal[
     "addresses",
@@ -89,14 +99,15 @@ class Evidence(Struct, frozen=True, kw_only=True):
     """All that one look brought home; pure data.
 
     `refused` counts addresses that the guard refused, `left_out` those beyond the cap or the look's time, and
-    a family of which the name servers said nothing. `dark`: the whole host has
-    been dark for so long that it counts.
+    a family of which the name servers said nothing; `left_out_dark` those of them that gave nothing when they were
+    asked last. `dark`: the whole host has been dark for so long that it counts.
     """
 
     dns: Dns = "addresses"
     answers: tuple[Answer, ...] = ()
     refused: int = 0
     left_out: int = 0
+    left_out_dark: int = 0
     parked: bool = False
     dark: bool = False
     blind: bool = False
@@ -133,16 +144,17 @@ def _unasked(evidence: Evidence) -> str | None:
 
 
 def is_dark(evidence: Evidence) -> bool:
-    """Tell whether no address gave anything but what a dark host gives, and none was left out."""
+    """Tell whether no address gave anything but what a dark host gives, nor when it was asked last."""
     return (
         evidence.dns == "addresses"
         and bool(evidence.answers)
-        and not evidence.left_out
-        and all(_is_dark(answer) for answer in evidence.answers)
+        and evidence.left_out <= evidence.left_out_dark
+        and all(is_dark_answer(answer) for answer in evidence.answers)
     )
 
 
-def _is_dark(answer: Answer) -> bool:
+def is_dark_answer(answer: Answer) -> bool:
+    """Tell whether an address gave nothing but what a dark host gives."""
     # A 503 is not among them: a balancer without a server for the name says it, and so does a limit meant for us.
     return _reason(answer) in DARK_FAULTS
 

@@ -33,6 +33,9 @@ A look ends in one verdict, the layer that it speaks of, and one reason code.
    confirms.
 6. A blind vantage (its canary is down, or half of at least five unrelated hosts fail at once) sees nothing gone:
    `removed`, and every fault that its own network could give, become `vantage_blind`.
+   Hosts that have failed at every look for an eighth of `host_dark_span` (six hours of 48), or that are dark in the
+   ledger, count neither way: a watch list of which half is dead blinds a vantage for the first six hours after its
+   start, and after that only while half of what is looked at within a minute fails for the first time.
 7. A verdict `removed` is a claim of one look.
    A removal needs a run of them, as the methodology says, with a canary that was seen lately.
 """
@@ -101,6 +104,7 @@ A sibling is asked again as soon as a removal could be confirmed if it gave no a
 none was told apart.
 Each time that it comes to that again it is left alone for twice as long, up to a day, whichever fault or block it is.
 It is asked again at once before anything is said against a URL that was seen served: a wall may have gone up since.
+So it is around the deadline, and at the first look after it, where a sighting may be a breach.
 
 | the URL is answered | and | verdict |
 | --- | --- | --- |
@@ -158,6 +162,7 @@ Some things look the same whatever is asked, because content is never read and o
 | --- | --- | --- |
 | a page of about the same length stands in the place of a page | the page: lengths of pages change with every visit | it stays `served`, and may become a breach |
 | a file of the same type and length stands in the place of a file | the file: ETags of one file differ between the nodes of a site | it stays `served` |
+| from some instant on everything is answered with a page of the same class and, to the byte, the same length as the page | the page, until its siblings are asked again | it stays `served` for a day at the most, so that the last sighting may be too late by as much; around the deadline, and at the first look after it, siblings are asked at once, so that it makes no breach unless those looks say nothing |
 | a placeholder of 4 kB or more, and of a quarter of the file's length or more, in the place of one file alone | an optimiser's work: `suspected_reencoded`, and the baseline once it stays | it counts as `served` from then on |
 | a placeholder or a page that says "removed" came before the first look, for this URL alone | what was reported | it counts as `served`, and as the baseline |
 | a redirect to a picture of 32 kB or more that says "removed", of the promised type and for this URL alone, before the first look | a short link to the file | it counts as `served`, and as the baseline, until a second case is sent there |
@@ -218,7 +223,12 @@ Where nothing else came from the whole host for an eighth of `host_dark_span`, a
 if the front page gives nothing either.
 A run of such looks is no suspicion and changes no cadence.
 It confirms a removal once it spans `host_dark_span` ({defaults.host_dark_span} unless the methodology says otherwise) and
-{defaults.host_dark_vantages} vantages (`host_dark_vantages`); the second one is asked at the end alone.
+{defaults.host_dark_vantages} vantages (`host_dark_vantages`); the second one is asked at the end alone, and has to find it dark for
+an eighth of the span too: one look may meet an outage.
+Of a name with more addresses than a look has time for, those count as dark that gave nothing when they were asked
+last, within the span; they are asked after all others, the one of longest ago first. Four that take
+all of their time fit into a look, so that sixteen are through after four looks; where these lie further apart than the
+span, as in the tail of the watch, the host stays undetermined.
 Any look that finds it online, or gone in another way, ends the run; so does any other answer of the host, at any
 vantage: a status, a wall, a reset, a handshake that fails.
 Trouble with its name, faults of ours and what a blind vantage meets do not.

@@ -106,7 +106,7 @@ def _second_vantage(case: Case, methodology: Methodology) -> bool:
             return True
     return (
         dark is not None
-        and dark_vantages(methodology) > len(dark.vantages)
+        and dark_vantages(methodology) > 1
         and dark.looks + 1 >= rule.looks
         and dark.last_finished_at - dark.first_finished_at >= methodology.host_dark_span
     )

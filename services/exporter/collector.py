@@ -24,7 +24,12 @@ from services.exporter import metrics
 from services.exporter.exposition import Exposition, SettledMetric, exposition_of
 from services.exporter.health import Health
 from services.exporter.ledger_reading import Reader
-from services.exporter.metric_families import empty_families, families, notice_families
+from services.exporter.metric_families import (
+    empty_families,
+    families,
+    notice_families,
+    refusing_family,
+)
 from services.exporter.status_board import StatusBoard
 from services.notices.channel_capacity import Capacity
 
@@ -186,7 +191,8 @@ class Exporter:
     async def _notices(self, cutoff: datetime) -> list[Metric]:
         reading = await self._reader.read_notices(cutoff)
         await asyncio.to_thread(self.board.put_notices, reading)
-        return notice_families(reading)
+        refusing = refusing_family(self.board.refusing, reading.providers)
+        return [*notice_families(reading), refusing]
 
     def _limit_seconds(self) -> float:
         longest = _STATEMENTS * self._timeout

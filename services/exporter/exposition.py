@@ -68,7 +68,8 @@ class _Form:
 
     def settled(self, families: list[Metric]) -> _Settled:
         """Give families in this form, written if they are new."""
-        for written in self._readings:
+        # A copy: the next reading is written in a thread of its own.
+        for written in tuple(self._readings):
             if written.of(families):
                 return written
         self._readings.append(_Settled(families, self.encoder))

@@ -71,20 +71,30 @@ def _metrics(registry: CollectorRegistry, monotonic: Callable[[], float]) -> Han
     """Keep each form of the exposition for a moment: two Prometheus servers cost what one does."""
     copies: dict[tuple[str, ...], tuple[float, web.Response]] = {}
     some, exposition = make_aiohttp_handler(registry), exposition_of(registry)
+    lock = asyncio.Lock()
 
     async def metrics_handler(request: web.Request) -> web.StreamResponse:
         if "name[]" in request.query:
             return await some(request)
         accept, packed = request.headers.get("Accept", ""), _takes_gzip(request)
-        form, now = (accept, str(packed)), monotonic()
-        for old in [f for f, (at, _) in copies.items() if now - at >= CACHE_SECONDS]:
-            del copies[old]
-        if form not in copies:
-            encoder, content_type = choose_encoder(accept)
-            body = exposition.write(registry, encoder, content_type, packed=packed)
-            copies[form] = (now, _response(body, content_type, packed))
-        copy = copies[form][1]
+        form = (accept, str(packed))
+        # Who asks while it is written waits for the same copy.
+        async with lock:
+            now = monotonic()
+            for old in [f for f, (at, _) in copies.items() if now - at >= CACHE_SECONDS]:
+                del copies[old]
+            if form not in copies:
+                copies[form] = (now, await write(accept, packed))
+            copy = copies[form][1]
         return web.Response(status=copy.status, headers=copy.headers, body=copy.body)
+
+    async def write(accept: str, packed: bool) -> web.Response:
+        encoder, content_type = choose_encoder(accept)
+        # The first scrape in a form writes the whole ledger's part, half a second at 500 providers.
+        body = await asyncio.to_thread(
+            exposition.write, registry, encoder, content_type, packed=packed
+        )
+        return _response(body, content_type, packed)
 
     return metrics_handler
 

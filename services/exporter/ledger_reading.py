@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from operator import itemgetter
+from itertools import chain
 from typing import Any
 
 import asyncpg
@@ -14,10 +14,13 @@ import asyncpg
 from schemas.methodology import Methodology, seconds
 from schemas.sqlfiles import statements
 from services.exporter.buckets_of_cases import Freshness, bucket_of, ranges_of
+from services.exporter.newest_cases import NewestCases, newest_of_labels
 from services.exporter.not_by_notice import channel_counts
 from services.exporter.sums import Row, Sums
 from services.notices.channel_status import COUNTS
 from services.notices.measurability import ChannelCount
+
+Tally = Sums | NewestCases
 
 # Multiples of the norm: for 24 h these are 1, 2, 4, 8, 12, 18, 24, 36, 48, 72 h, 7, 14 and 30 days.
 _MULTIPLES = (1 / 24, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 3 / 4, 1.0, 3 / 2, 2.0, 3.0, 7.0, 14.0, 30.0)
@@ -156,6 +159,7 @@ class Reader:
         self._spells = Sums(_SPELLS, _COUNTS)
         self._removals = Sums(_REMOVALS, ("removals", "microseconds"))
         self._outcomes = Sums(("provider", "category", "type"), ("recorded", "voided"))
+        self._newest = NewestCases()
         self._notices = Sums(("provider", "channel", "state"), ("notices", *COUNTS[1:]))
 
     async def read(self, cutoff: datetime) -> LedgerReading:
@@ -163,14 +167,13 @@ class Reader:
 
         Raises what the driver raises; the next reading then reads everything.
         """
-        figures = (self._spells, self._removals, self._outcomes)
+        figures = (self._spells, self._removals, self._outcomes, self._newest)
         async with self._reading(self._figures, "", figures, cutoff) as (connection, stale):
             for some in _slices(stale):
                 await self._read_figures(connection, some, cutoff)
-            newest = await connection.fetch(statement("newest_outcomes"), cutoff)
             progress = await connection.fetch(statement("progress"))
         # Thousands of rows: no work for an event loop.
-        return await asyncio.to_thread(self._ledger_reading, cutoff, newest, progress)
+        return await asyncio.to_thread(self._ledger_reading, cutoff, progress)
 
     async def read_notices(self, cutoff: datetime) -> NoticeReading:
         """Ask for the notices apart from the rest: they stand in the log, which is the larger part."""
@@ -188,7 +191,7 @@ class Reader:
 
     @asynccontextmanager
     async def _reading(
-        self, freshness: Freshness, types: str, sums: Iterable[Sums], cutoff: datetime
+        self, freshness: Freshness, types: str, sums: Iterable[Tally], cutoff: datetime
     ) -> AsyncIterator[tuple[Any, list[int]]]:
         """Open a snapshot, and name the buckets to read in it."""
         try:
@@ -224,11 +227,12 @@ class Reader:
         ranges, judging, fetch = ranges_of(some), self._judging(cutoff), connection.fetch
         spells = await fetch(statement("spells"), *ranges, *judging)
         removals = await fetch(statement("removals"), *ranges, *judging, self._ends)
-        outcomes = await fetch(statement("outcomes"), *ranges)
-        await asyncio.to_thread(self._keep, some, cutoff, (spells, removals, outcomes))
+        outcomes = await fetch(statement("outcomes"), *ranges, cutoff)
+        newest = await fetch(statement("newest_outcomes"), *ranges, cutoff)
+        await asyncio.to_thread(self._keep, some, cutoff, (spells, removals, outcomes, newest))
 
     def _keep(self, some: list[int], cutoff: datetime, read: Sequence[Sequence[Row]]) -> None:
-        spells, removals, outcomes = read
+        spells, removals, outcomes, newest = read
         at = _microseconds(cutoff)
         # What an open stretch has grown to is told when the sums are read: they hold where it began.
         begun = [
@@ -237,11 +241,10 @@ class Reader:
         self._spells.replace(some, begun)
         self._removals.replace(some, removals)
         self._outcomes.replace(some, outcomes)
-        self._figures.note(some, spells, cutoff)
+        self._newest.replace(some, newest)
+        self._figures.note(some, chain(spells, outcomes), cutoff)
 
-    def _ledger_reading(
-        self, cutoff: datetime, newest: Sequence[Row], progress: Sequence[Row]
-    ) -> LedgerReading:
+    def _ledger_reading(self, cutoff: datetime, progress: Sequence[Row]) -> LedgerReading:
         spells = list(self._spells.rows())
         self._admit(self.providers, spells, "provider")
         self._admit(self.categories, spells, "category")
@@ -253,21 +256,11 @@ class Reader:
             spells=[_grown(row, cutoff) for row in self._labelled(spells)],
             removals=[_removal(row) for row in self._labelled(self._removals.rows())],
             outcomes=list(self._labelled(self._outcomes.rows())),
-            newest=self._newest(newest),
+            newest=newest_of_labels(self._labelled(self._newest.rows(cutoff))),
             progress=progress,
             watched=self._watched,
             waiting=waiting,
         )
-
-    def _newest(self, rows: Sequence[Row]) -> list[Row]:
-        """Give the newest case of each label, and of those at one instant the first."""
-        newest: dict[tuple[str, str, str], Row] = {}
-        ordered = sorted(
-            sorted(rows, key=itemgetter("case_id")), key=itemgetter("at"), reverse=True
-        )
-        for row in self._labelled(map(dict, ordered)):
-            newest.setdefault((row["provider"], row["category"], row["type"]), row)
-        return list(newest.values())
 
     def _admit(self, labels: Labels, rows: Iterable[Row], kind: str) -> None:
         """Fill the places that are left with the largest."""

@@ -18,10 +18,13 @@ from schemas import events as ev
 from schemas.events import TYPE_OF
 from schemas.methodology import Methodology
 from services.core.machines import Clock
-from services.exporter import duty_metrics, metrics
+from services.exporter import duty_metrics, figure_metrics, metrics
+from services.exporter.declaring import MetricInfo
+from services.exporter.figure_metrics import FIGURES, NOTICES_PART
 from services.exporter.ledger_reading import LedgerReading, NoticeReading, buckets
-from services.exporter.metrics import FIGURES, NOTICES_PART, MetricInfo
+from services.exporter.not_by_notice import NotByNotice
 from services.exporter.sums import Row
+from services.notices.measurability import NOT_MEASURABLE
 
 STANDINGS = (
     "within",
@@ -49,21 +52,21 @@ Values = Mapping[Key, float]
 Pair = tuple[str, str]
 
 _OUTCOME_COUNTERS: tuple[tuple[MetricInfo, type[ev.Payload], str], ...] = (
-    (metrics.BREACHES, ev.SpellBreached, "recorded"),
-    (metrics.BREACHES_VOIDED, ev.SpellBreached, "voided"),
-    (metrics.REMOVALS, ev.SpellRemoved, "recorded"),
-    (metrics.RETURNS, ev.SpellReturned, "recorded"),
-    (metrics.MOVES, ev.SpellMoved, "recorded"),
+    (figure_metrics.BREACHES, ev.SpellBreached, "recorded"),
+    (figure_metrics.BREACHES_VOIDED, ev.SpellBreached, "voided"),
+    (figure_metrics.REMOVALS, ev.SpellRemoved, "recorded"),
+    (figure_metrics.RETURNS, ev.SpellReturned, "recorded"),
+    (figure_metrics.MOVES, ev.SpellMoved, "recorded"),
 )
 _STOCKS: tuple[tuple[MetricInfo, str], ...] = (
-    (metrics.CASES_ONLINE, "online"),
-    (metrics.SPELLS_DUE_SOON, "due_soon"),
-    (metrics.SPELLS_OVERDUE_UNVERIFIED, "overdue_unverified"),
+    (figure_metrics.CASES_ONLINE, "online"),
+    (figure_metrics.SPELLS_DUE_SOON, "due_soon"),
+    (figure_metrics.SPELLS_OVERDUE_UNVERIFIED, "overdue_unverified"),
 )
 _PER_PROVIDER: tuple[tuple[MetricInfo, str], ...] = (
-    (metrics.NOTICE_BACKLOG, "without_notice"),
-    (metrics.EXPOSURE_SECONDS_LOWER, "exposure_lower_seconds"),
-    (metrics.EXPOSURE_SECONDS_UPPER, "exposure_upper_seconds"),
+    (figure_metrics.NOTICE_BACKLOG, "without_notice"),
+    (figure_metrics.EXPOSURE_SECONDS_LOWER, "exposure_lower_seconds"),
+    (figure_metrics.EXPOSURE_SECONDS_UPPER, "exposure_upper_seconds"),
 )
 
 
@@ -88,7 +91,18 @@ def notice_families(reading: NoticeReading) -> list[Metric]:
     providers = {*reading.providers, *(row["provider"] for row in reading.notices)}
     zeros = ((provider, state) for provider in sorted(providers) for state in NOTICE_STATES)
     rows = _sum(reading.notices, "notices", _by("provider", "state"), zeros)
-    return [family(metrics.NOTICES, rows), _read_at(NOTICES_PART, reading.at)]
+    return [family(figure_metrics.NOTICES, rows), _read_at(NOTICES_PART, reading.at)]
+
+
+def refusing_family(refusing: Iterable[NotByNotice], labels: Sequence[str]) -> Metric:
+    """Count who can't be measured by notice; a provider that is no label counts as `other`."""
+    names = {*labels}
+    counts: dict[Key, float] = {
+        (label, reason): 0.0 for label in [*labels, "other"] for reason in NOT_MEASURABLE
+    }
+    for one in refusing:
+        counts[one.provider if one.provider in names else "other", one.reason] += 1
+    return family(figure_metrics.NOT_BY_NOTICE, counts)
 
 
 def empty_families() -> Iterator[Metric]:
@@ -133,8 +147,8 @@ def _by(*names: str) -> Callable[[Row], Key]:
 
 def _partitions(reading: LedgerReading, pairs: list[Pair]) -> Iterator[Metric]:
     for info, label, states in (
-        (metrics.SPELLS, "clock", tuple(Clock)),
-        (metrics.STANDING, "standing", STANDINGS),
+        (figure_metrics.SPELLS, "clock", tuple(Clock)),
+        (figure_metrics.STANDING, "standing", STANDINGS),
     ):
         zeros = ((*pair, str(state)) for pair in pairs for state in states)
         key = _by("provider", "category", label)
@@ -204,8 +218,8 @@ def _removals(
 ) -> Iterator[HistogramMetricFamily]:
     ends = buckets(methodology)
     for side, info in (
-        ("lower", metrics.REMOVAL_SECONDS_LOWER),
-        ("upper", metrics.REMOVAL_SECONDS_UPPER),
+        ("lower", figure_metrics.REMOVAL_SECONDS_LOWER),
+        ("upper", figure_metrics.REMOVAL_SECONDS_UPPER),
     ):
         counts: dict[Pair, list[int]] = {pair: [0] * (len(ends) + 1) for pair in pairs}
         sums: dict[Pair, float] = defaultdict(float)
@@ -240,23 +254,23 @@ def _shares(reading: LedgerReading) -> Iterator[Metric]:
         upper[group,] = (n - count["certain_breaches"]) / n
         total[group,] = float(n)
     providers = {row["provider"] for row in reading.spells} - {"all"}
-    yield family(metrics.NORM_SHARE_LOWER, lower)
-    yield family(metrics.NORM_SHARE_UPPER, upper)
+    yield family(figure_metrics.NORM_SHARE_LOWER, lower)
+    yield family(figure_metrics.NORM_SHARE_UPPER, upper)
     # No "all" here: a sum over providers is n, and must stay so.
     yield family(
-        metrics.NORM_JUDGED, {(name,): total.get((name,), 0.0) for name in sorted(providers)}
+        figure_metrics.NORM_JUDGED, {(name,): total.get((name,), 0.0) for name in sorted(providers)}
     )
 
 
 def _methodology(reading: LedgerReading, methodology: Methodology) -> Iterator[Metric]:
     key = (methodology.id, str(methodology.version), methodology.digest)
-    yield family(metrics.METHODOLOGY_INFO, {key: 1.0})
+    yield family(figure_metrics.METHODOLOGY_INFO, {key: 1.0})
     norms: dict[Key, float] = {
         (name,): methodology.norm_for(name).total_seconds() for name in reading.categories
     }
     # No category is called "other", so this is the norm of all that are not named.
     norms[("other",)] = methodology.norm_for("other").total_seconds()
-    yield family(metrics.NORM_SECONDS, norms)
+    yield family(figure_metrics.NORM_SECONDS, norms)
 
 
 def _progress(reading: LedgerReading) -> Iterator[Metric]:
@@ -266,9 +280,11 @@ def _progress(reading: LedgerReading) -> Iterator[Metric]:
         if row["event_time"] is not None
     }
     commits = [row["committed_at"].timestamp() for row in reading.progress]
-    yield family(metrics.LEDGER_EVENT_TIMESTAMP_SECONDS, events)
-    yield family(metrics.LEDGER_COMMIT_TIMESTAMP_SECONDS, {(): max(commits)} if commits else {})
+    yield family(figure_metrics.LEDGER_EVENT_TIMESTAMP_SECONDS, events)
+    yield family(
+        figure_metrics.LEDGER_COMMIT_TIMESTAMP_SECONDS, {(): max(commits)} if commits else {}
+    )
 
 
 def _read_at(part: str, at: datetime) -> Metric:
-    return family(metrics.SNAPSHOT_TIMESTAMP_SECONDS, {(part,): at.timestamp()})
+    return family(figure_metrics.SNAPSHOT_TIMESTAMP_SECONDS, {(part,): at.timestamp()})

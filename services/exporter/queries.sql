@@ -198,7 +198,15 @@ GROUP BY 1, 2, 3, 4, 5;
 
 -- name: outcomes
 -- Append-only, so these only grow: a restart or a replay never counts twice.
-SELECT b.bucket, o.provider, o.category, o.type, count(*) AS recorded, count(o.voided_at) AS voided
+-- `next_change`: an outcome of a clock ahead of ours is of the day once the cut-off has reached it.
+SELECT
+    b.bucket,
+    o.provider,
+    o.category,
+    o.type,
+    count(*) AS recorded,
+    count(o.voided_at) AS voided,
+    min(o.at) FILTER (WHERE o.at > $4::timestamptz) AS next_change
 FROM unnest($1::integer[], $2::text[], $3::text[]) AS b (bucket, first_id, beyond)
 CROSS JOIN LATERAL (
     SELECT * FROM outcomes WHERE case_id >= b.first_id AND case_id < b.beyond OFFSET 0
@@ -206,14 +214,24 @@ CROSS JOIN LATERAL (
 GROUP BY b.bucket, o.provider, o.category, o.type;
 
 -- name: newest_outcomes
--- The newest case behind each count, where it is of the last day: what an officer opens first.
-SELECT DISTINCT ON (provider, category, type) provider, category, type, case_id, at
-FROM outcomes
-WHERE at > $1::timestamptz - interval '1 day' AND at <= $1 AND voided_at IS NULL
-ORDER BY provider, category, type, at DESC, case_id;
+-- The newest case behind each count of a bucket, where it is of the last day: what an officer opens first.
+SELECT DISTINCT ON (b.bucket, o.provider, o.category, o.type)
+    b.bucket,
+    o.provider,
+    o.category,
+    o.type,
+    o.case_id,
+    o.at
+FROM unnest($1::integer[], $2::text[], $3::text[]) AS b (bucket, first_id, beyond)
+CROSS JOIN LATERAL (
+    SELECT * FROM outcomes WHERE case_id >= b.first_id AND case_id < b.beyond OFFSET 0
+) AS o
+WHERE o.at > $4::timestamptz - interval '1 day' AND o.at <= $4 AND o.voided_at IS NULL
+ORDER BY b.bucket, o.provider, o.category, o.type, o.at DESC, o.case_id;
 
 -- name: notices
--- Same decision as services.core.stock.notice_state; a property test compares the two.
+-- Same decision as services.core.stock.notice_state; a property test compares the two. Of the notices with one id the
+-- first holds, and a later one that contradicts it is no notice.
 SELECT
     b.bucket,
     n.provider,
@@ -239,7 +257,9 @@ SELECT
     count(*) FILTER (WHERE n.fault = 'unclear') AS unclear
 FROM unnest($1::integer[], $2::text[], $3::text[]) AS b (bucket, first_id, beyond)
 CROSS JOIN LATERAL (
-    SELECT * FROM notices WHERE case_id >= b.first_id AND case_id < b.beyond OFFSET 0
+    SELECT DISTINCT ON (case_id, notice_id) * FROM notices
+    WHERE case_id >= b.first_id AND case_id < b.beyond
+    ORDER BY case_id, notice_id, sent_at, event_id
 ) AS n
 GROUP BY 1, 2, 3, 4;
 

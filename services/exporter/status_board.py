@@ -14,6 +14,7 @@ import msgspec
 from schemas.methodology import Methodology
 from services.exporter.health import Health, RolePage
 from services.exporter.ledger_reading import LedgerReading, NoticeReading
+from services.exporter.not_by_notice import NotByNotice
 from services.exporter.status import StatusView, monitor_of, status_of
 from services.exporter.status_page import page
 from services.exporter.status_public import published
@@ -67,6 +68,11 @@ class StatusBoard:
             self._notices = notices
             if self._reading is not None:
                 self._render()
+
+    @property
+    def refusing(self) -> list[NotByNotice]:
+        """Who can't be measured by notice, by the last readings of both parts, exact."""
+        return [] if self._rendered is None else self._rendered[0].not_by_notice
 
     def serve(self, health: Health) -> None:
         """Add the pages to the window of this process."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -15,7 +17,7 @@ from services.core.fold import extend, fold, may_extend, order
 from services.core.notice_conflicts import conflicting_arrivals
 from services.core.outcomes import SOURCE, outcomes, voided
 from services.core.watch_entry import entry_of
-from services.ledger.rows import OutboxRecord, StoredSpell, spell_row
+from services.ledger.rows import OutboxRecord, StoredSpell, case_of, spell_row
 
 _headers = msgspec.json.Encoder()
 
@@ -25,13 +27,24 @@ class LockedCase(Struct):
 
     case: Case
     transitions: int
+    state: bytes
+    sealed_url: str | None
+
+    @classmethod
+    def read(cls, state: bytes, sealed_url: str | None, transitions: int) -> "LockedCase":
+        """Read it from its row."""
+        return cls(case_of(state, sealed_url), transitions, state, sealed_url)
+
+    def before(self) -> Case:
+        """Read the case again as it was locked; looks extend `case` in place."""
+        return case_of(self.state, self.sealed_url)
 
 
 class Change(Struct):
     """A case after a batch.
 
     `refolded` says that everything about it is written anew; `first_spell` is the first one that changed, and
-    `spell_before` its row before later looks.
+    `spell_before` its row before later looks. `plain`: its looks moved nothing but what `LaterSpell` holds.
     """
 
     case: Case
@@ -43,6 +56,7 @@ class Change(Struct):
     entry_changed: bool
     entry: WatchEntry | None
     concluded: list[Event]
+    plain: bool = False
 
     @property
     def transitions(self) -> int:
@@ -55,27 +69,66 @@ def extendable(case: Case, ordered: Sequence[Event]) -> bool:
     return may_extend(case, ordered[0]) and all(may_extend(case, event) for event in ordered[1:])
 
 
+# All that a look may change of a spell and that its row or the watch entry shows, but for `LaterSpell` and what is
+# pending: a look that leaves these alone leaves both alone.
+_shown = attrgetter(
+    *(
+        "number",
+        "provider",
+        "edge",
+        "procedure",
+        "presence",
+        "opened_at",
+        "closed_at",
+        "closed_reason",
+    ),
+    *("clock", "clock_started_at", "clock_started_from", "deadline", "gone_before_notice", "held"),
+    *("first_online_at", "breached_at", "reported_again_at", "baseline"),
+)
+
+
+def _standing(case: Case) -> tuple[Any, ...] | None:
+    """Give what shows of a case beside what `LaterSpell` holds; None where something is pending."""
+    spell = case.spells[-1]
+    if spell.run is not None or spell.dark is not None:
+        return None
+    if spell.elsewhere is not None or spell.block is not None:
+        return None
+    return _shown(spell), case.seen_elsewhere, len(spell.removals), len(spell.returned_at)
+
+
 def extended(stored: LockedCase, new: Iterable[Event], methodology: Methodology) -> Change:
     """Take later looks, in order."""
-    case = stored.case
-    before, first_spell = entry_of(case, methodology), case.spell.number
-    spell_before = spell_row(case, case.spell)
+    case, first_spell = stored.case, stored.case.spell.number
+    standing = _standing(case)
     moved: list[Transition] = []
     for event in new:
         moved += extend(case, event, methodology)
-    # Without a transition only a lengthening run can change what the probers need to know.
-    entry = entry_of(case, methodology)
-    return Change(
+    plain = standing is not None and not moved and _standing(case) == standing
+    change = Change(
         case=case,
         refolded=False,
         first_spell=first_spell,
-        spell_before=spell_before,
+        spell_before=None,
         transitions_before=stored.transitions,
         moved=moved,
-        entry_changed=entry != before,
-        entry=entry,
-        concluded=outcomes(case, moved, methodology) if moved else [],
+        entry_changed=False,
+        entry=None,
+        concluded=[],
+        plain=plain,
     )
+    return change if plain else _compared(change, stored.before(), methodology)
+
+
+def _compared(change: Change, before: Case, methodology: Methodology) -> Change:
+    """Say what later looks changed of a case."""
+    case, moved = change.case, change.moved
+    change.spell_before = spell_row(before, before.spell)
+    # Without a transition only a lengthening run can change what the probers need to know.
+    change.entry = entry_of(case, methodology)
+    change.entry_changed = change.entry != entry_of(before, methodology)
+    change.concluded = outcomes(case, moved, methodology) if moved else []
+    return change
 
 
 def refolded(

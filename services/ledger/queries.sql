@@ -131,6 +131,14 @@ SELECT erase_sealed_urls($1::text[]);
 -- Held to the end of the transaction, so that it works behind PgBouncer too.
 SELECT pg_try_advisory_xact_lock($1);
 
+-- name: try_retention_lock
+-- Held to the end of the transaction, which lasts for a round.
+SELECT pg_try_advisory_xact_lock($1);
+
+-- name: require_retention_lock
+-- Fails where the session that holds the lock is lost.
+SELECT 1;
+
 -- name: read_outbox
 SELECT id, topic, key, value, headers::text AS headers FROM outbox ORDER BY id LIMIT $1;
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -252,6 +252,14 @@ def later_spell_row(before: StoredSpell, after: StoredSpell) -> Row | None:
     if before.spell != after.spell or _rest_of_spell(before) != _rest_of_spell(after):
         return None
     return _later_spell(after)
+
+
+_changing: Callable[[Spell], Row] = attrgetter("number", *LaterSpell._fields[2:])
+
+
+def plainly_later_row(case: Case) -> Row:
+    """Give what looks that move nothing change of the row of a case's last spell, in the order of `LaterSpell`."""
+    return case.case_id, *_changing(case.spells[-1])
 
 
 def transition_rows(

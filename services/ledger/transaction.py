@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from operator import attrgetter
 from uuid import UUID
 
 import asyncpg
@@ -19,7 +18,6 @@ from services.ledger.table_columns import Columns, Place, Row
 REFOLD_CASES = 100
 
 Key = tuple[str, UUID]
-_case_id = attrgetter("case_id")
 
 
 class Batch:
@@ -47,13 +45,15 @@ class Batch:
         first, conflicts = _first_of_each(events)
         if not first:
             return conflicts
-        stored, opened = await self._lock_or_open_cases(changes.by_case(first.values()))
-        new = await self._insert_events(list(first.values()))
-        old = [key for key in first if key not in new]
-        if old:
+        groups = changes.by_case(first.values())
+        stored, opened = await self._lock_or_open_cases(groups)
+        new = await self._insert_events(first, groups)
+        if len(new) < len(first):
+            old = [key for key in first if key not in new]
             conflicts += await self._contradictions(events, first, old)
+            groups = changes.by_case(new.values())
         self.inserted = len(new)
-        await self._apply(stored, opened, changes.by_case(new.values()))
+        await self._apply(stored, opened, groups)
         self.notice_conflicts = changes.notice_conflicts(events, new, self._in_conflict)
         await self._erase()
         return sorted(conflicts)
@@ -78,9 +78,7 @@ class Batch:
         stored = await self._session.fetch(query("lock_cases"), names)
         self._places |= {row["case_id"]: row["place"] for row in stored}
         return {
-            row["case_id"]: LockedCase(
-                rows.case_of(row["state"], row["sealed_url"]), row["transitions"]
-            )
+            row["case_id"]: LockedCase.read(row["state"], row["sealed_url"], row["transitions"])
             for row in stored
         }
 
@@ -91,17 +89,17 @@ class Batch:
 
     # -- events ------------------------------------------------------------------------------
 
-    async def _insert_events(self, events: list[Event]) -> dict[Key, Event]:
-        events.sort(key=_case_id)
-        written = [rows.event_row(event) for event in events]
+    async def _insert_events(
+        self, events: dict[Key, Event], groups: dict[str, list[Event]]
+    ) -> dict[Key, Event]:
+        written = [rows.event_row(event) for name in sorted(groups) for event in groups[name]]
         if await self._copy_events(written):
-            return {(event.case_id, event.id): event for event in events}
+            return events
         inserted = await self._session.fetch(query("insert_events"), *rows.EVENTS.arrays(written))
         if len(inserted) == len(events):
-            return {(event.case_id, event.id): event for event in events}
+            return events
         keys = {(row["case_id"], row["event_id"]) for row in inserted}
-        all_keys = ((event.case_id, event.id) for event in events)
-        return {key: event for key, event in zip(all_keys, events, strict=True) if key in keys}
+        return {key: event for key, event in events.items() if key in keys}
 
     async def _copy_events(self, written: list[rows.StoredEvent]) -> bool:
         """Copy events into the log; False, and nothing stays, where it holds one of them already.
@@ -258,6 +256,9 @@ class Batch:
 
 def _sort_spells(change: Change, later: list[Row], whole: list[rows.StoredSpell]) -> None:
     """Add the rows of a change to those of which a few columns change, and to those that are written whole."""
+    if change.plain:
+        later.append(rows.plainly_later_row(change.case))
+        return
     written = [rows.spell_row(change.case, s) for s in change.case.spells[change.first_spell - 1 :]]
     if change.spell_before is not None and len(written) == 1:
         row = rows.later_spell_row(change.spell_before, written[0])

@@ -1,5 +1,6 @@
 """The state of each provider's channels: what became of notices, what waits, what the channel carries. Pure."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
@@ -36,9 +37,11 @@ def channel_statuses(
     """Join counts, waiting cases and capacities, in the order of providers and channels."""
     carried = {(one.provider, one.channel): one.per_hour for one in capacities}
     whole = [*counts, *_without_notices(counts, waiting, carried)]
+    by_provider: defaultdict[str, list[ChannelCount]] = defaultdict(list)
+    for one in whole:
+        by_provider[one.provider].append(one)
     statuses: list[ChannelStatus] = []
-    for provider in sorted({one.provider for one in whole}):
-        mine = [one for one in whole if one.provider == provider]
+    for provider, mine in sorted(by_provider.items()):
         statuses += _of_provider(mine, waiting.get(provider, 0), carried, norm)
     return statuses
 

@@ -5,13 +5,14 @@ and says nothing about the provider.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Struct
 
 from services.notices.channel_capacity import Forecast
 
 NotMeasurable = Literal["undeliverable", "capacity"]
+NOT_MEASURABLE: tuple[NotMeasurable, ...] = get_args(NotMeasurable)
 POLICE = "police"
 """The channel of notices that the police pass on."""
 # Fewer failures than that may be a bad hour of a mail server.

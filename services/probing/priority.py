@@ -1,6 +1,8 @@
 """How urgent a look is, the least number first: one order for the schedule and for the gate."""
 
 Priority = int
-"""`DEADLINE`: a deadline is near; `CONFIRMING`: a removal is being confirmed; `REST`: every other look."""
+"""`OVERDUE`: a deadline has passed, and no tick since has been dealt with; `DEADLINE`: one is near; `CONFIRMING`: a
+removal is being confirmed; `REST`: every other look."""
 
-DEADLINE, CONFIRMING, REST = range(3)
+OVERDUE, DEADLINE, CONFIRMING, REST = range(4)
+PRIORITIES = (OVERDUE, DEADLINE, CONFIRMING, REST)

@@ -23,8 +23,8 @@ class Sheet(NamedTuple):
     lines: Sequence[Sequence[str]]
 
 
-def sheets(table: Table) -> Iterator[tuple[str, Sheet]]:
-    """Give the parts that have any lines, each with its title."""
+def sheets(table: Table, most: int | None = None) -> Iterator[tuple[str, Sheet]]:
+    """Give the parts that have any lines, each with its title; `most` limits the lines, and says how many are left."""
     for title, sheet in (
         ("Who answers", answering(table)),
         ("Cases without a clock", untold(table)),
@@ -32,7 +32,15 @@ def sheets(table: Table) -> Iterator[tuple[str, Sheet]]:
         ("Moves", moves(table)),
     ):
         if sheet.lines:
-            yield title, sheet
+            yield title, _shortened(sheet, most)
+
+
+def _shortened(sheet: Sheet, most: int | None) -> Sheet:
+    left = 0 if most is None else len(sheet.lines) - most
+    if left <= 0:
+        return sheet
+    rest = (f"{left:,} more", *("" for _ in sheet.heads[1:]))
+    return Sheet(sheet.heads, [*sheet.lines[:most], rest])
 
 
 def answering(table: Table) -> Sheet:

@@ -1,14 +1,14 @@
 """Count a ledger in several processes: each takes one range of case ids after the other, all read one snapshot."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
-from multiprocessing import get_context
+from typing import Protocol
 
 import asyncpg
 import uvloop
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from services.ledger.pool import DatabaseConnection, session_of
 from services.reports.counting import CaseCounts, Choice
@@ -30,63 +30,98 @@ class CountJob(Struct, frozen=True, kw_only=True):
     snapshot: str | None = None
 
 
-async def count_ledger(job: CountJob, total: CaseCounts, workers: int) -> None:
+class CountWatcher(Protocol):
+    """Hears how far a count has got, in cases."""
+
+    def planned(self, records: int) -> None:
+        """Take the number of all, which is known about."""
+
+    def read(self, records: int) -> None:
+        """Take how many more are counted."""
+
+
+class Unwatched:
+    """Whoever waits for no count."""
+
+    def planned(self, records: int) -> None:
+        """Do nothing."""
+
+    def read(self, records: int) -> None:
+        """Do nothing."""
+
+
+UNWATCHED = Unwatched()
+
+
+async def count_ledger(
+    job: CountJob, total: CaseCounts, workers: int, watcher: CountWatcher = UNWATCHED
+) -> None:
     """Count every case of the ledger into `total`, in up to so many processes, this one among them."""
     async with _reading(job) as session:
-        processes = await _processes(session, job.selection, workers)
-        ranges = iter(ranges_of(processes))
+        row = await session.fetchrow(statement("report_size"))
+        cases, events = max(row["cases"], 0.0), max(row["events"], 0.0)
+        watcher.planned(int(cases))
+        work = await _work(session, job.selection, cases, events)
+        processes = max(1, min(workers, 1 + int(work)))
+        ranges = iter(ranges_of(processes, work))
         if processes == 1:
-            await _count_ranges(session, job, ranges, total)
+            await _count_ranges(session, job, ranges, total, watcher)
             return
         snapshot = await session.fetchval(statement("export_snapshot"))
-        await _count_shared(session, job, snapshot, ranges, total, processes - 1)
+        helped = structs.replace(job, snapshot=snapshot)
+        await _count_shared(session, helped, ranges, total, processes - 1, watcher)
 
 
-def ranges_of(processes: int) -> list[CaseRange]:
-    """Split the case ids, which are evenly spread; more ranges than processes, so that all end at one time."""
-    if processes == 1:
-        return [CaseRange()]
-    count = processes * _RANGES_PER_PROCESS
+def ranges_of(processes: int, work: float) -> list[CaseRange]:
+    """Split the case ids, which are evenly spread; more ranges than processes, so that all end at one time.
+
+    `work` is in processes that it is worth: one process too takes much of it in ranges, so that its progress is even.
+    """
+    count = max(processes, int(work)) * _RANGES_PER_PROCESS if work >= 1 else 1
     edges = [f"{16**_DIGITS * n // count:0{_DIGITS}x}" for n in range(1, count)]
     return [CaseRange(*edge) for edge in zip(["", *edges], [*edges, "g"], strict=True)]
 
 
-async def _processes(session: asyncpg.Connection, selection: Selection, most: int) -> int:
-    """Tell how many processes the work is worth; how large the tables are is known about."""
-    row = await session.fetchrow(statement("report_size"))
-    cases, events = max(row["cases"], 0.0), max(row["events"], 0.0)
+async def _work(
+    session: asyncpg.Connection, selection: Selection, cases: float, events: float
+) -> float:
+    """Tell how many processes the work is worth."""
     folded = {"stored": 0.0, "evidence": 1.0}.get(selection.source)
     if folded is None:
         later = await session.fetchval(statement("report_later"), selection.cutoff)
         folded = min(later / cases, 1.0) if cases else 0.0
-    work = cases / _CASES_WORTH_A_PROCESS + folded * events / _EVENTS_WORTH_A_PROCESS
-    return max(1, min(most, 1 + int(work)))
+    return cases / _CASES_WORTH_A_PROCESS + folded * events / _EVENTS_WORTH_A_PROCESS
 
 
 async def _count_shared(
     session: asyncpg.Connection,
     job: CountJob,
-    snapshot: str,
     ranges: Iterator[CaseRange],
     total: CaseCounts,
     helpers: int,
+    watcher: CountWatcher,
 ) -> None:
+    # Who counts in one process, as most do, is not to wait for what others need.
+    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
+    from multiprocessing import get_context  # noqa: PLC0415
+
     loop = asyncio.get_running_loop()
-    theirs = CountJob(
-        connection=job.connection, selection=job.selection, choice=job.choice, snapshot=snapshot
-    )
 
     async def count_elsewhere() -> None:
         for part in ranges:
-            total.merge(await loop.run_in_executor(pool, count_range, theirs, part))
+            theirs = await loop.run_in_executor(pool, count_range, job, part)
+            total.merge(theirs)
+            watcher.read(theirs.cases)
 
-    # A fork would take over this process's threads and its loop half.
-    with ProcessPoolExecutor(helpers, mp_context=get_context("spawn")) as pool:
+    # A fork would take over this process's threads and its loop half. Cases hold no cycles to be collected.
+    with ProcessPoolExecutor(
+        helpers, mp_context=get_context("spawn"), initializer=gc.disable
+    ) as pool:
         # Two ranges for each: while this process takes in one, the helper is at the next.
         elsewhere = [asyncio.create_task(count_elsewhere()) for _ in range(2 * helpers)]
         try:
             await asyncio.sleep(0)
-            await _count_ranges(session, job, ranges, total)
+            await _count_ranges(session, job, ranges, total, watcher)
             await asyncio.gather(*elsewhere)
         finally:
             for task in elsewhere:
@@ -99,7 +134,7 @@ def count_range(job: CountJob, part: CaseRange) -> CaseCounts:
 
     async def work() -> None:
         async with _reading(job) as session:
-            await _count_ranges(session, job, iter([part]), counts)
+            await _count_ranges(session, job, iter([part]), counts, UNWATCHED)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(work())
@@ -107,13 +142,20 @@ def count_range(job: CountJob, part: CaseRange) -> CaseCounts:
 
 
 async def _count_ranges(
-    session: asyncpg.Connection, job: CountJob, ranges: Iterator[CaseRange], counts: CaseCounts
+    session: asyncpg.Connection,
+    job: CountJob,
+    ranges: Iterator[CaseRange],
+    counts: CaseCounts,
+    watcher: CountWatcher,
 ) -> None:
-    for part in ranges:
-        async for cases in read_cases(session, job.selection, part):
-            for number, case in enumerate(cases[:-1]):
-                counts.add_before(case, number)
-            counts.add(cases[-1])
+    for ids in ranges:
+        async for part in read_cases(session, job.selection, ids):
+            before = counts.cases
+            for cases in part:
+                for number, case in enumerate(cases[:-1]):
+                    counts.add_before(case, number)
+                counts.add(cases[-1])
+            watcher.read(counts.cases - before)
 
 
 @asynccontextmanager

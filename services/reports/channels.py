@@ -25,31 +25,28 @@ class Channels:
     """Counts notices, a notice about several cases once for each, as `takedown notices status` does."""
 
     def __init__(self) -> None:
-        self._counts: dict[Place, dict[str, int]] = defaultdict(_nothing)
+        self._fates: dict[tuple[str, str, str], int] = defaultdict(int)
         self._contacts: dict[Place, dict[str, tuple[datetime, bool]]] = defaultdict(dict)
         self._waiting: dict[str, int] = defaultdict(int)
 
     def __repr__(self) -> str:
-        return f"<Channels {len(self._counts)}>"
+        return f"<Channels {len(self._fates)} fates>"
 
     def add(self, case: Case) -> None:
         """Count the notices of one case, and its spells that wait for one."""
         for notice in case.notices.values():
             self.add_notice(notice)
         for spell in case.spells:
-            if spell.provider is not None and waits(case, spell):
+            if spell.clock_started_at is None and spell.provider is not None and waits(case, spell):
                 self._waiting[spell.provider] += 1
 
     def add_notice(self, notice: Notice) -> None:
         """Count one notice; one of which only the fate is there, and not the sending, is nobody's."""
         if notice.sent_at is None:
             return
-        place = notice.provider, notice.channel
-        counts = self._counts[place]
-        counts["sent"] += 1
-        for what in _fates(notice):
-            counts[what] += 1
+        self._fates[notice.provider, notice.channel, _fate(notice)] += 1
         if notice.contact is not None:
+            place = notice.provider, notice.channel
             self._add_contact(
                 place, contact_key(notice.contact), notice.sent_at, dead=notice.fault == "theirs"
             )
@@ -62,10 +59,8 @@ class Channels:
 
     def merge(self, other: "Channels") -> None:
         """Add the counts of other cases."""
-        for place, counts in other._counts.items():
-            mine = self._counts[place]
-            for what, number in counts.items():
-                mine[what] += number
+        for fate, number in other._fates.items():
+            self._fates[fate] += number
         for place, contacts in other._contacts.items():
             for contact, (at, dead) in contacts.items():
                 self._add_contact(place, contact, at, dead=dead)
@@ -76,9 +71,17 @@ class Channels:
         """Give the figures of every channel, in the order of providers and channels."""
         counts = [
             ChannelCount(provider=provider, channel=channel, **numbers)
-            for (provider, channel), numbers in sorted(self._counts.items())
+            for (provider, channel), numbers in sorted(self._counts().items())
         ]
         return [self._figures(s) for s in channel_statuses(counts, self._waiting, capacities, norm)]
+
+    def _counts(self) -> dict[Place, dict[str, int]]:
+        """Give the counts of each channel: every notice is among those sent, one that was answered arrived."""
+        counts: dict[Place, dict[str, int]] = defaultdict(_nothing)
+        for (provider, channel, fate), number in self._fates.items():
+            for what in {"sent", fate, "arrived" if fate == "acknowledged" else fate}:
+                counts[provider, channel][what] += number
+        return counts
 
     def _figures(self, status: ChannelStatus) -> ChannelFigures:
         contacts = self._contacts.get((status.provider, status.channel), {})
@@ -106,12 +109,12 @@ def waits(case: Case, spell: Spell) -> bool:
     )
 
 
-def _fates(notice: Notice) -> list[str]:
-    """Name the counts that a sent notice is in beside `sent`; a failure outweighs all."""
+def _fate(notice: Notice) -> str:
+    """Name the count that a sent notice is in; a failure outweighs all."""
     if notice.failed_at is not None:
-        return [notice.fault or "unclear"]
+        return notice.fault or "unclear"
     if notice.acknowledged_at is not None:
-        return ["arrived", "acknowledged"]
+        return "acknowledged"
     if notice.delivered_at is not None:
-        return ["arrived"]
-    return ["delayed"] if notice.delayed_at is not None else []
+        return "arrived"
+    return "sent" if notice.delayed_at is None else "delayed"

@@ -5,28 +5,27 @@ from datetime import datetime
 from typing import NamedTuple
 
 from schemas.methodology import Methodology
-from services.core.hours import hour_of_week, month_of
+from services.core.hours import hour_of_week, local_time, month_name, month_number
 from services.reports.figures import HourCell, Month, Row, Warned, Warning
-from services.reports.tally import SpellStanding, Tally
+from services.reports.tally import JUDGED, SpellStanding, Tally
 
 
 class Hours:
     """Spells in n by weekday and hour of their clock's start."""
 
-    def __init__(self, time_zone: str) -> None:
-        self._zone = time_zone
+    def __init__(self) -> None:
         self._cells = [[[0, 0, 0] for _ in range(24)] for _ in range(7)]
 
-    def add(self, judged: SpellStanding) -> None:
-        """Count one spell, if it stands in n."""
-        start = judged.spell.clock_started_at
-        if judged.standing not in ("within", "certain_breaches", "undecided") or start is None:
+    def add(self, judged: SpellStanding, start: datetime) -> None:
+        """Count one spell, if it stands in n, by the local time at which its clock started."""
+        standing = judged.standing
+        if standing not in JUDGED:
             return
-        weekday, hour = hour_of_week(start, self._zone)
+        weekday, hour = hour_of_week(start)
         cell = self._cells[weekday][hour]
         cell[0] += 1
-        cell[1] += judged.standing == "within"
-        cell[2] += judged.standing != "certain_breaches"
+        cell[1] += standing == "within"
+        cell[2] += standing != "certain_breaches"
 
     def merge(self, other: "Hours") -> None:
         """Add the counts of other cases."""
@@ -63,19 +62,32 @@ class Trend:
 
     def __init__(self, segments: Sequence[Segment]) -> None:
         self._segments = segments
-        self._tallies: dict[tuple[int, str], Tally] = {}
+        self._whole = len(segments) == 1 and segments[0].since is None
+        self._tallies: dict[tuple[int, int], Tally] = {}
 
-    def add(self, judged: SpellStanding, segment: int) -> None:
-        """Count one spell that was judged under the methodology of a segment."""
-        start = judged.spell.clock_started_at
-        if start is None or not self._covers(segment, start):
-            return
-        month = month_of(start, self._segments[segment].methodology.time_zone)
-        key = (segment, month)
+    def add(self, judged: SpellStanding, start: datetime, segment: int) -> None:
+        """Count one spell, judged under the methodology of a segment, by when its clock started."""
+        zone = self._segments[segment].methodology.time_zone
+        month = self.month(local_time(start, zone), segment)
+        if month is not None:
+            self._tally(segment, month).add(judged)
+
+    def add_counts(self, counts: Tally, segment: int, month: int) -> None:
+        """Count the spells of a month that were counted elsewhere."""
+        self._tally(segment, month).merge(counts)
+
+    def month(self, start: datetime, segment: int) -> int | None:
+        """Number the month of a local time at which a clock started; None where the segment was not in force."""
+        if not (self._whole or self._covers(segment, start)):
+            return None
+        return month_number(start)
+
+    def _tally(self, segment: int, month: int) -> Tally:
+        key = segment, month
         tally = self._tallies.get(key)
         if tally is None:
-            tally = self._tallies[key] = Tally(month)
-        tally.add(judged)
+            tally = self._tallies[key] = Tally(month_name(month))
+        return tally
 
     def _covers(self, segment: int, start: datetime) -> bool:
         if len(self._segments) == 1:
@@ -102,7 +114,7 @@ class Trend:
             method = self._segments[segment].methodology
             months.append(
                 Month(
-                    month=month,
+                    month=month_name(month),
                     methodology=method.id,
                     methodology_version=method.version,
                     methodology_digest=method.digest,
@@ -120,11 +132,8 @@ class Warnings:
         self._warnings = warnings
         self._tallies = [[Tally(w.provider) for _ in range(3)] for w in warnings]
 
-    def add(self, judged: SpellStanding) -> None:
-        """Count one spell for every warning of its provider."""
-        start = judged.spell.clock_started_at
-        if start is None:
-            return
+    def add(self, judged: SpellStanding, start: datetime) -> None:
+        """Count one spell for every warning of its provider, by when its clock started."""
         for warning, tallies in zip(self._warnings, self._tallies, strict=True):
             if warning.provider == judged.provider:
                 cohort = (start >= warning.warned_at) + (start >= warning.grace_ends)

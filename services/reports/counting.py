@@ -11,14 +11,19 @@ from msgspec import Struct
 
 from schemas.methodology import Methodology
 from services.core.case import Case
+from services.core.hours import local_time
 from services.notices.channel_capacity import Capacity
 from services.reports.channels import Channels
 from services.reports.cohorts import Hours, Segment, Trend, Warnings
 from services.reports.figures import By, Warning
 from services.reports.flows import FlowTable
-from services.reports.tally import SpellStanding, Tally, judge
+from services.reports.standings import Judge
+from services.reports.tally import SpellStanding, Tally, merged
 
 UNKNOWN = "unknown"
+
+Cell = tuple[str, int | None]
+"""A group, and the month in which a clock started; None: none did, or another methodology was in force then."""
 
 
 class Choice(Struct, frozen=True, kw_only=True):
@@ -49,15 +54,18 @@ class CaseCounts:
         self.methodology = methodology
         self.cutoff = cutoff
         self.choice = choice or Choice()
-        self.tallies: dict[str, Tally] = {}
-        self.hours = Hours(methodology.time_zone)
+        self.cells: dict[Cell, Tally] = {}
+        self.hours = Hours()
         self._segments = (*self.choice.before, Segment(methodology, self.choice.since))
         self.trend = Trend(self._segments)
         self.warnings = Warnings(self.choice.warnings)
         self.channels = Channels()
         self.flows = FlowTable(self.choice.countries, by_country=False)
         self.reports = self.cases = 0
+        self.newest_sighting: datetime | None = None
         self._group = _grouping(self.choice)
+        self._with_clusters = self.choice.by != "provider"
+        self._judges = [Judge(segment.methodology, cutoff) for segment in self._segments]
 
     def add(self, case: Case) -> None:
         """Count one case, folded under the table's methodology."""
@@ -65,27 +73,48 @@ class CaseCounts:
         self.reports += case.reports
         self.channels.add(case)
         self.flows.add(case)
+        segment = len(self._segments) - 1
+        judge = self._judges[segment].judge
         for spell in case.spells:
-            judged = judge(case, spell, self.methodology, self.cutoff)
-            self.tally(self._group(judged)).add(judged)
-            self.hours.add(judged)
-            self.warnings.add(judged)
-            self.trend.add(judged, len(self._segments) - 1)
+            judged, start, month = judge(case, spell), spell.clock_started_at, None
+            if start is not None:
+                local = local_time(start, self.methodology.time_zone)
+                month = self.trend.month(local, segment)
+                self.hours.add(judged, local)
+                if self.choice.warnings:
+                    self.warnings.add(judged, start)
+            cell = self._group(judged), month
+            tally = self.cells.get(cell)
+            if tally is None:
+                tally = self.cells[cell] = Tally(cell[0])
+            tally.add(judged)
+            if judged.kind.still_online:
+                self._sight(spell.last_seen_at)
+            if self._with_clusters:
+                tally.add_cluster(judged)
+
+    def _sight(self, at: datetime | None) -> None:
+        """Keep the newest sighting of what is online."""
+        before = self.newest_sighting
+        if at is not None and (before is None or at > before):
+            self.newest_sighting = at
 
     def add_before(self, case: Case, segment: int) -> None:
         """Count one case, folded under a former methodology, for the trend only."""
-        methodology = self._segments[segment].methodology
+        judge = self._judges[segment].judge
         for spell in case.spells:
-            self.trend.add(judge(case, spell, methodology, self.cutoff), segment)
+            if spell.clock_started_at is not None:
+                self.trend.add(judge(case, spell), spell.clock_started_at, segment)
 
     def merge(self, other: "CaseCounts") -> None:
         """Add the counts of other cases of the same ledger."""
         self.cases += other.cases
         self.reports += other.reports
-        for name, tally in other.tallies.items():
-            mine = self.tallies.get(name)
+        self._sight(other.newest_sighting)
+        for cell, tally in other.cells.items():
+            mine = self.cells.get(cell)
             if mine is None:
-                self.tallies[name] = tally
+                self.cells[cell] = tally
             else:
                 mine.merge(tally)
         self.hours.merge(other.hours)
@@ -94,12 +123,24 @@ class CaseCounts:
         self.channels.merge(other.channels)
         self.flows.merge(other.flows)
 
-    def tally(self, name: str) -> Tally:
-        """Give the counts of a group."""
-        tally = self.tallies.get(name)
-        if tally is None:
-            tally = self.tallies[name] = Tally(name)
-        return tally
+    def groups(self) -> dict[str, Tally]:
+        """Give the counts of each group; a cell that is a whole group is given itself."""
+        cells: dict[str, list[Tally]] = {}
+        for (name, _), tally in self.cells.items():
+            cells.setdefault(name, []).append(tally)
+        return {
+            name: parts[0] if len(parts) == 1 else merged(name, parts)
+            for name, parts in cells.items()
+        }
+
+    def months(self) -> Trend:
+        """Give the counts of each month, those under the table's methodology with the others."""
+        whole = Trend(self._segments)
+        whole.merge(self.trend)
+        for (_, month), tally in self.cells.items():
+            if month is not None:
+                whole.add_counts(tally, len(self._segments) - 1, month)
+        return whole
 
 
 def _grouping(choice: Choice) -> Callable[[SpellStanding], str]:

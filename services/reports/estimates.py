@@ -8,7 +8,7 @@ from services.core.estimate import Estimate, turnbull_counted
 from services.core.intervals import INFINITE
 from services.core.resample import by_provider
 from services.reports.figures import Curve, Quantile, Row
-from services.reports.tally import HOUR, MICROHOUR, SPLITS, Tally
+from services.reports.tally import HOUR, MICROHOUR, Tally
 
 _NO_MASS = 1e-9
 
@@ -18,7 +18,7 @@ def finish(tally: Tally, methodology: Methodology, *, curves: bool = False) -> R
     row = _counted(tally, methodology)
     if not row.too_few:
         row.sampling = sampling(row)
-        _estimate(tally, methodology, curves)
+        _estimate(tally, row, methodology, curves)
     return row
 
 
@@ -30,37 +30,39 @@ def finish_pooled(
     enough = [tally for tally, row in zip(tallies, rows, strict=True) if not row.too_few]
     clusters = [list(tally.clusters.values()) for tally in enough]
     drawn = by_provider(clusters, methodology.digest)
-    for tally, interval in zip(enough, drawn, strict=True):
-        tally.row.sampling = interval
-        _estimate(tally, methodology, curves)
+    for tally, row, interval in zip(enough, _with_shares(rows), drawn, strict=True):
+        row.sampling = interval
+        _estimate(tally, row, methodology, curves)
     return rows
 
 
+def _with_shares(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if not row.too_few]
+
+
 def _counted(tally: Tally, methodology: Methodology) -> Row:
-    count, row = tally.count, tally.row
+    count, row, incidence = tally.count(), tally.row(), tally.incidence()
     assert count.within + count.certain_breaches + count.undecided == count.n, "law 5"
     row.n, row.within, row.undecided = count.n, count.within, count.undecided
     row.certain_breaches = count.certain_breaches
     row.not_certainly_outside = count.not_certainly_outside
     row.younger_than_norm, row.not_started = count.younger_than_norm, count.not_started
     row.excluded = dict(sorted(count.excluded.items()))
-    for name in SPLITS:
-        setattr(row, name, dict(sorted(getattr(row, name).items())))
     row.exposure_lower_hours, row.exposure_upper_hours = (
         part / MICROHOUR for part in tally.exposure
     )
     row.too_few = row.n < methodology.minimum_n
-    row.incidence_n = tally.incidence.n
+    row.incidence_n = incidence.n
     if not row.too_few:
         row.lower, row.upper = count.lower, count.upper
-        row.incidence = tally.incidence.shares()
+        row.incidence = incidence.shares()
     return row
 
 
-def _estimate(tally: Tally, methodology: Methodology, curves: bool) -> None:
+def _estimate(tally: Tally, row: Row, methodology: Methodology, curves: bool) -> None:
     if not tally.intervals:
         return
-    estimate, row = turnbull_counted(tally.intervals), tally.row
+    estimate = turnbull_counted(tally.intervals)
     low, high = estimate.gone_by(methodology.norm_for("").total_seconds())
     row.estimate = (round(low, 6), round(min(high, 1.0), 6))
     row.median, row.p90 = quantile(estimate, 0.5), quantile(estimate, 0.9)

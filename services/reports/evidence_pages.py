@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from schemas.methodology import Methodology
 from services.reports.evidence_rows import TABLES, SpellRow
 from services.reports.evidence_seal import SIGNATURE, SUMS
+from services.reports.text import shares
 
 if TYPE_CHECKING:
     from services.reports.evidence_pack import Figures, Pack
@@ -193,7 +194,7 @@ def _why(key: str) -> str:
 def _share(figures: "Figures", method: Methodology) -> str:
     if figures.lower is None or figures.upper is None:
         return f"too few: fewer than {method.minimum_n}"
-    return f"{figures.lower:.2%} to {figures.upper:.2%}"
+    return shares((figures.lower, figures.upper))
 
 
 def _listing(title: str, rows: Sequence[SpellRow], total: int) -> str:

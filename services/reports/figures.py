@@ -166,7 +166,8 @@ class Table(Struct, kw_only=True):
     """A league table with everything that is needed to recompute it.
 
     `corrected`: corrections made after the cut-off are in it, as far as they speak of the time before.
-    `newest_evidence`: where the data end before the cut-off; `stale`: so long before that its stock is of the past.
+    `newest_evidence`: where the data end before the cut-off. `newest_sighting`: when anything of the stock was last
+    seen online; `stale`: longer before the cut-off than the cadence leaves between two looks.
     """
 
     methodology: str
@@ -185,6 +186,7 @@ class Table(Struct, kw_only=True):
     public: bool = False
     corrected: bool = False
     newest_evidence: datetime | None = None
+    newest_sighting: datetime | None = None
     stale: bool = False
     reports: int
     cases: int

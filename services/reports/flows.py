@@ -24,7 +24,7 @@ class FlowTable:
 
     def add(self, case: Case) -> None:
         """Count the ways of one case."""
-        if case.retracted:
+        if case.retracted or len(case.spells) < 2:
             return
         for old, new in pairwise(case.spells):
             if old.closed_reason in LEAVING and old.closed_at is not None:

@@ -24,7 +24,6 @@ _CLOCKS = {
     "report": "the report",
 }
 _STOCK = (
-    "still online",
     "exposure, h",
     "returned",
     "moved",
@@ -70,10 +69,7 @@ def _summary(table: Table) -> str:
         (_percent(total), f"gone within {table.norm}, lower to upper bound"),
         (f"{total.n:,}", "spells judged"),
         (f"{total.certain_breaches:,}", "certain breaches"),
-        (
-            f"{total.still_online:,}",
-            "online when last looked at: stale" if table.stale else "still online",
-        ),
+        (f"{total.still_online:,}", _online(table)),
         (_exposure(total), "hours of exposure"),
         (duration(total.median, unit), f"median, {unit.word}"),
     ]
@@ -84,6 +80,10 @@ def _summary(table: Table) -> str:
         f"Every share is an interval: the truth lies between lower and upper.</p>"
         f'<ul class="key">{items}</ul></header>'
     )
+
+
+def _online(table: Table) -> str:
+    return "online when last seen: stale" if table.stale else "still online"
 
 
 def _percent(row: Row) -> str:
@@ -112,7 +112,7 @@ def _league(table: Table, everything: bool) -> str:
     return section(
         f"League table by {table.by}",
         grid_of(table.by, (*_HEADS, *times), bounds, caption)
-        + grid_of(table.by, _STOCK, stock, intro),
+        + grid_of(table.by, (_online(table), *_STOCK), stock, intro),
     )
 
 

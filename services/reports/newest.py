@@ -21,14 +21,16 @@ async def newest_evidence(connection: DatabaseConnection) -> datetime | None:
 
 
 def with_newest(table: Table, newest: datetime | None, method: Methodology) -> Table:
-    """Say in a table up to when there is evidence, and whether what is online was looked at lately enough.
+    """Say in a table up to when there is evidence, and whether what is online was seen lately enough.
 
-    Where the ledger reaches beyond the cut-off the data did not end before it, and there is nothing to say.
+    Where the ledger reaches beyond the cut-off the data did not end before it, and there is nothing to say of that.
+    Reports go on coming where nobody looks any more, so it is the sightings that make a stock stale.
     """
-    if newest is None or newest > table.cutoff:
-        return table
+    seen = table.newest_sighting
     return msgspec.structs.replace(
-        table, newest_evidence=newest, stale=table.cutoff - newest > longest_pause(method)
+        table,
+        newest_evidence=None if newest is None or newest > table.cutoff else newest,
+        stale=seen is not None and table.cutoff - seen > longest_pause(method),
     )
 
 

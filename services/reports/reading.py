@@ -61,21 +61,19 @@ async def definition(connection: DatabaseConnection) -> str | None:
 
 async def read_cases(
     session: asyncpg.Connection, selection: Selection, ids: CaseRange
-) -> AsyncIterator[list[Case]]:
-    """Give every case of a range, once per methodology; within a transaction.
+) -> AsyncIterator[Iterable[list[Case]]]:
+    """Give every case of a range, once per methodology, in parts; within a transaction.
 
     A case that has no event by the cut-off is not there. Memory holds the events of some cases at a time.
     """
     if selection.source == "stored":
         async for part in in_parts(session, statement("report_states"), *ids):
-            for row in part:
-                yield [decode_case(row["state"])]
+            yield ([decode_case(row["state"])] for row in part)
     elif selection.source == "evidence":
         async for log in _logs(
             session, _events("report_events", selection), *ids, selection.cutoff
         ):
-            for cases in _folded(log, selection):
-                yield cases
+            yield _folded(log, selection)
     else:
         async for cases in _cases_by(session, selection, ids):
             yield cases
@@ -83,24 +81,28 @@ async def read_cases(
 
 async def _cases_by(
     session: asyncpg.Connection, selection: Selection, ids: CaseRange
-) -> AsyncIterator[list[Case]]:
+) -> AsyncIterator[Iterable[list[Case]]]:
     later: list[str] = []
     text = statement("report_states_by")
     async for part in in_parts(session, text, *ids, selection.cutoff):
-        for row in part:
-            case = None if row["state"] is None else decode_case(row["state"])
-            # A correction of history takes effect before it is made.
-            if case is None or any(c.stated_at > selection.cutoff for c in case.corrections):
-                later.append(row["case_id"])
-            else:
-                yield [case]
+        yield _stood(part, selection.cutoff, later)
     for start in range(0, len(later), _CASES_AT_ONCE):
         names = later[start : start + _CASES_AT_ONCE]
         async for log in _logs(
             session, _events("report_events_of", selection), names, selection.cutoff
         ):
-            for cases in _folded(log, selection):
-                yield cases
+            yield _folded(log, selection)
+
+
+def _stood(part: Iterable[Any], cutoff: datetime, later: list[str]) -> Iterator[list[Case]]:
+    """Give the cases that stood so at the cut-off, and put the names of the others into `later`."""
+    for row in part:
+        case = None if row["state"] is None else decode_case(row["state"])
+        # A correction of history takes effect before it is made.
+        if case is None or any(c.stated_at > cutoff for c in case.corrections):
+            later.append(row["case_id"])
+        else:
+            yield [case]
 
 
 def _events(name: str, selection: Selection) -> str:

@@ -9,6 +9,7 @@ Only the lines of one part may be added up.
 import csv
 import io
 from collections.abc import Iterator
+from datetime import datetime
 
 from services.core.hours import WEEKDAYS
 from services.core.incidence import CAUSES
@@ -71,6 +72,9 @@ COLUMNS = (
     "methodology_digest",
     "cutoff",
     "corrected",
+    "newest_evidence",
+    "newest_sighting",
+    "stale",
 )
 _OF_MONTH = ("methodology", "methodology_version", "methodology_digest")
 
@@ -152,7 +156,14 @@ def _definition(table: Table) -> dict[str, object]:
         "minimum_n": table.minimum_n,
         "cutoff": table.cutoff.isoformat(),
         "corrected": table.corrected,
+        "newest_evidence": _instant(table.newest_evidence),
+        "newest_sighting": _instant(table.newest_sighting),
+        "stale": table.stale,
     }
+
+
+def _instant(at: datetime | None) -> str:
+    return "" if at is None else at.isoformat()
 
 
 def _pair(name: str, ends: tuple[str, str], pair: tuple[float, float] | None) -> dict[str, object]:

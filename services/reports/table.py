@@ -12,7 +12,7 @@ from services.core.case import Case
 from services.reports import estimates
 from services.reports.counting import CaseCounts, Choice
 from services.reports.figures import ChannelFigures, Row, Table
-from services.reports.tally import UNKNOWN_PROVIDER, Tally, exposure_hours, largest_first
+from services.reports.tally import UNKNOWN_PROVIDER, Tally, exposure_hours, largest_first, merged
 
 __all__ = ["UNKNOWN_PROVIDER", "Builder", "Choice", "Row", "Table", "build", "exposure_hours"]
 
@@ -25,9 +25,10 @@ class Builder(CaseCounts):
 
     def finish(self) -> Table:
         """Give the table; groups with the most spells in n come first."""
+        groups = self.groups()
         for name in self.choice.watch:
-            self.tally(name).row.watched = True
-        tallies = largest_first([*self.tallies.values()])
+            groups.setdefault(name, Tally(name)).watched = True
+        tallies = largest_first(groups.values(), of_providers=self.choice.by == "provider")
         # Pooled figures first: finishing a group adds nothing to its counts, but belongs to it alone.
         pooled, without = self._pooled(tallies)
         rows = [self._finished(tally) for tally in tallies]
@@ -46,6 +47,7 @@ class Builder(CaseCounts):
             calendar=method.calendar,
             time_zone=method.time_zone,
             cutoff=self.cutoff,
+            newest_sighting=self.newest_sighting,
             minimum_n=method.minimum_n,
             by=self.choice.by,
             reports=self.reports,
@@ -55,7 +57,7 @@ class Builder(CaseCounts):
             unweighted=unweighted(rows),
             providers=rows,
             hours=self.hours.finish(),
-            trend=self.trend.finish(estimates.finish),
+            trend=self.months().finish(estimates.finish),
             warnings=self.warnings.finish(self._finished),
             channels=channels,
             flows=self.flows.flows(),
@@ -75,12 +77,9 @@ class Builder(CaseCounts):
 
     def _pooled(self, tallies: Sequence[Tally]) -> tuple[Row, Row | None]:
         """Give the figures of all groups, and of all without the largest; None where there is no group."""
-        largest = tallies[0].row.provider if tallies else ""
-        without, pooled = Tally(f"all without {largest}"), Tally("all")
-        for tally in tallies[1:]:
-            without.merge(tally)
-        for tally in (without, *tallies[:1]):
-            pooled.merge(tally)
+        largest = tallies[0].name if tallies else ""
+        without = merged(f"all without {largest}", tallies[1:])
+        pooled = merged("all", (without, *tallies[:1]))
         chosen = [pooled, without] if tallies else [pooled]
         rows = estimates.finish_pooled(chosen, self.methodology, curves=self.choice.curves)
         return rows[0], rows[1] if tallies else None

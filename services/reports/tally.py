@@ -1,20 +1,18 @@
-"""Counting one group of spells, spell by spell, in memory that does not grow with their number of looks."""
+"""Counting one group of spells, spell by spell, in memory that does not grow with their number of looks.
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+What a spell adds to counts is one of few kinds, and a group counts how often it met each; only what is summed or
+estimated is taken spell by spell.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import NamedTuple
 
-from schemas.methodology import Methodology
-from services.core.answering import basis_of, reseller_of, role_of, spell_at
-from services.core.bounds import Count, standing
-from services.core.calendar import calendar_of
+from services.core.bounds import Count
 from services.core.case import Case, Spell
 from services.core.exposure import exposure_bounds
-from services.core.incidence import Ending, Incidence, ending_of
-from services.core.intervals import Interval, outward
-from services.core.no_clock import why_no_clock
-from services.core.removal import removal_time, resolution
-from services.core.stock import still_online
+from services.core.incidence import Incidence
+from services.core.intervals import Interval
 from services.reports.figures import Row
 
 UNKNOWN_PROVIDER = "unknown"
@@ -22,9 +20,38 @@ HOUR = 3600.0
 # Exposure is summed in microseconds, as whole numbers: the sum is the same in any order.
 MICROHOUR = 3_600_000_000
 JUDGED = ("within", "certain_breaches", "undecided")
-_TIMED = frozenset({*JUDGED, "younger_than_norm"})
 SPLITS = ("no_clock", "roles", "resellers", "attribution", "escalations")
-_AT_RISK = _TIMED | {"excluded:moved", "excluded:held"}
+_SUMS = ("looks", "undetermined", "missed", "reports_younger_than_norm")
+
+
+class SpellKind(NamedTuple):
+    """What a spell is counted as; `certain` and `possible` are its endings at the norm, None where it never ran out.
+
+    A case that was retracted counts for its standing and for who answers, and for nothing else.
+    """
+
+    standing: str
+    certain: str | None
+    possible: tuple[str, ...] | None
+    no_clock: str | None
+    role: str
+    basis: str
+    reseller: str | None
+    escalated: tuple[str, ...]
+    gone_before_notice: bool
+    still_online: bool
+    returned: int
+    moved: bool
+
+    def splits(self) -> Iterator[tuple[str, str]]:
+        """Give the counts by name that it is in, as pairs of one of `SPLITS` and a name."""
+        yield "roles", self.role
+        yield "attribution", self.basis
+        if self.no_clock is not None:
+            yield "no_clock", self.no_clock
+        if self.reseller is not None:
+            yield "resellers", self.reseller
+        yield from (("escalations", rung) for rung in self.escalated)
 
 
 class SpellStanding(NamedTuple):
@@ -34,121 +61,96 @@ class SpellStanding(NamedTuple):
     spell: Spell
     provider: str
     standing: str
+    kind: SpellKind
     interval: Interval | None
-    ending: Ending | None
-    norm_seconds: float
     exposure: tuple[int, int]
-    no_clock: str | None
-
-
-def judge(case: Case, spell: Spell, methodology: Methodology, cutoff: datetime) -> SpellStanding:
-    """Judge one spell."""
-    stands, norm = standing(case, spell, methodology, cutoff), methodology.norm_for(case.category)
-    took = removal_time(spell, methodology, norm) if stands in _AT_RISK else None
-    interval = took if stands in _TIMED else None
-    at_risk = took is not None and _norm_over(spell, methodology, norm, cutoff)
-    lower, upper = exposure_hours(spell, cutoff)
-    # By place: a keyword costs as much as a field, in the one loop over every case of a ledger.
-    return SpellStanding(
-        case,
-        spell,
-        spell.provider or UNKNOWN_PROVIDER,
-        stands,
-        None if interval is None else outward(interval, resolution(methodology)),
-        ending_of(spell, methodology, norm, took) if took and at_risk else None,
-        norm.total_seconds(),
-        (round(lower * MICROHOUR), round(upper * MICROHOUR)),
-        why_no_clock(case, spell, methodology).key if stands == "not_started" else None,
-    )
-
-
-def _norm_over(spell: Spell, methodology: Methodology, norm: timedelta, cutoff: datetime) -> bool:
-    """Tell whether a norm lies between a clock's start and the cut-off: a hold is an ending of its own here."""
-    if spell.clock_started_at is None:
-        return False
-    over = (
-        calendar_of(methodology).add(spell.clock_started_at, norm) if spell.held else spell.deadline
-    )
-    return over is not None and over <= cutoff
 
 
 class Tally:
-    """The counts of one group."""
+    """The counts of one group; `clusters` are those in n by provider, where these are not the groups."""
+
+    __slots__ = ("clusters", "exposure", "intervals", "kinds", "name", "sums", "watched")
 
     def __init__(self, name: str) -> None:
-        self.count = Count(excluded={})
-        self.row = Row(provider=name)
+        self.name = name
+        self.watched = False
+        self.kinds: dict[SpellKind, int] = {}
         self.intervals: dict[Interval, int] = {}
-        self.incidence = Incidence(certain={}, possible={})
         self.clusters: dict[str, tuple[int, int, int]] = {}
-        self.exposure = (0, 0)
+        self.sums = [0, 0, 0, 0]
+        self.exposure = [0, 0]
+
+    def __repr__(self) -> str:
+        return f"<Tally {self.name}: {sum(self.kinds.values())} spells>"
 
     def add(self, judged: SpellStanding) -> None:
         """Count one spell."""
-        case, spell, provider, stands, interval, ending, norm_seconds, exposure, _ = judged
-        row = self.row
-        self.count.add(stands)
-        if stands in JUDGED:
-            _add_counts(
-                self.clusters, provider, (1, stands == "within", stands != "certain_breaches")
-            )
+        case, spell, _, stands, kind, interval, exposure = judged
+        self.kinds[kind] = self.kinds.get(kind, 0) + 1
         if interval is not None:
             self.intervals[interval] = self.intervals.get(interval, 0) + 1
-        if ending is not None:
-            self.incidence.add(ending, norm_seconds)
+        sums, total = self.sums, self.exposure
+        sums[0] += spell.looks
+        sums[1] += spell.undetermined
+        sums[2] += spell.missed
         if stands == "younger_than_norm":
-            row.reports_younger_than_norm += case.reports
-        if not case.retracted:
-            row.gone_before_notice += spell.gone_before_notice
-            row.still_online += still_online(case, spell)
-            row.returned += len(spell.returned_at)
-            row.moved += spell.closed_reason == "moved"
-            self._add_exposure(exposure)
-        row.looks += spell.looks
-        row.undetermined += spell.undetermined
-        row.missed += spell.missed
-        if judged.no_clock is not None:
-            _count(row.no_clock, judged.no_clock)
-        self._add_answers(case, spell)
+            sums[3] += case.reports
+        total[0] += exposure[0]
+        total[1] += exposure[1]
 
-    def _add_answers(self, case: Case, spell: Spell) -> None:
-        row = self.row
-        _count(row.roles, role_of(case, spell))
-        _count(row.attribution, basis_of(case, spell))
-        if case.address_facts and (reseller := reseller_of(case, spell)) is not None:
-            _count(row.resellers, reseller)
-        for one in case.escalations:
-            if spell_at(case, one.at) is spell:
-                _count(row.escalations, one.to)
-
-    def _add_exposure(self, exposure: tuple[int, int]) -> None:
-        self.exposure = self.exposure[0] + exposure[0], self.exposure[1] + exposure[1]
+    def add_cluster(self, judged: SpellStanding) -> None:
+        """Count one spell for its provider, if it stands in n."""
+        stands = judged.standing
+        if stands in JUDGED:
+            one = 1, stands == "within", stands != "certain_breaches"
+            _add_counts(self.clusters, judged.provider, one)
 
     def merge(self, other: "Tally") -> None:
         """Add another group's counts; the groups must not share spells."""
-        self.count.merge(other.count)
-        row, theirs = self.row, other.row
-        row.reports_younger_than_norm += theirs.reports_younger_than_norm
-        row.gone_before_notice += theirs.gone_before_notice
-        row.still_online += theirs.still_online
-        row.returned += theirs.returned
-        row.moved += theirs.moved
-        row.looks += theirs.looks
-        row.undetermined += theirs.undetermined
-        row.missed += theirs.missed
-        for name in SPLITS:
-            for key, number in getattr(theirs, name).items():
-                _count(getattr(row, name), key, number)
-        self._add_exposure(other.exposure)
-        self.incidence.merge(other.incidence)
+        for kind, number in other.kinds.items():
+            self.kinds[kind] = self.kinds.get(kind, 0) + number
         for interval, number in other.intervals.items():
             self.intervals[interval] = self.intervals.get(interval, 0) + number
         for provider, counts in other.clusters.items():
             _add_counts(self.clusters, provider, counts)
+        self.sums = [mine + theirs for mine, theirs in zip(self.sums, other.sums, strict=True)]
+        self.exposure = [a + b for a, b in zip(self.exposure, other.exposure, strict=True)]
+
+    def count(self) -> Count:
+        """Give the counting bounds."""
+        total = Count(excluded={})
+        for kind, number in self.kinds.items():
+            total.add(kind.standing, number)
+        return total
+
+    def incidence(self) -> Incidence:
+        """Give the endings at the norm."""
+        total = Incidence(certain={}, possible={})
+        for kind, number in self.kinds.items():
+            if kind.possible is not None:
+                total.add(kind.certain, kind.possible, number)
+        return total
+
+    def row(self) -> Row:
+        """Give what is counted and summed; shares and estimates are for others to add."""
+        row = Row(provider=self.name, watched=self.watched)
+        for name, value in zip(_SUMS, self.sums, strict=True):
+            setattr(row, name, value)
+        for kind, number in self.kinds.items():
+            _add_kind(row, kind, number)
+        for name in SPLITS:
+            setattr(row, name, dict(sorted(getattr(row, name).items())))
+        return row
 
 
-def _count(counts: dict[str, int], name: str, number: int = 1) -> None:
-    counts[name] = counts.get(name, 0) + number
+def _add_kind(row: Row, kind: SpellKind, number: int) -> None:
+    row.gone_before_notice += kind.gone_before_notice * number
+    row.still_online += kind.still_online * number
+    row.returned += kind.returned * number
+    row.moved += kind.moved * number
+    for split, name in kind.splits():
+        counts = getattr(row, split)
+        counts[name] = counts.get(name, 0) + number
 
 
 def _add_counts(
@@ -164,6 +166,20 @@ def exposure_hours(spell: Spell, cutoff: datetime) -> tuple[float, float]:
     return lower / HOUR, upper / HOUR
 
 
-def largest_first(tallies: Sequence[Tally]) -> list[Tally]:
-    """Order groups by their spells in n, then by name."""
-    return sorted(tallies, key=lambda tally: (-tally.count.n, tally.row.provider))
+def merged(name: str, parts: Iterable[Tally]) -> Tally:
+    """Add up the counts of groups that share no spells."""
+    whole = Tally(name)
+    for part in parts:
+        whole.merge(part)
+    return whole
+
+
+def largest_first(tallies: Iterable[Tally], *, of_providers: bool) -> list[Tally]:
+    """Order groups by their spells in n, then by name; where they are providers, each is one cluster."""
+    counted = [(tally, tally.count()) for tally in tallies]
+    if of_providers:
+        for tally, count in counted:
+            bounds = count.n, count.within, count.not_certainly_outside
+            tally.clusters = {tally.name: bounds} if count.n else {}
+    counted.sort(key=lambda pair: (-pair[1].n, pair[0].name))
+    return [tally for tally, _ in counted]

@@ -1,20 +1,15 @@
 """The league table as text for a terminal."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
-
-from rich import box
-from rich.console import Console, Group
-from rich.table import Table as Grid
-from rich.text import Text
 
 from services.reports.answer_sheets import Sheet, sentences, sheets, unattributed
 from services.reports.figures import Month, Row, Table, Warned
+from services.reports.local_times import exactly
+from services.reports.text_grid import grid_lines, prose
 from services.reports.units import duration, unit_of
 
 _BOUNDS = ("n", "lower", "upper", "95 % sampling", "within", "breaches", "undecided")
 _STOCK = (
-    "online",
     "returned",
     "moved",
     "gone before",
@@ -23,9 +18,6 @@ _STOCK = (
     "no clock",
     "exposure h",
 )
-_NAME_WIDTH = 28
-_GAP = 3
-_EDGES = 2
 
 
 def share(value: float | None) -> str:
@@ -46,68 +38,38 @@ def count(row: Row, value: int) -> str:
     return "<5" if row.suppressed and not value else f"{value:,}"
 
 
-def render(table: Table, most: int | None = None, width: int | None = None) -> Group:
-    """Lay a table out for a terminal; `most` limits the groups shown, and says how many it left out.
+def written(table: Table, most: int | None = None, width: int | None = None) -> str:
+    """Write a table for a terminal, the totals in bold; `most` limits the groups shown, and says how many it left out.
 
     What is on the watch list is shown whatever its place. Where `width` is too narrow for all columns of a
     table, those that don't fit stand in another one below, each with the groups' names.
     """
+    return "".join(f"{line}\n" for line in _lines(table, most, width))
+
+
+def _lines(table: Table, most: int | None, width: int | None) -> Iterator[str]:
     first = table.providers if most is None else table.providers[:most]
     shown = [*first, *(row for row in table.providers[len(first) :] if row.watched)]
-    rows = [*shown, *_totals(table)]
-    parts: list[Text | Grid] = [Text(title(table))]
-    for sheet in (_bounds(table, rows), _stock(table, rows)):
-        parts += _grids(sheet, {len(shown)}, width, bold_from=len(shown))
+    rows, total = [*shown, *_totals(table)], len(shown)
+    yield from prose(title(table).splitlines(), width)
+    if not rows:
+        yield "none"
+    for sheet in (_bounds(table, rows), _stock(table, rows)) if rows else ():
+        yield from grid_lines(sheet, width, {total}, bold_from=total)
     if len(table.trend) > 1:
         breaks = {number for number, month in enumerate(table.trend) if month.breaks}
-        parts += _grids(_trend(table.trend), breaks, width)
+        yield from grid_lines(_trend(table.trend), width, breaks)
     for warned in table.warnings:
-        parts += _grids(_warned(warned), set(), width)
-    for heading, sheet in sheets(table):
-        parts.append(Text(heading))
-        parts += _grids(sheet, set(), width)
-    parts.append(Text("\n".join(notes(table, len(table.providers) - len(shown)))))
-    return Group(*parts)
-
-
-def write(table: Table, console: Console, most: int | None = None) -> None:
-    """Print a table, as wide as the console is."""
-    console.print(render(table, most, console.width))
+        yield from grid_lines(_warned(warned), width)
+    for heading, sheet in sheets(table, most):
+        yield f"\n{heading}"
+        yield from grid_lines(sheet, width)
+    yield ""
+    yield from prose(notes(table, len(table.providers) - len(shown)), width)
 
 
 def _totals(table: Table) -> Sequence[Row]:
     return [row for row in (table.pooled, table.without_largest) if row is not None and row.n]
-
-
-def _grids(
-    sheet: Sheet, breaks: set[int], width: int | None, bold_from: int | None = None
-) -> Iterator[Grid]:
-    for columns in _fitting(sheet, width):
-        grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
-        grid.add_column(sheet.heads[0], justify="left", overflow="fold")
-        for column in columns:
-            grid.add_column(sheet.heads[column], justify="right", no_wrap=True)
-        for number, line in enumerate(sheet.lines):
-            if number in breaks:
-                grid.add_section()
-            bold = bold_from is not None and number >= bold_from
-            grid.add_row(line[0], *(line[c] for c in columns), style="bold" if bold else "")
-        yield grid
-
-
-def _fitting(sheet: Sheet, width: int | None) -> list[list[int]]:
-    """Share the columns but the first out among as few tables as fit; a long name is folded."""
-    widths = [max(map(len, column)) for column in zip(sheet.heads, *sheet.lines, strict=True)]
-    first = min(widths[0], _NAME_WIDTH) + _EDGES
-    groups: list[list[int]] = [[]]
-    used = first
-    for column, needs in enumerate(widths[1:], start=1):
-        if width is not None and groups[-1] and used + needs + _GAP > width:
-            groups.append([])
-            used = first
-        groups[-1].append(column)
-        used += needs + _GAP
-    return groups
 
 
 def _bounds(table: Table, rows: Sequence[Row]) -> Sheet:
@@ -144,7 +106,8 @@ def _bound_cells(row: Row) -> list[str]:
 
 
 def _stock(table: Table, rows: Sequence[Row]) -> Sheet:
-    return Sheet((table.by, *_STOCK), [(name(row), *_stock_cells(row)) for row in rows])
+    heads = ("online, stale" if table.stale else "online", *_STOCK)
+    return Sheet((table.by, *heads), [(name(row), *_stock_cells(row)) for row in rows])
 
 
 def _stock_cells(row: Row) -> tuple[str, ...]:
@@ -196,13 +159,8 @@ def cutoff_words(table: Table) -> str:
     """Say up to when evidence was taken."""
     since = ", with the corrections made since" if table.corrected else ""
     newest = table.newest_evidence
-    end = f" (newest evidence {exactly(newest)} UTC)" if newest is not None else ""
-    return f"{exactly(table.cutoff)} UTC{end}{since}"
-
-
-def exactly(at: datetime) -> str:
-    """Write an instant so that it may be given as a cut-off: a second cut short would leave the last looks out."""
-    return f"{at:%Y-%m-%d %H:%M:%S}" + (f".{at:%f}" if at.microsecond else "")
+    end = f" (newest evidence {exactly(newest)})" if newest is not None else ""
+    return f"{exactly(table.cutoff)}{end}{since}"
 
 
 def norm_words(table: Table) -> str:
@@ -231,9 +189,9 @@ def notes(table: Table, hidden: int = 0) -> list[str]:
         *sentences(table),
         f"too few: n below {table.minimum_n}",
     ]
-    if table.stale and table.newest_evidence is not None:
+    if table.stale and table.newest_sighting is not None:
         lines.append(
-            f"STALE: nobody has looked since {table.newest_evidence:%Y-%m-%d %H:%M} UTC, longer than the cadence "
+            f"STALE: nobody has seen any of it online since {exactly(table.newest_sighting)}, longer than the cadence "
             "allows: what is called online was so then, and may be gone"
         )
     if table.public:

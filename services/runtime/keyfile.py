@@ -104,6 +104,18 @@ def activated(keys: KeyFile, name: str) -> KeyFile:
     return KeyFile(naming=keys.naming, active=name, sealing=keys.sealing)
 
 
+def retired(keys: KeyFile, name: str) -> KeyFile:
+    """Take a sealing key out; what it sealed can't be opened any more.
+
+    Raises:
+        ConfigError: there is no such key, or it is the one in use.
+    """
+    if activated(keys, name) == keys:
+        raise ConfigError(f"{name} is in use; activate another key before")
+    left = {other: key for other, key in keys.sealing.items() if other != name}
+    return KeyFile(naming=keys.naming, active=keys.active, sealing=left)
+
+
 def _new_name() -> str:
     return f"k-{secrets.token_hex(3)}"
 

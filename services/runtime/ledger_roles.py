@@ -3,8 +3,9 @@
 Apart from `services.runtime.roles`, so that a prober's process does not even hold the database's client.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import asyncpg
@@ -40,9 +41,13 @@ _ROUND_LIMIT_SECONDS = 1800.0
 
 
 @asynccontextmanager
-async def _pool(parts: Parts, role: str) -> AsyncIterator[asyncpg.Pool]:
-    """Open a pool on a database of this version's schema, and check it in /readyz; waits for a server that is away."""
-    pool = await open_pool(database_connection(parts.settings, role))
+async def _pool(parts: Parts, role: str, least: int = 1) -> AsyncIterator[asyncpg.Pool]:
+    """Open a pool on a database of this version's schema, and check it in /readyz; waits for a server that is away.
+
+    It has `least` connections where the settings allow fewer.
+    """
+    connection = database_connection(parts.settings, role)
+    pool = await open_pool(replace(connection, max_size=max(connection.max_size, least)))
 
     async def answers() -> str:
         # A pool of a role that writes raises here where the server takes no writes.
@@ -119,10 +124,13 @@ async def _retention(parts: Parts) -> AsyncIterator[Role]:
 
 
 @asynccontextmanager
-async def retention(parts: Parts) -> AsyncIterator[RetentionRole]:
-    """Build the retention, for the role and for `takedown retention`."""
+async def retention(
+    parts: Parts, count: Callable[[int], None] = lambda done: None
+) -> AsyncIterator[RetentionRole]:
+    """Build the retention, for the role and for `takedown retention`; `count` hears how many steps are done."""
     settings = parts.settings
-    async with _pool(parts, "takedown_ledger") as pool:
+    # One holds the lock of a round.
+    async with _pool(parts, "takedown_ledger", least=2) as pool:
         yield RetentionRole(
             kafka_connection(settings, "takedown-retention"),
             pool,
@@ -133,6 +141,7 @@ async def retention(parts: Parts) -> AsyncIterator[RetentionRole]:
             parts.clock,
             period=timedelta(days=settings.retention.url_days),
             interval_seconds=settings.retention.interval_seconds,
+            count=count,
         )
 
 

@@ -27,6 +27,7 @@ from services.probing.look.memory import (
     FRONT_INTERVAL_SECONDS,
     LookLimits,
 )
+from services.probing.look.selfcheck import SelfCheck, SelfCheckLimits
 from services.runtime.attributing import provider_book
 from services.runtime.book_watch import following_files
 from services.runtime.endpoints import read_endpoints
@@ -91,6 +92,7 @@ def build_looker(
         agent_kind=probe.agent,
         limits=_limits(probe, method),
         politeness=_politeness(probe),
+        selfcheck=SelfCheck(SelfCheckLimits.within(method.host_dark_span)),
         egress=_egress(probe),
     )
 

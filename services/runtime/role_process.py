@@ -6,7 +6,6 @@ cancelled. SIGUSR1 writes the stack of every task to the log.
 
 import asyncio
 import contextlib
-import ctypes
 import io
 import os
 import resource
@@ -19,13 +18,13 @@ import structlog
 import uvloop
 
 from schemas.errors import TakedownError
+from services.runtime.core_dumps import leave_no_dump
 from services.runtime.stop_signals import stop_signals
 
 log = structlog.get_logger(__name__)
 
 Work = Callable[[asyncio.Event], Awaitable[None]]
 _ORPHAN_SECONDS = 5.0
-_PR_SET_DUMPABLE = 4
 LEFTOVERS = 1
 """Exit status where something had to be cancelled."""
 OPEN_FILES = 65_536
@@ -48,18 +47,6 @@ def raise_open_files() -> None:
     limit = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < limit:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-
-
-def leave_no_dump() -> None:
-    """Have a crash write no memory to the disk: keys and open URLs are in it (G4).
-
-    Dumpable is what counts where the kernel pipes dumps to a collector, which no limit stops; it also keeps other
-    processes of the same user from reading the memory. What a child inherits is the limit alone.
-    """
-    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 async def _guarded(work: Work, stop_seconds: float, with_parent: bool) -> int:

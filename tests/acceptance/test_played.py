@@ -1,6 +1,7 @@
 """The installed program on real servers: reports in, removals timed, breaches out, and nothing else out."""
 
 import contextlib
+import csv
 import json
 import math
 import re
@@ -12,8 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.grafana.queries import dashboard_queries
 from schemas.topics import EVIDENCE, OUTCOMES, REPORTS, WATCHLIST
+from scripts.tour import fetch, sights
 from services.simulation import event_player
-from tests.acceptance.conftest import Played, fetch
+from tests.acceptance.conftest import Played
 from tests.acceptance.dashboard import unanswered
 from tests.operations.test_kills import agree
 from tests.servers import eventually
@@ -178,6 +180,19 @@ async def test_a_certain_breach_raises_an_alert(played: Played) -> None:
         return bool(result) and float(result[0]["value"][1]) == played.result.breaches_ledger
 
     await eventually("Prometheus knows the breaches", value)
+
+
+async def test_a_newcomer_sees_page_alert_and_table(played: Played, tmp_path: Path) -> None:
+    """What `make tour` leads to: a filled status page, an alert that fires, a league table for a spreadsheet."""
+    league = tmp_path / "tour" / "league.csv"
+    seen = await sights(played.url("exporter", ""), played.prometheus, played.result.table, league)
+    assert seen.judged == played.result.table.pooled.n
+    assert "TakedownCertainBreach" in seen.alerts
+    rows = [
+        row for row in csv.DictReader(league.read_text().splitlines()) if row["part"] == "group"
+    ]
+    assert len(rows) == seen.rows == len(played.result.table.providers)
+    assert (await fetch(seen.page))[0] == 200
 
 
 async def test_every_panel_shows_something(played: Played) -> None:

@@ -28,6 +28,7 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from services.runtime.embedded import EmbeddedPostgres
+from tests.benchmarks import bench_ledger
 from tests.benchmarks.bench_replay import family, megabytes
 from tests.benchmarks.figures import Figure, figure
 
@@ -46,7 +47,8 @@ GOALS = {
     "report in mid-year, per second": 5.0,
     "report after the year, per second": 5.0,
     "report as of now, per second": 2.0,
-    "ledger events, per second": 2.5,
+    "ledger, 20 looks a case, per second": 2.5,
+    "ledger, looks spread out, per second": 2.5,
     "replay events, per second": 2.0,
 }
 WORST = 0.95
@@ -136,14 +138,25 @@ def start(root: Path) -> Measured:
     }
 
 
-def ledger(root: Path) -> Measured:
-    """Events from Kafka into Postgres."""
-    figures = figures_of(root, "ledger", TAKEDOWN_BENCH_CASES=str(LEDGER_CASES))
-    rate, load = figures["ledger events"], figures["ledger process load"]
+def ledgers(former: Path) -> list[tuple[Measured, Measured]]:
+    """Looks from Kafka into Postgres, in both loads; both builds read the same records."""
+    merged: list[tuple[dict[str, float], dict[str, float]]] = [({}, {}) for _ in range(PAIRS)]
+    for load in bench_ledger.loads(LEDGER_CASES):
+        measured = asyncio.run(bench_ledger.beside(former, load, PAIRS))
+        for pair, figures in zip(merged, measured, strict=True):
+            for side, one in zip(pair, figures, strict=True):
+                side.update(_of_ledger(load.name, one))
+    return merged
+
+
+def _of_ledger(load: str, found: Measured) -> dict[str, float]:
     return {
-        "ledger events, per CPU-second": rate / load,
-        "ledger events, per second": rate,
-        "ledger memory, MB": figures["ledger peak memory"],
+        f"ledger, {load}, per CPU-second": found["per_cpu"],
+        f"ledger, {load}, per second": found["rate"],
+        f"ledger, {load}, MB": found["megabytes"],
+        f"ledger, {load}, server's µs": found["server"],
+        f"ledger, {load}, rows updated": found["updates"],
+        f"ledger, {load}, bytes of log": found["log"],
     }
 
 
@@ -292,7 +305,6 @@ PARTS: dict[str, Callable[[Path], Measured]] = {
     "looks": looks,
     "skew": skew,
     "blackbox": blackbox,
-    "ledger": ledger,
     "replay": replay,
     "start": start,
 }
@@ -302,6 +314,8 @@ def measure(part: str, former: Path) -> list[tuple[Measured, Measured]]:
     """Measure one part of both builds, pair by pair."""
     if part == "report":
         return reports(former, str(YEAR_CASES), CUTOFFS)
+    if part == "ledger":
+        return ledgers(former)
     if part == "real":
         return reports(former, "real", REAL_CUTOFFS)
     work = PARTS.get(part, shell)
@@ -334,6 +348,6 @@ def judged(
 def compare(commit: str, parts: Sequence[str]) -> Iterator[Figure]:
     """Measure the parts, or all, of this build and a former one; give the figures of each part once it is over."""
     with tree_of(commit) as former:
-        for part in parts or (*PARTS, "report", "real", "shell"):
+        for part in parts or (*PARTS, "ledger", "report", "real", "shell"):
             goals = GOALS if commit == FORMER else {}
             yield from judged(measure(part, former), goals)

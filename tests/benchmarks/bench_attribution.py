@@ -77,6 +77,16 @@ def _rate(find: Callable[[str], object], texts: Sequence[str]) -> float:
     return len(texts) / (time.process_time() - before)
 
 
+def _first_time(table: ProviderMap, texts: Sequence[str]) -> float:
+    """Give the rate of addresses that the map was not asked before; otherwise it remembers them."""
+    before, passes = time.process_time(), EACH // len(texts)
+    for _ in range(passes):
+        table._remembered.clear()
+        for text in texts:
+            table.provider_at(text, AT)
+    return passes * len(texts) / (time.process_time() - before)
+
+
 class _Other:
     """Another library in a process of its own."""
 
@@ -111,8 +121,10 @@ def _beside(folder: Path, texts: list[str], expected: list[int | None]) -> dict[
     facts = [table.provider_at(text, AT) for text in texts]
     if [fact and fact.as_number for fact in facts] != expected:
         raise RuntimeError("the map disagrees with the oracle")
-    rates: dict[str, list[float]] = {name: [] for name in ("map", *others)}
+    rates: dict[str, list[float]] = {name: [] for name in ("map", "first", *others)}
+    different = list(dict.fromkeys(texts))
     for _ in range(ROUNDS):
+        rates["first"].append(_first_time(table, different))
         rates["map"].append(_rate(lambda text: table.provider_at(text, AT), texts))
         for name, other in others.items():
             rate, found = other.round()
@@ -169,7 +181,7 @@ def _alone(database: Path, addresses: Path) -> tuple[float, float]:
 
 
 def run() -> list[Figure]:
-    """Measure; six rows."""
+    """Measure; eight rows."""
     texts, expected = _oracle()
     folder = _full_table()
     firsts = [first for first, _, _ in _ranges(folder)]
@@ -192,10 +204,11 @@ def run() -> list[Figure]:
         _rate(lambda t: whole.lookup(t, AT), spread) for _ in range(ROUNDS)
     )
     return [
-        figure("attributed by map, beside pytricia", rates["map"], "/cpu-s",
-               baseline=rates["pytricia"], at_least=100_000),
-        figure("attributed by map, beside py-radix", rates["map"], "/cpu-s",
-               baseline=rates["py-radix"], at_least=100_000),
+        *(
+            figure(f"attributed by map, {what}, beside {other}", rates[which], "/cpu-s",
+                   baseline=rates[other], at_least=100_000)
+            for what, which in (("first time", "first"), ("remembered", "map")) for other in OTHERS
+        ),
         figure("attributed by map and full .mmdb", by_file, "/cpu-s", at_least=100_000),
         figure("start of map and .mmdb", started, "s", at_most=0.5),
         figure("memory of map and full .mmdb", held, "MB", at_most=30),

@@ -37,6 +37,27 @@ CHANGED, INTERVAL, ROUNDS = 30, timedelta(seconds=30), 5
 _SQL = statements("tests.benchmarks", "exporter.sql")
 
 
+class Meter:
+    """Adds up what a pool's statements take, from the call to the last row."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    async def listen(self, pool: asyncpg.Pool) -> None:
+        """Hear of every statement of all its connections."""
+        async with pool.acquire() as one, pool.acquire() as other:
+            for connection in (one, other):
+                connection.add_query_logger(self._add)
+
+    def _add(self, query: Any) -> None:
+        self.seconds += query.elapsed
+
+    def take(self) -> float:
+        """Give the sum since the last time."""
+        taken, self.seconds = self.seconds, 0.0
+        return taken
+
+
 class Clock:
     """An instant that the benchmark moves."""
 
@@ -65,7 +86,8 @@ async def _window(health: Health) -> tuple[str, asyncio.Event, "asyncio.Task[Non
 async def _scrapes(base: str, path: str) -> float:
     """Give the median of some requests, each after what is kept of the one before has run out."""
     took = []
-    async with aiohttp.ClientSession() as session:
+    # What comes packed stays so: unpacking is the work of who asks.
+    async with aiohttp.ClientSession(auto_decompress=False) as session:
         for _ in range(ROUNDS):
             await asyncio.sleep(1.1)
             took.append(await timed(lambda: _get(session, base + path)))
@@ -76,6 +98,12 @@ async def _get(session: aiohttp.ClientSession, address: str) -> None:
     async with session.get(address) as answer:
         answer.raise_for_status()
         await answer.read()
+
+
+async def _again_and_again(exporter: Exporter, change: Callable[[int], Awaitable[None]]) -> None:
+    while True:
+        await change(CHANGED)
+        await exporter.read_once()
 
 
 async def measure(dsn: str, now: datetime) -> list[Figure]:
@@ -90,26 +118,48 @@ async def measure(dsn: str, now: datetime) -> list[Figure]:
         "statement_timeout_seconds": 60.0,
     }
     exporter = Exporter(pool, shipped()["nl-24h"], health, clock, public_status=False, **options)
-    first = await timed(exporter.read_once)
-    later, before = [], []
-    for _ in range(ROUNDS):
+
+    async def change(cases: int) -> None:
         clock.now += INTERVAL
-        await owner.execute(_SQL["change"], CHANGED)
+        await owner.execute(_SQL["change"], cases)
+
+    meter = Meter()
+    await meter.listen(pool)
+    first = await timed(exporter.read_once)
+    first_sql = meter.take()
+    later, sql, before, busy = [], [], [], []
+    for _ in range(ROUNDS):
+        await change(CHANGED)
         later.append(await timed(exporter.read_once))
+        sql.append(meter.take())
         before.append(await timed(lambda: owner.fetch(_SQL["one_pass"], clock.now)))
+        await change(10 * CHANGED)
+        busy.append(await timed(exporter.read_once))
+        meter.take()
     base, stop, serving = await _window(health)
     exporter.show()
     scrape, page = await _scrapes(base, "/metrics"), await _scrapes(base, "/status")
+    readings = asyncio.create_task(_again_and_again(exporter, change))
+    meanwhile = await _scrapes(base, "/metrics")
+    readings.cancel()
     stop.set()
     await serving
     await pool.close()
     await owner.close()
     return [
         figure("exporter, first reading", first, "s"),
+        figure("exporter, statements of the first reading", first_sql, "s"),
+        figure("exporter, a later reading", median(later), "s", at_most=1.0),
         figure(
-            "exporter, a later reading", median(later), "s", baseline=median(before), at_most=1.0
+            "exporter, statements of a later reading",
+            median(sql),
+            "s",
+            baseline=median(before),
+            at_most=1.0,
         ),
+        figure("exporter, a later reading, ten times as many changed", median(busy), "s"),
         figure("exporter, /metrics", scrape * 1000, "ms", at_most=50.0),
+        figure("exporter, /metrics while it reads", meanwhile * 1000, "ms"),
         figure("exporter, /status", page * 1000, "ms", at_most=50.0),
     ]
 

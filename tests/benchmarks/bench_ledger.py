@@ -1,9 +1,13 @@
 """Ledger throughput: events per second from Kafka into Postgres, through the real consumer in its own process.
 
-The evidence of a catch-up: every case has a report, a notice and 20 looks, in the order of their times.
-Servers, consumer and this process share the machine. The clock runs from the first committed batch to the last.
+The evidence of a catch-up, in two loads: 20 looks of each case in a row, so that they stand in one batch, and looks
+spread out, so that a case has one look in a batch. Reports, notices and first looks are in the ledger before the clock
+runs, which is from the first committed batch to the last. Beside it runs what bounds it (`ledger_limit`): a bare loop
+that reads the same records and writes the same rows. Servers, consumer and this process share the machine.
 
     python -m tests.benchmarks.bench_ledger
+
+TAKEDOWN_BENCH_CASES makes both loads smaller: so many cases with 20 looks, and five times as many with four.
 """
 
 import asyncio
@@ -12,54 +16,81 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-import uvloop
+import asyncpg
 from aiokafka import AIOKafkaProducer
 
 from consumers.client.connection import KafkaConnection
 from consumers.client.topic_admin import create_topics
-from consumers.ledger.ledger_consumer import LedgerConsumer
 from schemas import codec, ids, topics
 from schemas import events as ev
 from schemas.events import Event, Payload
-from schemas.methodology import shipped
-from schemas.sealing import Keyring
 from schemas.urls import canonical
-from services.exporter import metrics
-from services.exporter.health import Health
 from services.ledger import migrate
-from services.ledger.pool import open_pool
 from services.runtime.embedded import EmbeddedKafka, EmbeddedPostgres
-from tests.as_configured import database_at, kafka_at, ledger_options
+from tests.as_configured import kafka_at
 from tests.benchmarks.figures import Figure, figure
+from tests.benchmarks.ledger_side import KEYRING
 
+ROOT = Path(__file__).parents[2]
 CASES = int(os.environ.get("TAKEDOWN_BENCH_CASES", "5000"))
-LOOKS = 20
 START = datetime(2026, 1, 1, tzinfo=UTC)
-METHOD = shipped()["nl-24h"]
-KEYRING = Keyring(naming=b"n" * 32, sealing={"k1": b"s" * 32}, active="k1")
 TARGET_RATE = 10_000
 TARGET_MEGABYTES = 300
+TARGET_OF_LIMIT = 0.5
+_SIDE = (ROOT / "tests" / "benchmarks" / "ledger_side.py").read_text()
+
+Sent = tuple[topics.Topic, Event]
+Found = dict[str, float]
 
 
-def evidence(cases: int) -> Iterator[tuple[topics.Topic, Event]]:
-    """Give all events in the order of their times."""
-    urls = [canonical(f"http://host{i % 997}.example/material/{i}") for i in range(cases)]
-    names = [KEYRING.case_id(url) for url in urls]
-    for name, url in zip(names, urls, strict=True):
-        report = ev.ReportFiled(reporter="hotline", sealed_url=KEYRING.seal(url), provider="giant")
+class Load(NamedTuple):
+    """So many cases with the looks of these numbers; `spread`: in the order of time, else case by case."""
+
+    name: str
+    cases: int
+    looks: range
+    spread: bool
+
+
+def loads(cases: int = CASES) -> tuple[Load, Load]:
+    """Give both loads, of about as many looks."""
+    return (
+        Load("20 looks a case", cases, range(1, 21), spread=False),
+        Load("looks spread out", 5 * cases, range(4, 8), spread=True),
+    )
+
+
+def opening(load: Load) -> Iterator[Sent]:
+    """Give report, notice and first look of each case."""
+    for index, (name, sealed) in enumerate(_cases(load)):
+        report = ev.ReportFiled(reporter="hotline", sealed_url=sealed, provider="giant")
         yield topics.REPORTS, _event(name, START, report)
-    for name in names:
         notice = ev.NoticeSent(notice_id="n1", provider="giant")
         yield topics.REPORTS, _event(name, START + timedelta(minutes=1), notice)
-    for number in range(LOOKS):
-        for index, name in enumerate(names):
-            yield topics.OBSERVATIONS, _look(index, name, number)
+        yield topics.OBSERVATIONS, _look(index, name, 0)
+
+
+def looks(load: Load) -> Iterator[Sent]:
+    """Give the looks that are measured."""
+    names = [(index, name) for index, (name, _) in enumerate(_cases(load))]
+    if load.spread:
+        order = ((index, name, n) for n in load.looks for index, name in names)
+    else:
+        order = ((index, name, n) for index, name in names for n in load.looks)
+    for index, name, number in order:
+        yield topics.OBSERVATIONS, _look(index, name, number)
+
+
+def _cases(load: Load) -> Iterator[tuple[str, str]]:
+    for number in range(load.cases):
+        url = canonical(f"http://host{number % 997}.example/material/{number}")
+        yield KEYRING.case_id(url), KEYRING.seal(url)
 
 
 def _event(case_id: str, time: datetime, data: Payload) -> Event:
@@ -76,7 +107,7 @@ def _event(case_id: str, time: datetime, data: Payload) -> Event:
 def _look(index: int, case_id: str, number: int) -> Event:
     """Online until a look that depends on the case, then gone; a case in ten returns."""
     tick = START + timedelta(hours=1 + number, seconds=index % 3600)
-    gone = number >= 5 + index % 20 and not (index % 10 == 0 and number == LOOKS - 1)
+    gone = number >= 5 + index % 20 and not (index % 10 == 0 and number == 20)
     finished = tick + timedelta(seconds=0.35)
     served = ev.Served(address="192.0.2.1", provider="giant", online=not gone)
     phases = {"resolve": 0.0021, "connect": 0.0312, "tls": 0.0645, "first_byte": 0.1207}
@@ -99,44 +130,126 @@ def _look(index: int, case_id: str, number: int) -> Event:
     return Event(id=look_id, time=finished, source="bench", case_id=case_id, data=data)
 
 
-async def _fill(kafka: KafkaConnection, cases: int) -> int:
+async def _fill(kafka: KafkaConnection, sent: Iterable[Sent]) -> None:
     producer = AIOKafkaProducer(**kafka.producer_options(), max_batch_size=262_144)
     await producer.start()
-    sent = []
     try:
-        for topic, event in evidence(cases):
+        waiting = []
+        for topic, event in sent:
             key, value, headers = codec.encode(event)
-            sent.append(await producer.send(topic.name, value, key=key, headers=headers))
-        await asyncio.gather(*sent)
+            waiting.append(await producer.send(topic.name, value, key=key, headers=headers))
+        await asyncio.gather(*waiting)
     finally:
         await producer.stop()
-    return len(sent)
 
 
-async def _measure(folder: Path, cases: int) -> dict[str, Any]:
-    kafka_server = EmbeddedKafka(folder / "kafka", throughput=True)
-    postgres = EmbeddedPostgres(folder / "postgres")
-    await kafka_server.start()
-    await postgres.start()
-    try:
-        kafka = kafka_at(kafka_server.bootstrap_servers)
-        await create_topics(kafka, partitions=topics.DEFAULT_PARTITIONS, replication=1)
-        pool = await open_pool(database_at(postgres.dsn, max_size=1))
-        async with pool.acquire() as session:
+class World:
+    """Kafka with the evidence of one load, and databases in which its cases are open."""
+
+    def __init__(self, folder: Path, load: Load) -> None:
+        self._kafka = EmbeddedKafka(folder / "kafka", throughput=True)
+        self._postgres = EmbeddedPostgres(folder / "postgres")
+        self._folder = folder
+        self._load = load
+
+    async def __aenter__(self) -> "World":
+        await self._kafka.start()
+        await self._postgres.start()
+        self._at = kafka_at(self._kafka.bootstrap_servers)
+        await create_topics(self._at, partitions=topics.DEFAULT_PARTITIONS, replication=1)
+        await _fill(self._at, opening(self._load))
+        await self._create("opened")
+        await self._consume("opened", 3 * self._load.cases)
+        await _fill(self._at, looks(self._load))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._postgres.stop()
+        await self._kafka.stop()
+
+    async def ledger(self, root: Path = ROOT, **record: str) -> Found:
+        """Let the ledger of a build take the looks, into a database of its own; give what it came to."""
+        await self._copy("measured")
+        count = self._load.cases * len(self._load.looks)
+        before = await self._written("measured")
+        found = await self._consume("measured", count, root, **record)
+        after = await self._written("measured")
+        stored = after["events"] - before["events"]
+        if stored != count:
+            raise RuntimeError(f"{stored} looks are in the ledger, {count} were sent")
+        return found | {
+            "log": (after["log"] - before["log"]) / count,
+            "updates": (after["updates"] - before["updates"]) / count,
+            "server": (after["server"] - before["server"]) / count * 1e6,
+        }
+
+    async def limit(self) -> Found:
+        """Record the ledger, and let the bare loop do the same."""
+        record = str(self._folder / "record")
+        await self.ledger(record=record)
+        await self._copy("bare")
+        given = {"topic": topics.OBSERVATIONS.name, "record": record}
+        return await self._run("bare", ROOT, ["-m", "tests.benchmarks.ledger_limit"], given)
+
+    async def _consume(self, database: str, wanted: int, root: Path = ROOT, **record: str) -> Found:
+        return await self._run(database, root, ["-c", _SIDE], {"wanted": wanted, **record})
+
+    async def _run(
+        self, database: str, root: Path, command: list[str], given: dict[str, Any]
+    ) -> Found:
+        given |= {"bootstrap": self._at.bootstrap_servers, "dsn": self._dsn(database)}
+        return await asyncio.to_thread(_apart, command, root, given)
+
+    def _dsn(self, database: str) -> str:
+        return urlsplit(self._postgres.dsn)._replace(path=f"/{database}").geturl()
+
+    async def _create(self, database: str, *, template: str = "template0") -> None:
+        session = await asyncpg.connect(self._postgres.dsn)
+        await session.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+        await session.execute(f"CREATE DATABASE {database} TEMPLATE {template} STRATEGY file_copy")
+        await session.execute("CHECKPOINT")
+        await session.close()
+        if template == "template0":
+            session = await asyncpg.connect(self._dsn(database))
             await migrate.up(session)
-        await pool.close()
-        total = await _fill(kafka, cases)
-        return await asyncio.to_thread(_consume_apart, kafka.bootstrap_servers, postgres.dsn, total)
-    finally:
-        await postgres.stop()
-        await kafka_server.stop()
+            await session.close()
+
+    async def _copy(self, database: str) -> None:
+        """Make a database like the one in which the cases are open."""
+        await self._create(database, template="opened")
+
+    async def _written(self, database: str) -> Found:
+        """Give what was written so far, and the server's CPU-seconds."""
+        session = await asyncpg.connect(self._dsn(database))
+        await session.execute("SELECT pg_stat_force_next_flush()")
+        row = await session.fetchrow(
+            "SELECT pg_current_wal_lsn() - '0/0'::pg_lsn AS log, (SELECT count(*) FROM events) AS events, "
+            "(SELECT sum(n_tup_upd) FROM pg_stat_user_tables WHERE relname IN ('cases', 'spells')) AS updates"
+        )
+        await session.close()
+        return {name: float(value) for name, value in row.items()} | {
+            "server": _cpu_below(self._folder / "postgres")
+        }
 
 
-def _consume_apart(bootstrap: str, dsn: str, total: int) -> dict[str, Any]:
-    settings = json.dumps({"bootstrap": bootstrap, "dsn": dsn, "total": total})
+def _cpu_below(folder: Path) -> float:
+    """Give the CPU-seconds of the processes that run in a folder, with those of their children that ended."""
+    ticks = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").resolve().is_relative_to(folder.resolve()):
+                fields = (process / "stat").read_text().rpartition(")")[2].split()
+                ticks += sum(map(int, fields[11:15]))
+        except OSError:
+            continue
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _apart(command: list[str], root: Path, given: dict[str, Any]) -> Found:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.bench_ledger", "consume"],
-        input=settings,
+        [sys.executable, *command],
+        cwd=root,
+        input=json.dumps(given),
         capture_output=True,
         text=True,
         check=False,
@@ -144,74 +257,49 @@ def _consume_apart(bootstrap: str, dsn: str, total: int) -> dict[str, Any]:
     )
     if done.returncode != 0:
         raise RuntimeError(f"the consumer failed: {done.stderr[-2000:]}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    found: Found = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-async def _consume(bootstrap: str, dsn: str, total: int) -> dict[str, Any]:
-    pool = await open_pool(database_at(dsn, role="takedown_ledger"))
-    consumer = LedgerConsumer(
-        kafka_at(bootstrap),
-        pool,
-        KEYRING,
-        METHOD,
-        Health(),
-        lambda: datetime.now(UTC),
-        **ledger_options(),
-    )
-    stop = asyncio.Event()
-    role = asyncio.create_task(consumer.run(stop))
-    first, begun = 0, 0.0
-    while (taken := _taken()) < total and not role.done():
-        if taken and not first:
-            first, begun = taken, time.perf_counter()
-            cpu = time.process_time()
-        await asyncio.sleep(0.02)
-    seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
-    stop.set()
-    await role
-    stored = await pool.fetchval("SELECT count(*) FROM events")
-    await pool.close()
-    if stored != total:
-        raise RuntimeError(f"{stored} events are in the ledger, {total} were sent")
-    return {
-        "rate": (total - first) / seconds,
-        "cpu_share": cpu / seconds,
-        "megabytes": _peak_megabytes(),
-    }
-
-
-def _peak_megabytes() -> float:
-    """Read the kernel's high-water mark of this program; getrusage's begins with the parent's before exec."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError("this kernel tells no VmHWM")
-
-
-def _taken() -> int:
-    return int(sum(metrics.EVENTS.labels(t.name)._value.get() for t in topics.EVIDENCE))
-
-
-def run(cases: int = CASES) -> list[Figure]:
-    """Measure once."""
+async def _measure(load: Load) -> tuple[Found, Found]:
     with tempfile.TemporaryDirectory(prefix="bench-ledger-") as folder:
-        found = asyncio.run(_measure(Path(folder), cases))
+        async with World(Path(folder), load) as world:
+            return await world.ledger(), await world.limit()
+
+
+async def beside(former: Path, load: Load, count: int) -> list[tuple[Found, Found]]:
+    """Measure a former build and this one by turns, on the same records; the order changes from pair to pair."""
+    measured = []
+    with tempfile.TemporaryDirectory(prefix="bench-ledger-") as folder:
+        async with World(Path(folder), load) as world:
+            for number in range(count):
+                order = (ROOT, former) if number % 2 else (former, ROOT)
+                found = {root: await world.ledger(root) for root in order}
+                measured.append((found[former], found[ROOT]))
+    return measured
+
+
+def figures(load: Load, found: Found, limit: Found) -> list[Figure]:
+    """Judge what was measured of one load."""
+    name = f"ledger, {load.name}"
+    share = found["rate"] / limit["rate"]
     return [
-        figure("ledger events", found["rate"], "events/s", at_least=TARGET_RATE),
-        figure("ledger peak memory", found["megabytes"], "MB RSS", at_most=TARGET_MEGABYTES),
-        figure("ledger process load", found["cpu_share"], "cores"),
+        figure(f"{name}: events", found["rate"], "events/s", at_least=TARGET_RATE),
+        figure(f"{name}: bare loop", limit["rate"], "events/s"),
+        figure(f"{name}: of the bare loop", share, "times", at_least=TARGET_OF_LIMIT),
+        figure(f"{name}: peak memory", found["megabytes"], "MB RSS", at_most=TARGET_MEGABYTES),
+        figure(f"{name}: CPU of the process", 1e6 / found["per_cpu"], "µs/event"),
+        figure(f"{name}: CPU of the bare loop", 1e6 / limit["per_cpu"], "µs/event"),
+        figure(f"{name}: CPU of the server", found["server"], "µs/event"),
+        figure(f"{name}: rows updated", found["updates"], "rows/event"),
+        figure(f"{name}: log", found["log"], "bytes/event"),
     ]
 
 
-def main(arguments: list[str]) -> int:
-    """Measure and print; `consume` is the measured process itself."""
-    if arguments == ["consume"]:
-        print(json.dumps(uvloop.run(_consume(**json.load(sys.stdin)))))
-    else:
-        print(json.dumps(run(), indent=2))
-    return 0
+def run() -> list[Figure]:
+    """Measure each load once."""
+    return [one for load in loads() for one in figures(load, *asyncio.run(_measure(load)))]
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    print(json.dumps(run(), indent=2))

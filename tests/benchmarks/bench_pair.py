@@ -1,8 +1,9 @@
 """Two ledger processes beside one: events per second on the same machine, servers included, and what bounds them.
 
-The evidence of `bench_ledger`. The consumers begin on full topics; the clock runs from a fifth of the events to four
-fifths, so that neither the group's forming nor the last, uneven batches count. Kafka and PostgreSQL share the cores
-with them: one ledger is bound by its own core, two by all cores and by what an event takes in all processes.
+Looks of `bench_ledger`, in the order of time. The consumers begin on full topics; the clock runs from a fifth of the
+events to four fifths, so that neither the group's forming nor the last, uneven batches count. Kafka and PostgreSQL
+share the cores with them: one ledger is bound by its own core, two by all cores and by what an event takes in all
+processes.
 
     python -m tests.benchmarks.bench_pair
 """
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 import asyncpg
@@ -26,17 +28,21 @@ from msgspec import Struct
 from consumers.client.topic_admin import create_topics
 from consumers.ledger.ledger_consumer import LedgerConsumer
 from schemas import topics
+from schemas.methodology import shipped
 from schemas.sqlfiles import statements
 from services.exporter.health import Health
 from services.ledger import migrate
 from services.ledger.pool import open_pool
 from services.runtime.embedded import EmbeddedKafka, EmbeddedPostgres
 from tests.as_configured import database_at, kafka_at, ledger_options
-from tests.benchmarks.bench_ledger import KEYRING, METHOD, _fill
+from tests.benchmarks.bench_ledger import Load, _fill, looks, opening
 from tests.benchmarks.bench_replay import family
 from tests.benchmarks.figures import Figure, figure
+from tests.benchmarks.ledger_side import KEYRING
 
 CASES = int(os.environ.get("TAKEDOWN_BENCH_CASES", "3000"))
+LOAD = Load("two ledgers", CASES, range(1, 21), spread=True)
+METHOD = shipped()["nl-24h"]
 TARGET = 1.6
 _SQL = statements("tests.benchmarks", "pair.sql")
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -119,7 +125,8 @@ async def pace(folder: Path, count: int) -> Pace:
         await create_topics(broker, partitions=topics.DEFAULT_PARTITIONS, replication=1)
         session = await asyncpg.connect(postgres.dsn)
         await migrate.up(session)
-        total = await _fill(broker, CASES)
+        await _fill(broker, chain(opening(LOAD), looks(LOAD)))
+        total = CASES * (3 + len(LOAD.looks))
         with _ledgers(kafka.bootstrap_servers, postgres.dsn, count) as pids:
             measured = await _watch(session, pids, total)
             await _reach(session, total)

@@ -49,7 +49,9 @@ class Filling:
             outcomes = [row for spell in spells for row in self._outcomes(spell)]
             await copy("outcomes", records=outcomes, columns=rows.OUTCOMES.names)
             events = [row for spell in spells for row in self._events(spell)]
-            await copy("events", records=events, columns=rows.EVENTS.names)
+            # They arrived when they happened, not in the minutes of this filling.
+            arrived = [(*row, row.event_time) for row in events]
+            await copy("events", records=arrived, columns=(*rows.EVENTS.names, "ingested_at"))
         await session.execute("VACUUM (ANALYZE)", timeout=600)
         await session.close()
 

@@ -6,7 +6,6 @@ Looks: the probers are allowed a tenth of the looks that their cases owe, so tha
 
 import asyncio
 import random
-import statistics
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,12 +13,13 @@ from pathlib import Path
 import asyncpg
 from msgspec import Struct
 
-from schemas.events import Event, LookMade, LookMissed
+from schemas.events import Event
 from tests.faults.arrangements import Own
 from tests.faults.endurance import Watch, metric, most
 from tests.faults.judgement import Lost
 from tests.faults.run import Run, standing
 from tests.faults.schedule import SERVERS
+from tests.faults.urgency import urgency
 from tests.integration.ledger_kit import KEYRING, START, look, notice, report
 from tests.streams import evidence
 
@@ -141,46 +141,15 @@ async def _backlogs(run: Run) -> dict[str, float]:
 
 
 async def _choice(run: Run, say: Callable[[str], None]) -> None:
-    """State in how many spans around a deadline a look was made, and in how many others of their length, how late.
-
-    It is no comparison of equals: deadlines come together, in the busiest moments, and others also before and after.
-    """
+    """State which looks were made; raises `Lost` where those near a deadline did not go first."""
     by_case = await evidence(run.places().bootstrap_servers, KEYRING)
-    deadlines = await _deadlines(run)
-    length = timedelta(seconds=24 * _HOUR_SECONDS) * 2 / _SOON_SHARE
-    spans: dict[bool, dict[Span, list[float]]] = {True: {}, False: {}}
-    for case in run.world.cases:
-        if case.case_id in deadlines:
-            _note(spans, by_case[case.case_id], deadlines[case.case_id], length)
-    for near, name in ((True, "around a deadline"), (False, "elsewhere")):
-        late = [seconds for looks in spans[near].values() for seconds in looks]
-        median = statistics.median(late) if late else 0.0
-        say(
-            f"looks {name}: in {_share(spans[near]):.0%} of {len(spans[near])} spans, {median:.1f} s late"
-        )
-
-
-Span = tuple[str, int]
-
-
-def _share(spans: dict[Span, list[float]]) -> float:
-    return sum(1 for looks in spans.values() if looks) / max(1, len(spans))
-
-
-def _note(
-    spans: dict[bool, dict[Span, list[float]]],
-    events: list[Event],
-    deadline: datetime,
-    length: timedelta,
-) -> None:
-    """Sort the looks that a case owed into spans; that of number 0 is around its deadline. Lateness in seconds."""
-    for event in events:
-        data = event.data
-        if isinstance(data, LookMade | LookMissed):
-            number = round((data.tick - deadline) / length)
-            looks = spans[number == 0].setdefault((event.case_id, number), [])
-            if isinstance(data, LookMade):
-                looks.append((data.started_at - data.tick).total_seconds())
+    watched = {case.case_id for case in run.world.cases}
+    deadlines = {c: at for c, at in (await _deadlines(run)).items() if c in watched}
+    hour = timedelta(seconds=_HOUR_SECONDS)
+    found = urgency(by_case, deadlines, 24 * hour / _SOON_SHARE, hour)
+    found.say(say)
+    if found.near.made <= found.others.made:
+        raise Lost("looks near a deadline did not go before others that came due at the same time")
 
 
 async def _deadlines(run: Run) -> dict[str, datetime]:

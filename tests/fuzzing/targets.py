@@ -115,7 +115,7 @@ def urls(raw: bytes) -> None:
         return
     again = canonical(url.href)
     assert (again.href, again.host, again.port) == (url.href, url.host, url.port)
-    assert KEYRING.open(KEYRING.seal(url), KEYRING.case_id(url)) == again
+    assert KEYRING.open(KEYRING.seal(url), KEYRING.case_id(url), purpose="look") == again
 
 
 def _entries(listed: Iterable[IntakeEntry]) -> None:

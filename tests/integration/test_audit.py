@@ -58,10 +58,20 @@ async def test_an_empty_and_a_filled_log_verify(owner, filled):
         ("UPDATE audit_log SET case_id = '' WHERE seq = 4", "entry 4 .* changed"),
         ("DELETE FROM audit_log WHERE seq = 3", "entry 3 .* missing"),
         ("DELETE FROM audit_log WHERE seq = 1", "entry 1 .* missing"),
+        (
+            "UPDATE audit_log SET seq = 99 WHERE seq = 2; UPDATE audit_log SET seq = 2 WHERE seq = 3;"
+            "UPDATE audit_log SET seq = 3 WHERE seq = 99",
+            "entry 2 .* changed",
+        ),
+        (
+            "DELETE FROM audit_log WHERE seq = 2; UPDATE audit_log SET seq = seq - 1 WHERE seq = 3;"
+            "UPDATE audit_log SET seq = seq - 1 WHERE seq = 4; UPDATE audit_log SET seq = seq - 1 WHERE seq = 5",
+            "entry 2 .* changed",
+        ),
     ],
 )
 async def test_a_hand_in_the_log_shows(filled, statement, message):
-    """A changed or deleted entry breaks the chain, even if the owner took the guard away."""
+    """A changed, deleted or moved entry breaks the chain, even if the owner took the guard away."""
     await forged(filled, statement)
     with pytest.raises(AuditBroken, match=message):
         await audit.verify(filled)

@@ -97,16 +97,18 @@ async def test_a_list_for_a_spreadsheet(listing: Callable[..., Any]) -> None:
 
 
 async def test_submitted_names_are_compared_with_the_ledger(
-    listing: Callable[..., Any], tmp_path: Any
+    postgres_dsn: str, listing: Callable[..., Any], tmp_path: Any
 ) -> None:
     """A mistyped provider, a notice of no case, and a notice id with another content: said before anything is sent."""
     keyfile.write_keys(tmp_path / "keys.toml", keyfile.new_keys())
+    await fill(postgres_dsn, [notice(9, NOW)])
     began = (NOW - timedelta(hours=1)).isoformat()
     head = {"type": "takedown.notice.sent.v1", "time": began, "subject": case_of(1)}
     lines = [
         head | {"data": {"notice_id": "n2", "provider": "gaint"}},
         head | {"subject": "ab" * 16, "data": {"notice_id": "n2", "provider": "giant"}},
         head | {"data": {"notice_id": "n1", "provider": "giant"}},
+        head | {"subject": case_of(9), "data": {"notice_id": "n9", "provider": "giant"}},
     ]
     text = "".join(json.dumps(line) + "\n" for line in lines)
     words = ["submit", "-", "--dry-run"]
@@ -116,10 +118,28 @@ async def test_submitted_names_are_compared_with_the_ledger(
         "line 1: note: provider `gaint` is new here (did you mean `giant`?)",
         f"line 2: note: nobody reported case {'ab' * 16}",
         "line 3: conflict: its notice_id was used before with another time",
+        # A notice alone made this one, and a second does not make it reported.
+        f"line 4: note: nobody reported case {case_of(9)}",
     ):
         assert said in refused.stderr
 
 
 async def test_an_empty_list_says_so(listing: Callable[..., Any]) -> None:
-    """Nothing that fits is `none`, and not a row of heads."""
-    assert (await asyncio.to_thread(listing, "--returned")).stdout == "none\n"
+    """Nothing that fits is `none`, and not a row of heads; a name that no case has is told, with the nearest."""
+    assert (await asyncio.to_thread(listing, "--returned")).output == "none\n"
+    mistyped = await asyncio.to_thread(listing, "--provider", "gaint", "--category", "csan")
+    assert mistyped.stdout == "none\n"
+    assert "no case has the provider `gaint` (did you mean `giant`?)" in mistyped.stderr
+    assert "no case has the category `csan` (did you mean `csam`?)" in mistyped.stderr
+
+
+async def test_a_shell_with_another_definition_reads_the_ledger_under_its_own(
+    listing: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """List and status judge the clocks by the definition that they were folded under, and say so."""
+    monkeypatch.setenv("TAKEDOWN_METHODOLOGY", "delivered-24h")
+    words = "the ledger is folded under nl-24h version 1, and this shell is set to delivered-24h"
+    assert words in (await asyncio.to_thread(listing)).stderr
+    status = await asyncio.to_thread(CliRunner().invoke, app.cli, ["status", "--json"])
+    assert words in status.stderr
+    assert json.loads(status.stdout)["methodology"] == "nl-24h"

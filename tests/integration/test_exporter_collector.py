@@ -18,7 +18,7 @@ from schemas.methodology import Methodology, seconds, shipped
 from services.core import bounds
 from services.core.case import Case, Spell
 from services.core.fold import fold
-from services.exporter import metrics
+from services.exporter import figure_metrics, metrics
 from services.exporter.collector import Exporter
 from services.exporter.health import Health
 from services.exporter.ledger_reading import LedgerReading, Reader, buckets
@@ -184,12 +184,14 @@ def _law_5(
         for family in families(reading, methodology)
         for sample in family.samples
     }
-    per_provider = [v for (name, _), v in exposed.items() if name == metrics.NORM_JUDGED.name]
+    per_provider = [
+        v for (name, _), v in exposed.items() if name == figure_metrics.NORM_JUDGED.name
+    ]
     assert sum(per_provider) == total.n
     found = standings(reading)
     assert sum(n for (_, _, s), n in found.items() if s in JUDGED) == total.n
-    assert exposed.get((metrics.NORM_SHARE_LOWER.name, "all")) == total.lower
-    assert exposed.get((metrics.NORM_SHARE_UPPER.name, "all")) == total.upper
+    assert exposed.get((figure_metrics.NORM_SHARE_LOWER.name, "all")) == total.lower
+    assert exposed.get((figure_metrics.NORM_SHARE_UPPER.name, "all")) == total.upper
 
 
 @settings(
@@ -359,6 +361,25 @@ async def test_notices_partition_by_state(pool: asyncpg.Pool, owner: asyncpg.Con
     found = {(row["provider"], row["state"]): row["notices"] for row in reading.notices}
     states = ("sent", "delivered", "failed", "acknowledged")
     assert found == {("giant", state): 1 for state in states}
+
+
+async def test_a_notice_in_conflict_is_not_counted(
+    pool: asyncpg.Pool, owner: asyncpg.Connection
+) -> None:
+    """An id that was used again, for another provider or at another time, counts once: for the first that had it."""
+    told = (("n1", "giant"), ("n1", "other-host"), ("n1", "giant"), ("n2", "giant"))
+    rows = [
+        _event_row(
+            "takedown.notice.sent.v1", f'{{"notice_id": "{notice}", "provider": "{provider}"}}', n
+        )
+        for n, (notice, provider) in enumerate(told)
+    ]
+    await ledger.insert(owner, "events", [*rows[:1], rows[1] | {"event_time": START}, *rows[2:]])
+
+    reading = await reader(pool, watch_providers=("giant", "other-host")).read_notices(START)
+
+    found = {(row["provider"], row["state"]): row["notices"] for row in reading.notices}
+    assert found == {("giant", "sent"): 2}
 
 
 def _event_row(kind: str, body: str, number: int) -> dict[str, Any]:

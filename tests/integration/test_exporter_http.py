@@ -1,6 +1,7 @@
 """The HTTP window over a real socket."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ import aiohttp
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from services.exporter.health import Health
@@ -66,6 +68,31 @@ async def test_exposition_is_kept_for_a_moment() -> None:
             assert (await client.get("/metrics")).status == 200
             assert renderings == made
         assert (await client.get("/metrics?name[]=takedown_events_total")).status == 200
+
+
+async def test_a_long_exposition_holds_up_nobody(window: Window) -> None:
+    """While a first scrape is written the window answers, and who scrapes meanwhile gets the same copy."""
+    written, renderings = threading.Event(), 0
+
+    class Slow:
+        def describe(self) -> list[Metric]:
+            return []
+
+        def collect(self) -> list[Metric]:
+            nonlocal renderings
+            renderings += 1
+            assert written.wait(10)
+            return []
+
+    window.registry.register(Slow())
+    scrapes = [asyncio.create_task(window.get("/metrics")) for _ in range(2)]
+    try:
+        assert (await window.get("/healthz"))[0] == 200
+        assert not any(scrape.done() for scrape in scrapes)
+    finally:
+        written.set()
+    assert [status for status, _ in await asyncio.gather(*scrapes)] == [200, 200]
+    assert renderings == 1
 
 
 async def test_health_answers(window: Window) -> None:

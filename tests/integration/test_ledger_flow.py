@@ -111,7 +111,7 @@ async def test_a_plain_url_never_gets_past_the_inbound_topic(ledger: Lab) -> Non
     await ledger.stop()
     row = await ledger.pool.fetchrow("SELECT * FROM cases")
     assert case_of(3) == row["case_id"]
-    assert url_of(3) == KEYRING.open(row["sealed_url"], row["case_id"]).href
+    assert url_of(3) == KEYRING.open(row["sealed_url"], row["case_id"], purpose="look").href
     body = await ledger.pool.fetchval("SELECT body::text FROM events")
     assert "host3" not in body
     assert b"host3" not in row["state"]
@@ -271,7 +271,7 @@ async def test_a_report_after_an_erasure_is_watched_again(ledger: Lab) -> None:
         "FROM events JOIN cases USING (case_id) WHERE body ? 'sealed_url'"
     )
     assert (row["event_id"], row["logged"]) == (again.id, row["sealed_url"])
-    assert KEYRING.open(row["sealed_url"], case_of(1)).href == url_of(1)
+    assert KEYRING.open(row["sealed_url"], case_of(1), purpose="look").href == url_of(1)
     assert pure_digest([*told, again, late]) == await ledger.digest()
     value = await ledger.pool.fetchval(
         "SELECT value FROM outbox WHERE topic = $1 ORDER BY id DESC LIMIT 1", topics.WATCHLIST.name

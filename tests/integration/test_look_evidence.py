@@ -1,5 +1,6 @@
 """What a look makes of what is known: the baseline, walls around a host, shared redirects, hosts that are dark."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -339,6 +340,19 @@ async def test_a_url_has_its_share_of_the_day(lab: Lab) -> None:
     assert (
         await lab.look(f"http://a.example:{site.port}/y", looker, case_id="f" * 32)
     ).verdict == "online"
+
+
+async def test_a_look_that_was_put_off_has_not_been_made(lab: Lab) -> None:
+    """While a host wants to be left alone a URL of it keeps its share of the day, however often its look is put off."""
+    site = await lab.site(x=answer(200), y=answer(429, retry_after="1"))
+    looker = lab.looker(politeness=replace(RUDE, looks_per_day=1, max_wait_seconds=0.05))
+    origin = f"http://a.example:{site.port}"
+    assert (await lab.look(f"{origin}/y", looker, case_id="f" * 32)).reason[:7] == "blocked"
+    for _ in range(3):
+        with pytest.raises(Deferred):
+            await lab.look(f"{origin}/x", looker)
+    await asyncio.sleep(1.05)
+    assert (await lab.look(f"{origin}/x", looker)).verdict == "online"
 
 
 async def test_everything_a_look_did_can_be_told(lab: Lab) -> None:

@@ -1,6 +1,7 @@
 """`takedown notices` on a real broker and a real database: from a mailbox into the ledger, and what it shows."""
 
 import itertools
+import re
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -133,8 +134,12 @@ async def test_a_mail_that_cannot_be_used_is_a_dead_letter(
     }
     assert MARKER not in str(letters)
     (unclear,) = [one["id"] for one in letters if one["reason"] == "ambiguous"]
-    await channel.run("dead-letters", "show", unclear, "--raw", str(tmp_path / "raw"))
+    raw = ("dead-letters", "show", unclear, "--raw", str(tmp_path / "raw"))
+    await channel.run(*raw, code=2)
+    await channel.run(*raw, "--purpose", "unclear bounce", "--actor", "analyst")
     assert (tmp_path / "raw").read_bytes() == mails[0]
+    (act,) = await channel.rows("SELECT actor, purpose FROM audit_log WHERE action = 'raw'")
+    assert tuple(act.values()) == ("analyst", f"dead letter {unclear}: unclear bounce")
     again = await channel.json("dead-letters", "retry", unclear, code=4)
     assert (again["sent_back"], again["refused_again"][0]["id"]) == (0, unclear)
     # The notice comes into the ledger later than its bounce.
@@ -165,6 +170,9 @@ async def test_the_channel_is_shown(
     assert {(row["case_id"], row["reason"], row["fault"], row["status"]) for row in failed} == {
         (case_of(number), "mailbox_full", "theirs", "5.2.2") for number in (1, 2)
     }
+    for view in ("failed", "due"):
+        # In the zone of who reads, here the methodology's.
+        assert re.search(r"\d\d:\d\d:\d\d CES?T", (await channel.run("notices", view)).stdout)
     await contacts_are_shown(channel)
     due = await channel.json("notices", "due")
     assert {(row["case_id"], row["to"]) for row in due} == {

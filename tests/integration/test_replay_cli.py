@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from services.cli import app
+from services.cli import app, replay_exchange
 from services.runtime import keyfile, logging
 from tests.integration.ledger_kit import (
     KEYRING,
@@ -18,6 +22,7 @@ from tests.integration.ledger_kit import (
     stories,
     story,
 )
+from tests.servers import REPOSITORY
 
 
 class Desk:
@@ -96,11 +101,47 @@ async def test_another_definition_is_promoted_by_a_yes_alone(ledger: Lab, desk: 
         assert words in refused.stderr
     assert await ledger.digest() == digest
     done = await desk.run("replay", "promote", "delivered-24h", "--yes")
-    assert f"now run: {following}" in done.stdout
+    assert f"have stopped or must be stopped; now run: {following}" in done.stdout
     asked = await desk.run("replay", "back", "delivered-24h", code=2)
     assert "TAKEDOWN_METHODOLOGY=nl-24h takedown up" in asked.stderr
     await desk.run("replay", "back", "delivered-24h", "--yes")
     assert await ledger.digest() == digest
+
+
+@asynccontextmanager
+async def monitor(data: Path, *words: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Hold the data directory as a `takedown up` does."""
+    child = [sys.executable, "-m", "tests.integration.monitor_child", str(data), *words]
+    process = await asyncio.create_subprocess_exec(*child, stdout=PIPE, cwd=REPOSITORY)
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"holds\n"
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_promotion_waits_until_the_monitor_has_stopped(
+    ledger: Lab, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An idle `takedown up` is stopped and gone before the next command is named; one that stays is named instead."""
+    await fill(ledger, stories(2))
+    await desk.run("replay", "--methodology", "delivered-24h")
+    async with monitor(tmp_path / "data") as running:
+        done = await desk.run("replay", "promote", "delivered-24h", "--yes")
+        assert await asyncio.wait_for(running.wait(), 10) == 0
+    assert "stops      ledger, prober: all of this `takedown up`" in done.stderr
+    assert f"waiting until `takedown up` (process {running.pid}) has stopped" in done.stderr
+    following = "TAKEDOWN_METHODOLOGY=delivered-24h takedown up"
+    assert f"`takedown up` has stopped; now run: {following}" in done.stdout
+    monkeypatch.setattr(replay_exchange, "_STOP_SECONDS", 0.3)
+    async with monitor(tmp_path / "data", "--deaf") as running:
+        back = await desk.run("replay", "back", "delivered-24h", "--yes", "--json")
+        assert running.returncode is None
+    assert json.loads(back.stdout)["name"]
+    assert f"(process {running.pid}) still runs: stop it, and then run: TAKEDOWN" in back.stderr
 
 
 async def test_an_operator_archives_verifies_and_replays(

@@ -16,6 +16,7 @@ from schemas.events import TYPE_OF, CaseAttributed, Event, NoticeSent, ReportRet
 from schemas.ids import content_id
 from schemas.methodology import Methodology, shipped
 from services.cli.app import main
+from services.cli.gauge import Gauge
 from services.cli.report_command import count
 from services.core.fold import fold
 from services.ledger.pool import DatabaseConnection, session_of
@@ -157,7 +158,8 @@ async def test_memory_holds_one_case_at_a_time(ledger: DatabaseConnection) -> No
     """Cases come one by one while the rest of the log is not read yet."""
     selection = Selection(source="evidence", methodologies=[METHOD], cutoff=CUTOFF)
     async with session_of(ledger) as session, session.transaction():
-        seen = [cases[0].case_id async for cases in read_cases(session, selection, CaseRange())]
+        parts = read_cases(session, selection, CaseRange())
+        seen = [cases[0].case_id async for part in parts for cases in part]
     assert seen == sorted(seen)
     assert len(seen) == COUNT
 
@@ -191,16 +193,18 @@ async def test_processes_share_a_ledger(
     await session.execute("ANALYZE cases; ANALYZE events")
     await session.close()
     at, choice = START + timedelta(hours=26), Choice(by="reporter", curves=True)
-    assert await count(ledger, METHOD, CUTOFF, choice, workers=2) == expected(
+    shown = Gauge("counting")
+    assert await count(ledger, METHOD, CUTOFF, choice, workers=2, watcher=shown) == expected(
         METHOD, CUTOFF, choice
     )
+    assert repr(shown) == f"<Gauge counting: {COUNT} of {COUNT}>"
     made = await count(ledger, METHOD, at, choice, source="stored_by", workers=2)
     assert made == expected(METHOD, at, choice)
 
 
 def test_ranges_leave_no_case_out() -> None:
     """The ranges of several processes follow on each other, from the first id to the last."""
-    parts = case_ranges.ranges_of(3)
+    parts = case_ranges.ranges_of(3, 2)
     assert (parts[0].low, parts[-1].high) == ("", "g")
     assert [part.high for part in parts[:-1]] == [part.low for part in parts[1:]]
     assert [part.low for part in parts] == sorted(part.low for part in parts)

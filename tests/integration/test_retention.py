@@ -12,9 +12,10 @@ from click.testing import CliRunner, Result
 from consumers.record.archive_reader import (
     read_manifest,
 )
-from consumers.retention.mover import Mover, RetentionBusy, archives_in
+from consumers.retention.mover import Mover, archives_in
 from consumers.retention.proof import REPORTS
 from consumers.retention.redactor import Redactor
+from consumers.retention.round_lock import RetentionBusy, RoundLock
 from schemas import topics
 from services.cli import app
 from services.ledger import audit
@@ -158,8 +159,13 @@ async def test_what_the_ledger_has_not_taken_stays(ledger: Lab, tmp_path: Path) 
 
 async def test_only_one_moves_at_a_time(ledger: Lab, tmp_path: Path) -> None:
     """A second process on the same folder is told to wait; the lock goes with the first."""
+
+    async def alone() -> None:
+        """Nobody else is at work."""
+
     mover, other = (
-        Mover(ledger.kafka, ledger.pool, tmp_path, Redactor(KEYRING), lambda: None) for _ in "ab"
+        Mover(ledger.kafka, ledger.pool, tmp_path, Redactor(KEYRING), lambda: None, alone)
+        for _ in "ab"
     )
     moving = asyncio.create_task(mover.move(SOON, SOON, {}))
     await asyncio.sleep(0)
@@ -215,6 +221,10 @@ async def test_an_operator_does_it_now(
     assert json.loads(told.stdout)["kept"] == {"erased": 1, "moved": 0, "forgotten": 0}
     refused = await run(input="n\n")
     assert (refused.exit_code, "URLs of 1 case to destroy" in refused.stderr) == (1, True)
+    assert await sealed_urls(ledger) == {case_of(1)}
+    async with RoundLock(ledger.pool).held():
+        busy = await run("--yes")
+    assert (busy.exit_code, "another retention" in busy.stderr) == (1, True), busy.output
     assert await sealed_urls(ledger) == {case_of(1)}
     done = await run("--yes")
     assert (done.exit_code, "done: URLs of 1 case" in done.stdout) == (0, True), done.output

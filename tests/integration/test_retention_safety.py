@@ -1,9 +1,11 @@
 """What retention must not do: delete what stands nowhere else, destroy what is still needed, or repeat itself."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from consumers.record.archive_reader import (
@@ -12,11 +14,15 @@ from consumers.record.archive_reader import (
 )
 from consumers.record.archive_writer import write_archive
 from consumers.record.source import KafkaSource
+from consumers.retention.mover import archives_in
 from consumers.retention.proof import REPORTS, Proof, RetentionRefused
+from consumers.retention.retention_role import RoundCounts
+from consumers.retention.round_lock import RetentionBusy, RoundLock
 from schemas import topics
 from schemas.errors import ConfigError
 from schemas.methodology import shipped
 from schemas.sealing import Keyring
+from services.ledger.transient import TRANSIENT_DATABASE
 from tests.integration.ledger_kit import (
     START,
     Lab,
@@ -33,6 +39,10 @@ from tests.integration.retention_kit import (
     sealed_urls,
     standing,
 )
+
+_END_HOLDER = """
+SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 2051985650
+"""
 
 pytestmark = pytest.mark.usefixtures("running")
 
@@ -69,6 +79,57 @@ async def test_a_retention_elsewhere_is_refused(ledger: Lab, tmp_path: Path) -> 
     assert len(await standing(ledger, REPORTS)) == 12
     later = retention(ledger, tmp_path / "first", SOON + timedelta(hours=1))
     assert (await later.round()).moved == 12
+
+
+async def test_two_retentions_never_work_at_once(ledger: Lab, tmp_path: Path) -> None:
+    """Two machines, each with a folder of its own, at one instant: one works, the other waits for its next round."""
+    await ledger.produce([report(n, RECENT) for n in range(8)])
+    await ledger.drained()
+    both = [retention(ledger, tmp_path / name, SOON) for name in ("first", "second")]
+    done = await asyncio.gather(*(one.round() for one in both), return_exceptions=True)
+    moved = [one.moved for one in done if isinstance(one, RoundCounts)]
+    assert (moved, [type(one) for one in done if isinstance(one, Exception)]) == (
+        ([8], [RetentionBusy])
+    )
+    assert len(archives_in(tmp_path / "first")) + len(archives_in(tmp_path / "second")) == 1
+
+
+async def test_a_round_that_lost_its_lock_deletes_nothing(
+    ledger: Lab, postgres_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its session was ended, by a failover or by the server: another may be at work by now. The next round goes on."""
+    await ledger.produce([report(n, RECENT) for n in range(4)])
+    await ledger.drained()
+    whole = Proof.deletable
+
+    async def after_the_session(self: Proof, *given: Any) -> dict[Any, int]:
+        session = await asyncpg.connect(postgres_dsn)
+        try:
+            await session.execute(_END_HOLDER)
+        finally:
+            await session.close()
+        return await whole(self, *given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Proof, "deletable", after_the_session)
+        with pytest.raises(TRANSIENT_DATABASE):
+            await retention(ledger, tmp_path, SOON).round()
+    assert len(await standing(ledger, REPORTS)) == 4
+    assert (await retention(ledger, tmp_path, SOON + timedelta(hours=1)).round()).moved == 0
+    assert await standing(ledger, REPORTS) == []
+
+
+async def test_a_lock_that_is_held_for_long_is_not_ended_as_idle(ledger: Lab) -> None:
+    """The server ends a transaction that says nothing for so long; a round that writes for hours says something."""
+    lock, other = (RoundLock(ledger.pool, 0.1) for _ in "ab")
+    async with lock.held():
+        await lock._session.execute("SET LOCAL idle_in_transaction_session_timeout = '400ms'")
+        await asyncio.sleep(0.9)
+        await lock.require()
+        with pytest.raises(RetentionBusy):
+            await other.held().__aenter__()
+    async with other.held():
+        assert repr(other) == "<RoundLock held>"
 
 
 async def test_a_topic_that_was_made_anew_is_not_touched(ledger: Lab, tmp_path: Path) -> None:

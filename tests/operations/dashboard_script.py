@@ -207,6 +207,7 @@ EXPECTED: dict[str, tuple[Expected, ...]] = {
         {"giant": 0.0, "small": 1.0},
         {"giant": 2.0, "small": 0.0},
         {"giant": 4.0, "small": 4.0},
+        {"giant": 0.0, "small": 0.0, "other": 0.0},
     ),
     "Certain breaches of the last 24 hours": ({"giant": 2.0, "small": 0.0},),
     "Those of the watch list": ({"giant": 2.0, "small": 0.0},),

@@ -17,12 +17,12 @@ from deploy.grafana.queries import SUBSTITUTES, Asked, dashboard_queries
 from schemas.codec import encode
 from schemas.events import Event
 from schemas.topics import REPORTS
+from scripts.tour import prometheus
 from services.runtime.connections import kafka_connection
 from services.runtime.embedded.server_process import free_port
 from services.runtime.installation import Installation
 from services.runtime.settings import ExporterSection, Http, Probe, Settings, Topics
 from services.simulation import event_player
-from tests.acceptance.conftest import prometheus
 from tests.acceptance.dashboard import answers
 from tests.operations.dashboard_script import EXPECTED, OF_GIANT, STORIES, Expected, Script, fits
 from tests.operations.test_kills import looks_held

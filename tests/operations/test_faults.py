@@ -2,15 +2,20 @@
 
 import functools
 import importlib
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 
+from schemas.events import Event, LookMissed
 from tests.faults.actions import ACTIONS
 from tests.faults.arrangements import Own
 from tests.faults.run import fault_run
 from tests.faults.schedule import OWN, WIRED, Fault, schedule
 from tests.faults.steps import STEPS
+from tests.faults.urgency import Share, urgency
+from tests.strategies import event, look
+from tests.unit.probing.schedule.test_scheduler import START
 
 COUNT = 12
 FEW = ("ledger", "relay", "prober", "exporter")
@@ -55,3 +60,21 @@ def test_every_step_is_in_the_product() -> None:
     """A step at which a process is to die is a function that is there: a step that vanished would strike nobody."""
     for step in STEPS:
         functools.reduce(getattr, step.function.split("."), importlib.import_module(step.module))
+
+
+def test_only_looks_of_the_same_time_are_compared() -> None:
+    """A busy hour without a deadline says nothing of the order, nor does an hour in which nothing else was due."""
+    hour, soon = timedelta(hours=1), timedelta(hours=2)
+
+    def tick(hours: float, late: float | None, case: str = "c") -> Event:
+        at = START + hours * hour
+        if late is None:
+            return event(at, LookMissed(vantage="v", tick=at, reason="overload"), case)
+        seen = look(at + timedelta(seconds=late), "online", case=case)
+        return msgspec.structs.replace(seen, data=msgspec.structs.replace(seen.data, tick=at))
+
+    by_case = {"c": [tick(23.5, 2.0), tick(24.5, None), tick(25.5, 4.0)], "d": []}
+    by_case["d"] = [tick(n, None, "d") for n in (1, 2, 24.5)] + [tick(25.5, 90.0, "d")]
+    found = urgency(by_case, {"c": START + 24 * hour, "d": START + 90 * hour}, soon, hour)
+    assert (found.near, found.others) == (Share(2, 0.5, 4.0), Share(2, 0.5, 90.0))
+    assert found.behind == (1.5 * 3600 + 4.0,)

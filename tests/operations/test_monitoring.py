@@ -1,10 +1,8 @@
 """Rules, routes and exposition, judged by Prometheus' own tools."""
 
-import re
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -149,53 +147,3 @@ def test_alerts_reach_whom_they_concern(amtool: Path, labels: dict[str, str]) ->
     assert routed.returncode == 0, routed.stdout
     # Newer ones warn after it that the test knows no time of day.
     assert routed.stdout.split()[0] == receiver
-
-
-# What a blind vantage explains, and what stays a fact or has another cause.
-EXPLAINED = [
-    {"alertname": "TakedownUndeterminedHigh", "vantage": "nl"},
-    {"alertname": "TakedownLooksMissed", "vantage": "nl"},
-    {"alertname": "TakedownPipelineStalled", "part": "prober", "vantage": "nl"},
-    {"alertname": "TakedownUndeterminedJump", "provider": "giant"},
-    {"alertname": "TakedownOverdueUnverified", "provider": "giant"},
-    {"alertname": "TakedownDeadlineNear", "provider": "giant"},
-    {"alertname": "TakedownNormSlipping", "provider": "giant"},
-]
-UNEXPLAINED = [
-    {"alertname": "TakedownUndeterminedHigh", "vantage": "de"},
-    {"alertname": "TakedownPipelineStalled", "part": "ledger", "topic": "takedown.reports.v1"},
-    {"alertname": "TakedownCertainBreach", "provider": "giant"},
-    {"alertname": "TakedownWatchedBreach", "provider": "giant"},
-    {"alertname": "TakedownNoticesUndelivered", "provider": "giant"},
-    {"alertname": "TakedownDeadLetters", "topic": "takedown.reports.v1"},
-]
-
-
-def test_a_blind_prober_silences_what_it_explains() -> None:
-    """The rules of inhibition silence what follows from a blind vantage, and neither facts nor other faults."""
-    # Read by ourselves: Debian's Alertmanager runs only where its package is installed.
-    blind = {"alertname": "TakedownProberBlind", "severity": "critical", "vantage": "nl"}
-    config = yaml.safe_load((DEPLOY / "alertmanager/alertmanager.yml").read_text())
-    rules = config["inhibit_rules"]
-    silenced = [one for one in (*EXPLAINED, *UNEXPLAINED) if _inhibited(one, blind, rules)]
-    assert silenced == EXPLAINED
-
-
-def _inhibited(target: dict[str, str], source: dict[str, str], rules: list[dict[str, Any]]) -> bool:
-    return any(
-        _matches(source, rule["source_matchers"])
-        and _matches(target, rule["target_matchers"])
-        and all(source.get(name) == target.get(name) for name in rule.get("equal", ()))
-        for rule in rules
-    )
-
-
-def _matches(labels: dict[str, str], matchers: list[str]) -> bool:
-    """Read matchers of the two forms that the file uses: equal, and a whole match of a pattern."""
-    for matcher in matchers:
-        parts = re.fullmatch(r'(\w+) (=~?) "([^"]+)"', matcher)
-        assert parts, matcher
-        pattern = parts[3] if parts[2] == "=~" else re.escape(parts[3])
-        if not re.fullmatch(pattern, labels.get(parts[1], "")):
-            return False
-    return True

@@ -1,5 +1,7 @@
 """The material stays, and we are kept from it: hotlink rules, gates, maintenance, blocks of our agent."""
 
+from functools import partial
+
 import pytest
 
 from tests.realservers.rules import by_rule
@@ -79,6 +81,32 @@ async def test_a_removal_under_maintenance(stage: Stage, kind: str, rule: str) -
     origin.put("soon.html", PAGE)
     acts = {3.5: lambda: origin.configure(rule), 5.5: origin.remove, 8.6: origin.configure}
     await stage.plays(origin, acts, gone=5.5, outcome="within")
+
+
+LIKE = {
+    "nginx": "location / { rewrite ^ /soon.html break; }",
+    "apache2": "RewriteEngine on\nRewriteRule .* /soon.html",
+}
+
+
+@pytest.mark.parametrize(("at", "outcome"), [(23.6, "undecided"), (24.1, "breached")])
+@pytest.mark.parametrize("kind", sorted(LIKE))
+async def test_a_page_for_everything_of_the_very_length_of_the_page_that_goes(
+    stage: Stage, kind: str, at: float, outcome: str
+) -> None:
+    """Siblings were missing at hour 14: no breach where it went before the deadline, one where it was seen later."""
+    origin = stage.server(kind)
+    origin.put("a.html", PAGE)
+    origin.put("soon.html", PAGE.replace(b"m", b"w"))
+
+    def away() -> None:
+        origin.remove("a.html")
+        origin.configure(LIKE[kind])
+
+    # A page that changes for two hours has its siblings asked again.
+    changed, back = partial(origin.put, "a.html", PAGE * 2), partial(origin.put, "a.html", PAGE)
+    acts = {12.5: changed, 14.5: back, at: away}
+    await stage.plays(origin, acts, gone=at, outcome=outcome, path="/a.html")
 
 
 YOUNG = "RewriteEngine on\nRewriteCond %{HTTP_COOKIE} !age=\n"

@@ -70,6 +70,11 @@ _DUE = (
         ("overdue", "none", f"sum by (provider) ({_left('overdue')})"),
         ("breaches of 24 h", "none", f"sum by (provider) (takedown_breaches_day{{{P}}})"),
         ("still online", "none", f"sum by (provider) (takedown_cases_online{{{P}}})"),
+        (
+            "not by notice",
+            "none",
+            f"sum by (provider) (takedown_providers_not_by_notice{{{P}}})",
+        ),
         width=16,
     ),
 )

@@ -205,9 +205,6 @@ WHERE later.topic = first.topic AND later.partition = first.partition
 SELECT topic, partition, record_offset, reason, message FROM {shadow}.replay_refused
 ORDER BY topic, partition, record_offset LIMIT $1;
 
--- name: refused_by_reason
-SELECT topic, reason, count(*) AS records FROM {shadow}.replay_refused GROUP BY topic, reason ORDER BY topic, reason;
-
 -- name: digests
 SELECT case_id, encode(digest, 'hex') AS digest FROM {shadow}.case_digests ORDER BY case_id;
 

@@ -1,15 +1,20 @@
 """Hosts of which nothing answers: since when, so that an outage of minutes is told from a host that is gone.
 
+A host may have more addresses than a look has time for, where each takes all of a connection's time to say nothing.
+So each address is remembered that gave nothing when it was asked last: it is asked after those that may serve, the one
+of longest ago first, and what a look has no time for counts as dark for as long as a dark host has to be.
+
 Pure; time is an argument, in seconds of one monotonic clock. What is forgotten only waits longer.
 """
 
+import math
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple, Self
 
-# Six hours of 48: the fold then has seven eighths of its span for the looks that say so.
-_SHARE = 8
+from services.core.runs import DARK_SHARE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +27,7 @@ class DarknessLimits:
     @classmethod
     def within(cls, span: timedelta) -> Self:
         """Give the limits of a prober whose methodology asks a dark host to stay dark for `span`."""
-        return cls(seconds=span.total_seconds() / _SHARE)
+        return cls(seconds=span.total_seconds() / DARK_SHARE)
 
 
 class _Dark(NamedTuple):
@@ -35,12 +40,13 @@ class _Dark(NamedTuple):
 
 
 class Darkness:
-    """Remember which hosts are dark."""
+    """Remember which hosts are dark, and which addresses of those that have several."""
 
     def __init__(self, limits: DarknessLimits | None = None, most_hosts: int = 50_000) -> None:
         self._limits = limits or DarknessLimits()
         self._most = most_hosts
         self._dark: OrderedDict[str, _Dark] = OrderedDict()
+        self._addresses: OrderedDict[str, dict[str, float]] = OrderedDict()
 
     def __repr__(self) -> str:
         return f"<Darkness {len(self._dark)} hosts>"
@@ -66,3 +72,29 @@ class Darkness:
         while len(self._dark) > self._most:
             self._dark.popitem(last=False)
         return darkness.looks + 1 >= limits.looks and now - darkness.since >= limits.seconds
+
+    # -- addresses ---------------------------------------------------------------------------------
+
+    def note_address(self, host: str, address: str, now: float, *, dark: bool) -> None:
+        """Note what one of several addresses gave: nothing, or anything else."""
+        addresses = self._addresses.pop(host, {})
+        addresses.pop(address, None)
+        if dark:
+            addresses[address] = now
+        if addresses:
+            self._addresses[host] = addresses
+        while len(self._addresses) > self._most:
+            self._addresses.popitem(last=False)
+
+    def in_order(self, host: str, addresses: list[str]) -> list[str]:
+        """Put those that gave nothing last after all others, the one that was asked longest ago first."""
+        dark = self._addresses.get(host)
+        if dark is None:
+            return addresses
+        return sorted(addresses, key=lambda address: dark.get(address, -math.inf))
+
+    def count_dark(self, host: str, addresses: Iterable[str], now: float) -> int:
+        """Count the addresses that gave nothing when they were asked last, as long ago as a host has to be dark."""
+        since = now - self._limits.seconds * DARK_SHARE
+        dark = self._addresses.get(host, {})
+        return sum(dark.get(address, -math.inf) >= since for address in addresses)

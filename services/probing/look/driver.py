@@ -78,13 +78,14 @@ class DriverParts(NamedTuple):
 class Driver:
     """The waiting half of one look: it holds its time, its place at an address, and what it took down.
 
-    `started_at` is the instant of its first request. What politeness takes is none of the far side's time. Without
-    `honours_backoff` the host's wish to be left alone does not hold: for the canary, which is the operator's own.
+    `started_at` is the instant of its first request, `has_begun` that it made one. What politeness takes is none of the
+    far side's time. Without `honours_backoff` the host's wish to be left alone does not hold: for the canary, which is
+    the operator's own.
     """
 
     __slots__ = (
-        *("phases", "resolution_age", "rules", "started_at"),
-        *("_begun", "_charged", "_has_begun", "_honours_backoff", "_parts", "_place"),
+        *("has_begun", "phases", "resolution_age", "rules", "started_at"),
+        *("_begun", "_charged", "_honours_backoff", "_parts", "_place"),
         *("_priority", "_steps", "_waited"),
     )
 
@@ -104,7 +105,7 @@ class Driver:
         self._waited = 0.0
         self._place: str | None = None
         self._charged = False
-        self._has_begun = False
+        self.has_begun = False
         self.started_at = parts.clock()
         self.phases: dict[str, float] = {}
         self.rules: list[str] = []
@@ -223,7 +224,7 @@ class Driver:
         if (seconds := self._forbidden(address, host)) > 0:
             self._release()
             raise Deferred(seconds)
-        if not self._has_begun:
+        if not self.has_begun:
             self.started_at = self._parts.clock()
 
     def _leave(self, leave: Leave) -> None:
@@ -260,7 +261,7 @@ class Driver:
             self._charged = False
         else:
             self._parts.gate.core.charge(address, self._parts.gate.now())
-        self._has_begun = True
+        self.has_begun = True
         left = min(self._time_left(), self._parts.limits.exchange_seconds)
         if left <= 0:
             reply = Reply(method=method, fault="response_timeout")

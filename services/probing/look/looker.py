@@ -139,13 +139,14 @@ class Looker:
     async def _look(self, target: Target, tick: datetime, steps: list[Step] | None) -> Explained:
         self._ready()
         self.canary.poke()
-        if wait := self._cap.take(target.case_number, self._clock()):
+        if wait := self._cap.wait(target.case_number, self._clock()):
             raise Deferred(wait)
         visited = await self._visit(target, target.confirming, steps)
+        self._cap.count(target.case_number, self._clock())
         if visited.judgement.verdict != "online" and await self._stale(target.url, visited):
             visited = await self._visit(target, True, steps)
         await self._learn(target, visited)
-        evidence = self._sighted(target.url, visited.evidence, visited.judgement)
+        evidence = self._sighted(target, visited.evidence, visited.judgement)
         look = self._writer.write(tick, visited, evidence, self._clock(), self.canary.seen_at)
         return Explained(
             look, evidence, visited.visit.resolution, steps or [], visited.driver.rules
@@ -172,7 +173,12 @@ class Looker:
             provider_of=self._provider_of,
         )
         driver = Driver(self._ready(), target.priority, steps)
-        evidence = await driver.run(visit.evidence())
+        try:
+            evidence = await driver.run(visit.evidence())
+        except BaseException:
+            if driver.has_begun:
+                self._cap.count(target.case_number, self._clock())
+            raise
         judgement = judge(evidence)
         if judgement.verdict == "undetermined" and await self._dark(
             target, visit, driver, evidence
@@ -248,12 +254,13 @@ class Looker:
             return True
         return (now.status, set(now.addresses)) != (before.status, set(before.addresses))
 
-    def _sighted(self, url: CanonicalUrl, evidence: Evidence, judgement: Judgement) -> Evidence:
+    def _sighted(self, target: Target, evidence: Evidence, judgement: Judgement) -> Evidence:
         """Say of the evidence whether the vantage was blind, and let what it met count for the next ones."""
         now = self._gate.now()
         if evidence.not_measurable is None:
             failed = judgement.reason in NETWORK_FAULTS or judgement.reason == "host_dark"
-            self._selfcheck.note(registrable_domain(url.host), now, failed=failed)
+            domain = registrable_domain(target.url.host)
+            self._selfcheck.note(domain, now, failed=failed, dark=target.host_dark)
         return msgspec.structs.replace(evidence, blind=True) if self._blind() else evidence
 
     def _blind(self) -> bool:

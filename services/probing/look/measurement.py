@@ -92,7 +92,7 @@ class Measurement:
         reply, baseline = reached.reply, self._baseline
         if not (self.was_served and baseline is not None and reply.content_length):
             return None
-        if reached.redirect is not None or (self.deciding and reply.method == "HEAD"):
+        if reached.redirect is not None or self.deciding:
             return None
         kind = self._siblings.missing_before(reached, now)
         if kind is None:
@@ -159,10 +159,10 @@ class Measurement:
         return structs.replace(answer, change=changed(head.fingerprint(None), self._baseline))
 
     def _needs_fresh(self, reached: Reached, comparison: Comparison, change: Change) -> bool:
-        """Tell whether siblings of before are no proof any more: what is served is not what it was."""
+        """Tell whether siblings of before are no proof: it is not what it was, or a breach may rest on it."""
         if comparison.fresh or comparison.alone:
             return False
-        if change in REPLACED or is_empty(reached.reply):
+        if change in REPLACED or is_empty(reached.reply) or self.deciding:
             return True
         fingerprint = reached.reply.fingerprint(None)
         # Siblings of before vouch for what is plainly what was seen before; else a wall may have gone up since.

@@ -67,7 +67,7 @@ class Target:
     @property
     def deciding(self) -> bool:
         """Tell whether a sighting may be a breach: then GET has to serve it as well."""
-        return self.priority == DEADLINE
+        return self.priority <= DEADLINE
 
 
 @dataclass(slots=True)

@@ -7,11 +7,12 @@ and the front page where only that can tell (`comparison`, `measurement`); the t
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import structlog
 
 from schemas.urls import CanonicalUrl
-from services.core.verdict import Answer, Evidence, Redirect, judge_answer
+from services.core.verdict import Answer, Evidence, Redirect, is_dark_answer, judge_answer
 from services.probing.dns.resolver import Resolution
 from services.probing.guard.guard import Guard
 from services.probing.guard.literals import literal_of
@@ -21,13 +22,29 @@ from services.probing.look.controls import is_parked
 from services.probing.look.conversation import Conversation
 from services.probing.look.measurement import Measurement, answer_of
 from services.probing.look.memory import LookLimits, Memory, Target
-from services.probing.look.operations import Explain, ExtendTime, Protocol, Resolve, TimeLeft
+from services.probing.look.operations import (
+    NOW,
+    Explain,
+    ExtendTime,
+    Protocol,
+    Resolve,
+    TimeLeft,
+)
 from services.probing.look.redirection import Redirection, joined
 from services.probing.look.redirects import Hop, Trail
 
 log = structlog.get_logger(__name__)
 
 Provider = Callable[[str], str | None]
+
+
+class _Choice(NamedTuple):
+    """The addresses to ask, those beyond the cap, how many the guard refused and how many nobody named."""
+
+    chosen: list[str]
+    beyond: list[str]
+    refused: int
+    unknown: int
 
 
 def no_provider(_: str) -> str | None:
@@ -45,16 +62,8 @@ class Visit:
 
     __slots__ = (
         *("resolution", "verdicts"),
-        *(
-            "_fresh",
-            "_guard",
-            "_head",
-            "_joined",
-            "_limits",
-            "_measurement",
-            "_provider_of",
-            "_url",
-        ),
+        *("_darkness", "_fresh", "_guard", "_head", "_joined", "_limits", "_measurement"),
+        *("_provider_of", "_url"),
     )
 
     def __init__(
@@ -73,6 +82,7 @@ class Visit:
         self._guard = guard
         self._fresh = fresh
         self._provider_of = provider_of
+        self._darkness = memory.darkness
         self._measurement = Measurement(target, memory, limits, compared=compared)
         self._head = memory.head
         self._joined: dict[str, Answer] = {}
@@ -108,12 +118,14 @@ class Visit:
             self.resolution = resolution
         if resolution.status != "addresses":
             return Evidence(dns=resolution.status)
-        allowed, refused, left_out = self._allowed(resolution, url.port)
-        answers, unasked = yield from self._ask_addresses(url, allowed, trail, via)
+        choice = self._chosen(resolution, url)
+        answers, late = yield from self._ask_addresses(url, choice.chosen, trail, via)
+        unasked = choice.beyond + late
         return Evidence(
             answers=answers,
-            refused=refused,
-            left_out=left_out + unasked,
+            refused=choice.refused,
+            left_out=choice.unknown + len(unasked),
+            left_out_dark=(yield from self._count_dark(url, unasked)) if unasked else 0,
             parked=self._measurement.parked or is_parked(resolution.chain),
         )
 
@@ -124,21 +136,25 @@ class Visit:
         resolution: Resolution = yield Resolve(host, self._fresh)
         return resolution
 
-    def _allowed(self, resolution: Resolution, port: int) -> tuple[list[str], int, int]:
+    def _count_dark(self, url: CanonicalUrl, addresses: list[str]) -> Protocol[int]:
+        return self._darkness.count_dark(url.host, addresses, (yield NOW))
+
+    def _chosen(self, resolution: Resolution, url: CanonicalUrl) -> "_Choice":
         """Pick the addresses to ask: what the guard refuses is not asked, and so can't keep a URL online."""
         most, families = self._limits.addresses_per_family, self._limits.families
-        allowed = [a for a in resolution.addresses if self._guard.reason((a, port)) is None]
+        allowed = [a for a in resolution.addresses if self._guard.reason((a, url.port)) is None]
         refused = len(resolution.addresses) - len(allowed)
         if refused:
             log.warning("look.address_refused", refused=refused, allowed=len(allowed))
         routed = [a for a in allowed if (6 if ":" in a else 4) in families]
-        routed = routed or allowed
-        left_out = resolution.left_out + (resolution.unanswered_family in families)
+        routed = self._darkness.in_order(url.host, routed or allowed)
+        unknown = resolution.left_out + (resolution.unanswered_family in families)
         if len(routed) <= most:
-            return routed, refused, left_out
-        v4 = [a for a in routed if ":" not in a][:most]
-        v6 = [a for a in routed if ":" in a][:most]
-        return v4 + v6, refused, left_out + len(routed) - len(v4) - len(v6)
+            return _Choice(routed, [], refused, unknown)
+        v4 = [a for a in routed if ":" not in a]
+        v6 = [a for a in routed if ":" in a]
+        chosen = self._darkness.in_order(url.host, v4[:most] + v6[:most])
+        return _Choice(chosen, v4[most:] + v6[most:], refused, unknown)
 
     def _ask_addresses(
         self,
@@ -146,13 +162,13 @@ class Visit:
         addresses: list[str],
         trail: Trail,
         via: Redirect | None,
-    ) -> Protocol[tuple[tuple[Answer, ...], int]]:
+    ) -> Protocol[tuple[tuple[Answer, ...], list[str]]]:
         """Ask one address after the other until one serves, and then one of each other provider.
 
-        Gives the answers, and how many addresses there was no time for.
+        Gives the answers, and the addresses that there was no time for.
         """
         if len(addresses) == 1:
-            return ((yield from self._ask_one(url, addresses[0], trail, via)),), 0
+            return ((yield from self._ask_one(url, addresses[0], trail, via)),), []
         answers: list[Answer] = []
         served, providers = False, set[str | None]()
         for place, address in enumerate(addresses):
@@ -160,13 +176,16 @@ class Visit:
             if served and (provider is None or provider in providers):
                 continue
             if answers and (yield TimeLeft()) <= 0:
-                return tuple(answers), len(addresses) - place
+                return tuple(answers), addresses[place:]
             if served:
                 yield Explain("other_provider_asked")
-            answers.append((yield from self._ask_one(url, address, trail, via)))
+            answer = yield from self._ask_one(url, address, trail, via)
+            answers.append(answer)
+            now = yield NOW
+            self._darkness.note_address(url.host, address, now, dark=is_dark_answer(answer))
             providers.add(provider)
             served = served or self.verdicts[address] == "online"
-        return tuple(answers), 0
+        return tuple(answers), []
 
     def _ask_one(
         self, url: CanonicalUrl, address: str, trail: Trail, via: Redirect | None

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from schemas.events import MissedReason
 from schemas.methodology import Methodology
 from services.core.instants import moment
-from services.probing.priority import CONFIRMING, DEADLINE, REST, Priority
+from services.probing.priority import CONFIRMING, DEADLINE, OVERDUE, REST, Priority
 from services.probing.schedule.profile_plans import ProfilePlan, ProfilePlans
 from services.probing.schedule.worklist import WorkList
 from services.probing.schedule.works import Miss
@@ -66,9 +66,17 @@ class Duties:
     def priority(self, row: int, now: int) -> Priority:
         """Say how urgent a case's look is."""
         deadline = self._cases.deadline(row)
-        if deadline is not None and abs(deadline - now) <= self._plan(row).soon:
-            return DEADLINE
+        if deadline is not None:
+            if deadline <= now and self._is_overdue(row, deadline):
+                return OVERDUE
+            if abs(deadline - now) <= self._plan(row).soon:
+                return DEADLINE
         return CONFIRMING if self._cases.suspected(row) else REST
+
+    def _is_overdue(self, row: int, deadline: int) -> bool:
+        """Tell whether no tick after a deadline has been dealt with; of what was removed before it nothing is owed."""
+        # What a new entry owes, it owes from its listing on.
+        return self._cases.done(row) < deadline and not self._cases.profile(row).removed
 
     def missed(self, row: int, ticks: Sequence[int], *, put_off: bool) -> tuple[Miss, ...]:
         """Give the records of missed ticks; of a look that was put off, politeness missed the first."""

@@ -6,7 +6,7 @@ Whoever waits for a turn, is under way or was put off holds the watermark back a
 from collections import Counter
 from typing import NamedTuple
 
-from services.probing.priority import REST, Priority
+from services.probing.priority import OVERDUE, PRIORITIES, REST, Priority
 from services.probing.schedule.duties import UNDER_WAY, WAITING, Duties
 from services.probing.schedule.wheel import Wheel
 from services.probing.schedule.worklist import WorkList
@@ -63,10 +63,11 @@ class LookQueues:
         self._cases = cases
         self._duties = duties
         self._slots = slots
-        self._wheel = Wheel(self._planned_for, queues=3)
+        self._wheel = Wheel(self._planned_for, queues=len(PRIORITIES))
         self._put_off: dict[int, tuple[int, int]] = {}
         self._front = (-1, 0)
-        self._review_at = -1
+        self._review_at = [-1] * len(PRIORITIES)
+        self._reviewed: Priority = REST
         self.watermark = Watermark()
         self.waiting = 0
 
@@ -113,8 +114,8 @@ class LookQueues:
         """Take a case out of where it waits; `due` is where it holds the watermark, if that is known."""
         if row == self._front[0]:
             self._front = (-1, 0)
-        if row == self._review_at:
-            self._review_at = self._wheel.chains.after(row)
+        if row in self._review_at:
+            self._review_at[self._review_at.index(row)] = self._wheel.chains.after(row)
         if self._cases.flags[row] & WAITING:
             self._wheel.chains.remove(row)
             self._cases.flags[row] &= ~WAITING
@@ -135,7 +136,7 @@ class LookQueues:
 
     def front(self) -> tuple[Priority, int, int] | None:
         """Give the priority, row and slot of whose turn it is."""
-        for priority in range(3):
+        for priority in PRIORITIES:
             row = self._wheel.chains.first(self._wheel.first_queue + priority)
             if row >= 0:
                 if row != self._front[0]:
@@ -159,16 +160,25 @@ class LookQueues:
             self.watermark.hold(self._due(row))
 
     def _review(self, now: int) -> None:
-        """Look again at some that wait in the last queue: under overload a deadline comes near meanwhile."""
-        chains, rest = self._wheel.chains, self._wheel.first_queue + REST
+        """Look again at some that wait: under overload a deadline comes near meanwhile, or passes."""
+        chains, queue = self._wheel.chains, self._next_reviewed()
         for _ in range(_REVIEWED):
-            row = self._review_at if self._review_at >= 0 else chains.first(rest)
+            row = self._review_at[queue]
+            row = row if row >= 0 else chains.first(self._wheel.first_queue + queue)
             if row < 0:
                 return
-            self._review_at = chains.after(row)
+            self._review_at[queue] = chains.after(row)
             priority = self._duties.priority(row, now)
-            if priority != REST:
+            if priority != queue:
                 self.wait_again(row, priority)
+
+    def _next_reviewed(self) -> Priority:
+        """Take the queues in turn, but for the first one and those that are empty."""
+        for _ in PRIORITIES[1:]:
+            self._reviewed = OVERDUE + 1 if self._reviewed == REST else self._reviewed + 1
+            if self._wheel.chains.first(self._wheel.first_queue + self._reviewed) >= 0:
+                break
+        return self._reviewed
 
     def _due(self, row: int) -> int:
         return self._slots.after(self._duties.planned_tick(row))

@@ -29,7 +29,8 @@ Laws:
 5. A tick that a new entry puts into the past was never owed: the latest of them is due, the others never were.
 6. A look that politeness forbids is put off until politeness allows it, if that is before the next tick and not
    `PATIENCE` after its own; else its tick is missed. It waits in its turn again, and holds the watermark meanwhile.
-7. A near deadline goes first, then a removal being confirmed, then the rest; first come, first served.
+7. A deadline that has passed since the last look goes first, then one that is near, then a removal being confirmed,
+   then the rest; first come, first served. What waits is reviewed, so that under overload this holds while it waits.
 """
 
 from collections.abc import Mapping
@@ -39,7 +40,7 @@ from schemas.errors import UnusableEvent
 from schemas.events import WatchEntry
 from schemas.methodology import Methodology
 from services.core.instants import micros, moment, span
-from services.probing.priority import DEADLINE, Priority
+from services.probing.priority import OVERDUE, Priority
 from services.probing.schedule.duties import NEW, UNDER_WAY, Duties
 from services.probing.schedule.queues import LookQueues, Slots
 from services.probing.schedule.worklist import WorkList
@@ -209,7 +210,7 @@ class Schedule:
     def peek(self) -> tuple[Priority, int] | None:
         """Give the priority and age of the next work, to compare partitions by."""
         if self._losses:
-            return (DEADLINE, self._slots.zero + self._losses[0].due)
+            return (OVERDUE, self._slots.zero + self._losses[0].due)
         front = self._queues.front()
         return None if front is None else (front[0], self._slots.zero + front[2])
 

@@ -4,18 +4,15 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
-from typing import get_args
 
 from msgspec import Struct, structs
 
 from services.notices.channel_capacity import forecast
-from services.notices.measurability import POLICE, NotMeasurable
+from services.notices.measurability import NOT_MEASURABLE, POLICE
 from services.reports.figures import ChannelFigures, Row, Table
 from services.simulation.article import FORM_PER_HOUR, reports_per_case
 from services.simulation.facts import Verification
 from services.simulation.world import World
-
-_REFUSING = get_args(NotMeasurable)
 
 
 class RankLine(Struct, frozen=True, kw_only=True):
@@ -137,7 +134,9 @@ def _contradictions(lines: list[RankLine], rows: dict[str, Row], world: World) -
         yield from _differs(name, "cases without a clock", line.without_clock, untold[name])
         if name not in refusing:
             continue
-        yield from _differs(name, "measurable by notice", line.not_measurable in _REFUSING, True)
+        yield from _differs(
+            name, "measurable by notice", line.not_measurable in NOT_MEASURABLE, True
+        )
         yield from _differs(name, "reasons", line.reasons, _reasons(world, name))
         late = sum(s.within is False for s in spells if s.provider == name)
         yield from _differs(name, "certain breaches", line.certain_breaches, late)

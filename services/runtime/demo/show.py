@@ -7,7 +7,7 @@ from rich.text import Text
 
 from services.reports.answer_sheets import counts
 from services.reports.table import Row
-from services.reports.text import share, shares, write
+from services.reports.text import share, shares, written
 from services.runtime.demo.closing import ArticleClosing, RankLine
 from services.runtime.demo.play import DemoResult, Moment
 from services.simulation.facts import ProviderFigures
@@ -59,7 +59,7 @@ def _live_cells(row: Row) -> list[str]:
 
 def final(result: DemoResult, console: Console) -> None:
     """Print the league table, the truth beside the measured bounds, and the verdict on the monitor."""
-    write(result.table, console)
+    console.print(Text.from_ansi(written(result.table, width=console.width)))
     console.print(_beside_truth(result))
     if result.article is not None:
         console.print(_ranking(result.article))
@@ -92,7 +92,7 @@ def _ranking_cells(place: int, one: RankLine) -> list[str]:
         one.provider,
         str(one.cases),
         f"{one.reports:,}",
-        f"{one.share_of_all:.1%}",
+        share(one.share_of_all),
         str(one.n),
         share(one.lower),
         share(one.true_share),

@@ -134,6 +134,18 @@ async def until(condition: Callable[[], bool], limit: float | Callable[[], bool]
     return True
 
 
+def owner_of(path: Path) -> int | None:
+    """Name the process that owns a data directory by its lock file; None: none that lives."""
+    try:
+        with path.open(encoding="ascii") as file:
+            if not _owner_lives(file):
+                return None
+            file.seek(0)
+            return int(file.read().split()[0])
+    except FileNotFoundError:
+        return None
+
+
 def _try_lock(file: IO[str]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -41,8 +41,8 @@ class EmbeddedKafka:
     `jars` says where Kafka's jars come from, by default as the environment says; `fetch` whether a
     start may fetch them. `throughput` lets the JVM compile fully: slower to start, faster in a flood.
     `ready_seconds` is how long a start may take.
-    `listeners` are more ports, each by its security protocol (`SASL_SSL`), and `properties` what the
-    broker needs for them: how tests prove that we can talk to a secured one.
+    `listeners` are more ports, each by its security protocol (`SASL_SSL`), `properties` what the
+    broker needs for them, and `java_options` what the JVM does: how tests prove that we can talk to a secured one.
     `archive` is where the JVM writes the archive of its classes as it stops.
     """
 
@@ -58,11 +58,13 @@ class EmbeddedKafka:
         listeners: Mapping[str, int] = MappingProxyType({}),
         properties: Mapping[str, str] = MappingProxyType({}),
         archive: Path | None = None,
+        java_options: Sequence[str] = (),
     ) -> None:
         self.data_dir = data_dir.absolute()
         self._listeners = listeners
         self._properties = properties
         self._archive = archive
+        self._java_options = java_options
         self._jars = jars or JarSources.from_environment()
         self._fetch = fetch
         self._heap_megabytes = heap_megabytes
@@ -197,6 +199,7 @@ class EmbeddedKafka:
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
             "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSX",
+            *self._java_options,
             "-cp",
             str(jars / "*"),
         ]

@@ -247,7 +247,7 @@ class Http(Section, frozen=True, kw_only=True):
 class Ledger(Section, frozen=True, kw_only=True):
     """The ledger consumer and its relay."""
 
-    batch_records: Annotated[Count, about("Maximum records per transaction.")] = 2000
+    batch_records: Annotated[Count, about("Maximum records per two transactions.")] = 4000
     fetch_bytes: Annotated[Bytes, about("Maximum bytes per fetch.")] = 8_388_608
     partition_fetch_bytes: Annotated[Bytes, about("Maximum bytes per fetch and partition.")] = (
         1_048_576
@@ -353,7 +353,7 @@ class Settings(Section, frozen=True, kw_only=True):
     time_zone: Annotated[
         str | None,
         about(
-            "Time zone (IANA name) of the instants that people read: status, case list and show. Files, JSON and "
+            "Time zone (IANA name) of the instants that people read: status, report, case list and show. CSV, JSON and "
             "metrics stay in UTC. Default: that of the methodology."
         ),
     ] = None

@@ -357,7 +357,7 @@ def test_what_leaves_is_sealed(keyring):
     assert first == second
     assert not isinstance(first, Refusal)
     assert first.data.url is None
-    assert keyring.open(first.data.sealed_url, first.case_id) == canonical(URL)
+    assert keyring.open(first.data.sealed_url, first.case_id, purpose="look") == canonical(URL)
 
 
 @pytest.mark.parametrize(("level", "silenced"), [("info", True), ("debug", False)])

@@ -1,5 +1,6 @@
 """Admission: what becomes an event, and what is refused with which reason."""
 
+import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -262,3 +263,44 @@ def test_a_report_may_be_without_its_url_where_urls_were_cut_out() -> None:
     assert caught.value.reason == refusal(
         "report.filed", bare | {"sealed_url": SEALED}, ce_subject=OTHER
     )
+
+
+_PARTS = st.sampled_from(
+    [
+        ("ce_id", "not-a-uuid-but-as-long-as-a-uuid-is-1"),
+        ("ce_id", '6e0cbbd4-52d8-5d5c-9d1a-1f0d2b7f1c"1'),
+        ("ce_time", "2026-03-09T10:00:01.000000Z"),
+        ("ce_time", "2026-03-09T10:00:01.000000z"),
+        ("ce_time", "1989-03-09T10:00:00.000000Z"),
+        ("ce_time", "2026-03-09T11:00:00.500000+01:00"),
+        ("ce_source", ""),
+        ("ce_source", "é"),
+        ("ce_subject", "x" * 32),
+        ("content-type", "application/cloudevents+json"),
+        ("value", '{"vantage":"Not A Slug"}'),
+        ("value", "[]"),
+        ("value", '{"vantage":"nl\\u0000"}'),
+    ]
+)
+
+
+@given(st.lists(_PARTS, max_size=2))
+def test_the_short_way_of_a_look_is_the_long_one(changes: list[tuple[str, str]]) -> None:
+    """A look as this program writes it, or with something unusual in it, becomes the same event or is refused alike."""
+    at = datetime(2026, 3, 9, 10, 0, 0, 500_000, UTC)
+    look = ev.LookMade(
+        vantage="nl", tick=at, started_at=at, finished_at=at, verdict="online", reason="http_200"
+    )
+    event = ev.Event(id=uuid.UUID(int=1), time=at, source="bench", case_id=CASE, data=look)
+    _, value, written = codec.encode(event)
+    parts = dict(written) | {name: text.encode() for name, text in changes}
+    value = parts.pop("value", value)
+    admission = Admission(KEYRING)
+    one = record(value, list(parts.items()), topics.OBSERVATIONS.name)
+    outcomes: list[Any] = []
+    for admitted in (admission.admit, admission.admit_any):
+        try:
+            outcomes.append(admitted(one))
+        except UnusableEvent as error:
+            outcomes.append((error.reason, str(error)))
+    assert outcomes[0] == outcomes[1]

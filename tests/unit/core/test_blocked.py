@@ -12,6 +12,7 @@ from services.core.fold import fold
 from services.core.machines import Clock, Presence
 from services.core.watch_entry import entry_of
 from services.ledger.changes import LockedCase, extended
+from services.ledger.rows import state_of
 from services.probing.schedule.scheduler import Schedule
 from services.reports.evidence_reasons import explain
 from tests.strategies import CASE, TWO_VANTAGES, look
@@ -158,16 +159,20 @@ def test_a_wall_that_falls_before_what_it_hid_clears_the_suspicion() -> None:
     assert (found.spell.presence, found.spell.removals) == (Presence.ONLINE, [])
 
 
+def _locked(held: Case) -> LockedCase:
+    return LockedCase.read(state_of(held), held.sealed_url, 7)
+
+
 def test_the_ledger_tells_the_probers_of_a_wall_without_a_transition() -> None:
     """The look that completes the row changes the entry on the watch list, and the look that ends it does so again."""
-    stored = LockedCase(case(blocked(4)), transitions=7)
+    stored = _locked(case(blocked(4)))
     walled = extended(stored, [blocked(6)], TWO_VANTAGES)
     assert (walled.moved, walled.entry_changed) == ([], True)
     assert walled.entry is not None
     assert walled.entry.second_vantage
-    longer = extended(LockedCase(walled.case, 7), [blocked(8)], TWO_VANTAGES)
+    longer = extended(_locked(walled.case), [blocked(8)], TWO_VANTAGES)
     assert not longer.entry_changed
-    over = extended(LockedCase(longer.case, 7), [online(10)], TWO_VANTAGES)
+    over = extended(_locked(longer.case), [online(10)], TWO_VANTAGES)
     assert over.entry_changed
     assert over.entry is not None
     assert not over.entry.second_vantage

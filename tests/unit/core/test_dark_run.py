@@ -1,6 +1,7 @@
 """A run of looks that found a whole host dark: what ends it, and what does not."""
 
 import pytest
+from msgspec import structs
 
 from schemas.events import Event
 from services.core.case import Spell
@@ -9,6 +10,7 @@ from services.core.machines import Clock, Presence
 from services.core.reasons import BLOCKS, REASONS
 from services.core.watch_entry import entry_of
 from services.ledger.changes import LockedCase, extended
+from services.ledger.rows import state_of
 from tests.strategies import TWO_VANTAGES, event, look
 from tests.unit.core.test_fold import NL, at, dark, ev, notice, online, report
 
@@ -47,7 +49,7 @@ def test_a_host_that_answers_in_between_was_not_dark() -> None:
     second = [dark(54), dark(54.5), dark(54.6, "v2")]
     found = spell(dark(5), *answers, *second)
     assert (found.presence, found.clock, found.removals) == (Presence.ONLINE, Clock.RUNNING, [])
-    later = spell(dark(5), *answers, *second, dark(103))
+    later = spell(dark(5), *answers, *second, dark(61, "v2"), dark(103))
     (removal,) = later.removals
     assert (removal.layer, removal.upper) == ("host", second[0].time)
     assert later.clock is Clock.UNDECIDED
@@ -102,7 +104,8 @@ def test_a_missed_look_ends_no_dark() -> None:
 
 def test_the_probers_are_told_that_the_dark_has_ended() -> None:
     """The answer changes the watch entry without a transition, so that no vantage says dark at once."""
-    stored = LockedCase(fold([*TOLD, dark(5)], NL)[0], transitions=2)
+    told = fold([*TOLD, dark(5)], NL)[0]
+    stored = LockedCase.read(state_of(told), told.sealed_url, transitions=2)
     before = entry_of(stored.case, NL)
     assert before is not None
     assert before.host_dark
@@ -110,6 +113,33 @@ def test_the_probers_are_told_that_the_dark_has_ended() -> None:
     assert (ended.moved, ended.entry_changed) == ([], True)
     assert ended.entry is not None
     assert not ended.entry.host_dark
+
+
+def test_one_look_of_the_second_vantage_confirms_no_dark_host() -> None:
+    """It has to find the host dark for an eighth of the span too, six hours of 48, and is asked until it has."""
+    looks = [*(dark(hours) for hours in (5, 20, 40, 54)), dark(54.5, "v2")]
+    for more in ([], [dark(57)], [dark(57, "v2")], [dark(60.4, "v2"), dark(61)]):
+        found, _ = fold([*TOLD, *looks, *more], NL)
+        assert found.spell.presence is Presence.ONLINE
+        entry = entry_of(found, NL)
+        assert entry is not None
+        assert entry.second_vantage
+    assert spell(*looks, dark(57, "v2"), dark(60.5, "v2")).presence is Presence.REMOVED
+
+
+def test_what_the_second_vantage_meets_of_a_dark_host_for_minutes_is_an_outage() -> None:
+    """Dark there at one look, and served at the next: the dark has ended, and no removal was said."""
+    looks = [*(dark(hours) for hours in (5, 20, 40, 54)), dark(54.5, "v2")]
+    found = spell(*looks, look(at(57), "online", vantage="v2"))
+    assert (found.presence, found.dark, found.removals) == (Presence.ONLINE, None, [])
+
+
+def test_one_vantage_confirms_a_dark_host_where_the_definition_asks_for_no_other() -> None:
+    """With `host_dark_vantages = 1` there is nobody to second it."""
+    rule = structs.replace(NL.confirmation, host_dark_vantages=1)
+    alone = structs.replace(NL, confirmation=rule)
+    found, _ = fold([*TOLD, *(dark(hours) for hours in (5, 20, 54))], alone)
+    assert found.spell.presence is Presence.REMOVED
 
 
 def test_a_second_vantage_that_is_kept_out_of_a_dark_host_is_not_the_one_that_watches() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.estimate import turnbull
-from services.core.incidence import Ending, Incidence
+from services.core.incidence import Ending, Incidence, state_at
 from services.core.intervals import outward
 from services.core.resample import by_provider, draws, words
 
@@ -131,7 +131,8 @@ def test_incidence_agrees_with_aalen_and_johansen() -> None:
     """Where every ending is known exactly, the bounds close on the Aalen-Johansen estimate."""
     data, total = REFERENCE["competing"], Incidence(certain={}, possible={})
     for time, cause in data["endings"]:
-        total.add(Ending("removed" if cause == 1 else "moved", time, time), data["at"])
+        ending = Ending("removed" if cause == 1 else "moved", time, time)
+        total.add(*state_at(ending, data["at"]))
     for cause, share in data["shares"].items():
         assert total.shares()[cause] == pytest.approx((share, share), abs=1e-9)
 
@@ -149,7 +150,7 @@ def test_incidence_bounds_hold_a_whole(many: list[Ending], seconds: float) -> No
     """Lower bounds add up to at most one, upper bounds to at least one, and none is above its upper one."""
     total = Incidence(certain={}, possible={})
     for ending in many:
-        total.add(ending, seconds)
+        total.add(*state_at(ending, seconds))
     pairs = total.shares().values()
     assert all(0 <= low <= high <= 1 for low, high in pairs)
     assert sum(low for low, _ in pairs) <= 1 + 1e-9

@@ -483,13 +483,13 @@ def test_a_dark_host_is_no_suspicion_for_two_days() -> None:
 
 
 def test_a_host_dark_from_two_vantages_for_two_days_is_removed() -> None:
-    """The second vantage's look confirms it; R is the first dark look, the layer is host."""
-    looks = [dark(hour) for hour in (5, 20, 40, 54)]
-    case = folded(report(), notice(1), online(2), *looks, dark(54.5, "v2"))
+    """The second vantage's looks confirm it; R is the first dark look, the layer is host."""
+    looks = [*(dark(hour) for hour in (5, 20, 40, 54)), dark(54.5, "v2"), dark(60.5, "v2")]
+    case = folded(report(), notice(1), online(2), *looks)
     assert case.spell.presence is Presence.REMOVED
     removal = case.spell.removals[-1]
     assert (removal.layer, removal.upper) == ("host", looks[0].time)
-    back = folded(report(), notice(1), online(2), *looks, dark(54.5, "v2"), online(60))
+    back = folded(report(), notice(1), online(2), *looks, online(62))
     assert back.spell.presence is Presence.RETURNED
 
 

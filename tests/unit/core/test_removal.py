@@ -10,10 +10,10 @@ from schemas.events import Event
 from schemas.methodology import Methodology
 from services.core.bounds import exclusion, standing
 from services.core.fold import fold
-from services.core.incidence import at, ending_of
+from services.core.incidence import ending_of, state_at
 from services.core.machines import Clock
 from services.core.removal import lasting_removal, removal_time, resolution
-from services.reports.tally import judge
+from services.reports.standings import Judge
 from tests.strategies import START, event, histories, methodologies
 from tests.unit.core.test_fold import NL, gone, notice, online, report
 
@@ -52,7 +52,7 @@ def test_incidence_agrees_with_the_counts(events: list[Event], methodology: Meth
         if interval is None or spell.held_at is not None:
             continue
         ending = ending_of(spell, methodology, norm, interval)
-        _, possible = at(ending, methodology.norm_for(case.category).total_seconds())
+        _, possible = state_at(ending, methodology.norm_for(case.category).total_seconds())
         if stands == "within":
             assert "removed" in possible
         elif stands == "certain_breaches":
@@ -111,8 +111,8 @@ def test_a_hold_is_an_ending_once_the_norm_is_over() -> None:
     lifted, _ = fold((report(), notice(1), hold, online(5), lift), NL)
     for told in (case, lifted):
         for hours, counted in ((24.9, False), (25, True), (60, True), (121, True)):
-            ending = judge(told, told.spell, NL, START + hours * HOUR).ending
-            assert (ending is not None and ending.cause == "held") is counted
+            judged = Judge(NL, START + hours * HOUR).judge(told, told.spell)
+            assert (judged.kind.certain == "held") is counted
     assert standing(lifted, lifted.spell, NL, START + 60 * HOUR) == "younger_than_norm"
 
 
@@ -120,11 +120,10 @@ def test_what_was_gone_before_counts_as_in_time_where_it_counts() -> None:
     """A definition that does not exclude it has it within the norm, in no time, and removed."""
     counting = msgspec.structs.replace(NL, exclude=())
     case, _ = fold((report(), online(0.5), *gone(1), notice(4)), counting)
-    judged = judge(case, case.spell, counting, START + 100 * HOUR)
+    judged = Judge(counting, START + 100 * HOUR).judge(case, case.spell)
     assert judged.standing == "within"
     assert judged.interval == (0, 60)
-    assert judged.ending is not None
-    assert at(judged.ending, 24 * 3600)[0] == "removed"
+    assert judged.kind.certain == "removed"
     late, _ = fold((report(), notice(1), *gone(40)), counting)
     assert standing(late, late.spell, counting, START + 100 * HOUR) == "undecided"
 

@@ -68,8 +68,8 @@ def test_units_are_rated_as_shut(role: str, tmp_path: Path) -> None:
 
 def test_every_role_has_rights_and_only_on_what_exists() -> None:
     """The table names each role that has a Kafka login, and topics and groups of the program."""
-    assert {row[0] for row in RIGHTS} == {*ROLES, "prepare"}
-    groups = {LEDGER_GROUP, ATTRIBUTION_GROUP, "takedown-prober.*", "takedown-*"}
+    assert {row[0] for row in RIGHTS} == {*ROLES, "prepare", "operator", "scaler"} - {"exporter"}
+    groups = {LEDGER_GROUP, ATTRIBUTION_GROUP, "takedown-prober.*"}
     for _, _, kind, name in RIGHTS:
         known = {*topics.all_names(), "takedown.*"} if kind == "topic" else groups
         assert name in known

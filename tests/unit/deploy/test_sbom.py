@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 from scripts import sbom
 from services.runtime.embedded.jars.lock import read_lock
@@ -28,6 +30,11 @@ def test_it_lists_every_locked_package_and_jar(bill):
     group, name, version = jar.coordinate.split(":")
     digests = {one["content"] for one in listed[f"pkg:maven/{group}/{name}@{version}"]["hashes"]}
     assert digests == {jar.sha256}
+
+
+def test_it_is_what_the_schema_asks_for(bill):
+    """Whoever reads it by the schema of CycloneDX 1.6 finds no fault, and no field of its own."""
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(bill)) is None
 
 
 def test_it_is_a_function_of_the_locks(bill):

@@ -3,6 +3,7 @@
 import dataclasses
 
 from services.cli.status_command import lines
+from services.exporter.metric_families import refusing_family
 from services.exporter.not_by_notice import NotByNotice, channel_counts, not_by_notice
 from services.exporter.status import StatusView, status_of
 from services.exporter.status_page import page
@@ -85,3 +86,18 @@ def test_the_published_form_gives_no_exact_count():
     few = (row("refuser", "email", notices=4, theirs=4),)
     assert [one.failed for one in status(few).not_by_notice] == [4]
     assert published(status(few)).not_by_notice == []
+
+
+def test_the_metric_counts_them_by_label():
+    """A provider that is a label is 1 there, the others are counted together, and every known series is present."""
+    small = [
+        NotByNotice(provider=f"small-{n}", reason="undeliverable", failed=3, waiting=0)
+        for n in range(2)
+    ]
+    exposed = refusing_family([*status().not_by_notice, *small], ["giant", "refuser"])
+    values = {(s.labels["provider"], s.labels["reason"]): s.value for s in exposed.samples}
+    assert len(values) == 6
+    assert {key: value for key, value in values.items() if value} == {
+        ("refuser", "capacity"): 1,
+        ("other", "undeliverable"): 2,
+    }

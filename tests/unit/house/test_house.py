@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -196,6 +196,36 @@ def test_the_search_for_sql_leaves_words_alone() -> None:
     assert (
         statements_in('"""SELECT x FROM y."""\nlog("the prober may not SET it", "DELETED")') == []
     )
+
+
+_COMPOSED = re.compile(r'f"([a-z_]*)\{\w+\}([a-z_]*)"')
+
+
+def unused_statements(names: Iterable[str], source: str) -> list[str]:
+    """Name the statements that no module asks for, neither by their name nor by the part of it that stands fast."""
+    ends = [ends for ends in _COMPOSED.findall(source) if any(ends)]
+    return [
+        name
+        for name in names
+        if f'"{name}"' not in source
+        and not any(name.startswith(first) and name.endswith(last) for first, last in ends)
+    ]
+
+
+def test_every_statement_is_asked_for() -> None:
+    """No .sql file holds a statement that no module runs."""
+    source = "\n".join(path.read_text() for path in modules())
+    files = [
+        path for folder in ("services", "consumers") for path in (ROOT / folder).rglob("*.sql")
+    ]
+    names = [
+        name for path in files for name in re.findall(r"^-- name: (\w+)", path.read_text(), re.M)
+    ]
+    assert len(names) > 50
+    assert unused_statements(names, source) == []
+    assert unused_statements(["seen", "case_seen", "odd"], 'run("seen"); run(f"case_{x}")') == [
+        "odd"
+    ]
 
 
 def test_every_test_says_what_it_holds() -> None:

@@ -35,7 +35,7 @@ async def test_a_report_is_sealed_at_the_door(tmp_path: Path) -> None:
     assert isinstance(event.data, ReportFiled)
     assert event.data.url is None
     assert event.data.reporter == "hotline-nl"
-    assert KEYRING.open(event.data.sealed_url or "", event.case_id).href == URL
+    assert KEYRING.open(event.data.sealed_url or "", event.case_id, purpose="look").href == URL
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from uuid import uuid5
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
-from rich.console import Console
 
 from schemas import events as ev
 from schemas.events import Event
@@ -288,9 +287,7 @@ def test_a_contact_is_undeliverable_by_the_last_notice_to_it() -> None:
 def test_every_form_says_it() -> None:
     """Text, page and sheet show roles, resellers, channels, faults, moves, and what is not measurable."""
     table = made(capacities=FORM)
-    console = Console(width=200, record=True, file=io.StringIO())
-    text.write(table, console)
-    written, page = console.export_text(), html.page(table)
+    written, page = text.written(table, width=200), html.page(table)
     sentence = "refuser is not measurable by notice: its channels are too narrow for the norm"
     for words in (
         "Who answers", "tenant 1", "Cases without a clock", "rate_limited (theirs) 9", "Notices by channel",

@@ -3,16 +3,18 @@
 import colorsys
 import csv
 import io
+import pickle
 import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import click
 import msgspec
 import pytest
-from rich.console import Console
 
 from schemas import events as ev
 from schemas.errors import ConfigError
@@ -22,7 +24,8 @@ from services.core.case import Case
 from services.core.fold import fold
 from services.reports import html, public, sheet, text
 from services.reports.cohorts import Segment
-from services.reports.figures import Quantile, Row, Table, Warning
+from services.reports.figures import By, Quantile, Row, Table, Warning
+from services.reports.local_times import in_zone
 from services.reports.newest import with_newest
 from services.reports.table import Builder, Choice, build
 from services.reports.warned import load_warnings, warning
@@ -189,9 +192,7 @@ def test_a_table_is_a_function_of_the_set_of_cases(cases: list[Case], table: Tab
 
 
 def written(table: Table, most: int | None = None, width: int = 170) -> str:
-    console = Console(width=width, file=io.StringIO())
-    text.write(table, console, most)
-    return console.file.getvalue()  # type: ignore[attr-defined]
+    return click.unstyle(text.written(table, most, width))
 
 
 def test_a_narrow_terminal_shows_every_column(table: Table) -> None:
@@ -220,7 +221,7 @@ def test_times_are_told_in_the_unit_of_the_norm(
     other = msgspec.structs.replace(table, norm=norm, providers=[giant])
     shown, page = written(other), html.page(other)
     assert f"median {unit} " in shown
-    assert f"90 % gone {unit} " in shown
+    assert f"90 % gone {unit}\n" in shown
     assert median in shown
     assert f"median, {unit}<" in page
     assert median in page
@@ -265,15 +266,61 @@ def test_the_page_names_the_clock_of_the_methodology(table: Table, start: str, w
 
 def test_data_that_end_before_the_cutoff_say_so(table: Table) -> None:
     """The newest evidence stands beside the cut-off, and a stock without looks for longer than the cadence is stale."""
-    fresh = with_newest(table, CUTOFF - timedelta(hours=3), NL)
+    ended = CUTOFF - timedelta(hours=3)
+    fresh = with_newest(_seen(table, ended), ended, NL)
     assert "(newest evidence 2026-03-31 21:00:00 UTC)" in written(fresh)
     assert not fresh.stale
-    old = with_newest(table, CUTOFF - timedelta(days=30), NL)
+    # Reports came in until then, and nobody looked for a month.
+    old = with_newest(_seen(table, CUTOFF - timedelta(days=30)), ended, NL)
     for shown in (written(old), html.page(old)):
-        assert "STALE: nobody has looked since 2026-03-02" in shown
-    assert "online when last looked at: stale" in html.page(old)
-    beyond = with_newest(table, CUTOFF + timedelta(days=1), NL)
-    assert beyond == table
+        assert "STALE: nobody has seen any of it online since 2026-03-02 00:00:00 UTC" in shown
+        assert "2026-03-31 21:00:00 UTC" in shown
+    assert "online, stale" in written(old)
+    assert html.page(old).count("online when last seen: stale") > 1
+    assert "still online</" not in html.page(old)
+    line = next(csv.DictReader(io.StringIO(sheet.sheet(old))))
+    assert (line["newest_evidence"], line["stale"]) == ("2026-03-31T21:00:00+00:00", "True")
+    assert line["newest_sighting"] == "2026-03-02T00:00:00+00:00"
+    beyond = with_newest(_seen(table, ended), CUTOFF + timedelta(days=1), NL)
+    assert beyond == _seen(table, ended)
+
+
+def _seen(table: Table, at: datetime) -> Table:
+    return msgspec.structs.replace(table, newest_sighting=at)
+
+
+def test_the_newest_sighting_is_that_of_the_stock() -> None:
+    """What is gone makes no stock fresh, and an empty one is never stale."""
+    gone = fold(history(1, "giant", 5), NL)[0]
+    log = history(2, "giant", 40)[:4]
+    there = fold(log, NL)[0]
+    empty = build([gone], NL, CUTOFF)
+    assert empty.newest_sighting is None
+    assert not with_newest(empty, log[-1].time, NL).stale
+    first, second = Builder(NL, CUTOFF), Builder(NL, CUTOFF)
+    first.add(gone)
+    second.add(there)
+    first.merge(second)
+    stock = with_newest(first.finish(), log[-1].time, NL)
+    assert stock.newest_sighting == log[-1].data.started_at
+    assert stock.stale
+
+
+def test_people_read_their_own_clock(table: Table) -> None:
+    """In a zone every instant names it and may be given as a cut-off; days stay days, and no figure changes."""
+    zone = ZoneInfo("America/New_York")
+    here = in_zone(with_newest(_seen(table, START), CUTOFF - HOUR / 2, NL), zone)
+    for shown in (written(here, width=250), html.page(here)):
+        assert "cut-off 2026-03-31 20:00:00-04:00 America/New_York" in shown.replace(
+            "of 2026", "2026"
+        )
+        assert "newest evidence 2026-03-31 19:30:00-04:00 America/New_York" in shown
+        assert "since 2025-12-31 19:00:00-05:00 America/New_York" in shown
+        assert "UTC" not in shown
+    assert "warned 2026-01-11" in written(here)
+    assert "Gone within 24h: provider league table, 2026-03-31" in html.page(here)
+    assert datetime.fromisoformat("2026-03-31 20:00:00-04:00") == CUTOFF
+    assert here.pooled == table.pooled
 
 
 def test_the_newest_evidence_as_a_cutoff_loses_nothing() -> None:
@@ -404,11 +451,13 @@ def test_every_cell_of_the_heat_map_can_be_read() -> None:
 
 
 def test_an_empty_ledger_has_a_report_too() -> None:
-    """With nothing to count every form still says under which definition nothing was found."""
+    """With nothing to count every form still says under which definition nothing was found, and the text `none`."""
     empty = build([], NL, CUTOFF, Choice(curves=True))
     for form in (html.page(empty), written(empty), msgspec.json.encode(empty).decode()):
         assert NL.digest[:12] in form
     assert sheet.sheet(empty).count("\n") == 2
+    assert "none" in written(empty).splitlines()
+    assert "breaches  " not in written(empty)
 
 
 # -- public --------------------------------------------------------------------------------------
@@ -525,3 +574,24 @@ def test_a_public_share_tells_no_exact_n() -> None:
         assert made.lower is not None
         assert made.lower <= row.lower
     assert len(told) == 1
+
+
+def test_a_table_is_finished_as_often_as_it_is_wanted(cases: list[Case]) -> None:
+    """Making the table changes no count: made again, or after further cases, it is that of all cases so far."""
+    builder = Builder(NL, CUTOFF)
+    for number, case in enumerate(cases):
+        builder.add(case)
+        if number == len(cases) // 2:
+            builder.finish()
+    assert builder.finish() == builder.finish() == build(cases, NL, CUTOFF)
+
+
+@pytest.mark.parametrize("by", ["provider", "reporter", "category", "country"])
+def test_cases_counted_apart_add_up(cases: list[Case], by: By) -> None:
+    """Two processes that count half of the cases each, and one that counts all, make the same table."""
+    choice = Choice(by=by, countries={"giant": "NL", "refuser": "DE"}, curves=True)
+    first, second = Builder(NL, CUTOFF, choice), Builder(NL, CUTOFF, choice)
+    for number, case in enumerate(cases):
+        (second if number % 3 else first).add(case)
+    first.merge(pickle.loads(pickle.dumps(second)))
+    assert first.finish() == build(cases, NL, CUTOFF, choice)

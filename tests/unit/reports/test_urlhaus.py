@@ -198,7 +198,9 @@ def test_quotes_that_pair_are_no_fault(tmp_path: Path) -> None:
     reports = [event.data for event in read(path) if isinstance(event.data, ReportFiled)]
     assert [one.reference for one in reports] == ["3", "2", "1"]
     assert reports[1].reporter == "first\r\n# second\r\nthird"
-    assert KEYS.open(reports[2].sealed_url or "", KEYS.case_id(canonical(odd[2]["url"])))
+    assert KEYS.open(
+        reports[2].sealed_url or "", KEYS.case_id(canonical(odd[2]["url"])), purpose="look"
+    )
 
 
 def test_lines_are_counted_in_the_file(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from schemas.errors import ConfigError
+from schemas.errors import BadSeal, ConfigError
 from schemas.urls import canonical
 from services.runtime import keyfile as k
 from services.runtime.settings import load
@@ -47,7 +47,22 @@ def test_rotation_keeps_names_and_opens_old_seals():
     assert new.keyring().case_id(URL) == case
     assert added.active == old.active
     assert new.active == name
-    assert new.keyring().open(old.keyring().seal(URL), case) == URL
+    assert new.keyring().open(old.keyring().seal(URL), case, purpose="look") == URL
+
+
+def test_a_key_in_use_is_not_retired():
+    """The active key stays, as does what is no key; another one goes, and what it sealed opens no more."""
+    old = k.new_keys()
+    added = k.rotated(old)
+    (name,) = set(added.sealing) - set(old.sealing)
+    with pytest.raises(ConfigError, match="is in use"):
+        k.retired(added, old.active)
+    with pytest.raises(ConfigError, match="no sealing key"):
+        k.retired(added, "k-none")
+    left = k.retired(k.activated(added, name), old.active)
+    assert (left.active, set(left.sealing)) == (name, {name})
+    with pytest.raises(BadSeal):
+        left.keyring().open(old.keyring().seal(URL), old.keyring().case_id(URL), purpose="look")
 
 
 def test_repr_shows_no_key():

@@ -48,6 +48,27 @@ def test_a_role_leaves_no_core_dump() -> None:
     assert done.stdout.splitlines()[0] == "0 0"
 
 
+COMMAND = """
+import ctypes, resource, sys
+resource.setrlimit(resource.RLIMIT_CORE, (4096, 4096))
+from services.cli import app
+@app.cli.command("look-at-me")
+def look():
+    print(*resource.getrlimit(resource.RLIMIT_CORE)[:1], ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
+    print(open("/dev/stdin").read())
+app.COMMANDS["look-at-me"] = (__name__ + ":look", "")
+app.main(["look-at-me"])
+"""
+
+
+def test_no_command_leaves_a_core_dump() -> None:
+    """`takedown up` and what an operator runs leave none either, and still read what comes by /dev/stdin."""
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND], capture_output=True, text=True, check=True, input="a line"
+    )
+    assert done.stdout.splitlines() == ["0 0", "a line"]
+
+
 HANGUP = """
 import asyncio, fcntl, os, signal, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)

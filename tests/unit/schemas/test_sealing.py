@@ -63,7 +63,7 @@ def test_what_is_never_probed(text: str, reason: str) -> None:
 
 def test_a_seal_opens_to_the_same_url() -> None:
     """What was sealed opens, under the case it belongs to."""
-    assert KEYS.open(KEYS.seal(URL), KEYS.case_id(URL)) == URL
+    assert KEYS.open(KEYS.seal(URL), KEYS.case_id(URL), purpose="look") == URL
 
 
 def test_sealing_is_a_function_of_its_input() -> None:
@@ -75,21 +75,21 @@ def test_sealing_is_a_function_of_its_input() -> None:
 def test_a_seal_is_bound_to_its_case() -> None:
     """A seal that is moved to another case doesn't open."""
     with pytest.raises(BadSeal):
-        KEYS.open(KEYS.seal(URL), "0" * 32)
+        KEYS.open(KEYS.seal(URL), "0" * 32, purpose="look")
 
 
 def test_rotation_keeps_old_seals_readable() -> None:
     """A new active key seals differently, and what the old one sealed still opens."""
     newer = Keyring(naming=KEYS.naming, sealing=KEYS.sealing, active="k2")
     assert newer.seal(URL) != KEYS.seal(URL)
-    assert newer.open(KEYS.seal(URL), KEYS.case_id(URL)) == URL
+    assert newer.open(KEYS.seal(URL), KEYS.case_id(URL), purpose="look") == URL
 
 
 @given(st.text(max_size=60))
 def test_any_text_is_no_seal(text: str) -> None:
     """Whatever is given as a seal opens or raises `BadSeal`."""
     with pytest.raises(BadSeal):
-        KEYS.open(text, KEYS.case_id(URL))
+        KEYS.open(text, KEYS.case_id(URL), purpose="look")
 
 
 @given(st.integers(0, 60))
@@ -99,7 +99,7 @@ def test_a_damaged_seal_is_noticed(at: int) -> None:
     at += len("s1.k1.")
     changed = sealed[:at] + ("A" if sealed[at] != "A" else "B") + sealed[at + 1 :]
     with pytest.raises(BadSeal):
-        KEYS.open(changed, KEYS.case_id(URL))
+        KEYS.open(changed, KEYS.case_id(URL), purpose="look")
 
 
 def test_nothing_prints_a_url_or_a_key() -> None:

@@ -92,7 +92,7 @@ def test_both_forms_of_a_report_are_used(world):
     reports = of_type(world, ev.ReportFiled)
     sealed = [r for r in reports if r.data.sealed_url]
     assert 100 < len(sealed) < len(reports) - 100
-    opened = KEYS.open(sealed[0].data.sealed_url, sealed[0].case_id)
+    opened = KEYS.open(sealed[0].data.sealed_url, sealed[0].case_id, purpose="look")
     assert KEYS.case_id(opened) == sealed[0].case_id
 
 

@@ -103,7 +103,7 @@ class Script:
         self.host = host
         self.names = dict(names or {})
         self.name_servers = name_servers
-        self.now = 0.0
+        self.now = self._begun = 0.0
         self.limits = limits or look_limits()
         self.memory = Memory.within(self.limits)
         self.requests: list[Request] = []
@@ -127,6 +127,7 @@ class Script:
     ) -> Played:
         """Make one look, so many seconds later."""
         self.now += after
+        self._begun = self.now
         self.requests, self.rules = [], []
         url = canonical(url) if isinstance(url, str) else url
         target = Target(
@@ -215,7 +216,7 @@ class Script:
             case op.Token():
                 return f"{self._random.getrandbits(64):016x}"
             case op.TimeLeft():
-                return self.limits.total_seconds
+                return self.limits.total_seconds - (self.now - self._begun)
         return None
 
     def _ask(self, ask: op.Ask) -> Reply:

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from services.probing.limits.gate import DEADLINE, REST
+from services.probing.schedule.profiles import baseline_of, content_of
 from tests.unit.probing.look.script import (
     Host,
     Reply,
@@ -259,3 +261,54 @@ def test_a_page_that_changes_its_etag_is_the_same_page(after: float) -> None:
     for _ in range(3):
         look = script.look(FILE, after=after)
         assert look.verdict == "undetermined"
+
+
+# -- a wall of the baseline's own length -----------------------------------------------------------
+
+PAGE = "http://pics.example/story/a7f3.html"
+
+
+def walled(since: float) -> Host:
+    """Make a host of a page beside 404s, which answers everything with one of the same length from an instant on."""
+
+    def host(request: Request) -> Reply:
+        there = request.url.href == PAGE or request.at >= since
+        return page(request) if there else missing(request)
+
+    return host
+
+
+def seen_before(script: Script) -> dict[str, object]:
+    """Look once, and give what the watch entry says from then on."""
+    look = script.look(PAGE)
+    assert look.said == ("online", "served")
+    baseline = baseline_of(content_of(look.fingerprint), look.fingerprint.content_length)
+    return {"known_online": True, "baseline": baseline}
+
+
+@pytest.mark.parametrize("after", [60.0, 3_600.0, 80_000.0])
+def test_a_wall_of_the_baselines_length_makes_no_breach(after: float) -> None:
+    """Around a deadline siblings are asked after the URL, however plainly it is what was seen before."""
+    script = Script(walled(1.0))
+    known = seen_before(script)
+    look = script.look(PAGE, after=after, priority=DEADLINE, **known)
+    assert look.said == ("undetermined", "suspected_wall")
+    assert "siblings_asked_again" in look.rules
+
+
+def test_a_wall_of_the_baselines_length_passes_for_the_page_for_a_day_at_most() -> None:
+    """The bound: elsewhere siblings of before vouch for what is plainly the baseline, until they are a day old."""
+    script = Script(walled(1.0))
+    known = seen_before(script)
+    day = [script.look(PAGE, after=7_200.0, **known).reason for _ in range(13)]
+    assert (set(day[:11]), day[12]) == ({"served"}, "suspected_wall")
+
+
+def test_what_stands_around_a_deadline_is_still_served() -> None:
+    """The siblings that are asked once more are missing: one request for each, and the sighting counts."""
+    script = Script(walled(1e9))
+    known = seen_before(script)
+    quiet, near = (script.look(PAGE, after=60.0, priority=p, **known) for p in (REST, DEADLINE))
+    assert {quiet.said, near.said} == {("online", "served")}
+    purposes = [request.purpose for request in near.requests]
+    assert (len(quiet.requests), purposes) == (1, ["url", "sibling", "url"])

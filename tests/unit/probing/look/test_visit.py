@@ -167,6 +167,64 @@ def test_a_dark_host_counts_after_hours() -> None:
     assert looks[-1] == ("removed", "host_dark")
 
 
+HOUR = 3_600.0
+SIX = tuple(f"127.0.1.{n}" for n in range(1, 7))
+
+
+def silent(alive: dict[str, float], names: tuple[str, ...] = SIX) -> Script:
+    """Make a host of which each address takes five seconds to give nothing, but those that live from an instant on."""
+
+    def host(request: Request) -> Reply:
+        if request.at >= alive.get(request.address, 1e9):
+            return (picture if request.url.href == URL else missing)(request)
+        script.now += 5.0
+        return fault(request, "connect_timeout")
+
+    script = Script(host, names={"pics.example": names})
+    return script
+
+
+def test_dead_addresses_that_outlast_a_look_become_dark() -> None:
+    """A look has time for four of six: it goes on where the last one stopped, and the others count as they were."""
+    script = silent({})
+    looks = [script.look(URL, after=2 * HOUR) for _ in range(6)]
+    assert [len(look.verdicts) for look in looks] == [4] * 6
+    assert set(looks[1].verdicts) >= set(SIX) - set(looks[0].verdicts)
+    assert {look.reason for look in looks[:4]} == {"connect_timeout"}
+    assert looks[5].said == ("removed", "host_dark")
+
+
+def test_an_address_that_lives_is_found_behind_dead_ones() -> None:
+    """Those that gave nothing last time are asked after all others, so that the next look meets the one that serves."""
+    script = silent({SIX[5]: 0.0})
+    first, second = (script.look(URL, after=2 * HOUR) for _ in range(2))
+    assert first.said == ("undetermined", "connect_timeout")
+    assert (second.said, next(iter(second.verdicts))) == (("online", "served"), SIX[4])
+
+
+def test_an_address_that_comes_back_ends_the_dark() -> None:
+    """The one that was asked longest ago is asked first: no two looks go by without it."""
+    script = silent({SIX[0]: 15 * HOUR})
+    looks = [script.look(URL, after=2 * HOUR) for _ in range(10)]
+    assert "host_dark" in {look.reason for look in looks[:7]}
+    assert "online" in {look.verdict for look in looks[7:9]}
+
+
+def test_what_is_known_of_a_dead_address_grows_old() -> None:
+    """Looks that are two days apart don't vouch for the addresses that the last one asked."""
+    script = silent({})
+    assert {script.look(URL, after=49 * HOUR).reason for _ in range(6)} == {"connect_timeout"}
+
+
+def test_addresses_beyond_the_cap_take_their_turn() -> None:
+    """Of twelve addresses a look asks eight at most, and four that take all of its time: dark in the end too."""
+    names = tuple(f"127.0.1.{n}" for n in range(1, 13))
+    script = silent({}, names)
+    looks = [script.look(URL, after=2 * HOUR) for _ in range(7)]
+    assert {address for look in looks[:3] for address in look.verdicts} == set(names)
+    assert looks[-1].said == ("removed", "host_dark")
+
+
 def test_politeness_ends_a_look() -> None:
     """Without siblings nothing can be said of an answer: the look is put off."""
 

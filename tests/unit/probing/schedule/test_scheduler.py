@@ -11,6 +11,7 @@ from schemas.events import WatchEntry
 from schemas.methodology import shipped
 from services.core.cadence import next_look, plan_of, ticks_between, watched
 from services.core.instants import micros, moment
+from services.probing.priority import OVERDUE, REST
 from services.probing.schedule.scheduler import Schedule
 from services.probing.schedule.works import Progress, Work
 
@@ -287,6 +288,22 @@ def test_a_deadline_that_comes_near_while_waiting_moves_to_the_front() -> None:
     first = plan.take(START + 5 * HOUR)
     assert first is not None
     assert names[1] == first.case_id
+
+
+def test_the_first_look_after_a_deadline_is_as_urgent_however_late_it_comes() -> None:
+    """A prober that was away at the deadline goes there first, and what it sees is taken for what a breach rests on."""
+    names = [f"{n:032x}" for n in (1, 2)]
+    plan = schedule()
+    put(plan, START, entry(), names[0])
+    put(plan, START, entry(deadline=START + 24 * HOUR), names[1])
+    settle(plan, turn(plan, START), START)
+    back = START + 40 * HOUR
+    works = turn(plan, back)
+    assert [(w.case_id, w.priority) for w in works] == [(names[1], OVERDUE), (names[0], REST)]
+    settle(plan, works, back)
+    for _ in range(3):
+        plan.advance(back + 3 * HOUR)
+    assert [w.priority for w in turn(plan, back + 3 * HOUR)] == [REST, REST]
 
 
 def test_a_clock_that_is_set_back_makes_no_early_look() -> None:

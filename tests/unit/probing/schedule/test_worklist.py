@@ -121,7 +121,7 @@ def test_a_seal_comes_back_as_it_went_in() -> None:
     )
     cases = WorkList()
     slot = cases.put(case_id, entry)
-    assert url == keys.open(cases.sealed(slot), case_id)
+    assert url == keys.open(cases.sealed(slot), case_id, purpose="look")
 
 
 def test_churn_does_not_grow_the_memory() -> None:

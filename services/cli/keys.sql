@@ -1,0 +1,8 @@
+-- What the command `keys` reads.
+
+-- name: sealed_with
+-- What is still sealed with a key, by place. A sealed URL reads `s1.<key id>.<body>`; the outbox has it within JSON.
+SELECT
+    (SELECT count(*) FROM cases WHERE split_part(sealed_url, '.', 2) = $1) AS cases,
+    (SELECT count(*) FROM events WHERE split_part(body ->> 'sealed_url', '.', 2) = $1) AS reports,
+    (SELECT count(*) FROM outbox WHERE position(convert_to('"s1.' || $1 || '.', 'UTF8') IN value) > 0) AS outbox;
