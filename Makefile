@@ -17,8 +17,8 @@ $(VENV)/.ready: requirements/dev.lock pyproject.toml
 	@scripts/venv "$(PYTHON)" "$(VENV)"
 	@touch $@
 
-servers: $(VENV)/.ready ## Fetch Kafka's jars into the user's cache (Postgres and the JRE came with the wheels)
-	@$(BIN)/python -m services.runtime.embedded.jars fetch
+servers: $(VENV)/.ready ## Fetch Kafka's jars into the user's cache, and prepare its start (Postgres and the JRE came with the wheels)
+	@$(BIN)/python -m services.runtime.embedded.jars prepare
 
 tools: $(VENV)/.ready ## Get promtool, Prometheus, amtool, blackbox_exporter, web servers, mail servers and Chromium (Debian packages), AsyncAPI's schema, axe-core and a table of AS numbers (npm), unpacked into the user's cache
 	@scripts/debian-tools >/dev/null

@@ -7,6 +7,7 @@ that one that dies takes nothing with it. They end with this process, however it
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
@@ -19,6 +20,7 @@ from services.runtime import datadir
 from services.runtime.busy_ports import refuse_busy
 from services.runtime.embedded import EmbeddedKafka, EmbeddedPostgres, JarSources
 from services.runtime.embedded.data_dir_lock import DataDirLock
+from services.runtime.embedded.kafka_rehearsal import have_start_files
 from services.runtime.endpoints import (
     LOCK_NAME,
     Endpoints,
@@ -175,8 +177,15 @@ class Installation:
 
     async def _prepare(self) -> None:
         """Bring both servers to this version's contracts, however often they go away meanwhile."""
-        await patiently(lambda: prepare_topics(self.settings), self._say)
-        await patiently(lambda: prepare_database(self.settings), self._say)
+        works = [
+            asyncio.ensure_future(patiently(partial(work, self.settings), self._say))
+            for work in (prepare_topics, prepare_database)
+        ]
+        try:
+            await asyncio.gather(*works)
+        finally:
+            for work in works:
+                work.cancel()
 
     def _have_keys(self) -> None:
         self.keys_file, created = ensure_keys(self.settings)
@@ -194,6 +203,8 @@ class Installation:
             missing.append("database")
         if self.settings.kafka.bootstrap_servers is None:
             missing.append("kafka")
+            if self._fetch:
+                await have_start_files(jar_sources(self.settings), self._say)
         for name in missing:
             self._keep(name, stack)
         await self._unless_lost(self._all_running())

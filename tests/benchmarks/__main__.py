@@ -2,15 +2,19 @@
 
 python -m tests.benchmarks [NAME ...]
 python -m tests.benchmarks before COMMIT [PART ...]
+
+Without a name the build of before stands beside this one at the end; TAKEDOWN_BENCH_BEFORE names its commit, or is
+empty for none.
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks.before import compare
+from tests.benchmarks.before import FORMER, compare
 from tests.benchmarks.figures import Figure
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +33,8 @@ NAMES = (
     "report",
     "replay",
     "size",
+    "pair",
+    "start",
     "exporter",
 )
 _RUN = (
@@ -60,9 +66,7 @@ def line(made: Figure) -> str:
 def main(names: list[str]) -> int:
     """Measure the named benchmarks, or all; what was measured is written even where one fails."""
     if names[:1] == ["before"]:
-        for made in compare(names[1], names[2:]):
-            print(line(made), flush=True)
-        return 0
+        return beside(names[1], names[2:])
     figures: list[Figure] = []
     failed: list[str] = []
     for name in names or NAMES:
@@ -77,7 +81,21 @@ def main(names: list[str]) -> int:
             print(line(made), flush=True)
         write(figures)
     print(f"written: build/bench.json ({len(figures)} figures)")
+    former = os.environ.get("TAKEDOWN_BENCH_BEFORE", FORMER)
+    if former and not names:
+        print(f"beside {former}:")
+        return beside(former, []) or bool(failed)
     return 1 if failed else 0
+
+
+def beside(commit: str, parts: list[str]) -> int:
+    """Print this build's figures beside those of a commit; a clone without it has nothing to compare with."""
+    if subprocess.run(["git", "cat-file", "-e", commit], cwd=ROOT, check=False).returncode:
+        print(f"{commit}: NOT MEASURED (not in this clone)")
+        return 1
+    for made in compare(commit, parts):
+        print(line(made), flush=True)
+    return 0
 
 
 def write(figures: list[Figure]) -> None:

@@ -5,8 +5,9 @@ Both do the same work in pairs, and the order changes from pair to pair; a figur
 this build's beside the former one's. CPU-seconds count where others share the machine: they are those of the measured
 processes with their children, not of Kafka and Postgres. A ratio above 1 is better, but for seconds and memory.
 
-    python -m tests.benchmarks before COMMIT [looks] [skew] [ledger] [replay] [report] [real] [shell]
+    python -m tests.benchmarks before COMMIT [looks] [skew] [blackbox] [ledger] [replay] [report] [real] [shell] [start]
 
+`make bench` compares with FORMER, of which GOALS says how many times better this build is to be.
 TAKEDOWN_BENCH_PAIRS and TAKEDOWN_BENCH_YEAR_CASES say how many pairs, and how much of the article's year.
 """
 
@@ -23,6 +24,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from services.runtime.embedded import EmbeddedPostgres
@@ -40,6 +42,15 @@ CUTOFFS = {
     "report as of now": "",
 }
 REAL_CUTOFFS = {"real cases": "2026-03-20", "real cases, earlier": "2026-02-20"}
+FORMER = "5aa4257"
+GOALS = {
+    "report in mid-year, per second": 5.0,
+    "report after the year, per second": 5.0,
+    "report as of now, per second": 2.0,
+    "ledger, 20 looks a case, per second": 2.5,
+    "ledger, looks spread out, per second": 2.5,
+    "replay events, per second": 2.0,
+}
 WORST = 0.95
 # What real servers say took requests more at each confirming look.
 WORST_OF_SKEW = 0.9
@@ -105,6 +116,28 @@ def skew(root: Path) -> Measured:
     return {"looks on the skew, per CPU-second": rate, "requests a look on the skew": requests}
 
 
+def blackbox(root: Path) -> Measured:
+    """Looks over new connections, kept alive and by TLS, by this build's benchmark in both."""
+    if root != ROOT:
+        for name in ("bench_blackbox.py", "websites.py", "apart.py"):
+            shutil.copy(ROOT / "tests" / "benchmarks" / name, root / "tests" / "benchmarks" / name)
+    figures = figures_of(root, "blackbox")
+    return {f"{name}, per CPU-second": rate for name, rate in figures.items() if "looks," in name}
+
+
+def start(root: Path) -> Measured:
+    """`takedown up` from nothing until all is ready, and what lies idle then."""
+    # It stands on this module.
+    from tests.benchmarks.bench_start import start as begin  # noqa: PLC0415
+
+    made = begin(root)
+    return {
+        "takedown up, ready, per CPU-second": 1 / made.cpu,
+        "takedown up, ready, per second": 1 / made.ready,
+        "takedown up, idle, MB": made.memory,
+    }
+
+
 def ledgers(former: Path) -> list[tuple[Measured, Measured]]:
     """Looks from Kafka into Postgres, in both loads; both builds read the same records."""
     merged: list[tuple[dict[str, float], dict[str, float]]] = [({}, {}) for _ in range(PAIRS)]
@@ -150,7 +183,7 @@ def watched(
     process = subprocess.Popen(
         command,
         cwd=root,
-        env=_neutral() | environment,
+        env=neutral() | environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -178,7 +211,7 @@ def watched(
     return text, seconds, used.ru_utime + used.ru_stime, max(peak[0], used.ru_maxrss / 1024)
 
 
-def _neutral() -> dict[str, str]:
+def neutral() -> dict[str, str]:
     """Give the environment without settings, this benchmark's own among them: the program refuses unknown ones."""
     return {name: value for name, value in os.environ.items() if not name.startswith("TAKEDOWN_")}
 
@@ -271,7 +304,9 @@ def shell(root: Path) -> Measured:
 PARTS: dict[str, Callable[[Path], Measured]] = {
     "looks": looks,
     "skew": skew,
+    "blackbox": blackbox,
     "replay": replay,
+    "start": start,
 }
 
 
@@ -287,7 +322,9 @@ def measure(part: str, former: Path) -> list[tuple[Measured, Measured]]:
     return pairs(lambda: work(former), lambda: work(ROOT))
 
 
-def judged(measured: Sequence[tuple[Measured, Measured]]) -> list[Figure]:
+def judged(
+    measured: Sequence[tuple[Measured, Measured]], goals: Mapping[str, float] = MappingProxyType({})
+) -> list[Figure]:
     """Give the medians of this build beside those of the former one, and the median of the ratios."""
     figures = []
     for name in measured[0][0]:
@@ -302,7 +339,7 @@ def judged(measured: Sequence[tuple[Measured, Measured]]) -> list[Figure]:
                 f"{name}: ratio",
                 statistics.median(ratios),
                 "times",
-                at_least=least if counted else None,
+                at_least=goals.get(name, least if counted else None),
             )
         )
     return figures
@@ -312,4 +349,5 @@ def compare(commit: str, parts: Sequence[str]) -> Iterator[Figure]:
     """Measure the parts, or all, of this build and a former one; give the figures of each part once it is over."""
     with tree_of(commit) as former:
         for part in parts or (*PARTS, "ledger", "report", "real", "shell"):
-            yield from judged(measure(part, former))
+            goals = GOALS if commit == FORMER else {}
+            yield from judged(measure(part, former), goals)

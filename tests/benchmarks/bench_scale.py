@@ -253,6 +253,7 @@ def figures(measured: Sequence[Measured]) -> list[Figure]:
         figure(
             "prober memory, 1M cases, daily cap included", base.memory + CAP_MB, "MB", at_most=200
         ),
+        figure("prober memory, 1M cases", base.memory, "MB", at_most=150),
         figure("prober memory at its peak, 1M cases", base.peak + CAP_MB, "MB", at_most=200),
         figure(
             "prober memory at its peak, at any rate",

@@ -19,8 +19,10 @@ from services.runtime.embedded import (
     DataDirInUse,
     EmbeddedKafka,
     EmbeddedPostgres,
+    JarSources,
     ServerError,
 )
+from services.runtime.embedded.kafka_start_files import start_files
 from services.runtime.embedded.postgres_memory import shared_buffers_mb
 from tests.conftest import OwnKafka, OwnPostgres
 from tests.servers import REPOSITORY, eventually
@@ -101,6 +103,16 @@ class TestKafka:
         finally:
             await admin.close()
 
+    async def test_a_first_start_takes_what_the_cache_holds(self, own_kafka: OwnKafka) -> None:
+        """With start files in the cache no tool formats the directory, and the classes are read from the archive."""
+        files = start_files(JarSources.from_environment())
+        assert files is not None
+        assert files.complete, "run `make servers`"
+        kafka = await own_kafka()
+        assert not (kafka.data_dir / "format.log").exists()
+        maps = [path / "maps" for path in Path("/proc").iterdir() if path.name.isdigit()]
+        assert any(_names(path, str(files.archive), str(kafka.data_dir)) for path in maps)
+
     async def test_failed_start_shows_the_servers_log(self, own_kafka: OwnKafka) -> None:
         """A broker that can't start says why: the end of its own log is in the error."""
         kafka = await own_kafka()
@@ -180,7 +192,7 @@ class TestPostgres:
         shown = [(await query(postgres.dsn, f"SHOW {name}"))[0][0] for name in names]
         assert shown == ["15min", "6GB", "on"]
         taken = "SELECT pg_size_bytes(current_setting('shared_buffers')) / 1048576"
-        assert (await query(postgres.dsn, taken))[0][0] == shared_buffers_mb()
+        assert (await query(postgres.dsn, taken))[0][0] == shared_buffers_mb(postgres.data_dir)
 
     async def test_password_is_asked_for(self, own_postgres: OwnPostgres) -> None:
         """A local process without the password gets in neither by TCP nor by the socket."""
@@ -285,3 +297,11 @@ async def _killed_monitor(server: str, tmp_path: Path) -> None:
     finally:
         monitor.send_signal(signal.SIGKILL)
         monitor.wait()
+
+
+def _names(maps: Path, file: str, argument: str) -> bool:
+    """Tell whether a process was started with an argument below a folder, and has a file in its memory."""
+    try:
+        return argument in maps.with_name("cmdline").read_text() and file in maps.read_text()
+    except OSError:
+        return False

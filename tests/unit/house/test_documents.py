@@ -69,6 +69,7 @@ def test_commands_and_settings_of_the_pages_exist() -> None:
     variables = {setting.variable for setting in catalogue()} | {CONFIG}
     variables |= {f"{setting.variable}_FILE" for setting in catalogue() if setting.secret}
     variables |= {"TAKEDOWN_FAULTS", "TAKEDOWN_FAULTS_SEED"}  # of `make faults`
+    variables |= {"TAKEDOWN_BENCH_BEFORE"}  # of `make bench`
     wrong = []
     for page in PAGES:
         text = page.read_text()

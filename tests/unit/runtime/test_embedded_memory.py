@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from services.runtime.embedded.postgres_memory import share_of, shared_buffers_mb, usable_bytes
+from services.runtime.embedded.postgres_memory import (
+    need_of,
+    share_of,
+    shared_buffers_mb,
+    usable_bytes,
+)
 
 GB = 2**30
 
@@ -28,6 +33,17 @@ def test_a_container_has_what_it_may_use(tmp_path: Path, limit: str, usable: int
     assert usable_bytes(16 * GB, (told, tmp_path / "missing")) == usable
 
 
-def test_this_machine_has_a_share() -> None:
-    """The running kernel is understood."""
-    assert 128 <= shared_buffers_mb() <= 4096
+@pytest.mark.parametrize(
+    ("held", "megabytes"), [(0, 256), (40 * 2**20, 256), (GB, 2048), (5 * GB, 10_240)]
+)
+def test_a_server_gets_what_its_ledger_can_use(held: int, megabytes: int) -> None:
+    """Twice what it holds, and never so little that a first day would feel it."""
+    assert need_of(held) == megabytes
+
+
+def test_a_new_server_on_this_machine(tmp_path: Path) -> None:
+    """The running kernel is understood, and files count at every depth."""
+    (tmp_path / "base" / "1").mkdir(parents=True)
+    (tmp_path / "base" / "1" / "2619").write_bytes(b"x")
+    assert 128 <= shared_buffers_mb(tmp_path) <= 256
+    assert shared_buffers_mb(tmp_path / "missing") == shared_buffers_mb(tmp_path)

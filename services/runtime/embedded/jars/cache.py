@@ -72,7 +72,7 @@ def have_jars(sources: JarSources, *, fetch: bool = True, lock_file: Path = LOCK
     if sources.kafka_home is not None:
         return _installed(sources.kafka_home)
     jars = read_lock(lock_file)
-    folder = sources.folder or _cached_folder(sources.cache, lock_file)
+    folder = sources.folder or cached_folder(sources.cache, lock_file)
     if sources.folder is not None and not folder.is_dir():
         raise JarsUnavailable(f"TAKEDOWN_KAFKA_JARS_DIR: {folder} is not a directory.")
     if not folder.exists():
@@ -90,7 +90,8 @@ def _installed(home: Path) -> Path:
     return libs
 
 
-def _cached_folder(cache: Path, lock_file: Path) -> Path:
+def cached_folder(cache: Path, lock_file: Path = LOCK_FILE) -> Path:
+    """Return the folder of the cache that holds, or will hold, the jars of a lock."""
     # Another lock, another folder: an older program beside this one keeps its own.
     return cache / f"kafka-{sha256_of(lock_file)[:12]}"
 
