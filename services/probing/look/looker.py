@@ -18,7 +18,7 @@ from services.probing.http.egress import Egress
 from services.probing.http.exchange import Exchanger
 from services.probing.limits.backoff import BackOff
 from services.probing.limits.daily_cap import DailyCap
-from services.probing.limits.gate import DEADLINE, Gate
+from services.probing.limits.gate import Gate
 from services.probing.limits.rates import Deferred, PolitenessLimits
 from services.probing.look.canary import Canary
 from services.probing.look.driver import Driver, DriverParts, SharedParts
@@ -29,6 +29,7 @@ from services.probing.look.memory import LookLimits, Memory, Step, Target
 from services.probing.look.redirects import registrable_domain
 from services.probing.look.selfcheck import SelfCheck
 from services.probing.look.visit import Visit
+from services.probing.priority import OVERDUE
 
 __all__ = ["Deferred", "Explained", "LookLimits", "Looker", "Target"]
 
@@ -270,7 +271,7 @@ class Looker:
         """Look at the canary: the instant from which it was seen, or None."""
         target = Target(_NO_CASE, url)
         visit = Visit(target, self._memory, self._limits, self._guard, fresh=True, compared=False)
-        driver = Driver(self._ready(), DEADLINE, honours_backoff=False)
+        driver = Driver(self._ready(), OVERDUE, honours_backoff=False)
         try:
             evidence = await driver.run(visit.evidence())
         except Deferred:

@@ -80,8 +80,9 @@ class Redirection:
         return structs.replace(answer, named=True)
 
     def _is_news(self, answer: Answer) -> bool:
-        """Tell whether an answer would be a sighting of something else than the baseline."""
-        return judge_answer(answer).verdict == "online" and not self._measurement.is_plain(answer)
+        """Tell whether an answer would be a sighting of something else than the baseline, or one that decides."""
+        new = self._measurement.deciding or not self._measurement.is_plain(answer)
+        return new and judge_answer(answer).verdict == "online"
 
     def _beside_siblings(self, answer: Answer, comparison: Comparison) -> Answer:
         """Put beside an answer how siblings are redirected."""

@@ -4,6 +4,7 @@ from zlib import crc32
 
 import pytest
 
+from services.probing.priority import DEADLINE
 from tests.unit.probing.look.script import (
     Host,
     Reply,
@@ -301,3 +302,25 @@ def test_a_loop_is_noticed_wherever_it_closes() -> None:
     look = Script(host).look(URL)
     assert look.reason == "redirect_loop"
     assert (look.methods(URL), look.methods("http://a.example/y")) == (["HEAD", "GET"], ["GET"])
+
+
+def test_a_redirect_of_everything_to_a_page_of_the_baselines_length_makes_no_breach() -> None:
+    """Around a deadline the siblings are asked where they are sent now; before, those of before vouch for the page."""
+    story = "http://pics.example/story/a7f3.html"
+
+    def host(request: Request) -> Reply:
+        if request.method == "HEAD":
+            return reply(request, 405)
+        if request.at > 1.0 and request.target != "/soon.html":
+            return sent(request, "/soon.html")
+        return (
+            page(request)
+            if request.target in ("/soon.html", "/story/a7f3.html")
+            else missing(request)
+        )
+
+    script = Script(host)
+    known = {"known_online": True, "baseline": script.look(story).fingerprint}
+    assert script.look(story, after=60.0, **known).said == ("online", "served")
+    look = script.look(story, after=60.0, priority=DEADLINE, **known)
+    assert look.said == ("undetermined", "redirect_shared")
