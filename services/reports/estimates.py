@@ -8,7 +8,7 @@ from services.core.estimate import Estimate, turnbull_counted
 from services.core.intervals import INFINITE
 from services.core.resample import by_provider
 from services.reports.figures import Curve, Quantile, Row
-from services.reports.tally import HOUR, MICROHOUR, Tally
+from services.reports.tally import HOUR, Tally
 
 _NO_MASS = 1e-9
 
@@ -41,17 +41,15 @@ def _with_shares(rows: Sequence[Row]) -> list[Row]:
 
 
 def _counted(tally: Tally, methodology: Methodology) -> Row:
-    count, row, incidence = tally.count(), tally.row(), tally.incidence()
+    count, row = tally.count(), tally.row()
     assert count.within + count.certain_breaches + count.undecided == count.n, "law 5"
     row.n, row.within, row.undecided = count.n, count.within, count.undecided
     row.certain_breaches = count.certain_breaches
     row.not_certainly_outside = count.not_certainly_outside
     row.younger_than_norm, row.not_started = count.younger_than_norm, count.not_started
     row.excluded = dict(sorted(count.excluded.items()))
-    row.exposure_lower_hours, row.exposure_upper_hours = (
-        part / MICROHOUR for part in tally.exposure
-    )
     row.too_few = row.n < methodology.minimum_n
+    incidence = tally.incidence()
     row.incidence_n = incidence.n
     if not row.too_few:
         row.lower, row.upper = count.lower, count.upper

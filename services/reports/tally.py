@@ -6,6 +6,7 @@ estimated is taken spell by spell.
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from operator import add
 from typing import NamedTuple
 
 from services.core.bounds import Count
@@ -21,7 +22,6 @@ HOUR = 3600.0
 MICROHOUR = 3_600_000_000
 JUDGED = ("within", "certain_breaches", "undecided")
 SPLITS = ("no_clock", "roles", "resellers", "attribution", "escalations")
-_SUMS = ("looks", "undetermined", "missed", "reports_younger_than_norm")
 
 
 class SpellKind(NamedTuple):
@@ -77,6 +77,7 @@ class Tally:
         self.kinds: dict[SpellKind, int] = {}
         self.intervals: dict[Interval, int] = {}
         self.clusters: dict[str, tuple[int, int, int]] = {}
+        # Looks, undetermined, missed, and reports of what is younger than the norm.
         self.sums = [0, 0, 0, 0]
         self.exposure = [0, 0]
 
@@ -113,8 +114,8 @@ class Tally:
             self.intervals[interval] = self.intervals.get(interval, 0) + number
         for provider, counts in other.clusters.items():
             _add_counts(self.clusters, provider, counts)
-        self.sums = [mine + theirs for mine, theirs in zip(self.sums, other.sums, strict=True)]
-        self.exposure = [a + b for a, b in zip(self.exposure, other.exposure, strict=True)]
+        self.sums = list(map(add, self.sums, other.sums))
+        self.exposure = list(map(add, self.exposure, other.exposure))
 
     def count(self) -> Count:
         """Give the counting bounds."""
@@ -133,24 +134,42 @@ class Tally:
 
     def row(self) -> Row:
         """Give what is counted and summed; shares and estimates are for others to add."""
-        row = Row(provider=self.name, watched=self.watched)
-        for name, value in zip(_SUMS, self.sums, strict=True):
-            setattr(row, name, value)
+        looks, undetermined, missed, younger = self.sums
+        lower, upper = self.exposure
+        row = Row(
+            provider=self.name,
+            watched=self.watched,
+            looks=looks,
+            undetermined=undetermined,
+            missed=missed,
+            reports_younger_than_norm=younger,
+            exposure_lower_hours=lower / MICROHOUR,
+            exposure_upper_hours=upper / MICROHOUR,
+        )
         for kind, number in self.kinds.items():
             _add_kind(row, kind, number)
         for name in SPLITS:
-            setattr(row, name, dict(sorted(getattr(row, name).items())))
+            _sort(row, name)
         return row
 
 
 def _add_kind(row: Row, kind: SpellKind, number: int) -> None:
-    row.gone_before_notice += kind.gone_before_notice * number
-    row.still_online += kind.still_online * number
-    row.returned += kind.returned * number
-    row.moved += kind.moved * number
+    if kind.gone_before_notice:
+        row.gone_before_notice += number
+    if kind.still_online:
+        row.still_online += number
+    if kind.returned or kind.moved:
+        row.returned += kind.returned * number
+        row.moved += kind.moved * number
     for split, name in kind.splits():
         counts = getattr(row, split)
         counts[name] = counts.get(name, 0) + number
+
+
+def _sort(row: Row, name: str) -> None:
+    counts = getattr(row, name)
+    if len(counts) > 1:
+        setattr(row, name, dict(sorted(counts.items())))
 
 
 def _add_counts(

@@ -9,6 +9,7 @@ import asyncio
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import asyncpg
@@ -43,9 +44,8 @@ async def fill(dsn: str, cases: str) -> None:
     method = shipped()["urlhaus-report-clock" if cases == "real" else "nl-24h"]
     session = await asyncpg.connect(dsn)
     await migrate.up(session)
-    lives = list(lives_of(cases))
-    for start in range(0, len(lives), _CASES_AT_ONCE):
-        some = lives[start : start + _CASES_AT_ONCE]
+    lives = lives_of(cases)
+    while some := list(islice(lives, _CASES_AT_ONCE)):
         # In the order of their times, as they arrive: a case's events lie apart, which is the harder way to read.
         arrived = sorted((event for life in some for event in life), key=lambda event: event.time)
         events = [rows.event_row(event) for event in arrived]
