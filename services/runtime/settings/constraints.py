@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from os.path import isdir, isfile
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -42,7 +42,8 @@ def files_exist(settings: Settings) -> Iterator[str]:
         "TAKEDOWN_INTAKE_KEY_FILE": settings.intake.key_file,
     }
     for variable, path in named.items():
-        if path is not None and not Path(path).is_file():
+        # A name that no system takes is no file either: `Path` raises for one that is too long.
+        if path is not None and not isfile(path):
             yield f"{variable} names {path}, which is not a file"
 
 
@@ -54,7 +55,7 @@ def folders_exist(settings: Settings) -> Iterator[str]:
         "TAKEDOWN_ATTRIBUTION_RDAP_BOOTSTRAP": settings.attribution.rdap_bootstrap,
     }
     for variable, path in named.items():
-        if path is not None and not Path(path).is_dir():
+        if path is not None and not isdir(path):
             yield f"{variable} names {path}, which is not a directory"
 
 
@@ -268,7 +269,7 @@ def canary_is_a_url(settings: Settings) -> Iterator[str]:
 def methodology_is_known(settings: Settings) -> Iterator[str]:
     """Refuse a methodology that is neither shipped nor a file."""
     name = settings.methodology
-    if name not in shipped() and not Path(name).is_file():
+    if name not in shipped() and not isfile(name):
         yield (
             f"TAKEDOWN_METHODOLOGY={name} is neither a shipped methodology "
             f"({', '.join(sorted(shipped()))}) nor a file"

@@ -331,3 +331,17 @@ def test_database_address_is_never_repeated():
 def test_nameserver_is_split(text, expected):
     """A resolver is an address with an optional port."""
     assert split_nameserver(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("variable", "words"),
+    [
+        ("TAKEDOWN_PROVIDER_MAP", "is not a file"),
+        ("TAKEDOWN_KAFKA_JARS_DIR", "is not a directory"),
+        ("TAKEDOWN_METHODOLOGY", "nor a file"),
+    ],
+)
+def test_a_name_that_no_system_takes_is_a_problem_like_others(variable: str, words: str) -> None:
+    """A value too long for the name of a file is reported with the rest, and ends no check."""
+    _, problems = s.examine({variable: "x" * 300, "TAKEDOWN_DATA_DIR": "data"})
+    assert [words in problem for problem in problems] == [True]
