@@ -6,8 +6,8 @@
 SELECT state FROM cases WHERE case_id >= $1 AND case_id < $2;
 
 -- name: report_states_by
--- The folded cases that have no event after an instant: they stood then as they stand now. Of the others, the name.
-SELECT case_id, CASE WHEN last_event_time <= $3 THEN state END AS state
+-- The folded cases, and whether they have no event after an instant, so that they stood then as they stand now.
+SELECT case_id, state, last_event_time <= $3 AS stood
 FROM cases
 WHERE case_id >= $1 AND case_id < $2;
 
