@@ -7,6 +7,7 @@ ORDER BY sent_at, notice_id, case_id;
 
 -- name: channels
 -- One row counts one notice about one case. A delay counts while nothing better or worse is known.
+-- Of the notices with one id the first holds, and a later one that contradicts it is no notice.
 SELECT
     provider, channel,
     count(*) AS sent,
@@ -19,7 +20,10 @@ SELECT
     count(*) FILTER (WHERE fault = 'ours') AS ours,
     count(*) FILTER (WHERE fault = 'way') AS way,
     count(*) FILTER (WHERE fault = 'unclear') AS unclear
-FROM notices
+FROM (
+    SELECT DISTINCT ON (case_id, notice_id) * FROM notices
+    ORDER BY case_id, notice_id, sent_at, event_id
+) AS first_ones
 WHERE sent_at >= $1 AND ($2::text IS NULL OR provider = $2)
 GROUP BY provider, channel
 ORDER BY provider, channel;
