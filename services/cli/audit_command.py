@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import asyncpg
 import click
 
+from services.cli.case_list import reading_zone
 from services.cli.case_views import CaseId
 from services.cli.support import client_settings, json_option, print_json, print_rows, run_async
 from services.ledger import audit
@@ -47,7 +48,8 @@ def list_(action: str | None, case_id: str | None, limit: int, as_json: bool) ->
     """List the newest entries."""
     rows = run_async(lambda: _with(lambda s: audit.newest(s, action, case_id, limit)))
     columns = (*_COLUMNS, "hash") if as_json else _COLUMNS
-    print_rows(rows, columns, as_json=as_json)
+    zone = reading_zone(client_settings(database=True))
+    print_rows(rows, columns, as_json=as_json, zone=zone)
 
 
 @command.command()

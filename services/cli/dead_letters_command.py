@@ -1,6 +1,7 @@
 """`takedown dead-letters`: look at what could not be used, and send it back, or read it again."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import BinaryIO
 
 import click
@@ -18,6 +19,7 @@ from consumers.record.deadletter import (
 from schemas.topics import EVIDENCE
 from services.cli.acts import Words
 from services.cli.arriving import ledger_here, wait_for_ledger
+from services.cli.case_list import reading_zone
 from services.cli.defaults import default_actor
 from services.cli.mails_again import read_again
 from services.cli.support import (
@@ -56,8 +58,19 @@ def command() -> None:
 @json_option
 def list_(topic: str | None, reason: str | None, retried: bool, as_json: bool) -> None:
     """List the dead letters, without their bytes, which may contain a URL."""
-    letters = _read(client_settings(kafka=True), topic, reason, retried)
-    print_rows([_row(letter) for letter in letters], _COLUMNS, as_json=as_json)
+    settings = client_settings(kafka=True)
+    rows = [_row(letter) for letter in _read(settings, topic, reason, retried)]
+    for row in () if as_json else rows:
+        row["at"] = _instant(row["at"])
+    print_rows(rows, _COLUMNS, as_json=as_json, zone=reading_zone(settings))
+
+
+def _instant(text: object) -> object:
+    """Read the time of a letter for people; whoever wrote the header may have written anything."""
+    try:
+        return datetime.fromisoformat(str(text))
+    except ValueError:
+        return text
 
 
 @command.command()

@@ -8,6 +8,7 @@ import msgspec
 
 from schemas.methodology import Methodology
 from services.attribution.providermap import ProviderMap
+from services.cli.case_list import reading_zone
 from services.cli.instant_options import Instant
 from services.cli.provider_options import map_option
 from services.cli.support import client_settings, json_option, now, print_rows, run_async
@@ -46,7 +47,8 @@ def command(cutoff: datetime | None, by: str, map_file: Path | None, as_json: bo
     connection = database_connection(settings)
     run_async(lambda: _read(connection, methodology(settings.methodology), cutoff, table))
     rows = [msgspec.structs.asdict(flow) for flow in table.flows()]
-    print_rows(rows, _BY_COUNTRY if by == "country" else _BY_PROVIDER, as_json=as_json)
+    columns = _BY_COUNTRY if by == "country" else _BY_PROVIDER
+    print_rows(rows, columns, as_json=as_json, zone=reading_zone(settings))
 
 
 def _countries(settings: Settings, map_file: Path | None) -> dict[str, str | None]:

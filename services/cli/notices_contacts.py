@@ -10,6 +10,7 @@ from msgspec import convert, to_builtins
 
 from services.attribution.mailboxes import Placeholders
 from services.attribution.providermap import ProviderMap
+from services.cli.case_list import reading_zone
 from services.cli.notices_views import days_option, fetch, provider_option
 from services.cli.support import (
     REFUSED,
@@ -59,9 +60,8 @@ def contacts(provider: str | None, days: int, state: str | None, as_json: bool) 
     if as_json:
         print_json(rows)
         return
-    print_rows(
-        [to_builtins(row, builtin_types=(datetime,)) for row in rows], _COLUMNS, as_json=False
-    )
+    shown = [to_builtins(row, builtin_types=(datetime,)) for row in rows]
+    print_rows(shown, _COLUMNS, as_json=False, zone=reading_zone(settings))
 
 
 @click.command()
@@ -79,7 +79,7 @@ def contact(address: str, days: int, as_json: bool) -> int:
         if key == name
         for event in events_of_contact(mine)
     ]
-    print_rows(rows, _EVENT, as_json=as_json)
+    print_rows(rows, _EVENT, as_json=as_json, zone=reading_zone(settings))
     return 0 if rows else REFUSED
 
 

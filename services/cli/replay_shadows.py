@@ -6,6 +6,7 @@ from typing import Any
 import asyncpg
 import click
 
+from services.cli.case_list import reading_zone
 from services.cli.support import (
     client_settings,
     json_option,
@@ -39,7 +40,8 @@ def list_(as_json: bool) -> None:
         }
         for entry in entries
     ]
-    print_rows(rows, _LIST, as_json=as_json)
+    zone = reading_zone(client_settings(database=True))
+    print_rows(rows, _LIST, as_json=as_json, zone=zone)
 
 
 @click.command()

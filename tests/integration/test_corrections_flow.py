@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -192,6 +193,8 @@ async def test_an_erased_url_is_gone_everywhere(desk: Desk) -> None:
     assert entries[0].value is not None
     assert entries[-1].value is None
     await desk.run("case", "reveal", case_of(1), "--purpose", "enquiry 8", code=1)
+    # People read the clock of their zone, programs UTC.
+    assert re.search(r" CES?T", (await desk.run("audit", "list")).stdout)
     acts = await desk.json("audit", "list", "--case", case_of(1))
     assert [(a["action"], a["purpose"]) for a in acts] == [
         ("reveal", "enquiry 7"),
@@ -285,6 +288,7 @@ async def test_acts_on_one_thing_as_json(desk: Desk) -> None:
     headers = [("ce_type", b"x"), ("trace", b"y")]
     await desk.ledger.produce_raw([(topics.REPORTS.name, b"k", b"{}", headers)])
     await desk.ledger.drained()
+    assert re.search(r" CES?T", (await desk.run("dead-letters", "list")).stdout)
     (letter,) = await desk.json("dead-letters", "list")
     with pytest.raises(CheckNote, match="1 could not be used and count nowhere"):
         await dead_letters(load())
