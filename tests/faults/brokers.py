@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.runtime.embedded import EmbeddedKafka
+from services.runtime.embedded.kafka_start_files import StartFiles
 from services.runtime.embedded.kept_file import write_kept
 from services.runtime.embedded.server_process import ServerProcess, free_port
 
@@ -17,14 +18,14 @@ class SecondBroker(EmbeddedKafka):
 
     first: EmbeddedKafka
 
-    async def _format(self, jars: Path, properties: Path) -> None:
+    async def _format(self, jars: Path, properties: Path, files: StartFiles | None) -> None:
         kept = (self.first.data_dir / "records" / "meta.properties").read_text()
         cluster = next(
             line.partition("=")[2] for line in kept.splitlines() if line.startswith("cluster.id=")
         )
         tool = ServerProcess("Kafka's StorageTool", self.data_dir / "format.log")
         words = ["kafka.tools.StorageTool", "format", f"-t={cluster}", "-c", str(properties)]
-        tool.spawn([*self._java(jars), *words], lock=self._lock)
+        tool.spawn([*self._java(jars, []), *words], lock=self._lock)
         if await tool.wait(_FORMAT_SECONDS) != 0:
             raise tool.failure("could not format the data directory")
 

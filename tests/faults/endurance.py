@@ -121,7 +121,9 @@ async def behind(run: Run) -> int | None:
             ends = await offsets_of(kafka_at(run.places().bootstrap_servers), "read_committed")
     except Exception:  # whatever it was: a look that fails is no sample
         return None
-    at = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+    at: dict[tuple[str, int], int] = {
+        (row["topic"], row["partition"]): row["next_offset"] for row in rows
+    }
     return sum(end - at.get((tp.topic, tp.partition), 0) for tp, end in ends.items())
 
 

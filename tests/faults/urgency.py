@@ -71,8 +71,8 @@ def urgency(
         if after := [at for at in starts if at >= deadline]:
             behind.append((min(after) - deadline).total_seconds())
     both = ticks[True].keys() & ticks[False].keys()
-    near, others = (_share([t for at in both for t in ticks[kind][at]]) for kind in (True, False))
-    return Urgency(near, others, tuple(behind))
+    close, others = ([t for at in both for t in ticks[kind][at]] for kind in (True, False))
+    return Urgency(_share(close), _share(others), tuple(behind))
 
 
 def _late(data: LookMade | LookMissed) -> Late:

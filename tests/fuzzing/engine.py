@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-import atheris
+import atheris  # type: ignore[import-untyped]
 
 MOST_BYTES = 8_192
 _SLOWEST_SECONDS = 10

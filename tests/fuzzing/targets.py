@@ -65,7 +65,7 @@ _HOSTERS = HosterNames({"giant hosting": "giant"}, {})
 _SUBJECTS = {"p-1": SubjectOfDecision(case_id="a" * 32)}
 _FOLDER = TemporaryDirectory(prefix="fuzzing-")
 # What comes with the program is no input: reading it once makes the reader of settings thirty times as fast.
-constraints.shipped = cache(constraints.shipped)  # type: ignore[assignment]
+constraints.shipped = cache(constraints.shipped)  # type: ignore[attr-defined]
 SHAPES = {"A": question_of(HOST, "A"), "AAAA": question_of(HOST, "AAAA")}
 
 
