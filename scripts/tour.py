@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
@@ -25,8 +25,8 @@ from schemas.errors import TakedownError
 from services.reports.figures import Table
 from services.reports.sheet import sheet
 from services.runtime import logging
-from services.runtime.demo.play import Show
-from services.runtime.demo.stage import serving, settings_for, stage
+from services.runtime.demo.play import staged
+from services.runtime.demo.stage import settings_for, stage
 from services.runtime.embedded.server_process import free_port
 from services.runtime.installation import Installation, Interrupt
 from services.runtime.settings import Log
@@ -35,7 +35,6 @@ ROOT = Path(__file__).parent.parent
 RULES = ROOT / "deploy" / "prometheus" / "rules" / "takedown.rules.yml"
 LEAGUE = ROOT / "build" / "tour" / "league.csv"
 _CASES = 240
-_LEAD = timedelta(seconds=4)
 _READY_SECONDS = 30.0
 _ALERT_SECONDS = 60.0
 
@@ -161,14 +160,11 @@ async def tour(cases: int, binary: Path, *, once: bool) -> None:
         folder = Path(name)
         installation = Installation(settings_for(chosen, began, folder), durable=False, say=_say)
         async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(installation)
-            start = datetime.now(UTC) + _LEAD
-            await stack.enter_async_context(serving(chosen, start))
-            await installation.ready()
+            show, _ = await stack.enter_async_context(staged(chosen, installation, _say))
             watching = prometheus(binary, folder / "prometheus", installation.ports)
             address = await stack.enter_async_context(watching)
-            show = Show(chosen, installation, start)
-            _say(f"playing {cases} cases: {(show.world.end - start).total_seconds():.0f} s")
+            lasts = show.world.end - show.world.start
+            _say(f"playing {cases} cases: {lasts.total_seconds():.0f} s")
             await show.play(lambda _: None)
             table = (await show.compare(began)).table
             exporter = f"http://127.0.0.1:{installation.ports['exporter']}"

@@ -1,8 +1,7 @@
 """One world played once on a whole installation, with Prometheus beside it; the tests here look at what came of it."""
 
-import contextlib
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,8 @@ import pytest_asyncio
 from msgspec import Struct
 
 from scripts.tour import prometheus
-from services.runtime.demo.play import DemoResult, Show
-from services.runtime.demo.stage import Stage, serving, settings_for, stage
+from services.runtime.demo.play import DemoResult, Show, staged
+from services.runtime.demo.stage import Stage, settings_for, stage
 from services.runtime.installation import Installation
 
 CASES = 240
@@ -41,15 +40,10 @@ async def played(
     chosen = stage(seed=5, cases=CASES)
     began = datetime.now(UTC)
     installation = Installation(settings_for(chosen, began, folder), durable=False, fetch=False)
-    async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(installation)
-        start = datetime.now(UTC) + timedelta(seconds=4)
-        await stack.enter_async_context(serving(chosen, start))
-        await installation.ready()
-        address = await stack.enter_async_context(
-            prometheus(prometheus_binary, folder / "prometheus", installation.ports)
-        )
-        show = Show(chosen, installation, start)
+    async with (
+        staged(chosen, installation, lambda _: None) as (show, _),
+        prometheus(prometheus_binary, folder / "prometheus", installation.ports) as address,
+    ):
         await show.play(lambda _: None)
         result = await show.compare(began)
         yield Played(

@@ -27,7 +27,7 @@ from services.reports import evidence_log
 from services.reports.table import Choice, Table, build
 from services.runtime.connections import database_connection, kafka_connection
 from services.runtime.demo.closing import ArticleClosing, closing, in_scaled_hours
-from services.runtime.demo.stage import Stage, capacities_of, serving, settings_for
+from services.runtime.demo.stage import Stage, Traffic, capacities_of, serving, settings_for
 from services.runtime.installation import Installation
 from services.runtime.methods import methodology
 from services.simulation import event_player, truth
@@ -93,15 +93,23 @@ async def run(
     with _folder(keep) as folder:
         settings = settings_for(chosen, began, folder)
         installation = Installation(settings, durable=False, say=say)
-        async with installation:
-            start = _now() + _LEAD
-            async with serving(chosen, start) as traffic:
-                say("the simulated internet is running; waiting for the roles")
-                await installation.ready()
-                show = Show(chosen, installation, start)
-                await show.play(watcher)
-                result = await show.compare(began)
+        async with staged(chosen, installation, say) as (show, traffic):
+            await show.play(watcher)
+            result = await show.compare(began)
         return msgspec.structs.replace(result, requests=traffic.requests)
+
+
+@contextlib.asynccontextmanager
+async def staged(
+    chosen: Stage, installation: Installation, say: Callable[[str], None]
+) -> AsyncIterator[tuple["Show", Traffic]]:
+    """Run an installation and the world that it watches for as long as the block lasts, from when all is ready."""
+    async with installation:
+        start = _now() + _LEAD
+        async with serving(chosen, start) as traffic:
+            say("the simulated internet is running; waiting for the roles")
+            await installation.ready()
+            yield Show(chosen, installation, start), traffic
 
 
 @contextlib.contextmanager
