@@ -379,7 +379,12 @@ async def test_a_certificate_of_a_stranger_is_refused(secured: Secured, tmp_path
 def certified(secured: Secured, folder: Path, authority: Authority | None = None) -> Settings:
     """The settings for the port that asks for a certificate, with an encrypted key of the role's own."""
     signer = authority or secured.listener.authority
-    key, certificate = signer.files_of(f"role-{folder.name}", PASSWORD)
+    files = signer.files_of(f"role-{folder.name}", PASSWORD)
+    return at_certified_port(secured, *files, ssl_key_password=PASSWORD)
+
+
+def at_certified_port(secured: Secured, key: Path, certificate: Path, **more: str) -> Settings:
+    """The settings for the port that asks for a certificate, without any other login."""
     return secured.changed(
         bootstrap_servers=f"127.0.0.1:{secured.listener.certified_port}",
         security_protocol="SSL",
@@ -388,7 +393,7 @@ def certified(secured: Secured, folder: Path, authority: Authority | None = None
         sasl_password=None,
         ssl_certfile=str(certificate),
         ssl_key_file=str(key),
-        ssl_key_password=PASSWORD,
+        **more,
     )
 
 
@@ -502,13 +507,4 @@ async def test_only_an_administrator_grants(secured: Secured, kafka_bootstrap: s
 
 def by_certificate(secured: Secured, called: str) -> Settings:
     """The settings for the port that asks for a certificate, with one of that name."""
-    key, certificate = secured.listener.authority.files_of(called)
-    return secured.changed(
-        bootstrap_servers=f"127.0.0.1:{secured.listener.certified_port}",
-        security_protocol="SSL",
-        sasl_mechanism=None,
-        sasl_username=None,
-        sasl_password=None,
-        ssl_certfile=str(certificate),
-        ssl_key_file=str(key),
-    )
+    return at_certified_port(secured, *secured.listener.authority.files_of(called))
