@@ -11,6 +11,8 @@ def record_block(spell: Spell, look: LookMade, methodology: Methodology) -> None
 
     One that does not last gives way to another vantage's: a late look of whoever was asked is not the watch.
     """
+    if spell.run is not None and spell.run.vantages[0] == look.vantage:
+        spell.run.shut_out = True
     block = spell.block
     if block is not None and block.vantage == look.vantage:
         block.looks += 1

@@ -73,6 +73,7 @@ class Run(Struct, kw_only=True, omit_defaults=True):
     `agreed_at`: the first look by which as many vantages as are needed saw it gone. `further`: so many more looks than
     usual are wanted, because served and gone alternated before. `doubted`: something was served since, so that the next
     look that finds it gone begins anew. `seconded_at`: the last look of another vantage than the first.
+    `shut_out`: the first vantage was kept out since, so that it could not have refuted the run.
     """
 
     first_finished_at: datetime
@@ -85,6 +86,7 @@ class Run(Struct, kw_only=True, omit_defaults=True):
     further: int = 0
     doubted: bool = False
     seconded_at: datetime | None = None
+    shut_out: bool = False
 
 
 class Elsewhere(Struct, kw_only=True, omit_defaults=True):
@@ -175,6 +177,7 @@ class Spell(Struct, kw_only=True, omit_defaults=True):
     `contested`: the last run that another vantage ended than those that it is of, until one of these sees it online.
     `reported_again_at`: the last report of it while it was gone, or seemed so; none once it has been seen again.
     `edge`: the provider passes on what another one hosts.
+    `beside`: others that were seen serving it too, until one is found not to; none once the clock started.
     `alternations` and `swaps`: sightings that refuted a run of removal-class looks, and one of looks elsewhere.
     """
 
@@ -183,6 +186,7 @@ class Spell(Struct, kw_only=True, omit_defaults=True):
     provider: str | None = None
     observed: bool = False
     edge: bool = False
+    beside: list[str] = []
     procedure: Procedure = Procedure.REPORTED
     presence: Presence = Presence.UNSEEN
     clock: Clock = Clock.STOPPED

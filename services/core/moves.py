@@ -49,10 +49,24 @@ def place_of(look: LookMade, providers: list[str], provider: str, *, edge: bool 
         return "unproven" if own else "here"
     if not edge and _is_behind_a_proxy(look):
         return "unproven"
+    return "elsewhere" if _is_absent(look, provider) else "unproven"
+
+
+def beside(spell: Spell, look: LookMade, providers: list[str]) -> list[str]:
+    """Name those who serve it with the charged provider, of whom a notice says which one is charged.
+
+    One that a look before met counts until it is found not to serve: a lost packet hides it from a look.
+    """
+    others = {*providers, *(one for one in spell.beside if not _is_absent(look, one))}
+    return sorted(others - {spell.provider})
+
+
+def _is_absent(look: LookMade, provider: str) -> bool:
+    """Tell whether all of a provider's addresses gave a removal-class answer, or the name has none of it any more."""
     left_out = look.providers_left_out
-    if left_out is None or provider in left_out or not all(one.gone for one in own):
-        return "unproven"
-    return "elsewhere"
+    if left_out is None or provider in left_out:
+        return False
+    return all(one.gone for one in look.served if one.provider == provider)
 
 
 def _is_behind_a_proxy(look: LookMade) -> bool:

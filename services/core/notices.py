@@ -29,12 +29,10 @@ def sent(run: Pass, event: Event) -> None:
     spell = run.case.spell
     if spell.provider is None:
         spell.provider = data.provider
-    if spell.provider != data.provider:
-        return
     start = run.methodology.clock_start
-    if start == "notice_sent":
+    if start == "notice_sent" and run.charge(notice):
         run.count_notice(data.notice_id, event.time, data.earliest)
-    elif start == "notice_delivered" and notice.delivered_at is not None:
+    elif start == "notice_delivered" and notice.delivered_at is not None and run.charge(notice):
         run.count_notice(data.notice_id, event.time, _arrived_from(notice, event.time))
 
 
@@ -54,10 +52,7 @@ def delivered(run: Pass, event: Event) -> None:
     if notice.delivered_at is None:
         notice.delivered_at, notice.arrived_by = event.time, data.evidence
         notice.delivered_from = data.earliest
-    if (
-        run.methodology.clock_start == "notice_delivered"
-        and notice.provider == run.case.spell.provider
-    ):
+    if run.methodology.clock_start == "notice_delivered" and run.charge(notice):
         run.count_notice(data.notice_id, event.time, data.earliest)
 
 

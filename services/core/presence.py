@@ -12,6 +12,7 @@ from services.core.freshness import NEEDS_SIGHTING, counted_verdict, has_fresh_c
 from services.core.machines import Clock, Presence, Procedure, Trigger
 from services.core.moves import (
     answerable,
+    beside,
     end_elsewhere,
     is_move,
     lengthen_elsewhere,
@@ -116,6 +117,7 @@ def _is_here(run: Pass, spell: Spell, look: LookMade) -> bool:
     provider, charged = spell.provider, spell.observed or spell.clock_started_at is not None
     if corrected or not charged or provider is None or provider in providers:
         run.attribute(providers, look.started_at)
+        _note_beside(run, look, providers)
         return True
     place = place_of(look, providers, provider, edge=spell.edge)
     if place == "here":
@@ -127,10 +129,18 @@ def _is_here(run: Pass, spell: Spell, look: LookMade) -> bool:
     return place == "elsewhere" and _is_moved(run, spell, look, min(providers))
 
 
+def _note_beside(run: Pass, look: LookMade, providers: list[str]) -> None:
+    """Note who serves it as well while nobody's clock runs, and charge whom a notice went to before that was seen."""
+    spell = run.case.spell
+    if spell.clock_started_at is None and (spell.beside or len(providers) > 1):
+        spell.beside = beside(spell, look, providers)
+        run.charge_whom_it_told()
+
+
 def _is_plainly_here(run: Pass, spell: Spell, look: LookMade) -> bool:
     """Tell of nearly every look, at little cost, what the rest of `_is_here` would."""
     served = look.served
-    if len(served) != 1 or not spell.observed or run.case.corrections:
+    if len(served) != 1 or not spell.observed or spell.beside or run.case.corrections:
         return False
     return served[0].provider == spell.provider and served[0].online
 

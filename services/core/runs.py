@@ -79,8 +79,11 @@ def is_dark_confirmed(run: Run, methodology: Methodology) -> bool:
 
 
 def is_contested(spell: Spell, run: Run) -> bool:
-    """Tell whether the URL was seen online from one vantage while it was gone from another, or in turn with that."""
-    return run.further > 0 or is_disputed(spell, run)
+    """Tell whether it was seen online from one vantage while gone from another, or in turn, or may have been unseen.
+
+    What is served while the vantage that found it gone is kept out refutes no run, unless another one looks meanwhile.
+    """
+    return run.further > 0 or run.shut_out or is_disputed(spell, run)
 
 
 def is_doubted(run: Run, look: LookMade) -> bool:

@@ -10,7 +10,7 @@ from uuid import UUID
 from schemas.events import Event
 from schemas.methodology import Methodology
 from services.core.calendar import calendar_of
-from services.core.case import Case, Hold, Spell, Transition
+from services.core.case import Case, Hold, Notice, Spell, Transition
 from services.core.machines import (
     CLOCK,
     GONE_BEFORE_NOTICE,
@@ -137,7 +137,7 @@ class Pass:
             return
         if not self.case.reports:
             return
-        spell.clock_started_at, spell.clock_started_from = at, since
+        spell.clock_started_at, spell.clock_started_from, spell.beside = at, since, []
         norm = self.methodology.norm_for(self.case.category)
         spell.deadline = calendar_of(self.methodology).add(at, norm)
         spell.gone_before_notice = is_gone_before(spell)
@@ -260,14 +260,36 @@ class Pass:
         self.case.spells.append(opened)
         self._take_waiting_notice(opened, at)
 
+    def charge(self, notice: Notice) -> bool:
+        """Tell whether a notice speaks to the charged provider; of those who serve it, it says which one that is."""
+        spell = self.case.spell
+        is_open = spell.procedure is not Procedure.CLOSED and spell.clock_started_at is None
+        reached = notice.notice_id not in self.case.failed_notices
+        if is_open and reached and notice.provider in spell.beside:
+            spell.provider, spell.edge = notice.provider, False
+        return spell.provider == notice.provider
+
+    def charge_whom_it_told(self) -> None:
+        """Charge who serves it beside the charged provider, where its notice went out before that was seen."""
+        for notice in list(self.case.notices.values()):
+            waits = notice.spell is None and notice.provider in self.case.spell.beside
+            if waits and self._effect(notice) is not None and self.charge(notice):
+                self._take_waiting_notice(self.case.spell, self.case.spell.opened_at)
+                return
+
+    def _effect(self, notice: Notice) -> datetime | None:
+        """Give the instant at which a notice starts a clock, as the methodology says."""
+        delivered = self.methodology.clock_start == "notice_delivered"
+        return notice.delivered_at if delivered else notice.sent_at
+
     def _take_waiting_notice(self, spell: Spell, at: datetime) -> None:
-        """Start the new provider's clock where its own notice went out before the move was seen."""
+        """Start the provider's clock where its own notice went out before it was seen that it serves."""
         if self.methodology.clock_start == "report":
             self.start_clock(at)
             return
         delivered = self.methodology.clock_start == "notice_delivered"
         for notice in self.case.notices.values():
-            last = notice.delivered_at if delivered else notice.sent_at
+            last = self._effect(notice)
             first = notice.delivered_from if delivered else notice.sent_from
             if notice.spell is None and notice.provider == spell.provider and last is not None:
                 since = None if first is None or last <= at else max(at, first)

@@ -190,3 +190,20 @@ def test_the_second_vantage_looks_while_the_wall_stands() -> None:
     open_ = entry(blocked(4), blocked(6), online(8))
     plan.put(CASE, open_, offset=2, listed_at=at(8), now=at(8))
     assert len(plan) == 0
+
+
+def test_what_nobody_could_see_meanwhile_is_confirmed_by_a_whole_span_of_another_vantage() -> None:
+    """Two nodes take turns: the first vantage is shut out while the file is served, and another meets its lack."""
+    lacks, shut_out = look(at(10), "removed", vantage="v1"), (blocked(10.3), blocked(11))
+    met = [abroad(11.6, "removed"), abroad(11.8, "removed"), abroad(12, "removed")]
+    assert case(lacks, *shut_out, *met).spell.presence is Presence.SUSPECTED
+    assert case(lacks, *shut_out, *met, abroad(12.4, "removed")).spell.presence is Presence.REMOVED
+    through = (lacks, *met, abroad(12.4, "removed"))
+    assert case(*through[:4]).spell.presence is Presence.REMOVED
+
+
+def test_a_block_at_a_vantage_that_was_asked_makes_no_removal_longer() -> None:
+    """The vantage that watches finds it gone for the whole span; one look of another one agrees, as it always does."""
+    watch = gone(10)
+    other = (abroad(10.1, "removed"), blocked(10.2, vantage="abroad"))
+    assert case(*watch[:1], *other, *watch[1:]).spell.presence is Presence.REMOVED

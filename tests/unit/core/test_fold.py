@@ -224,6 +224,47 @@ def test_two_providers_serving_is_no_move() -> None:
     assert len(folded(report(), notice(1), online(2), second).spells) == 1
 
 
+def served_by_both(hours: float) -> Event:
+    """Make a look that two providers behind one name serve."""
+    one = look(at(hours), "online", provider="aid")
+    assert isinstance(one.data, ev.LookMade)
+    other = ev.Served(address="192.0.2.9", provider="small", online=True)
+    return event(one.time, ev.msgspec.structs.replace(one.data, served=(*one.data.served, other)))
+
+
+def test_of_two_providers_that_serve_the_one_that_is_told_is_charged() -> None:
+    """A notice to either starts its clock, though a look that a lost packet spoilt had met only the other one."""
+    for told in (notice(1, "small"), notice(1, "aid", "n2")):
+        before = spell(
+            report(provider=None), online(0.5, "aid"), served_by_both(0.8), told, online(1.5, "aid")
+        )
+        after = spell(report(provider=None), online(0.5, "aid"), told, served_by_both(1.5))
+        wanted = (told.data.provider, at(1), Clock.RUNNING)  # type: ignore[attr-defined]
+        assert (before.provider, before.clock_started_at, before.clock) == wanted
+        assert (after.provider, after.clock_started_at, after.clock) == wanted
+
+
+def test_of_two_providers_that_serve_the_first_that_is_told_stays_charged() -> None:
+    """A later notice to the other one, or one that failed, changes nothing."""
+    told = (served_by_both(0.5), notice(1, "small"), notice(2, "aid", "n2"))
+    assert spell(report(provider=None), *told, served_by_both(3)).provider == "small"
+    bounced = event(at(1.5), ev.NoticeFailed(notice_id="n1", reason="unknown_mailbox"))
+    lost = (served_by_both(0.5), notice(1, "small"), bounced, notice(2, "aid", "n2"))
+    found = spell(report(provider=None), *lost, served_by_both(3))
+    assert (found.provider, found.clock_started_at) == ("aid", at(2))
+
+
+def test_who_was_found_not_to_serve_is_not_charged_by_a_notice() -> None:
+    """A provider that served it beside the charged one and lost it owes nothing more."""
+    other_gone = served_by_both(0.8)
+    assert isinstance(other_gone.data, ev.LookMade)
+    first, second = other_gone.data.served
+    parted = (first, ev.msgspec.structs.replace(second, online=False, gone=True))
+    later = event(other_gone.time, ev.msgspec.structs.replace(other_gone.data, served=parted))
+    found = spell(report(provider=None), served_by_both(0.5), later, notice(1, "small"))
+    assert (found.provider, found.clock) == ("aid", Clock.STOPPED)
+
+
 def test_the_first_sighting_corrects_the_reporters_guess() -> None:
     """Before a clock runs, who serves it replaces what a reporter stated."""
     case = folded(report(), online(0.5, "small"))
