@@ -59,6 +59,7 @@ def _run(run: Run | None) -> tuple[Any, ...] | None:
             run.further,
             run.doubted,
             run.seconded_at,
+            run.shut_out,
         )
     )
 
@@ -120,6 +121,7 @@ _OF_SPELL: Mapping[str, Callable[[Fold, Spell], Any]] = {
         s.alternations,
         s.swaps,
         s.reported_again_at,
+        s.beside,
     ),
 }
 KINDS = (*_OF_CASE, *_OF_SPELL, "transitions")

@@ -52,13 +52,9 @@ def place_of(look: LookMade, providers: list[str], provider: str, *, edge: bool 
     return "elsewhere" if _is_absent(look, provider) else "unproven"
 
 
-def beside(spell: Spell, look: LookMade, providers: list[str]) -> list[str]:
-    """Name those who serve it with the charged provider, of whom a notice says which one is charged.
-
-    One that a look before met counts until it is found not to serve: a lost packet hides it from a look.
-    """
-    others = {*providers, *(one for one in spell.beside if not _is_absent(look, one))}
-    return sorted(others - {spell.provider})
+def still_beside(spell: Spell, look: LookMade) -> list[str]:
+    """Name those beside the charged provider whom a look did not find not to serve: a lost packet proves nothing."""
+    return [one for one in spell.beside if not _is_absent(look, one)]
 
 
 def _is_absent(look: LookMade, provider: str) -> bool:

@@ -12,12 +12,12 @@ from services.core.freshness import NEEDS_SIGHTING, counted_verdict, has_fresh_c
 from services.core.machines import Clock, Presence, Procedure, Trigger
 from services.core.moves import (
     answerable,
-    beside,
     end_elsewhere,
     is_move,
     lengthen_elsewhere,
     passes_on,
     place_of,
+    still_beside,
 )
 from services.core.reasons import BLOCKS, NETWORK_FAULTS, REASONS, SILENT
 from services.core.runs import (
@@ -66,6 +66,8 @@ def take_look(run: Pass, event: Event) -> None:
             run.expire_hold()
         if spell.block is not None:
             clear_block(spell, spell.block, look, run.methodology)
+        if spell.beside:
+            spell.beside = still_beside(spell, look)
         if look.verdict == "online":
             _take_sighting(run, spell, look)
         elif look.layer == "host":
@@ -117,7 +119,7 @@ def _is_here(run: Pass, spell: Spell, look: LookMade) -> bool:
     provider, charged = spell.provider, spell.observed or spell.clock_started_at is not None
     if corrected or not charged or provider is None or provider in providers:
         run.attribute(providers, look.started_at)
-        _note_beside(run, look, providers)
+        _note_beside(run, providers)
         return True
     place = place_of(look, providers, provider, edge=spell.edge)
     if place == "here":
@@ -129,18 +131,18 @@ def _is_here(run: Pass, spell: Spell, look: LookMade) -> bool:
     return place == "elsewhere" and _is_moved(run, spell, look, min(providers))
 
 
-def _note_beside(run: Pass, look: LookMade, providers: list[str]) -> None:
+def _note_beside(run: Pass, providers: list[str]) -> None:
     """Note who serves it as well while nobody's clock runs, and charge whom a notice went to before that was seen."""
     spell = run.case.spell
-    if spell.clock_started_at is None and (spell.beside or len(providers) > 1):
-        spell.beside = beside(spell, look, providers)
+    if spell.clock_started_at is None and len(providers) > 1:
+        spell.beside = sorted({*spell.beside, *providers} - {spell.provider})
         run.charge_whom_it_told()
 
 
 def _is_plainly_here(run: Pass, spell: Spell, look: LookMade) -> bool:
     """Tell of nearly every look, at little cost, what the rest of `_is_here` would."""
     served = look.served
-    if len(served) != 1 or not spell.observed or spell.beside or run.case.corrections:
+    if len(served) != 1 or not spell.observed or run.case.corrections:
         return False
     return served[0].provider == spell.provider and served[0].online
 

@@ -236,6 +236,8 @@ class Pass:
         Where another one is charged, it is what looks find next that may show a move.
         """
         spell = self.case.spell
+        if proxy in spell.beside:
+            spell.beside = sorted({*spell.beside, provider} - {proxy, spell.provider})
         if spell.provider != proxy or spell.procedure is Procedure.CLOSED or provider == proxy:
             return
         if spell.observed or spell.clock_started_at:
@@ -263,19 +265,29 @@ class Pass:
     def charge(self, notice: Notice) -> bool:
         """Tell whether a notice speaks to the charged provider; of those who serve it, it says which one that is."""
         spell = self.case.spell
+        if notice.provider in spell.beside and self._may_charge(spell, notice):
+            # Looks that counted against the one that was charged say nothing of this one.
+            spell.provider, spell.edge, spell.elsewhere = notice.provider, False, None
+        return spell.provider == notice.provider
+
+    def _may_charge(self, spell: Spell, notice: Notice) -> bool:
+        """Tell whether a notice says who is charged: no clock runs, it did not fail, and no correction says it."""
         is_open = spell.procedure is not Procedure.CLOSED and spell.clock_started_at is None
         reached = notice.notice_id not in self.case.failed_notices
-        if is_open and reached and notice.provider in spell.beside:
-            spell.provider, spell.edge = notice.provider, False
-        return spell.provider == notice.provider
+        return is_open and reached and self.case.corrected(self.now) is None
 
     def charge_whom_it_told(self) -> None:
         """Charge who serves it beside the charged provider, where its notice went out before that was seen."""
-        for notice in list(self.case.notices.values()):
-            waits = notice.spell is None and notice.provider in self.case.spell.beside
-            if waits and self._effect(notice) is not None and self.charge(notice):
+        for _, notice in self._waiting_notices():
+            if notice.provider in self.case.spell.beside and self.charge(notice):
                 self._take_waiting_notice(self.case.spell, self.case.spell.opened_at)
                 return
+
+    def _waiting_notices(self) -> list[tuple[datetime, Notice]]:
+        """Give the notices that no spell has counted, the first to have an effect first."""
+        effects = [(self._effect(one), one) for one in self.case.notices.values()]
+        waiting = [(at, one) for at, one in effects if at is not None and one.spell is None]
+        return sorted(waiting, key=lambda pair: (pair[0], pair[1].notice_id))
 
     def _effect(self, notice: Notice) -> datetime | None:
         """Give the instant at which a notice starts a clock, as the methodology says."""
@@ -288,10 +300,9 @@ class Pass:
             self.start_clock(at)
             return
         delivered = self.methodology.clock_start == "notice_delivered"
-        for notice in self.case.notices.values():
-            last = self._effect(notice)
+        for last, notice in self._waiting_notices():
             first = notice.delivered_from if delivered else notice.sent_from
-            if notice.spell is None and notice.provider == spell.provider and last is not None:
+            if notice.provider == spell.provider:
                 since = None if first is None or last <= at else max(at, first)
                 self.count_notice(notice.notice_id, max(at, last), since)
 

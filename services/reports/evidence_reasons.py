@@ -87,6 +87,8 @@ _NO_CLOCK = {
 
 def _not_started(case: Case, spell: Spell, methodology: Methodology) -> tuple[str, str]:
     why = why_no_clock(case, spell, methodology)
+    if why.word == "no_notice" and spell.beside:
+        return why.word, f"{_NO_CLOCK[why.word]}, nor to another one that was seen serving it too"
     if why.word != "no_notice_arrived":
         return why.word, _NO_CLOCK[why.word]
     fault = _FAULTS[why.fault or "unclear"]
@@ -116,7 +118,7 @@ def _undecided(spell: Spell, deadline: datetime) -> tuple[str, str]:
     if spell.clock is Clock.RUNNING:
         return "overdue_unverified", (
             f"the deadline {instant(deadline)} is over, but no look at or after it that counts saw it "
-            f"online at this provider, and no removal is confirmed{_walled(spell)}"
+            f"online at this provider, and no removal is confirmed{_shut_out(spell)}{_walled(spell)}"
         )
     if spell.clock is Clock.UNDECIDED and spell.clock_started_from is not None:
         return "start_within_span", _uncertain(spell, spell.clock_started_from, deadline)
@@ -151,6 +153,17 @@ def _walled(spell: Spell) -> str:
     if block is None:
         return ""
     return f"; vantage {block.vantage} is kept out: looks that met a block, in a row: {block.looks}"
+
+
+def _shut_out(spell: Spell) -> str:
+    """Say why looks that agree confirm nothing where the vantage of the first of them was kept out since."""
+    run = spell.run
+    if run is None or not run.shut_out:
+        return ""
+    return (
+        f"; it was gone from {run.vantages[0]} at {instant(run.first_finished_at)}, which was kept out since, so that "
+        "where vantages have to agree another one has to find it gone for the whole span"
+    )
 
 
 def _straddle(spell: Spell, removal: Removal, deadline: datetime) -> str:

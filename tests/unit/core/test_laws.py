@@ -86,7 +86,7 @@ def evidence(case: Case) -> list[object]:
         (
             s.presence, s.clock, s.procedure, s.provider, s.clock_started_at, s.deadline, s.breached_at,
             s.last_seen_at, s.removals, s.returned_at, s.run, s.gone_before_notice, s.dark, s.baseline,
-            s.elsewhere, s.alternations, s.swaps,
+            s.elsewhere, s.alternations, s.swaps, s.beside,
         )
         for s in case.spells
     ]  # fmt: skip
