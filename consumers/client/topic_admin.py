@@ -99,7 +99,11 @@ async def require_partitions(kafka: KafkaConnection, names: Iterable[str]) -> di
         await admin.start()
         missing = await _wait_until_right(lambda: _missing(admin, unique))
         if missing:
-            raise TopicsWrong(f"{', '.join(missing)}: missing; run `takedown topics create`")
+            # A broker shows nobody a topic that he has no right to.
+            raise TopicsWrong(
+                f"{', '.join(missing)}: missing, or this login has no right to them; run `takedown topics create`, or "
+                "see `takedown rights list`"
+            )
         return await _counts(admin, sorted(unique))
     finally:
         await admin.close()

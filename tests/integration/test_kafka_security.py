@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -15,9 +16,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from consumers.client.role_rights import ROLES_AT_KAFKA, grants
 from schemas.ids import instant
+from schemas.sealing import Keyring
 from schemas.topics import OBSERVATIONS, OUTCOMES, REPORTS, WATCHLIST
 from schemas.urls import canonical
-from services.cli.support import REFUSED
+from services.cli.support import CHECK_FAILED, REFUSED
 from services.intake.reporter_tokens import hashed, new_token, write_tokens
 from services.runtime.connections import kafka_connection
 from services.runtime.embedded import EmbeddedKafka
@@ -34,6 +36,8 @@ from services.runtime.settings import (
 )
 from services.runtime.settings.intake_section import IntakeSection
 from tests.commands import Done, takedown
+from tests.integration import command_logins
+from tests.integration.command_logins import all_of, changing, letter_of, login_for, reading
 from tests.integration.lab import Lab
 from tests.integration.ledger_kit import clock
 from tests.integration.looksites import NameServer
@@ -165,6 +169,7 @@ class Works:
         write_tokens(folder / "tokens.toml", {hashed(self.token): "hotline-nl"})
         (folder / "map.toml").write_text(MAP)
         self.secured, self.said = secured, list[str]()
+        self.failed: dict[str, str] = {}
         self.settings = msgspec.structs.replace(
             secured.settings,
             topics=Topics(partitions=1),
@@ -200,16 +205,64 @@ class Works:
         self, *words: str, stdin: bytes = b"", login: str | None = None, status: int = 0
     ) -> str:
         """Run a command as the operator, or with another login."""
+        return (await self.take(*words, stdin=stdin, login=login, status=status)).out
+
+    async def take(
+        self,
+        *words: str,
+        stdin: bytes = b"",
+        login: str | None = None,
+        dsn: str | None = None,
+        status: int = 0,
+    ) -> Done:
+        """Run a command with these logins at Kafka and Postgres; give what it said."""
         settings = self.settings
         if login is not None:
             kafka = msgspec.structs.replace(
                 settings.kafka, sasl_username=login, sasl_mechanism="PLAIN"
             )
             settings = msgspec.structs.replace(settings, kafka=kafka)
+        if dsn is not None:
+            settings = msgspec.structs.replace(settings, database=Database(url=dsn))
         done = await takedown(settings, *words, stdin=stdin)
-        assert done.status == status, (words, done.out, done.err)
+        assert done.status == status, (words, done.status, done.out, done.err)
         self.said += [done.out, done.err]
-        return done.out
+        return done
+
+    async def work(self, case_id: str, folder: Path, dsn: str, keyring: Keyring) -> None:
+        """Run every command that touches a server, with a login at Postgres that owns nothing."""
+        take = partial(self.take, dsn=dsn)
+        await all_of(take, changing(case_id, keyring, folder, clock()))
+        await take("keys", "signing")
+        views = reading(case_id, folder)
+        await all_of(take, [views[::2], views[1::2]])
+        listed = await take("dead-letters", "list", "--json")
+        raw = ("--raw", str(folder / "raw"), "--purpose", "enquiry")
+        await take("dead-letters", "show", letter_of(listed.out), *raw)
+        await take("keys", "rotate")
+        shown = json.loads((await take("keys", "show", "--json")).out)
+        (added,) = set(shown["sealing"]) - {shown["active"]}
+        await take("keys", "retire", added)
+        doctor = json.loads((await take("doctor", "--json", status=CHECK_FAILED)).out)
+        self.failed = {one["check"]: one["said"] for one in doctor if one["state"] == "failed"}
+
+    async def denied(self, case_id: str, folder: Path, reader: str, desk: str) -> None:
+        """Try commands with logins of another purpose; each ends in one line that speaks of rights."""
+        who = ("--actor", "analyst", "--reason", "a test")
+        hold = ("correct", "hold", case_id, "--until", instant(clock() + timedelta(days=1)), *who)
+        tries = [
+            (("notices", "ingest", str(folder / "box")), "takedown-relay", desk),
+            (hold, "takedown-prober", desk),
+            (("import", "urlhaus", str(folder / "urlhaus.csv")), "takedown-ledger", desk),
+            (("dead-letters", "list"), "takedown-intake", desk),
+            (hold, None, reader),
+            (("evidence", "giant", "--out", str(folder / "no")), None, reader),
+        ]
+        for words, login, dsn in tries:
+            hidden = words[0] == "dead-letters"
+            done = await self.take(*words, login=login, dsn=dsn, status=2 if hidden else 3)
+            assert done.err.count("\n") == 1, (words, done.err)
+            assert any(word in done.err for word in ("authorise", "right", "permission")), done.err
 
     async def post(self) -> None:
         """Report a URL at the intake."""
@@ -295,6 +348,8 @@ async def test_every_role_works_with_its_own_login(
             return {look["vantage"] for look in shown["looks"]} == {"v1", "local"}
 
         await eventually("a look of the prober is in the ledger", done, 60)
+        desk = await login_for(monitor.dsn, command_logins.ALL_GROUPS)
+        await works.work(case_id, tmp_path, desk, monitor.keyring)
         await asyncio.gather(
             works.run("dead-letters", "retry", "--all", status=REFUSED),
             works.run("archive", "write", str(tmp_path / "archive")),
@@ -303,16 +358,22 @@ async def test_every_role_works_with_its_own_login(
             works.run("rights", "apply", *NAMED, "--dry-run", login=ADMINISTRATOR),
             watched(secured),
         )
-        await works.run("retention", "--yes", login="takedown-retention")
+        await works.take("retention", "--yes", login="takedown-retention", dsn=desk)
+        erase = ("correct", "erase", case_id, "--yes", "--actor", "analyst", "--reason", "a test")
+        await works.take(*erase, dsn=desk)
 
         async def used() -> bool:
             return decisions.used_grants() == grants(PRINCIPALS)
 
         await eventually("every right of the table was used, and no other", used)
+        assert decisions.denials() == set()
+        reader = await login_for(monitor.dsn, ["takedown_reader"], "takedown_reading")
+        await works.denied(case_id, tmp_path, reader, desk)
     works.said += [path.read_text() for path in (tmp_path / "data" / "logs").iterdir()]
     works.said += [repr(monitor), repr(works.settings), repr(kafka_connection(works.settings))]
     assert not [text for text in works.said if PASSWORD in text]
-    assert decisions.denials() == set()
+    # What was imported is years old.
+    assert works.failed.keys() == {"retention"}
 
 
 WRONG: list[tuple[dict[str, str], str]] = [
