@@ -4,12 +4,13 @@ import asyncio
 import json
 import re
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import aiohttp
 import asyncpg
+import pytest
 from msgspec import structs
 
 from consumers.ledger.relay import Relay
@@ -28,11 +29,12 @@ from services.runtime.installation import Installation
 from services.runtime.settings import Database, Http, Kafka, Probe, Settings, Topics
 from services.runtime.settings.intake_section import IntakeSection
 from tests.commands import takedown
+from tests.integration import ledger_kit
 from tests.integration.lab import Lab
-from tests.integration.ledger_kit import case_of, fresh_topics
+from tests.integration.ledger_kit import case_of, fresh_topics, url_of
 from tests.integration.replay_kit import asked
 from tests.integration.retention_kit import SOON, removed, retention, taken
-from tests.integration.test_corrections_flow import Desk, desk  # noqa: F401 - a fixture
+from tests.integration.test_corrections_flow import WHO, Desk, desk  # noqa: F401 - a fixture
 from tests.servers import eventually
 
 ROLES = ("ledger", "relay", "prober", "intake")
@@ -153,6 +155,10 @@ async def test_a_key_goes_with_the_last_url_that_it_sealed(
     # A batch of the ledger may send the watch entry once or twice, as its events come.
     counts = rf"cases: 1, reports: 1, outbox: [1-9], {re.escape(REPORTS.name)}: 1"
     assert re.search(counts, refused.stderr), refused.stderr
+    # Its watch ended long ago, and its report came to the broker just now.
+    last = datetime.now(UTC) + timedelta(days=90)
+    days = "|".join((last - timedelta(days=n)).strftime("%Y-%m-%d") for n in (0, 1))
+    assert re.search(rf"\); the rest until ({days})T", refused.stderr), refused.stderr
     archives = desk.folder / "archives"
     await taken(desk.ledger, await retention(desk.ledger, archives, SOON).round())
     await published(desk)
@@ -167,6 +173,40 @@ async def test_a_key_goes_with_the_last_url_that_it_sealed(
     assert (result.digest, result.digest == before) == (await desk.ledger.digest(), False)
     gone = await desk.run("case", "reveal", case_of(1), "--purpose", "enquiry", code=1)
     assert "erased" in gone.stderr
+
+
+async def test_one_url_leaves_a_key_by_a_new_report(
+    desk: Desk,  # noqa: F811
+    postgres_dsn: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Erased and reported again it is sealed with the active key, under its id; only the topic needs the old one."""
+    keys_file = desk.folder / "data" / "keys.toml"
+    both = keyfile.rotated(keyfile.read_keys(keys_file))
+    (new,) = set(both.sealing) - {both.active}
+    keyfile.write_keys(keys_file, keyfile.activated(both, new), replace=True)
+    await desk.told(*removed(1))
+    started = await desk.rows("SELECT clock_started_at FROM spells")
+    await desk.ledger.stop()
+    used = keyfile.read_keys(keys_file).keyring()
+    monkeypatch.setattr(ledger_kit, "KEYRING", used)
+    desk.ledger.start()
+    await desk.run("correct", "erase", case_of(1), "--yes", *WHO)
+    again = {
+        "type": "takedown.report.filed.v1",
+        "time": instant(datetime.now(UTC)),
+        "data": {"reporter": "hotline", "url": url_of(1)},
+    }
+    (desk.folder / "again.json").write_text(json.dumps(again))
+    await desk.run("submit", str(desk.folder / "again.json"), "--wait")
+    sealed = "SELECT case_id, split_part(sealed_url, '.', 2) AS key FROM cases"
+    assert await desk.rows(sealed) == [{"case_id": case_of(1), "key": new}]
+    assert await desk.rows("SELECT clock_started_at FROM spells") == started
+    await published(desk)
+    refused = await desk.run("keys", "retire", "k1", code=CHECK_FAILED)
+    assert f"needed still ({REPORTS.name}: 1); the rest until" in refused.stderr
+    request = structs.replace(asked(desk.ledger.kafka, postgres_dsn), keyring=used)
+    assert (await replay(request)).digest == await desk.ledger.digest()
 
 
 async def published(desk: Desk) -> None:  # noqa: F811
