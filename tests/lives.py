@@ -156,7 +156,9 @@ class Life(NamedTuple):
 
     A neighbour that is always served is looked at so many seconds before each look. `hidden`: for so long it is 404 for
     the addresses of the first vantage alone. `deferral` is the share of the neutral agent's requests that politeness
-    forbids. `names` are the times at which a resolver says something of the name that is not so.
+    forbids. `names` are the times at which a resolver says something of the name that is not so. `dead` are further
+    addresses of the name that never answer, with the fault that each gives. `barred`: so long the first vantage alone
+    is kept out.
     """
 
     seed: int
@@ -185,6 +187,8 @@ class Life(NamedTuple):
     deferral: float
     names: tuple[Wall, ...]
     renumbered_at: float | None
+    dead: tuple[tuple[str, str], ...]
+    barred: tuple[float, float] | None
 
     @property
     def methodology(self) -> Methodology:
@@ -198,7 +202,7 @@ class Life(NamedTuple):
             return said
         if self.gone == "nxdomain" and not self.is_served(at):
             return "nxdomain"
-        return (self.address(at),)
+        return (self.address(at), *(address for address, _ in self.dead))
 
     def address(self, at: float) -> str:
         """Give the address that serves the host at an instant."""
@@ -222,7 +226,7 @@ class Life(NamedTuple):
         """
         if self.walls or self.optimised_at is not None or len(self.served) > 1:
             return False
-        if self.nodes or self.hidden or self.deferral or self.names:
+        if self.nodes or self.hidden or self.deferral or self.names or self.dead or self.barred:
             return False
         ends, deadline = self.served[0][1], self.notice + 24 * HOUR
         if self.redirect == "opaque" or abs(ends - deadline) <= 4 * HOUR:
@@ -254,6 +258,8 @@ _MISSING = (
 _WALLS = ("page", "unmeasured page", "login", "front", "maintenance", "403", "503", "503 later")
 _UNSAID = ("filtered", "unproven", "timeout", "servfail", "nodata", "disagree", "refused")
 OTHER_ADDRESS = "127.0.0.2"
+DEAD_ADDRESSES = ("127.0.0.3", "127.0.0.4", "127.0.0.5")
+_DEAD = ("connect_refused", "connect_timeout", "response_timeout")
 _MORE_WALLS = ("challenge", "reset", "hotlink", "agent 404", "empty", "429", "500")
 
 
@@ -297,8 +303,10 @@ def draw(seed: int) -> Life:
         deferral=0.0,
         names=(),
         renumbered_at=None,
+        dead=(),
+        barred=None,
     )
-    return _with_trouble(life, random)
+    return _with_more(_with_trouble(life, random), random)
 
 
 def _with_trouble(life: Life, random: Random) -> Life:
@@ -315,6 +323,18 @@ def _with_trouble(life: Life, random: Random) -> Life:
         names=(Wall(*_span(random), random.choice(_UNSAID)),) if name < 0.1 else (),
         renumbered_at=_half_minute(random) if 0.1 < name < 0.2 else None,
         gone="nxdomain" if name > 0.95 else life.gone,
+    )
+
+
+def _with_more(life: Life, random: Random) -> Life:
+    """Draw what is rare: dead addresses beside the living one, a wall of the length of the object, a bar and nodes."""
+    dead, twin, bar = (random.random() for _ in range(3))
+    ways = [(address, random.choice(_DEAD)) for address in DEAD_ADDRESSES]
+    barred = bar < (0.7 if life.vantages == 2 and life.nodes is not None else 0.05)
+    return life._replace(
+        dead=tuple(ways[: random.randint(1, 3)]) if dead < 0.05 else (),
+        walls=(*life.walls, Wall(*_span(random), "twin")) if twin < 0.05 else life.walls,
+        barred=_span(random) if barred and life.vantages == 2 else None,
     )
 
 
@@ -390,6 +410,10 @@ def _alike_walls(absent: str) -> tuple[str, ...]:
 # -- the host --------------------------------------------------------------------------------------
 
 
+def _within(span: tuple[float, float], at: float) -> bool:
+    return span[0] <= at < span[1]
+
+
 class Site:
     """The host of a life: a function of a request. `abroad`: as the second vantage sees it, whose agent is neutral."""
 
@@ -403,6 +427,11 @@ class Site:
         life = self._life
         if request.neutral and life.deferral and self._is_deferred(request):
             raise Deferred(60.0)
+        fault = dict(life.dead).get(request.address)
+        if fault is not None:
+            return script.fault(request, fault)
+        if life.barred is not None and not self._abroad and _within(life.barred, request.at):
+            return script.reply(request, 403, content_type="text/html", content_length=200)
         if request.address != life.address(request.at):
             return script.missing(request)
         wall = life.wall(request.at)
@@ -560,6 +589,9 @@ class Site:
                 return script.page(request, None)
             case "empty":
                 return script.page(request, 0)
+            case "twin":
+                media, length = self._life.media, self._life.length
+                return script.reply(request, 200, content_type=media, content_length=length)
             case "503 later":
                 return script.reply(request, 503, retry_after="600", content_length=0)
             case "challenge":
@@ -752,6 +784,14 @@ class _Game:
 
     # -- against the truth --
 
+    def _passes(self, at: float) -> bool:
+        """Tell whether a wall of the object's length passes for it: for a day at the most (docs/verdicts.md)."""
+        wall = next((one for one in self.life.walls if one.since <= at < one.until), None)
+        return wall is not None and wall.kind == "twin" and at < wall.since + 24 * HOUR
+
+    def _may_be_served(self, at: float) -> bool:
+        return self.life.is_served(at) or self._passes(at)
+
     def _seen_served(self) -> bool:
         return any(look.verdict == "online" and self.life.is_served(at) for at, look in self.looks)
 
@@ -763,13 +803,13 @@ class _Game:
         found = [
             f"online at {at / HOUR:.3f} h, and it was gone"
             for at, look in self.looks
-            if look.verdict == "online" and not truth(at)
+            if look.verdict == "online" and not truth(at) and not self._passes(at)
         ]
         for removal in spell.removals:
             upper = _seconds(removal.upper)
             if truth(upper):
                 found.append(f"removed by {upper / HOUR:.3f} h ({removal.reason}), and was served")
-            elif removal.lower is not None and not truth(_seconds(removal.lower)):
+            elif removal.lower is not None and not self._may_be_served(_seconds(removal.lower)):
                 found.append(f"removed after {removal.lower}, and was gone before")
         if spell.gone_before_notice and truth(self.life.notice + 15 * 60):
             found.append("gone before the notice, and was served after it")

@@ -55,7 +55,7 @@ class Needs(Struct):
         elif self.last is None or end > self.last:
             self.last = end
 
-    def told(self, period: timedelta) -> str:
+    def sentence(self, period: timedelta) -> str:
         """Say what needs the key, and until when if nothing more is seen or reported."""
         places = ", ".join(f"{name}: {count:,}" for name, count in self.counts.items() if count)
         if not period:
@@ -86,7 +86,7 @@ def retire(key_id: str, path: Path | None) -> None:
     needs = run_async(lambda: sealed_with(settings, key_id))
     if any(needs.counts.values()):
         period = timedelta(days=settings.retention.url_days)
-        raise KeyInUse(f"{key_id} is needed still {needs.told(period)}")
+        raise KeyInUse(f"{key_id} is needed still {needs.sentence(period)}")
     write_keys(path, keys, replace=True)
     click.echo(
         f"removed {key_id} from {path}, which has {counted(len(keys.sealing), 'sealing key')}; back the file up, bring "

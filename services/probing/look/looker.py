@@ -163,6 +163,8 @@ class Looker:
             if evidence.answers and not evidence.dark:
                 self._memory.darkness.alive(target.url.host)
             await self.canary.fresh()
+        if verdict != "online":
+            self._memory.remember_unseen(target.case_number)
 
     async def _visit(self, target: Target, fresh: bool, steps: list[Step] | None) -> Visited:
         visit = Visit(

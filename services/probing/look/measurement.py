@@ -67,6 +67,11 @@ class Measurement:
         """Remember that the neutral agent was told so as well."""
         self._memory.remember_gone(self._case)
 
+    @property
+    def _was_unseen(self) -> bool:
+        """Tell whether the last look did not see it: a wall may have gone up, and a deadline may be over meanwhile."""
+        return self._case in self._memory.unseen_cases
+
     def is_plain(self, answer: Answer) -> bool:
         """Tell whether an answer is plainly the baseline: its class of content, and its length."""
         return is_baseline(answer.fingerprint, self._baseline)
@@ -92,7 +97,7 @@ class Measurement:
         reply, baseline = reached.reply, self._baseline
         if not (self.was_served and baseline is not None and reply.content_length):
             return None
-        if reached.redirect is not None or self.deciding:
+        if reached.redirect is not None or self.deciding or self._was_unseen:
             return None
         kind = self._siblings.missing_before(reached, now)
         if kind is None:
@@ -162,7 +167,7 @@ class Measurement:
         """Tell whether siblings of before are no proof: it is not what it was, or a breach may rest on it."""
         if comparison.fresh or comparison.alone:
             return False
-        if change in REPLACED or is_empty(reached.reply) or self.deciding:
+        if change in REPLACED or is_empty(reached.reply) or self.deciding or self._was_unseen:
             return True
         fingerprint = reached.reply.fingerprint(None)
         # Siblings of before vouch for what is plainly what was seen before; else a wall may have gone up since.

@@ -157,6 +157,7 @@ class Memory:
     replacements: SharedAnswers = field(default_factory=SharedAnswers)
     served_cases: set[int] = field(default_factory=set)
     gone_cases: set[int] = field(default_factory=set)
+    unseen_cases: set[int] = field(default_factory=set)
     served_hosts: dict[str, tuple[Sighting, ...]] = field(default_factory=dict)
 
     @classmethod
@@ -178,6 +179,7 @@ class Memory:
             self.served_hosts.clear()
         self.served_cases.add(case)
         self.gone_cases.discard(case)
+        self.unseen_cases.discard(case)
         sightings = self.served_hosts.get(url.host, ())
         if sightings and sightings[0].case != case:
             self.served_hosts[url.host] = (Sighting(case, url, now), sightings[0])
@@ -189,6 +191,12 @@ class Memory:
         if len(self.gone_cases) >= _SERVED_CASES:
             self.gone_cases.clear()
         self.gone_cases.add(case)
+
+    def remember_unseen(self, case: int) -> None:
+        """Remember that the last look at a case did not see it served."""
+        if len(self.unseen_cases) >= _SERVED_CASES:
+            self.unseen_cases.clear()
+        self.unseen_cases.add(case)
 
     def another_served(
         self, case: int, host: str, now: float, seconds: float

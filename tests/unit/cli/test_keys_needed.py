@@ -20,7 +20,7 @@ def test_a_key_is_needed_until_retention_takes_the_last_url() -> None:
     take_ends(needs, [late, early], NL)
     end = ended_at(late, NL)
     assert end is not None
-    assert needs.told(PERIOD) == (
+    assert needs.sentence(PERIOD) == (
         f"(cases: 2, reports: 2); the rest until {instant(end + PERIOD)}; "
         "`takedown retention` destroys what is over"
     )
@@ -31,11 +31,11 @@ def test_a_case_whose_looks_have_no_end_has_no_date() -> None:
     needs = Needs({"cases": 2})
     needs.add(None)
     needs.add(at(0))
-    assert "(cases: 2); 1 case without an end of the watch yet; the rest until" in needs.told(
+    assert "(cases: 2); 1 case without an end of the watch yet; the rest until" in needs.sentence(
         PERIOD
     )
 
 
 def test_what_is_kept_for_ever_is_said_to_be() -> None:
     """Without a retention a key is needed for ever."""
-    assert "kept for ever" in Needs({"cases": 1}).told(timedelta(0))
+    assert "kept for ever" in Needs({"cases": 1}).sentence(timedelta(0))

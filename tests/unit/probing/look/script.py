@@ -177,6 +177,8 @@ class Script:
         host = target.url.host
         if played.verdict == "online":
             self.memory.remember_served(target.case_number, target.url, self.now)
+        else:
+            self.memory.remember_unseen(target.case_number)
         if played.verdict == "online" or (
             played.verdict == "removed" and played.evidence.answers and not played.evidence.dark
         ):

@@ -304,6 +304,17 @@ def test_a_wall_of_the_baselines_length_passes_for_the_page_for_a_day_at_most() 
     assert (set(day[:11]), day[12]) == ({"served"}, "suspected_wall")
 
 
+def test_a_wall_of_the_baselines_length_is_none_after_a_look_that_did_not_see_it() -> None:
+    """Looks around a deadline said nothing: what comes hours later would be a breach, so siblings are asked at once."""
+    script = Script(walled(3_600.0))
+    known = seen_before(script)
+    site, script.host = script.host, lambda request: fault(request, "response_timeout")
+    assert script.look(PAGE, after=1_800.0, priority=DEADLINE, **known).verdict == "undetermined"
+    script.host = site
+    look = script.look(PAGE, after=7_200.0, **known)
+    assert look.said == ("undetermined", "suspected_wall")
+
+
 def test_what_stands_around_a_deadline_is_still_served() -> None:
     """The siblings that are asked once more are missing: one request for each, and the sighting counts."""
     script = Script(walled(1e9))
