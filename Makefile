@@ -90,7 +90,7 @@ artefacts: $(VENV)/.ready ## Write the generated files anew (schemas, references
 sbom: $(VENV)/.ready ## Write build/sbom.json: packages and jars with their hashes, as CycloneDX
 	@$(BIN)/python -m scripts.sbom
 
-audit: $(VENV)/.ready ## Compare the locked packages with known faults (pip-audit; needs its service within reach)
+audit: $(VENV)/.ready ## Compare the locked packages with known faults (pip-audit; where its service is out of reach an old copy, and never success)
 	@scripts/audit "$(BIN)/python"
 
 lock: ## Write the lock files anew (needs uv)
