@@ -14,6 +14,7 @@ Left out, because one vantage can't tell it from something else, whatever it ask
   a page of about the same length in the place of a page;
 - a cache that serves, to HEAD or to all, what its origin removed: it is served;
 - nodes that lack the object for as long as a removal takes to confirm, or in turns that the looks fall in with;
+- a fault of the host that hides from the watch the turn of the node that has it, where the next look meets a lack;
 - from one vantage, what answers 404 to its addresses alone; from two, where the other meets a node that lacks it at
   the one look for which it is asked.
 """
@@ -36,7 +37,7 @@ from services.core.bounds import standing
 from services.core.cadence import next_look
 from services.core.case import Case
 from services.core.fold import extend, fold
-from services.core.machines import Clock
+from services.core.machines import Clock, Presence
 from services.core.watch_entry import entry_of
 from services.probing.http.exchange import Reply
 from services.probing.limits.gate import CONFIRMING, DEADLINE, REST, Deferred
@@ -334,8 +335,16 @@ def _with_more(life: Life, random: Random) -> Life:
     return life._replace(
         dead=tuple(ways[: random.randint(1, 3)]) if dead < 0.05 else (),
         walls=(*life.walls, Wall(*_span(random), "twin")) if twin < 0.05 else life.walls,
-        barred=_span(random) if barred and life.vantages == 2 else None,
+        barred=_bar(random, life.nodes) if barred and life.vantages == 2 else None,
     )
+
+
+def _bar(random: Random, nodes: Nodes | None) -> tuple[float, float]:
+    """Draw for how long a vantage is kept out: where nodes take turns, from some instant of theirs on."""
+    if nodes is None:
+        return _span(random)
+    since = random.uniform(nodes.since, nodes.until)
+    return since, since + random.choice((0.5, 1, 3, 10)) * HOUR
 
 
 def _half_minute(random: Random) -> float:
@@ -680,6 +689,7 @@ class _Game:
         self.notice: Event | None = self._event(
             life.notice, ev.NoticeSent(notice_id="n", provider="giant")
         )
+        self.unproven: list[str] = []
         self.case = fold(self.events, self.method)[0]
 
     def _event(self, at: float, data: ev.Payload) -> Event:
@@ -739,7 +749,9 @@ class _Game:
         made = self._record(tick, begun, from_.now, vantage, played)
         event = self._event(from_.now, made)
         self.events.append(event)
-        extend(self.case, event, self.method)
+        moved = extend(self.case, event, self.method)
+        if any(one.after == Presence.REMOVED for one in moved):
+            self._hold_to_proof(_seconds(self.case.spell.removals[-1].upper))
 
     def _names(self, at: float) -> dict[str, tuple[str, ...] | str]:
         """Say what the name of the host, and of its mirror, resolves to."""
@@ -782,7 +794,25 @@ class _Game:
             providers_left_out=(),
         )
 
+    def _hold_to_proof(self, upper: float) -> None:
+        """Note a removal that one vantage began, was kept out of, and another confirmed in less than the whole span."""
+        since = _instant(upper)
+        made = [e.data for e in self.events if isinstance(e.data, LookMade)]
+        run = [look for look in made if look.finished_at >= since]
+        first = run[0].vantage
+        others = [o.finished_at for o in run if o.vantage != first and o.verdict == "removed"]
+        barred = any(o.vantage == first and o.reason.startswith("blocked_") for o in run)
+        if barred and others and max(others) - min(others) < self.method.confirmation_span:
+            self.unproven.append(f"removed by {upper / HOUR:.3f} h, and nobody could see it since")
+
     # -- against the truth --
+
+    def _false_sightings(self) -> list[str]:
+        return [
+            f"online at {at / HOUR:.3f} h, and it was gone"
+            for at, look in self.looks
+            if look.verdict == "online" and not self._may_be_served(at)
+        ]
 
     def _passes(self, at: float) -> bool:
         """Tell whether a wall of the object's length passes for it: for a day at the most (docs/verdicts.md)."""
@@ -800,11 +830,7 @@ class _Game:
         truth, spell = self.life.is_served, self.case.spell
         if self.life.gone in ("placeholder", "notice page") and not self._seen_served():
             return []
-        found = [
-            f"online at {at / HOUR:.3f} h, and it was gone"
-            for at, look in self.looks
-            if look.verdict == "online" and not truth(at) and not self._passes(at)
-        ]
+        found = [*self.unproven, *self._false_sightings()]
         for removal in spell.removals:
             upper = _seconds(removal.upper)
             if truth(upper):
