@@ -19,6 +19,12 @@ from tests.unit.notices.bounces import dsn, group
 
 LOGIN, PASSWORD = "takedown_desk", "desk"
 ALL_GROUPS = ("takedown_ledger", "takedown_exporter", "takedown_reader")
+BY_THE_TEST = frozenset(
+    ["submit", "archive", "replay", "topics", "rights", "retention", "doctor", "keys"]
+)
+"""Commands that the test of all roles runs by itself, with the login of each."""
+WITHOUT = frozenset(["init", "up", "run", "probe", "intake", "method", "check-config", "demo"])
+"""Commands that start or need no server of others; `run` is the roles."""
 Take = Callable[..., Awaitable[Done]]
 
 
