@@ -179,13 +179,14 @@ class LedgerHandler:
     async def _write(self, batch: LedgerBatch) -> None:
         await self._letters.send(batch.refused)
         batch.refused = []
+        advances = batch.advances()
         written = await self._store.write(
             batch.events,
-            batch.advances(),
+            advances,
             lambda indices: self._conflicts(batch, indices),
             lambda indices: self._notice_conflicts(batch, indices),
         )
-        self._count(batch, written)
+        self._count(batch, advances, written)
 
     async def _conflicts(self, batch: LedgerBatch, indices: list[int]) -> None:
         refused: list[Letter] = []
@@ -197,7 +198,9 @@ class LedgerHandler:
         """Show notices that are evidence like any other and start no clock; no flood of them stops the line."""
         await self._letters.send([(batch.records[index], notice_conflict()) for index in indices])
 
-    def _count(self, batch: LedgerBatch, written: BatchResult) -> None:
+    def _count(
+        self, batch: LedgerBatch, advances: Sequence[Advance], written: BatchResult
+    ) -> None:
         metrics.BATCHES.inc()
         metrics.REFOLDS.inc(written.refolds)
         per_topic: dict[str, int] = {}
@@ -205,7 +208,7 @@ class LedgerHandler:
             per_topic[tp.topic] = per_topic.get(tp.topic, 0) + run.stop - run.start
         for topic, count in per_topic.items():
             metrics.EVENTS.labels(topic).inc(count)
-        for advance in batch.advances():
+        for advance in advances:
             if advance.event_time is not None:
                 gauge = metrics.CONSUMER_EVENT_TIMESTAMP_SECONDS.labels(advance.topic)
                 gauge.set(advance.event_time.timestamp())
@@ -278,7 +281,7 @@ def _runs(records: Sequence[Record]) -> list[tuple[TopicPartition, slice]]:
     """Give the stretches of records of one partition: the client gives one partition after the other."""
     runs, start = [], 0
     for place, run in groupby(map(_partition, records)):
-        stop = start + sum(1 for _ in run)
+        stop = start + len(tuple(run))
         runs.append((TopicPartition(*place), slice(start, stop)))
         start = stop
     return runs
