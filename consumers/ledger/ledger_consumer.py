@@ -46,6 +46,8 @@ _time: Callable[[Event], datetime] = attrgetter("time")
 
 # While one transaction waits for the server, the other's rows are made here: a core for each side.
 _LANES = 2
+# Between them the transactions of the batch before go on: else the server waits until a whole batch is decoded.
+_DECODED_AT_ONCE = 250
 
 
 class LedgerBatch(Struct):
@@ -121,9 +123,18 @@ class LedgerHandler:
         claims = await self._store.claim([(tp.topic, tp.partition) for tp in partitions])
         return {TopicPartition(*name): claim for name, claim in claims.items()}
 
-    def prepare(self, records: Sequence[Record], claims: Claims, reached: Offsets) -> LedgerBatch:
+    async def prepare(
+        self, records: Sequence[Record], claims: Claims, reached: Offsets
+    ) -> LedgerBatch:
         """Decode and name; raises `FloodOfUnusable`."""
-        batch, usable = LedgerBatch([], [], [], claims, reached), 0
+        batch = LedgerBatch([], [], [], claims, reached)
+        for start in range(0, len(records), _DECODED_AT_ONCE):
+            self._admit(batch, records[start : start + _DECODED_AT_ONCE])
+            await asyncio.sleep(0)
+        return batch
+
+    def _admit(self, batch: LedgerBatch, records: Sequence[Record]) -> None:
+        usable = 0
         for record in records:
             try:
                 batch.events.append(self._admission.admit(record))
@@ -134,7 +145,6 @@ class LedgerHandler:
                 usable = 0
                 self._refuse(batch.refused, record, error)
         self._brake.usable(usable)
-        return batch
 
     def _refuse(self, refused: list[Letter], record: Record, error: UnusableEvent) -> None:
         refused.append((record, error))
@@ -198,9 +208,7 @@ class LedgerHandler:
         """Show notices that are evidence like any other and start no clock; no flood of them stops the line."""
         await self._letters.send([(batch.records[index], notice_conflict()) for index in indices])
 
-    def _count(
-        self, batch: LedgerBatch, advances: Sequence[Advance], written: BatchResult
-    ) -> None:
+    def _count(self, batch: LedgerBatch, advances: Sequence[Advance], written: BatchResult) -> None:
         metrics.BATCHES.inc()
         metrics.REFOLDS.inc(written.refolds)
         per_topic: dict[str, int] = {}
