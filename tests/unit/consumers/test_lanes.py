@@ -1,5 +1,6 @@
 """A batch is written in two lanes, each of whole partitions."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -75,3 +76,16 @@ async def test_a_second_attempt_writes_only_what_is_not_written() -> None:
     assert store.written == [{1: 3, 2: 1, 3: 7}]
     await handler.write(one)
     assert store.written == [{1: 3, 2: 1, 3: 7}, {0: 5}]
+
+
+async def test_other_work_goes_on_while_a_batch_is_decoded() -> None:
+    """What waits for its turn, as a transaction's answer does, gets it before a batch is whole."""
+    turns: list[str] = []
+
+    async def note() -> None:
+        turns.append("other work")
+
+    other = asyncio.create_task(note())
+    await batch(handler_of(Store()))
+    assert turns == ["other work"]
+    await other
