@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 
 import asyncpg
 import structlog
@@ -38,10 +40,14 @@ log = structlog.get_logger(__name__)
 NAME = "ledger"
 
 Letter = tuple[Record, UnusableEvent]
+_partition: Callable[[Record], tuple[str, int]] = attrgetter("topic", "partition")
+_time: Callable[[Event], datetime] = attrgetter("time")
 
 
 # While one transaction waits for the server, the other's rows are made here: a core for each side.
 _LANES = 2
+# Between them the transactions of the batch before go on: else the server waits until a whole batch is decoded.
+_DECODED_AT_ONCE = 250
 
 
 class LedgerBatch(Struct):
@@ -60,10 +66,9 @@ class LedgerBatch(Struct):
     def advances(self) -> list[Advance]:
         """Give how far this batch moves each partition."""
         newest: dict[TopicPartition, datetime] = {}
-        for record, event in zip(self.records, self.events, strict=True):
-            tp = TopicPartition(record.topic, record.partition)
-            if tp not in newest or newest[tp] < event.time:
-                newest[tp] = event.time
+        for tp, run in _runs(self.records):
+            last = max(map(_time, self.events[run]))
+            newest[tp] = max(newest.get(tp, last), last)
         return [
             Advance(tp.topic, tp.partition, self.claims[tp].epoch, offset, newest.get(tp))
             for tp, offset in self.reached.items()
@@ -72,9 +77,9 @@ class LedgerBatch(Struct):
     def split(self, count: int) -> "list[LedgerBatch]":
         """Split by partitions into lanes of about equal length; every partition is whole in one of them."""
         sizes: dict[TopicPartition, int] = dict.fromkeys(self.reached, 0)
-        places = [TopicPartition(record.topic, record.partition) for record in self.records]
-        for tp in places:
-            sizes[tp] += 1
+        runs = _runs(self.records)
+        for tp, run in runs:
+            sizes[tp] += run.stop - run.start
         lanes = [LedgerBatch([], [], [], self.claims, {}) for _ in range(count)]
         loads, lane_of = [0] * count, {}
         for tp, size in sorted(sizes.items(), key=lambda item: -item[1]):
@@ -82,9 +87,9 @@ class LedgerBatch(Struct):
             loads[lightest] += size
             lane_of[tp] = lanes[lightest]
             lanes[lightest].reached[tp] = self.reached[tp]
-        for tp, record, event in zip(places, self.records, self.events, strict=True):
-            lane_of[tp].records.append(record)
-            lane_of[tp].events.append(event)
+        for tp, run in runs:
+            lane_of[tp].records += self.records[run]
+            lane_of[tp].events += self.events[run]
         return [lane for lane in lanes if lane.reached]
 
     def halves(self) -> "tuple[LedgerBatch, LedgerBatch]":
@@ -118,9 +123,18 @@ class LedgerHandler:
         claims = await self._store.claim([(tp.topic, tp.partition) for tp in partitions])
         return {TopicPartition(*name): claim for name, claim in claims.items()}
 
-    def prepare(self, records: Sequence[Record], claims: Claims, reached: Offsets) -> LedgerBatch:
+    async def prepare(
+        self, records: Sequence[Record], claims: Claims, reached: Offsets
+    ) -> LedgerBatch:
         """Decode and name; raises `FloodOfUnusable`."""
-        batch, usable = LedgerBatch([], [], [], claims, reached), 0
+        batch = LedgerBatch([], [], [], claims, reached)
+        for start in range(0, len(records), _DECODED_AT_ONCE):
+            self._admit(batch, records[start : start + _DECODED_AT_ONCE])
+            await asyncio.sleep(0)
+        return batch
+
+    def _admit(self, batch: LedgerBatch, records: Sequence[Record]) -> None:
+        usable = 0
         for record in records:
             try:
                 batch.events.append(self._admission.admit(record))
@@ -131,7 +145,6 @@ class LedgerHandler:
                 usable = 0
                 self._refuse(batch.refused, record, error)
         self._brake.usable(usable)
-        return batch
 
     def _refuse(self, refused: list[Letter], record: Record, error: UnusableEvent) -> None:
         refused.append((record, error))
@@ -176,13 +189,14 @@ class LedgerHandler:
     async def _write(self, batch: LedgerBatch) -> None:
         await self._letters.send(batch.refused)
         batch.refused = []
+        advances = batch.advances()
         written = await self._store.write(
             batch.events,
-            batch.advances(),
+            advances,
             lambda indices: self._conflicts(batch, indices),
             lambda indices: self._notice_conflicts(batch, indices),
         )
-        self._count(batch, written)
+        self._count(batch, advances, written)
 
     async def _conflicts(self, batch: LedgerBatch, indices: list[int]) -> None:
         refused: list[Letter] = []
@@ -194,15 +208,15 @@ class LedgerHandler:
         """Show notices that are evidence like any other and start no clock; no flood of them stops the line."""
         await self._letters.send([(batch.records[index], notice_conflict()) for index in indices])
 
-    def _count(self, batch: LedgerBatch, written: BatchResult) -> None:
+    def _count(self, batch: LedgerBatch, advances: Sequence[Advance], written: BatchResult) -> None:
         metrics.BATCHES.inc()
         metrics.REFOLDS.inc(written.refolds)
         per_topic: dict[str, int] = {}
-        for record in batch.records:
-            per_topic[record.topic] = per_topic.get(record.topic, 0) + 1
+        for tp, run in _runs(batch.records):
+            per_topic[tp.topic] = per_topic.get(tp.topic, 0) + run.stop - run.start
         for topic, count in per_topic.items():
             metrics.EVENTS.labels(topic).inc(count)
-        for advance in batch.advances():
+        for advance in advances:
             if advance.event_time is not None:
                 gauge = metrics.CONSUMER_EVENT_TIMESTAMP_SECONDS.labels(advance.topic)
                 gauge.set(advance.event_time.timestamp())
@@ -269,6 +283,16 @@ def _place(record: Record, error: UnusableEvent) -> str:
         f"topic {record.topic}, partition {record.partition}, offset {record.offset}: {error.reason}, "
         f"{error}"
     )
+
+
+def _runs(records: Sequence[Record]) -> list[tuple[TopicPartition, slice]]:
+    """Give the stretches of records of one partition: the client gives one partition after the other."""
+    runs, start = [], 0
+    for place, run in groupby(map(_partition, records)):
+        stop = start + len(tuple(run))
+        runs.append((TopicPartition(*place), slice(start, stop)))
+        start = stop
+    return runs
 
 
 def _after(records: Sequence[Record]) -> Offsets:

@@ -59,13 +59,13 @@ Offsets = dict[TopicPartition, int]
 
 
 class BatchHandler(Protocol[B]):
-    """What is done with records; `prepare` waits for nothing, the others may."""
+    """What is done with records; `prepare` waits for nothing but lets others work, the rest may wait."""
 
     async def claim(self, partitions: Sequence[TopicPartition]) -> Claims:
         """Take the partitions over; raises what the store raises."""
         ...
 
-    def prepare(self, records: Sequence[Record], claims: Claims, reached: Offsets) -> B:
+    async def prepare(self, records: Sequence[Record], claims: Claims, reached: Offsets) -> B:
         """Decode a batch; `reached` has the next offset of each partition that it moves, also without a record."""
         ...
 
@@ -175,9 +175,11 @@ class Session(Generic[B]):
                 await self._await_write()
             return
         try:
-            batch = self._handler.prepare(records, self._claims, reached)
-        finally:
-            written = await self._await_write()
+            batch = await self._handler.prepare(records, self._claims, reached)
+        except Exception:
+            await self._await_write()
+            raise
+        written = await self._await_write()
         # After a batch that was given up, a later one must not move the offsets past it.
         if written and generation == self._rebalances.generation:
             self._writing_since = generation

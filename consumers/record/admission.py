@@ -12,15 +12,10 @@ from msgspec import structs
 
 from consumers.record.look_text import (
     EARLIEST,
-    JSON,
     LATEST,
-    LOOK_TYPE,
     MAX_SOURCE_LENGTH,
     MAX_VALUE_BYTES,
-    SourceTexts,
-    decode_look,
-    join_text,
-    usual_headers,
+    UsualLooks,
 )
 from schemas import codec, ids, topics
 from schemas.codec import Incoming
@@ -52,25 +47,15 @@ class Admission:
     def __init__(self, keyring: Keyring, *, erased: bool = False) -> None:
         self._keyring = keyring
         self._erased = erased
-        self._sources = SourceTexts()
+        self._looks = UsualLooks()
 
     def admit(self, record: "ConsumerRecord[bytes, bytes]") -> Event:
         """Give the event of a record, its URL sealed; raises `UnusableEvent`, never anything else."""
-        look = self._usual_look(record) if record.topic == _LOOKS else None
-        return look or self.admit_any(record)
-
-    def _usual_look(self, record: "ConsumerRecord[bytes, bytes]") -> Event | None:
-        """Give the event of a look by the short way; None where anything in it is out of the ordinary."""
-        name, source, type_, time, subject, content = usual_headers(record.headers)
-        if type_ != LOOK_TYPE or content != JSON or subject is None or record.value is None:
-            return None
-        if name is None or source is None or time is None:
-            return None
-        case_id, text = subject.decode("latin-1"), join_text(name, time, record.value)
-        source_text = self._sources.text(source)
-        if text is None or source_text is None or not is_case_id(case_id):
-            return None
-        return decode_look(case_id, source_text, text)
+        if record.topic == _LOOKS:
+            look = self._looks.event(record.headers, record.value)
+            if look is not None:
+                return look
+        return self.admit_any(record)
 
     def admit_any(self, record: "ConsumerRecord[bytes, bytes]") -> Event:
         """Do the same by the long way, which every record may take."""

@@ -25,14 +25,13 @@ def take_baseline(spell: Spell, fingerprint: Fingerprint | None) -> None:
         return
     if spell.baseline is None:
         spell.baseline = _without_age(fingerprint)
-    elif _lacks_sibling(spell.baseline, fingerprint):
+    elif fingerprint.sibling is not None and _lacks_sibling(spell.baseline, fingerprint):
         spell.baseline = msgspec.structs.replace(spell.baseline, sibling=fingerprint.sibling)
 
 
 def _lacks_sibling(baseline: Fingerprint, fingerprint: Fingerprint) -> bool:
-    """Tell whether a sighting by the same method knows how siblings are answered, and the baseline does not."""
-    added = baseline.sibling is None and fingerprint.sibling is not None
-    return added and baseline.method == fingerprint.method
+    """Tell whether a sighting that knows how siblings are answered adds that to a baseline of the same method."""
+    return baseline.sibling is None and baseline.method == fingerprint.method
 
 
 def take_reencoded(spell: Spell, look: LookMade, methodology: Methodology) -> None:

@@ -21,13 +21,8 @@ UNKNOWN_CATEGORY = "unknown"
 _LOOKS = frozenset({ev.LookMade, ev.LookMissed})
 
 
-def order(event: Event) -> tuple[datetime, UUID]:
-    """The one order of a fold: event time, then event id."""
-    return event.time, event.id
-
-
-# The same as `order`, without a call of ours per event.
-_order = attrgetter("time", "id")
+order: Callable[[Event], tuple[datetime, UUID]] = attrgetter("time", "id")
+"""The one order of a fold: event time, then event id."""
 
 
 def fold(events: Iterable[Event], methodology: Methodology) -> tuple[Case, list[Transition]]:
@@ -37,7 +32,7 @@ def fold(events: Iterable[Event], methodology: Methodology) -> tuple[Case, list[
 
 def fold_unique(events: Iterable[Event], methodology: Methodology) -> tuple[Case, list[Transition]]:
     """Fold all events of one case whose ids are known to differ."""
-    ordered = sorted(events, key=_order)
+    ordered = sorted(events, key=order)
     if not ordered:
         raise ValueError("a case has at least one event")
     case = _facts(ordered)
@@ -83,11 +78,25 @@ def may_extend(case: Case, event: Event) -> bool:
     return (case.last_time, case.last_id) < order(event)
 
 
+def may_extend_by(case: Case, ordered: Sequence[Event]) -> bool:
+    """Tell whether `extend_by` gives what a fold of everything would; no two of the events have one id."""
+    if not may_extend(case, ordered[0]):
+        return False
+    return all(type(event.data) in _LOOKS for event in ordered)
+
+
 def extend(case: Case, event: Event, methodology: Methodology) -> list[Transition]:
     """Apply one look that is later than everything in `case`, in place; return what it changed."""
+    return extend_by(case, (event,), methodology)
+
+
+def extend_by(case: Case, ordered: Sequence[Event], methodology: Methodology) -> list[Transition]:
+    """Apply looks, in order, that are later than everything in `case`, in place; return what they changed."""
     run = Pass(case, methodology)
-    _apply(run, event, event.time)
-    case.last_time, case.last_id = event.time, event.id
+    for event in ordered:
+        run.begin(event, event.time)
+        _HANDLERS[type(event.data)](run, event)
+    case.last_time, case.last_id = run.now, run.cause
     return run.transitions
 
 
@@ -260,9 +269,11 @@ _HANDLERS: dict[type[ev.Payload], Callable[[Pass, Event], None]] = {
 __all__ = [
     "UNKNOWN_CATEGORY",
     "extend",
+    "extend_by",
     "fold",
     "fold_unique",
     "in_effect",
     "may_extend",
+    "may_extend_by",
     "order",
 ]

@@ -30,6 +30,10 @@ def serving(look: LookMade) -> list[str]:
 
 def passes_on(look: LookMade, provider: str | None) -> bool:
     """Tell whether a provider served it as a proxy only: it passes on what another one hosts."""
+    if len(look.served) == 1:
+        # Nearly every look; the rest of this would give the same.
+        only = look.served[0]
+        return only.role == "proxy" and only.online and only.provider == provider
     roles = {one.role for one in look.served if one.online and one.provider == provider}
     return roles == {"proxy"}
 

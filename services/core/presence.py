@@ -35,6 +35,10 @@ from services.core.runs import (
 )
 from services.core.spells import Pass
 
+# An enumeration looks its members up anew each time, which costs more than all the rest of a comparison.
+_REMOVED, _ONLINE, _SUSPECTED = Presence.REMOVED, Presence.ONLINE, Presence.SUSPECTED
+_CLOSED, _BREACHED, _RUNNING = Procedure.CLOSED, Clock.BREACHED, Clock.RUNNING
+
 
 def take_missed_look(run: Pass, event: Event) -> None:
     """Count a look that could not be made; it moves nothing."""
@@ -61,7 +65,7 @@ def take_look(run: Pass, event: Event) -> None:
             record_dispute(spell, look.vantage)
         if spell.dark is not None and _answered(run, look):
             spell.dark = None
-    elif spell.procedure is not Procedure.CLOSED:
+    elif spell.procedure is not _CLOSED:
         if run.case.hold is not None:
             run.expire_hold()
         if spell.block is not None:
@@ -72,7 +76,7 @@ def take_look(run: Pass, event: Event) -> None:
             _take_sighting(run, spell, look)
         elif look.layer == "host":
             _take_dark_look(run, spell, look)
-        elif spell.presence is not Presence.REMOVED:
+        elif spell.presence is not _REMOVED:
             _take_gone_look(run, spell, look)
 
 
@@ -98,7 +102,7 @@ def _answered(run: Pass, look: LookMade) -> bool:
 
 def _take_sighting(run: Pass, spell: Spell, look: LookMade) -> None:
     """Take a look that saw the URL online: at the charged provider, elsewhere, or nobody can tell where."""
-    if spell.presence is Presence.REMOVED and look.started_at <= spell.removals[-1].upper:
+    if spell.presence is _REMOVED and look.started_at <= spell.removals[-1].upper:
         # It began before the removal was first seen, so it is no evidence of a return.
         return
     if spell.run or spell.dark or spell.lost_from:
@@ -124,7 +128,7 @@ def _is_here(run: Pass, spell: Spell, look: LookMade) -> bool:
     place = place_of(look, providers, provider, edge=spell.edge)
     if place == "here":
         return bool(providers) or spell.elsewhere is None
-    if providers and spell.presence is Presence.REMOVED:
+    if providers and spell.presence is _REMOVED:
         # Its removal was confirmed: that the old provider does not serve it is known.
         run.attribute(providers, look.started_at)
         return True
@@ -167,7 +171,7 @@ def _see_here(run: Pass, look: LookMade) -> None:
     spell.edge = passes_on(look, spell.provider)
     if spell.elsewhere is not None:
         end_elsewhere(spell, look, run.methodology)
-    if spell.run or spell.contested or spell.presence is Presence.REMOVED:
+    if spell.run or spell.contested or spell.presence is _REMOVED:
         _record_refuted(run, spell, look)
     _see(run, spell, look.started_at, look.fingerprint)
     _settle_clock(run, spell, look.started_at)
@@ -179,7 +183,7 @@ def _record_refuted(run: Pass, spell: Spell, look: LookMade) -> None:
     A run that another vantage ended first counts as soon as one of its own sees it online. A return counts as one look:
     it may be an act of its own, but the removal may have been a run of chance.
     """
-    looks = int(spell.presence is Presence.REMOVED)
+    looks = int(spell.presence is _REMOVED)
     for refuted in (spell.run, spell.contested):
         if refuted is not None and look.vantage in refuted.vantages:
             looks += refuted.looks
@@ -193,13 +197,14 @@ def _record_refuted(run: Pass, spell: Spell, look: LookMade) -> None:
 
 def _see(run: Pass, spell: Spell, at: datetime, fingerprint: Fingerprint | None) -> None:
     spell.run = spell.dark = spell.reported_again_at = None
-    if spell.presence is not Presence.ONLINE:
-        returned = spell.presence is Presence.REMOVED
+    if spell.presence is not _ONLINE:
+        returned = spell.presence is _REMOVED
         run.move_presence(spell, Trigger.SEEN)
         if returned:
             spell.returned_at.append(at)
             reopen_stretch(spell)
-    open_stretch(spell, at)
+    if spell.online_from is None:
+        open_stretch(spell, at)
     spell.first_online_at = spell.first_online_at or at
     last = spell.known_online_at
     if last is None or at > last:
@@ -220,7 +225,7 @@ def take_reported_sighting(run: Pass, at: datetime) -> None:
     ends = [one.first_finished_at for one in pending_runs(spell)]
     if spell.deadline is not None:
         ends.append(spell.deadline)
-    out_of_reach = spell.procedure is Procedure.CLOSED or spell.presence is Presence.REMOVED
+    out_of_reach = spell.procedure is _CLOSED or spell.presence is _REMOVED
     earlier_spell = spell.number > 1 and at < spell.opened_at
     if out_of_reach or earlier_spell or any(at >= end for end in ends):
         return
@@ -231,7 +236,7 @@ def take_reported_sighting(run: Pass, at: datetime) -> None:
 def _settle_clock(run: Pass, spell: Spell, at: datetime) -> None:
     """Tell the clock of a sighting, where anything may follow from it."""
     clock, owed = spell.clock, spell.deadline
-    if owed is None or clock is Clock.BREACHED or (clock is Clock.RUNNING and at < owed):
+    if owed is None or clock is _BREACHED or (clock is _RUNNING and at < owed):
         # Nearly every look: nothing is owed yet, or no more.
         return
     run.conclude(spell, run.news(seen_at=at), at)
@@ -243,7 +248,7 @@ def _settle_clock(run: Pass, spell: Spell, at: datetime) -> None:
 def _take_gone_look(run: Pass, spell: Spell, look: LookMade) -> None:
     if _is_contradicted(spell, look):
         return
-    if spell.presence is not Presence.SUSPECTED:
+    if spell.presence is not _SUSPECTED:
         run.move_presence(spell, Trigger.SUSPECT, look.reason)
     spell.dark = spell.elsewhere = None
     rule, span = run.methodology.confirmation, run.methodology.confirmation_span
@@ -265,7 +270,7 @@ def _is_contradicted(spell: Spell, look: LookMade) -> bool:
 def _take_dark_look(run: Pass, spell: Spell, look: LookMade) -> None:
     """Take a look that saw the whole host dark: not even a suspicion, until it has lasted for all vantages."""
     method = run.methodology
-    if spell.presence is Presence.REMOVED:
+    if spell.presence is _REMOVED:
         return
     spell.dark = lengthen(spell.dark, look, dark_vantages(method))
     if is_dark_confirmed(spell.dark, method):

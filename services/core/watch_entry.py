@@ -10,6 +10,8 @@ from services.core.case import Case, Spell
 from services.core.machines import Presence, Procedure
 from services.core.runs import dark_vantages, is_contested
 
+_CLOSED, _REMOVED = Procedure.CLOSED, Presence.REMOVED
+
 
 def entry_of(case: Case, methodology: Methodology) -> WatchEntry | None:
     """Derive the watch entry of a case; None where there is nothing (any more) to look at."""
@@ -18,7 +20,7 @@ def entry_of(case: Case, methodology: Methodology) -> WatchEntry | None:
         return None
     if case.historic or case.not_measurable is not None:
         return None
-    if spell.procedure is Procedure.CLOSED:
+    if spell.procedure is _CLOSED:
         return None
     return WatchEntry(
         sealed_url=case.sealed_url,
@@ -52,7 +54,7 @@ def _further_looks(spell: Spell) -> int:
 
 def _removed_at(spell: Spell) -> datetime | None:
     """Give the instant from which the looks of a removed case count: the removal, or the last report after it."""
-    if spell.presence is not Presence.REMOVED:
+    if spell.presence is not _REMOVED:
         return None
     upper = spell.removals[-1].upper
     return upper if spell.reported_again_at is None else max(upper, spell.reported_again_at)

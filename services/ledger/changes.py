@@ -13,7 +13,7 @@ from schemas import codec, ids, topics
 from schemas.events import TYPE_OF, CaseErased, Event, ReportFiled, WatchEntry, unsealed
 from schemas.methodology import Methodology
 from services.core.case import Case, Transition
-from services.core.fold import extend, fold, may_extend, order
+from services.core.fold import extend_by, fold, order
 from services.core.notice_conflicts import conflicting_arrivals
 from services.core.outcomes import SOURCE, outcomes, voided
 from services.core.watch_entry import entry_of
@@ -64,11 +64,6 @@ class Change(Struct):
         return self.transitions_before + len(self.moved)
 
 
-def extendable(case: Case, ordered: Sequence[Event]) -> bool:
-    """Tell whether new events, in order, all come after what the case holds and are looks."""
-    return may_extend(case, ordered[0]) and all(may_extend(case, event) for event in ordered[1:])
-
-
 # All that a look may change of a spell and that its row or the watch entry shows, but for `LaterSpell` and what is
 # pending: a look that leaves these alone leaves both alone.
 _shown = attrgetter(
@@ -97,13 +92,11 @@ def _standing(case: Case) -> tuple[Any, ...] | None:
     return _shown(spell), case.seen_elsewhere, len(spell.removals), len(spell.returned_at)
 
 
-def extended(stored: LockedCase, new: Iterable[Event], methodology: Methodology) -> Change:
+def extended(stored: LockedCase, new: Sequence[Event], methodology: Methodology) -> Change:
     """Take later looks, in order."""
     case, first_spell = stored.case, stored.case.spell.number
     standing = _standing(case)
-    moved: list[Transition] = []
-    for event in new:
-        moved += extend(case, event, methodology)
+    moved = extend_by(case, new, methodology)
     plain = standing is not None and not moved and _standing(case) == standing
     change = Change(
         case=case,

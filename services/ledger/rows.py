@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from schemas import codec
-from schemas.events import Event
+from schemas.events import TYPE_OF, Event
 from services.core.bounds import exclusion
 from services.core.case import Case, Spell, Transition
 from services.core.state import decode_case, encode_case, unsealed
@@ -289,8 +289,11 @@ def transition_of(row: Any) -> Transition:
 
 def event_row(event: Event) -> StoredEvent:
     """Give the row of an event."""
-    body = codec.encode_data(event.data).decode()
-    return StoredEvent(event.case_id, event.id, event.time, event.type, event.source, body)
+    data = event.data
+    body = codec.encode_data(data).decode()
+    values = event.case_id, event.id, event.time, TYPE_OF[type(data)], event.source, body
+    # By the constructor of tuples: that of a named one costs a third of all this.
+    return tuple.__new__(StoredEvent, values)
 
 
 def event_of(row: Any) -> Event:

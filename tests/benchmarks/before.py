@@ -157,6 +157,8 @@ def _of_ledger(load: str, found: Measured) -> dict[str, float]:
         f"ledger, {load}, server's µs": found["server"],
         f"ledger, {load}, rows updated": found["updates"],
         f"ledger, {load}, bytes of log": found["log"],
+        f"ledger, {load}, the bare loop, events/s": found["bound"],
+        f"ledger, {load}, the most by a CPU-second": found["bound_per_cpu"],
     }
 
 

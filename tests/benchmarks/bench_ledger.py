@@ -3,7 +3,9 @@
 The evidence of a catch-up, in two loads: 20 looks of each case in a row, so that they stand in one batch, and looks
 spread out, so that a case has one look in a batch. Reports, notices and first looks are in the ledger before the clock
 runs, which is from the first committed batch to the last. Beside it runs what bounds it (`ledger_limit`): a bare loop
-that reads the same records and writes the same rows. Servers, consumer and this process share the machine.
+that reads the same records and writes the same rows; what a look needs besides is measured too (`ledger_steps`), and
+the sum of both is the least CPU of any ledger on this client, driver and fold. Servers, consumer and this process share
+the machine.
 
     python -m tests.benchmarks.bench_ledger
 
@@ -18,6 +20,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -34,6 +37,7 @@ from schemas.urls import canonical
 from services.ledger import migrate
 from services.runtime.embedded import EmbeddedKafka, EmbeddedPostgres
 from tests.as_configured import kafka_at
+from tests.benchmarks import ledger_steps
 from tests.benchmarks.figures import Figure, figure
 from tests.benchmarks.ledger_side import KEYRING
 
@@ -261,14 +265,28 @@ def _apart(command: list[str], root: Path, given: dict[str, Any]) -> Found:
     return found
 
 
-async def _measure(load: Load) -> tuple[Found, Found]:
+def steps_of(load: Load) -> Found:
+    """Measure the steps of a look of a load, in one batch."""
+    sample = [event for _, event in islice(looks(load), ledger_steps.SAMPLE)]
+    return ledger_steps.steps((event for _, event in opening(load)), sample)
+
+
+async def _measure(load: Load) -> tuple[Found, Found, Found]:
     with tempfile.TemporaryDirectory(prefix="bench-ledger-") as folder:
         async with World(Path(folder), load) as world:
-            return await world.ledger(), await world.limit()
+            return await world.ledger(), await world.limit(), steps_of(load)
+
+
+def least(limit: Found, steps: Found) -> float:
+    """Give the least µs of CPU that any ledger needs for a look: the bare loop's, and the steps that it leaves out."""
+    return 1e6 / limit["per_cpu"] + sum(steps.values())
 
 
 async def beside(former: Path, load: Load, count: int) -> list[tuple[Found, Found]]:
-    """Measure a former build and this one by turns, on the same records; the order changes from pair to pair."""
+    """Measure a former build and this one by turns, on the same records; the order changes from pair to pair.
+
+    `bound` and `bound_per_cpu` are what bounds this build; of the former one they are its own figures, to compare with.
+    """
     measured = []
     with tempfile.TemporaryDirectory(prefix="bench-ledger-") as folder:
         async with World(Path(folder), load) as world:
@@ -276,10 +294,14 @@ async def beside(former: Path, load: Load, count: int) -> list[tuple[Found, Foun
                 order = (ROOT, former) if number % 2 else (former, ROOT)
                 found = {root: await world.ledger(root) for root in order}
                 measured.append((found[former], found[ROOT]))
+            limit = await world.limit()
+    for before, now in measured:
+        before |= {"bound": before["rate"], "bound_per_cpu": before["per_cpu"]}
+        now |= {"bound": limit["rate"], "bound_per_cpu": 1e6 / least(limit, steps_of(load))}
     return measured
 
 
-def figures(load: Load, found: Found, limit: Found) -> list[Figure]:
+def figures(load: Load, found: Found, limit: Found, steps: Found) -> list[Figure]:
     """Judge what was measured of one load."""
     name = f"ledger, {load.name}"
     share = found["rate"] / limit["rate"]
@@ -290,6 +312,8 @@ def figures(load: Load, found: Found, limit: Found) -> list[Figure]:
         figure(f"{name}: peak memory", found["megabytes"], "MB RSS", at_most=TARGET_MEGABYTES),
         figure(f"{name}: CPU of the process", 1e6 / found["per_cpu"], "µs/event"),
         figure(f"{name}: CPU of the bare loop", 1e6 / limit["per_cpu"], "µs/event"),
+        *(figure(f"{name}: {step}", cpu, "µs/event") for step, cpu in steps.items()),
+        figure(f"{name}: least CPU of any ledger", least(limit, steps), "µs/event"),
         figure(f"{name}: CPU of the server", found["server"], "µs/event"),
         figure(f"{name}: rows updated", found["updates"], "rows/event"),
         figure(f"{name}: log", found["log"], "bytes/event"),

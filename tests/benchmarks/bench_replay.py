@@ -17,6 +17,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from services.ledger.pool import open_pool
 from services.runtime.embedded import EmbeddedKafka, EmbeddedPostgres
 from tests.as_configured import database_at, kafka_at, ledger_options
 from tests.benchmarks import article_year as year
+from tests.benchmarks import ledger_steps
 from tests.benchmarks.figures import Figure, figure
 from tests.benchmarks.replay_limit import limits
 
@@ -170,12 +172,20 @@ async def the_year(folder: Path, cases: int) -> list[Figure]:
         same = float(await ledger_digest(pool) == found["digest"])
         await pool.close()
     target = TARGET_SECONDS * cases / year.CASES
+    folding = ledger_steps.folding(
+        e for s in islice(year.stories(), 200) for _, e in year.events_of(s)
+    )
+    least = bare["reading and decoding alone"][1] + folding
     return [
         figure(f"replay of {events:,} events", found["seconds"], "s", at_most=target),
         figure("replay events", events / found["seconds"], "events/s"),
         figure("replay processes' own time", found["cpu"], "core s"),
         *(figure(f"replay, {name}", rate, "events/s") for name, (rate, _) in bare.items()),
         *(figure(f"replay, {name}: CPU", cpu, "µs/event") for name, (_, cpu) in bare.items()),
+        figure("replay, folding alone: CPU", folding, "µs/event"),
+        figure(
+            "replay, the most of these three on all cores", workers_here() * 1e6 / least, "events/s"
+        ),
         *(figure(f"replay, until its {name}", at, "s") for name, at in found["stages"].items()),
         figure("replay peak memory", found["megabytes"], "MB PSS", at_most=TARGET_MEGABYTES),
         figure("the same events live", events / seconds, "events/s"),

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import uvloop
 
-from consumers.record.look_text import LOOK_TYPE, join_text, usual_headers
+from consumers.record.look_text import LOOK_TYPE, usual_headers
 from consumers.record.source import EVIDENCE, KafkaSource
 from consumers.replay.replay_run import workers_here
 from schemas.events import LookMade
@@ -40,7 +40,7 @@ def _decode_looks(records: Any) -> None:
     for record in records:
         name, _, type_, time_, _, _ = usual_headers(record.headers)
         if type_ == LOOK_TYPE:
-            _decode(join_text(name, time_, record.value) or b"")
+            _decode(b'["%b","%b",%b]' % (name, time_, record.value))
 
 
 def _share(share: Share) -> tuple[int, float]:

@@ -71,7 +71,7 @@ class Batches:
     def __init__(self) -> None:
         self.stored: list[dict[TopicPartition, int]] = []
 
-    def prepare(self, records: Any, claims: Any, reached: dict[TopicPartition, int]) -> Any:
+    async def prepare(self, records: Any, claims: Any, reached: dict[TopicPartition, int]) -> Any:
         return reached
 
     async def write(self, batch: dict[TopicPartition, int]) -> None:

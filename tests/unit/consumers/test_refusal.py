@@ -72,7 +72,7 @@ async def live(error: Exception) -> list[tuple[int, str, str]]:
     """Give what the ledger sends to the dead letters."""
     letters, tp = Letters(), TopicPartition(TOPIC, HOME)
     handler = LedgerHandler(Store(error), Admission(KEYS), letters, flood_brake())  # type: ignore[arg-type]
-    await handler.write(handler.prepare(RECORDS, {tp: Claim(0, 1)}, {tp: len(RECORDS)}))  # type: ignore[arg-type]
+    await handler.write(await handler.prepare(RECORDS, {tp: Claim(0, 1)}, {tp: len(RECORDS)}))  # type: ignore[arg-type]
     return letters.reasons
 
 
