@@ -13,6 +13,8 @@ _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
 _BYTES = 128 * 1024
 # The batches in hand are about a hundred thousand objects and no cycle; Python looks for cycles every 700.
 _YOUNG_OBJECTS = 200_000
+YOUNG_OBJECTS_OF_LOOKS = 20_000
+"""Looks under way make no cycle unless they fail: a few megabytes at most wait for the collector."""
 
 
 def settle() -> None:
@@ -32,10 +34,10 @@ def trim() -> None:
 
 
 @contextmanager
-def rare_collections() -> Iterator[None]:
+def rare_collections(young_objects: int = _YOUNG_OBJECTS) -> Iterator[None]:
     """Look for cycles after as many new objects as a batch makes: each look passes over all that a batch holds."""
     before = gc.get_threshold()
-    gc.set_threshold(_YOUNG_OBJECTS, *before[1:])
+    gc.set_threshold(young_objects, *before[1:])
     try:
         yield
     finally:

@@ -86,10 +86,11 @@ class Prober:
         """Look until `stop`, then drain; raises what waiting can't mend."""
         heap.settle()
         self._health.register(LOOP, self._settings.turn_limit_seconds)
-        try:
-            await keep_working(LOOP, partial(self._watch, stop), stop, self._health, _log_wait)
-        finally:
-            await self._recorder.stop()
+        with heap.rare_collections(heap.YOUNG_OBJECTS_OF_LOOKS):
+            try:
+                await keep_working(LOOP, partial(self._watch, stop), stop, self._health, _log_wait)
+            finally:
+                await self._recorder.stop()
 
     def _launch(self) -> None:
         if self._assignment is not None:

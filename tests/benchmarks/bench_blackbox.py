@@ -26,12 +26,14 @@ from typing import Any
 
 import uvloop
 
+from consumers.client.heap import YOUNG_OBJECTS_OF_LOOKS, rare_collections
 from schemas.events import Fingerprint
 from schemas.urls import canonical
 from services.attribution.providermap import ProviderMap
 from services.probing.dns.resolver import Resolver
 from services.probing.guard.guard import Guard
-from services.probing.http.connector import tls_context
+from services.probing.http.connector import guarded_socket, tls_context
+from services.probing.http.plain_sockets import PlainSockets
 from services.probing.look.looker import Looker, Target
 from tests.as_configured import look_limits, looker_options, politeness_limits
 from tests.benchmarks.figures import Figure, figure
@@ -213,6 +215,26 @@ async def bare(port: int, count: int, *, encrypted: bool = False) -> float:
     return count / (user if encrypted else time.process_time() - cpu)
 
 
+async def plain(port: int, count: int) -> float:
+    """Ask over new connections as a look opens them, and do nothing else; returns requests per CPU-second."""
+    loop, numbers, guard = asyncio.get_running_loop(), iter(range(count)), Guard("simulated", None)
+    sockets = PlainSockets(loop)
+
+    async def worker() -> None:
+        for number in numbers:
+            host = number % GIANT_HOSTS
+            request = f"HEAD /case/known-{number}.jpg HTTP/1.1\r\nHost: h{host}.example\r\n\r\n"
+            at, protocol = (address_of(host), port), _Bare(request.encode())
+            link = await sockets.connect(guarded_socket(guard, at), at, 5.0)
+            link.attach(protocol)
+            await protocol.over
+
+    cpu = time.process_time()
+    await asyncio.gather(*(worker() for _ in range(CONCURRENCY)))
+    sockets.close()
+    return count / (time.process_time() - cpu)
+
+
 # -- the rounds ------------------------------------------------------------------------------------
 
 
@@ -234,6 +256,7 @@ async def _measure(ports: dict[str, int], exporter: Blackbox) -> dict[str, list[
             found["openssl"].append(await openssl)
             found["tls"].append((await looks(made, tls, TLS_LOOKS))[1])
             found["bare"].append(await bare(ports[CLOSING], LOOKS))
+            found["plain"].append(await plain(ports[CLOSING], LOOKS))
             found["bare tls"].append(await bare(ports[TLS], TLS_LOOKS, encrypted=True))
     await names.stop()
     return found
@@ -246,12 +269,14 @@ def _sites() -> Iterator[dict[str, int]]:
 
 
 async def _all(ports: dict[str, int]) -> dict[str, list[float]]:
-    async with blackbox({"head": HEAD_MODULE}) as exporter:
-        return await _measure(ports, exporter)
+    # The collector runs as rarely as in the prober.
+    with rare_collections(YOUNG_OBJECTS_OF_LOOKS):
+        async with blackbox({"head": HEAD_MODULE}) as exporter:
+            return await _measure(ports, exporter)
 
 
 def run() -> list[Figure]:
-    """Measure; three rows, and the limit beside two of them."""
+    """Measure; three rows, and the limits beside two of them."""
     with _sites() as ports, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         found = {name: statistics.median(made) for name, made in runner.run(_all(ports)).items()}
     return [
@@ -274,6 +299,7 @@ def run() -> list[Figure]:
             TLS_TARGET,
         ),
         _limit("new connections of bare protocols, beside looks", found["bare"], found["new"]),
+        _limit("new connections as a look opens them, beside looks", found["plain"], found["new"]),
         _limit("new TLS of bare protocols, beside looks (user)", found["bare tls"], found["tls"]),
     ]
 

@@ -18,6 +18,7 @@ from services.probing.guard.guard import Guard
 from services.probing.http.egress import Egress, connect_through
 from services.probing.http.header_handler import RECEIVE_BUFFER, Attempt, HeaderHandler
 from services.probing.http.kept_connections import KeptConnections
+from services.probing.http.plain_sockets import IS_SUPPORTED, PlainSockets
 
 # Python 3.12 has it by name; the number is OpenSSL's (SSL_OP_LEGACY_SERVER_CONNECT).
 _LEGACY_SERVER_CONNECT = 0x4
@@ -129,8 +130,13 @@ class GuardedConnector:
             per_route=per_host, keepalive_seconds=keepalive_seconds
         )
         self._pool = pool
+        self._plain = PlainSockets(self._loop)
         self.idle, self.release = pool.idle, pool.release
-        self.close = pool.close
+
+    async def close(self) -> None:
+        """Close every connection that is idle; those in use are closed as they are given back."""
+        await self._pool.close()
+        self._plain.close()
 
     async def join(self, route: Route, attempt: Attempt) -> HeaderHandler:
         """Give a connection that is kept, or a new one, within the time of an attempt; `release` takes it back."""
@@ -152,18 +158,36 @@ class GuardedConnector:
                 sock = await connect_through(self._proxy, at, seconds, RECEIVE_BUFFER)
                 async with asyncio.timeout(seconds):
                     return await self._open_protocol(route, sock, attempt)
-        until = monotonic() + min(attempt.left(), self._connect_seconds)
+        seconds = min(attempt.left(), self._connect_seconds)
+        if IS_SUPPORTED and not route.is_ssl:
+            return await self._open_plainly(route, seconds, attempt)
+        until = monotonic() + seconds
         sock = await self._connect_directly(route, until - monotonic())
         if not route.is_ssl:
             return await self._open_protocol(route, sock, attempt)
         async with asyncio.timeout(max(until - monotonic(), 0.0)):
             return await self._open_protocol(route, sock, attempt)
 
-    async def _connect_directly(self, route: Route, seconds: float) -> socket.socket:
+    async def _open_plainly(self, route: Route, seconds: float, attempt: Attempt) -> HeaderHandler:
+        transport = await self._plain.connect(self._socket(route), route.sockaddr, seconds)
+        handler = attempt.handler = HeaderHandler(self._loop)
+        transport.attach(handler)
+        return handler
+
+    def _socket(self, route: Route) -> socket.socket:
         sock = guarded_socket(self._guard, route.sockaddr)
+        if self._bind_address is None:
+            return sock
         try:
-            if self._bind_address is not None:
-                sock.bind((self._bind_address, 0))
+            sock.bind((self._bind_address, 0))
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    async def _connect_directly(self, route: Route, seconds: float) -> socket.socket:
+        sock = self._socket(route)
+        try:
             await connect(sock, route.sockaddr, seconds)
         except BaseException:
             sock.close()
