@@ -8,9 +8,10 @@ log, neither a transition nor an outcome follows from it, and none of their page
 Filling writes no log (`large.sql`) and takes about five minutes; looks are measured by a server started anew.
 
     python -m tests.benchmarks.bench_large fill FOLDER [SIZE ...]
-    python -m tests.benchmarks.bench_large measure FOLDER [SIZE ...]
+    python -m tests.benchmarks.bench_large measure FOLDER [SIZE ...] [--rounds N] [--set NAME=VALUE]
 """
 
+import argparse
 import asyncio
 import json
 import sys
@@ -31,7 +32,7 @@ from tests.benchmarks.figures import Figure, figure
 SIZES = (1_000_000, 10_000_000)
 TARGET_RATIO = 1.3
 EVENTS_EACH = 2
-WARM_ROUNDS, ROUNDS = 15, 40
+WARM_ROUNDS, NEWEST_ROUNDS, ROUNDS = 10, 20, 125
 _SQL = statements("tests.benchmarks", "large.sql")
 _TABLES = ("spells", "cases", "events")
 
@@ -57,11 +58,11 @@ class Large(Filled):
         async with self._session.transaction():
             await self._session.execute(_SQL[f"clear_{table}"])
             more = [EVENTS_EACH] if table == "events" else []
-            await self._session.execute(_SQL[f"fill_{table}"], self._cases, *more)
+            await self._session.execute(_SQL[f"fill_{table}"], self.cases, *more)
             await self._session.execute(_SQL[f"index_{table}"])
         await self._session.execute(f"VACUUM (ANALYZE) {table}")
         print(
-            f"{self._cases:,} {table}: {time.monotonic() - begun:.0f} s",
+            f"{self.cases:,} {table}: {time.monotonic() - begun:.0f} s",
             file=sys.stderr,
             flush=True,
         )
@@ -72,11 +73,17 @@ class Large(Filled):
             self.backend = session.get_server_pid()
         await self._session.fetchval(_SQL["read_through"])
 
+    async def pages_read(self) -> float:
+        """Say how many pages this ledger has asked of the system since its server began."""
+        await self._pool.fetchval("SELECT pg_stat_force_next_flush()")
+        found: float = await self._session.fetchval(_SQL["pages_read"])
+        return found
+
     async def sizes(self) -> list[Figure]:
         """Give the bytes of each table and index that a look touches, for a case."""
         rows = await self._session.fetch(_SQL["sizes"])
         return [
-            figure(f"{self._cases:,} cases, {row['name']}", row["bytes"] / self._cases, "B/case")
+            figure(f"{self.cases:,} cases, {row['name']}", row["bytes"] / self.cases, "B/case")
             for row in rows
         ]
 
@@ -95,26 +102,61 @@ async def fill(folder: Path, sizes: Sequence[int]) -> None:
         await postgres.stop()
 
 
-async def measure(folder: Path, sizes: Sequence[int]) -> list[Figure]:
-    """Measure looks in all of them, by turns."""
+async def measure(
+    folder: Path, sizes: Sequence[int], settings: Sequence[str] = (), count: int = ROUNDS
+) -> list[Figure]:
+    """Measure looks in all of them, by turns; `settings` of the server, `name=value`, are tried beside its own."""
     postgres = EmbeddedPostgres(folder)
-    await postgres.start()
+    await restart(postgres, settings)
     ledgers = [Large(postgres.dsn_of(_database(cases)), cases) for cases in sizes]
     try:
         for ledger in ledgers:
             await ledger.open()
             await ledger.warm()
-        await rounds(ledgers, WARM_ROUNDS, spread=False)
-        newest = await rounds(ledgers, ROUNDS // 2, spread=False)
-        await rounds(ledgers, WARM_ROUNDS, spread=True)
-        await ledgers[0].checkpoint()
-        spread = await rounds(ledgers, ROUNDS, spread=True)
-        held = await ledgers[-1].sizes()
+        made = [
+            *await ledgers[-1].sizes(),
+            *await figures_of("under watch", ledgers, WARM_ROUNDS, NEWEST_ROUNDS, spread=False),
+            *await figures_of("spread", ledgers, WARM_ROUNDS, count, spread=True),
+        ]
         for ledger in ledgers:
             await ledger.close()
     finally:
         await postgres.stop()
-    return [*held, *compared("under watch", sizes, newest), *compared("spread", sizes, spread)]
+    return made
+
+
+async def restart(postgres: EmbeddedPostgres, settings: Sequence[str]) -> None:
+    """Start a server with settings of its own, and none that an earlier measure left."""
+    await postgres.start()
+    session = await asyncpg.connect(postgres.dsn)
+    await session.execute("ALTER SYSTEM RESET ALL")
+    for name, _, value in (setting.partition("=") for setting in settings):
+        await session.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+    await session.close()
+    await postgres.stop()
+    await postgres.start()
+
+
+async def figures_of(
+    form: str, ledgers: Sequence[Large], warm: int, count: int, *, spread: bool
+) -> list[Figure]:
+    """Warm up, measure so many batches in each, and put each size beside the one before."""
+    await rounds(ledgers, warm, spread=spread)
+    if spread:
+        await ledgers[0].checkpoint()
+    before = [await ledger.pages_read() for ledger in ledgers]
+    costs = await rounds(ledgers, count, spread=spread)
+    sizes = [ledger.cases for ledger in ledgers]
+    made = [
+        figure(f"{ledger.cases:,} cases, {form}, pages read", pages, "pages/event")
+        for ledger, pages in [
+            (ledger, (await ledger.pages_read() - begun) / cost.events)
+            for ledger, begun, cost in zip(ledgers, before, costs, strict=True)
+        ]
+    ]
+    for (few, many), pair in zip(pairwise(sizes), pairwise(costs), strict=True):
+        made += figures(f"{form}, to {few:,}", many, pair, at_most=TARGET_RATIO)
+    return made
 
 
 async def rounds(ledgers: Sequence[Large], count: int, *, spread: bool) -> list[Cost]:
@@ -126,28 +168,25 @@ async def rounds(ledgers: Sequence[Large], count: int, *, spread: bool) -> list[
     return costs
 
 
-def compared(form: str, sizes: Sequence[int], costs: Sequence[Cost]) -> list[Figure]:
-    """Give the costs of each size beside those of the one before."""
-    made: list[Figure] = []
-    for (few, many), (before, after) in zip(pairwise(sizes), pairwise(costs), strict=True):
-        made += figures(f"{form}, to {few:,}", many, (before, after), at_most=TARGET_RATIO)
-    return made
-
-
 def _database(cases: int) -> str:
     return f"cases_{cases}"
 
 
-def main(arguments: Sequence[str]) -> int:
+def main() -> None:
     """Fill or measure, and print."""
-    step, folder = arguments[0], Path(arguments[1])
-    sizes = [int(size) for size in arguments[2:]] or SIZES
-    if step == "fill":
-        asyncio.run(fill(folder, sizes))
-    else:
-        print(json.dumps(asyncio.run(measure(folder, sizes)), indent=2))
-    return 0
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("step", choices=("fill", "measure"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("sizes", type=int, nargs="*", default=SIZES)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    asked = parser.parse_args()
+    if asked.step == "fill":
+        asyncio.run(fill(asked.folder, asked.sizes))
+        return
+    made = asyncio.run(measure(asked.folder, asked.sizes, asked.set, asked.rounds))
+    print(json.dumps(made, indent=2))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

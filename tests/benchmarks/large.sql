@@ -64,3 +64,7 @@ ORDER BY relname;
 -- name: read_through
 -- By pages, in their order: among ten million cases by index it takes an hour, and nothing would stay in memory.
 SELECT sum(length(state)) FROM cases;
+
+-- name: pages_read
+-- Asked of the system, by all sessions of this database: those that its own memory did not hold.
+SELECT blks_read::float8 FROM pg_stat_database WHERE datname = current_database();
