@@ -26,7 +26,7 @@ from schemas.sqlfiles import statements
 from services.ledger import migrate
 from services.runtime.embedded import EmbeddedPostgres
 from tests.benchmarks import article_year as year
-from tests.benchmarks.bench_size import _START, Cost, Filled, _look, figures
+from tests.benchmarks.bench_size import _START, BATCH, Cost, Filled, _look, figures
 from tests.benchmarks.figures import Figure, figure
 
 SIZES = (1_000_000, 10_000_000)
@@ -66,6 +66,12 @@ class Large(Filled):
             file=sys.stderr,
             flush=True,
         )
+
+    async def open(self) -> None:
+        """Take the ledger over, and go on with looks later than those of any measure before."""
+        await super().open()
+        reached = await self._session.fetchval(_SQL["reached"])
+        self._batches = (reached or 0) // BATCH
 
     async def warm(self) -> None:
         """Read all states once, page by page; what a look takes besides, the rounds before the first figure read."""

@@ -68,3 +68,6 @@ SELECT sum(length(state)) FROM cases;
 -- name: pages_read
 -- Asked of the system, by all sessions of this database: those that its own memory did not hold.
 SELECT blks_read::float8 FROM pg_stat_database WHERE datname = current_database();
+
+-- name: reached
+SELECT max(next_offset) FROM consumer_offsets;
