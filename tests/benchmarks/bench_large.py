@@ -17,6 +17,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from schemas.sqlfiles import statements
 from services.ledger import migrate
 from services.runtime.embedded import EmbeddedPostgres
 from tests.benchmarks import article_year as year
-from tests.benchmarks.bench_size import _START, BATCH, Cost, Filled, _look, figures
+from tests.benchmarks.bench_size import _START, Cost, Filled, _look, figures
 from tests.benchmarks.figures import Figure, figure
 
 SIZES = (1_000_000, 10_000_000)
@@ -67,17 +68,15 @@ class Large(Filled):
             flush=True,
         )
 
-    async def open(self) -> None:
-        """Take the ledger over, and go on with looks later than those of any measure before."""
-        await super().open()
-        reached = await self._session.fetchval(_SQL["reached"])
-        self._batches = (reached or 0) // BATCH
-
     async def warm(self) -> None:
-        """Read all states once, page by page; what a look takes besides, the rounds before the first figure read."""
+        """Read all states once, page by page, and go on with looks later than those of any measure before.
+
+        What a look takes besides, the rounds before the first figure read.
+        """
         async with self._pool.acquire() as session:
             self.backend = session.get_server_pid()
-        await self._session.fetchval(_SQL["read_through"])
+        newest = await self._session.fetchval(_SQL["read_through"])
+        self._batches = 1 + (newest - _START) // timedelta(hours=1)
 
     async def pages_read(self) -> float:
         """Say how many pages this ledger has asked of the system since its server began."""

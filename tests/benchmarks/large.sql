@@ -63,11 +63,8 @@ ORDER BY relname;
 
 -- name: read_through
 -- By pages, in their order: among ten million cases by index it takes an hour, and nothing would stay in memory.
-SELECT sum(length(state)) FROM cases;
+SELECT max(last_event_time) FROM cases WHERE length(state) > 0;
 
 -- name: pages_read
 -- Asked of the system, by all sessions of this database: those that its own memory did not hold.
 SELECT blks_read::float8 FROM pg_stat_database WHERE datname = current_database();
-
--- name: reached
-SELECT max(next_offset) FROM consumer_offsets;
