@@ -6,11 +6,13 @@
 
 import argparse
 import asyncio
+import base64
 import json
 import os
 import shutil
 import sys
 import tempfile
+import zlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,13 +21,14 @@ from typing import NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumers.prober.progress import read_progress
-from schemas.codec import decode
-from schemas.events import LookMade, LookMissed
+from schemas.codec import decode, payload
+from schemas.events import LookMade, LookMissed, WatchEntry
 from schemas.topics import DEFAULT_PARTITIONS, OBSERVATIONS, WATCHLIST
 from services.probing.limits.daily_cap import DailyCap
 from services.probing.schedule.works import Progress
+from services.runtime.keyfile import new_keys
 from tests.benchmarks.figures import Figure, figure
-from tests.benchmarks.scale_world import ROOT, Role, World, commit_progress, world
+from tests.benchmarks.scale_world import ROOT, Role, World, commit_progress, entry, world
 
 CASES = 1_000_000
 RATE = 278.0
@@ -33,6 +36,7 @@ STEPS = (556.0, 1111.0, 1667.0, 2222.0, 2778.0, 3333.0, 4444.0)
 # A simulated prober has no cap on looks at one URL, a public one has: its counters are added to what is measured.
 CAP_MB = DailyCap(200).size / 2**20
 _BEHIND = 10.0
+_SAMPLE = 10_000
 TABLE = ROOT / "build" / "bench_scale.md"
 
 
@@ -52,6 +56,7 @@ class Measured(NamedTuple):
     caught_up: float
     first_look: float
     memory: float
+    anonymous: float
     peak: float
     cpu: float
     idle: float
@@ -69,6 +74,13 @@ class Measured(NamedTuple):
         return self.missed == 0 and self.behind <= _BEHIND
 
 
+class Empty(NamedTuple):
+    """A prober's memory without a case, in MB, and the part of it that no file of a library backs."""
+
+    memory: float
+    anonymous: float
+
+
 def run(
     seconds: float = 60.0,
     cases: int = CASES,
@@ -78,21 +90,25 @@ def run(
     """Measure, write the table, give the figures."""
     folder = Path(tempfile.mkdtemp(prefix="takedown-scale-"))
     try:
-        measured = asyncio.run(measure(folder, seconds, cases, steps, step_seconds))
+        empty, measured = asyncio.run(measure(folder, seconds, cases, steps, step_seconds))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     text = table(measured, cases)
     TABLE.parent.mkdir(exist_ok=True)
     TABLE.write_text(text)
     print(text, file=sys.stderr)
-    return figures(measured)
+    return figures(measured) + bound(empty, measured[0], cases)
 
 
 async def measure(
     folder: Path, seconds: float, cases: int, steps: Sequence[float], step_seconds: float
-) -> list[Measured]:
-    """Run the design load, then one rate after another until looks that are owed are not made."""
+) -> tuple[Empty, list[Measured]]:
+    """Run the design load, then one rate after another until looks that are owed are not made.
+
+    First comes what a prober holds that read the same list and watches none of its cases.
+    """
     async with world(folder, cases) as made:
+        empty = await without_cases(made)
         found = [await at_rate(made, RATE, seconds)]
         for rate in steps:
             found.append(await at_rate(made, rate, step_seconds))
@@ -100,7 +116,19 @@ async def measure(
                 break
         if len(found) > 1:
             found.append(await at_rate(made, found[-1].rate, step_seconds, processes=2))
-        return found
+        return empty, found
+
+
+async def without_cases(made: World) -> Empty:
+    """Start a second vantage, which no entry of the list asks for: what its memory holds is the process."""
+    role = Role(made, "bench-second", RATE, watches="second")
+    await commit_progress(made, "bench-second")
+    role.start()
+    try:
+        await role.at_work()
+        return Empty(role.memory(), role.memory("RssAnon"))
+    finally:
+        await role.stop()
 
 
 async def at_rate(made: World, rate: float, seconds: float, processes: int = 1) -> Measured:
@@ -120,7 +148,9 @@ async def at_rate(made: World, rate: float, seconds: float, processes: int = 1) 
         await asyncio.sleep(seconds)
         ended, idled = datetime.now(UTC), idle_seconds() - idled
         used = sum(role.cpu_seconds() for role in roles) - used
-        memory, peak = (max(role.memory(what) for role in roles) for what in ("VmRSS", "VmHWM"))
+        memory, anonymous, peak = (
+            max(role.memory(what) for role in roles) for what in ("VmRSS", "RssAnon", "VmHWM")
+        )
     finally:
         for role in roles:
             await role.stop()
@@ -139,6 +169,7 @@ async def at_rate(made: World, rate: float, seconds: float, processes: int = 1) 
         caught_up=caught_up,
         first_look=min(look.started_at for look in looks).timestamp() - roles[0].begun,
         memory=memory,
+        anonymous=anonymous,
         peak=peak,
         cpu=used / took,
         idle=idled / took,
@@ -271,6 +302,41 @@ def figures(measured: Sequence[Measured]) -> list[Figure]:
         figure("CPU at 278 looks/s", base.cpu, "cores"),
         figure("highest rate with p99 <= 5 s", held, "1/s", at_least=RATE),
     ]
+
+
+def bound(empty: Empty, base: Measured, cases: int) -> list[Figure]:
+    """Say what bounds the memory: the process, and ids and sealed URLs, which to whoever has no key are noise.
+
+    Times, wheel, index and shape of a case would have to do with what these leave of the target.
+    """
+    each, packed = noise(_SAMPLE)
+    unit = cases / 2**20
+    return [
+        figure("prober memory, no case", empty.memory, "MB"),
+        figure("prober memory, no case, anonymous", empty.anonymous, "MB"),
+        figure("prober memory, 1M cases, anonymous", base.anonymous, "MB"),
+        figure("id and sealed URL, before and after zlib", packed, "bytes", baseline=each),
+        figure("process, ids and sealed URLs", empty.memory + each * unit, "MB"),
+        figure(
+            "the rest of a case, and what 150 MB leave for it",
+            (base.memory - empty.memory) / unit - each,
+            "bytes",
+            baseline=(150 - empty.memory) / unit - each,
+        ),
+    ]
+
+
+def noise(sample: int) -> tuple[float, float]:
+    """Give the bytes of an id and a sealed URL as the work list holds them, and packed with many others."""
+    keys, now = new_keys().keyring(), datetime.now(UTC)
+    held = bytearray()
+    for number in range(sample):
+        key, value, headers = entry(keys, number, 8080, now)
+        data = payload(value, headers, WATCHLIST)
+        assert isinstance(data, WatchEntry)
+        held += bytes.fromhex(key.decode())
+        held += base64.urlsafe_b64decode(data.sealed_url.rpartition(".")[2])
+    return len(held) / sample, len(zlib.compress(held, 9)) / sample
 
 
 def main() -> None:

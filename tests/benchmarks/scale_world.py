@@ -196,7 +196,9 @@ async def commit_progress(made: World, vantage: str) -> None:
 class Role:
     """A prober's process: `takedown run prober` with the settings that an operator would give."""
 
-    def __init__(self, made: World, vantage: str, rate: float, name: str = "prober") -> None:
+    def __init__(
+        self, made: World, vantage: str, rate: float, name: str = "prober", watches: str = "first"
+    ) -> None:
         self._log = made.folder / f"{vantage}-{name}.log"
         self._environment = os.environ | {
             "TAKEDOWN_DATA_DIR": str(made.folder / "data"),
@@ -204,6 +206,7 @@ class Role:
             "TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS": made.bootstrap,
             "TAKEDOWN_METHODOLOGY": str(made.methodology(rate)),
             "TAKEDOWN_VANTAGE": vantage,
+            "TAKEDOWN_VANTAGE_ROLE": watches,
             "TAKEDOWN_HTTP_PORT": str(free_port()),
             "TAKEDOWN_LOG_FORMAT": "json",
             "TAKEDOWN_PROBE_MODE": "simulated",
