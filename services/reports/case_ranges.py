@@ -1,8 +1,8 @@
 """Count a ledger in several processes: each takes one range of case ids after the other, all read one snapshot."""
 
 import asyncio
-import gc
-from collections.abc import AsyncIterator, Iterator
+import socket
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -11,13 +11,16 @@ import uvloop
 from msgspec import Struct, structs
 
 from services.ledger.pool import DatabaseConnection, session_of
+from services.reports.count_helpers import HelperPipe, opened, receive, send
 from services.reports.counting import CaseCounts, Choice
 from services.reports.reading import CaseRange, Selection, read_cases, statement
 
-# What a process costs before it counts anything is about 0.4 s: so many cases, or events to be folded, take longer.
-_CASES_WORTH_A_PROCESS = 50_000
-_EVENTS_WORTH_A_PROCESS = 120_000
+# What a helper's session and counts cost is some 0.05 s: so many cases, or events to be folded, take longer.
+_CASES_WORTH_A_PROCESS = 30_000
+_EVENTS_WORTH_A_PROCESS = 30_000
 _RANGES_PER_PROCESS = 8
+# While this process takes in that one is done, the helper is at the next.
+_RANGES_AHEAD = 2
 _DIGITS = 4
 
 
@@ -54,22 +57,25 @@ UNWATCHED = Unwatched()
 
 
 async def count_ledger(
-    job: CountJob, total: CaseCounts, workers: int, watcher: CountWatcher = UNWATCHED
+    job: CountJob,
+    total: CaseCounts,
+    helpers: Sequence[socket.socket] = (),
+    watcher: CountWatcher = UNWATCHED,
 ) -> None:
-    """Count every case of the ledger into `total`, in up to so many processes, this one among them."""
+    """Count every case of the ledger into `total`, in this process and as many helpers as are worth their work."""
     async with _reading(job) as session:
         row = await session.fetchrow(statement("report_size"))
         cases, events = max(row["cases"], 0.0), max(row["events"], 0.0)
         watcher.planned(int(cases))
         work = await _work(session, job.selection, cases, events)
-        processes = max(1, min(workers, 1 + int(work)))
-        ranges = iter(ranges_of(processes, work))
-        if processes == 1:
+        called = helpers[: int(work)]
+        ranges = iter(ranges_of(1 + len(called), work))
+        if not called:
             await _count_ranges(session, job, ranges, total, watcher)
             return
         snapshot = await session.fetchval(statement("export_snapshot"))
         helped = structs.replace(job, snapshot=snapshot)
-        await _count_shared(session, helped, ranges, total, processes - 1, watcher)
+        await _count_shared(session, helped, ranges, total, called, watcher)
 
 
 def ranges_of(processes: int, work: float) -> list[CaseRange]:
@@ -98,46 +104,58 @@ async def _count_shared(
     job: CountJob,
     ranges: Iterator[CaseRange],
     total: CaseCounts,
-    helpers: int,
+    helpers: Sequence[socket.socket],
     watcher: CountWatcher,
 ) -> None:
-    # Who counts in one process, as most do, is not to wait for what others need.
-    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
-    from multiprocessing import get_context  # noqa: PLC0415
-
-    loop = asyncio.get_running_loop()
-
-    async def count_elsewhere() -> None:
-        for part in ranges:
-            theirs = await loop.run_in_executor(pool, count_range, job, part)
+    elsewhere = [
+        asyncio.create_task(_count_elsewhere(end, job, ranges, watcher)) for end in helpers
+    ]
+    try:
+        await asyncio.sleep(0)
+        await _count_ranges(session, job, ranges, total, watcher)
+        for theirs in await asyncio.gather(*elsewhere):
             total.merge(theirs)
-            watcher.read(theirs.cases)
-
-    # A fork would take over this process's threads and its loop half. Cases hold no cycles to be collected.
-    with ProcessPoolExecutor(
-        helpers, mp_context=get_context("spawn"), initializer=gc.disable
-    ) as pool:
-        # Two ranges for each: while this process takes in one, the helper is at the next.
-        elsewhere = [asyncio.create_task(count_elsewhere()) for _ in range(2 * helpers)]
-        try:
-            await asyncio.sleep(0)
-            await _count_ranges(session, job, ranges, total, watcher)
-            await asyncio.gather(*elsewhere)
-        finally:
-            for task in elsewhere:
-                task.cancel()
+    finally:
+        for task in elsewhere:
+            task.cancel()
 
 
-def count_range(job: CountJob, part: CaseRange) -> CaseCounts:
-    """Count the cases of one part, in a process of its own."""
+async def _count_elsewhere(
+    end: socket.socket, job: CountJob, ranges: Iterator[CaseRange], watcher: CountWatcher
+) -> CaseCounts:
+    """Have a helper count ranges as long as there are any, and give its counts."""
+    async with opened(end) as asked:
+        send(asked, job)
+        for _ in range(_RANGES_AHEAD):
+            send(asked, next(ranges, None))
+        while not isinstance(said := await receive(asked), CaseCounts):
+            watcher.read(said)
+            send(asked, next(ranges, None))
+        return said
+
+
+def count_asked(pipe: HelperPipe) -> None:
+    """Count the ranges that the parent asks for, and give it the counts of all, or what went wrong."""
+    try:
+        job = pipe.receive()
+    except EOFError:
+        # As for most ledgers: the parent had no need of help.
+        return
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            pipe.send(runner.run(_counted(job, pipe)))
+    except Exception as error:
+        # Whatever it is, the parent has to know.
+        pipe.send(error)
+
+
+async def _counted(job: CountJob, pipe: HelperPipe) -> CaseCounts:
     counts = CaseCounts(job.selection.methodologies[-1], job.selection.cutoff, job.choice)
-
-    async def work() -> None:
-        async with _reading(job) as session:
+    async with _reading(job) as session:
+        while (part := pipe.receive()) is not None:
+            before = counts.cases
             await _count_ranges(session, job, iter([part]), counts, UNWATCHED)
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(work())
+            pipe.send(counts.cases - before)
     return counts
 
 

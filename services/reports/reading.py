@@ -18,9 +18,9 @@ from schemas.methodology import Methodology
 from schemas.sqlfiles import statements
 from services.core.case import Case
 from services.core.fold import fold_unique
-from services.core.state import decode_case
 from services.ledger.pool import DatabaseConnection, in_parts, session_of
 from services.ledger.queries import query
+from services.reports.counted_case import decode_counted
 
 Source = Literal["stored", "stored_by", "evidence"]
 _CASES_AT_ONCE = 2000
@@ -68,7 +68,7 @@ async def read_cases(
     """
     if selection.source == "stored":
         async for part in in_parts(session, statement("report_states"), *ids):
-            yield ([decode_case(row["state"])] for row in part)
+            yield ([decode_counted(row["state"])] for row in part)
     elif selection.source == "evidence":
         async for log in _logs(
             session, _events("report_events", selection), *ids, selection.cutoff
@@ -97,7 +97,7 @@ async def _cases_by(
 def _stood(part: Iterable[Any], cutoff: datetime, later: list[str]) -> Iterator[list[Case]]:
     """Give the cases that stood so at the cut-off, and put the names of those that had begun otherwise into `later`."""
     for case_id, state, stood in part:
-        case = decode_case(state)
+        case = decode_counted(state)
         # A correction of history takes effect before it is made.
         if stood and not any(c.stated_at > cutoff for c in case.corrections):
             yield [case]
