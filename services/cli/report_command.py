@@ -1,7 +1,6 @@
 """`takedown report`: the league table of the ledger, as bounds, in every form."""
 
 import os
-import socket
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -25,11 +24,10 @@ from services.reports.case_ranges import (
     UNWATCHED,
     CountJob,
     CountWatcher,
-    count_asked,
     count_ledger,
 )
 from services.reports.cohorts import Segment
-from services.reports.count_helpers import helpers
+from services.reports.count_helpers import HelperPipe, helpers
 from services.reports.figures import Table, Warning
 from services.reports.local_times import in_zone
 from services.reports.newest import newest_evidence, with_newest
@@ -132,7 +130,7 @@ def command(
     choice = _choice(settings, segments, options | {"at": at}, curves=html_file is not None)
     connection = database_connection(settings)
     others = (workers or len(os.sched_getaffinity(0))) - 1
-    with helpers(others, count_asked) as forked, gauge("counting", lines=False) as shown:
+    with helpers(others) as forked, gauge("counting", lines=False) as shown:
         table = run_async(
             lambda: _count(
                 connection,
@@ -198,7 +196,7 @@ async def count(
     *,
     source: Source = "stored",
     corrected: bool = False,
-    helped_by: Sequence[socket.socket] = (),
+    helped_by: Sequence[HelperPipe] = (),
     watcher: CountWatcher = UNWATCHED,
 ) -> Table:
     """Count the cases of the ledger, as they stand or folded anew from the evidence up to the cut-off.
@@ -212,7 +210,7 @@ async def count(
     )
     job = CountJob(connection=connection, selection=selection, choice=builder.choice)
     await count_ledger(job, builder, helped_by, watcher)
-    return msgspec.structs.replace(builder.finish(), corrected=corrected)
+    return msgspec.structs.replace(builder.finish(*helped_by[:1]), corrected=corrected)
 
 
 def _segments(methods: Sequence[str]) -> list[Segment]:

@@ -1,7 +1,6 @@
-"""Count a ledger in several processes: each takes one range of case ids after the other, all read one snapshot."""
+"""Count a ledger in several processes: each takes one range of cases after the other, all read one snapshot."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
@@ -11,9 +10,9 @@ import uvloop
 from msgspec import Struct, structs
 
 from services.ledger.pool import DatabaseConnection, session_of
-from services.reports.count_helpers import HelperPipe, opened, receive, send
+from services.reports.count_helpers import HelperPipe
 from services.reports.counting import CaseCounts, Choice
-from services.reports.reading import CaseRange, Selection, read_cases, statement
+from services.reports.reading import CaseRange, PageRange, Selection, read_cases, statement
 
 # What a helper's session and counts cost is some 0.05 s: so many cases, or events to be folded, take longer.
 _CASES_WORTH_A_PROCESS = 30_000
@@ -22,6 +21,9 @@ _RANGES_PER_PROCESS = 8
 # While this process takes in that one is done, the helper is at the next.
 _RANGES_AHEAD = 2
 _DIGITS = 4
+
+
+Ranges = Iterator[CaseRange | PageRange]
 
 
 class CountJob(Struct, frozen=True, kw_only=True):
@@ -59,7 +61,7 @@ UNWATCHED = Unwatched()
 async def count_ledger(
     job: CountJob,
     total: CaseCounts,
-    helpers: Sequence[socket.socket] = (),
+    helpers: Sequence[HelperPipe] = (),
     watcher: CountWatcher = UNWATCHED,
 ) -> None:
     """Count every case of the ledger into `total`, in this process and as many helpers as are worth their work."""
@@ -69,7 +71,7 @@ async def count_ledger(
         watcher.planned(int(cases))
         work = await _work(session, job.selection, cases, events)
         called = helpers[: int(work)]
-        ranges = iter(ranges_of(1 + len(called), work))
+        ranges = _ranges(job.selection, row["pages"], 1 + len(called), work)
         if not called:
             await _count_ranges(session, job, ranges, total, watcher)
             return
@@ -78,14 +80,30 @@ async def count_ledger(
         await _count_shared(session, helped, ranges, total, called, watcher)
 
 
-def ranges_of(processes: int, work: float) -> list[CaseRange]:
-    """Split the case ids, which are evenly spread; more ranges than processes, so that all end at one time.
+def _ranges(selection: Selection, pages: int, processes: int, work: float) -> Ranges:
+    """Split what is read; more ranges than processes, so that all end at one time.
 
     `work` is in processes that it is worth: one process too takes much of it in ranges, so that its progress is even.
     """
-    count = max(processes, int(work)) * _RANGES_PER_PROCESS if work >= 1 else 1
-    edges = [f"{16**_DIGITS * n // count:0{_DIGITS}x}" for n in range(1, count)]
+    number = max(processes, int(work)) * _RANGES_PER_PROCESS if work >= 1 else 1
+    if selection.source == "evidence":
+        return iter(ranges_of(number))
+    return iter(pages_of(number, pages))
+
+
+def ranges_of(number: int) -> list[CaseRange]:
+    """Split the case ids, which are evenly spread."""
+    edges = [f"{16**_DIGITS * n // number:0{_DIGITS}x}" for n in range(1, number)]
     return [CaseRange(*edge) for edge in zip(["", *edges], [*edges, "g"], strict=True)]
+
+
+def pages_of(number: int, pages: int) -> list[PageRange]:
+    """Split the pages of a table; the last range has no end, so that nothing rests on their number."""
+    whole = PageRange()
+    edges = [(pages * n // number, 0) for n in range(1, number)]
+    return [
+        PageRange(*edge) for edge in zip([whole.low, *edges], [*edges, whole.high], strict=True)
+    ]
 
 
 async def _work(
@@ -102,51 +120,43 @@ async def _work(
 async def _count_shared(
     session: asyncpg.Connection,
     job: CountJob,
-    ranges: Iterator[CaseRange],
+    ranges: Ranges,
     total: CaseCounts,
-    helpers: Sequence[socket.socket],
+    helpers: Sequence[HelperPipe],
     watcher: CountWatcher,
 ) -> None:
     elsewhere = [
-        asyncio.create_task(_count_elsewhere(end, job, ranges, watcher)) for end in helpers
+        asyncio.create_task(_count_elsewhere(pipe, job, ranges, watcher)) for pipe in helpers
     ]
     try:
         await asyncio.sleep(0)
         await _count_ranges(session, job, ranges, total, watcher)
         for theirs in await asyncio.gather(*elsewhere):
             total.merge(theirs)
-    finally:
-        for task in elsewhere:
-            task.cancel()
+    except BaseException:
+        for pipe in helpers:
+            # A thread waits for what would come.
+            pipe.hang_up()
+        raise
 
 
 async def _count_elsewhere(
-    end: socket.socket, job: CountJob, ranges: Iterator[CaseRange], watcher: CountWatcher
+    pipe: HelperPipe, job: CountJob, ranges: Ranges, watcher: CountWatcher
 ) -> CaseCounts:
     """Have a helper count ranges as long as there are any, and give its counts."""
-    async with opened(end) as asked:
-        send(asked, job)
-        for _ in range(_RANGES_AHEAD):
-            send(asked, next(ranges, None))
-        while not isinstance(said := await receive(asked), CaseCounts):
-            watcher.read(said)
-            send(asked, next(ranges, None))
-        return said
+    pipe.send((count_asked, (job,)))
+    for _ in range(_RANGES_AHEAD):
+        pipe.send(next(ranges, None))
+    while not isinstance(said := await asyncio.to_thread(pipe.receive), CaseCounts):
+        watcher.read(said)
+        pipe.send(next(ranges, None))
+    return said
 
 
-def count_asked(pipe: HelperPipe) -> None:
-    """Count the ranges that the parent asks for, and give it the counts of all, or what went wrong."""
-    try:
-        job = pipe.receive()
-    except EOFError:
-        # As for most ledgers: the parent had no need of help.
-        return
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            pipe.send(runner.run(_counted(job, pipe)))
-    except Exception as error:
-        # Whatever it is, the parent has to know.
-        pipe.send(error)
+def count_asked(pipe: HelperPipe, job: CountJob) -> CaseCounts:
+    """Count the ranges that the parent sends, and tell it of each; what a helper does."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_counted(job, pipe))
 
 
 async def _counted(job: CountJob, pipe: HelperPipe) -> CaseCounts:
@@ -156,13 +166,16 @@ async def _counted(job: CountJob, pipe: HelperPipe) -> CaseCounts:
             before = counts.cases
             await _count_ranges(session, job, iter([part]), counts, UNWATCHED)
             pipe.send(counts.cases - before)
+    for _ in range(_RANGES_AHEAD - 1):
+        # Each range was sent ahead by so many, and so was the end.
+        pipe.receive()
     return counts
 
 
 async def _count_ranges(
     session: asyncpg.Connection,
     job: CountJob,
-    ranges: Iterator[CaseRange],
+    ranges: Ranges,
     counts: CaseCounts,
     watcher: CountWatcher,
 ) -> None:

@@ -1,12 +1,13 @@
 """The figures of a group from its counts: shares, sampling, estimates. Whoever only counts needs no statistics."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from schemas.methodology import Methodology
 from services.core.bounds import wilson
 from services.core.estimate import Estimate, turnbull_counted
 from services.core.intervals import INFINITE
 from services.core.resample import by_provider
+from services.reports.count_helpers import HelperPipe, begun
 from services.reports.figures import Curve, Quantile, Row
 from services.reports.tally import HOUR, Tally
 
@@ -23,17 +24,29 @@ def finish(tally: Tally, methodology: Methodology, *, curves: bool = False) -> R
 
 
 def finish_pooled(
-    tallies: Sequence[Tally], methodology: Methodology, *, curves: bool = False
-) -> list[Row]:
-    """Turn the counts of pooled groups into figures: their sampling is the bootstrap by provider."""
+    tallies: Sequence[Tally],
+    methodology: Methodology,
+    *,
+    curves: bool = False,
+    helper: HelperPipe | None = None,
+) -> Callable[[], list[Row]]:
+    """Turn the counts of pooled groups into figures: their sampling is the bootstrap by provider.
+
+    Gives what waits for the rows: a helper draws while its parent is at other things.
+    """
     rows = [_counted(tally, methodology) for tally in tallies]
     enough = [tally for tally, row in zip(tallies, rows, strict=True) if not row.too_few]
     clusters = [list(tally.clusters.values()) for tally in enough]
-    drawn = by_provider(clusters, methodology.digest)
-    for tally, row, interval in zip(enough, _with_shares(rows), drawn, strict=True):
-        row.sampling = interval
-        _estimate(tally, row, methodology, curves)
-    return rows
+    drawn = begun(helper, by_provider, clusters, methodology.digest)
+
+    def finished() -> list[Row]:
+        for tally, row in zip(enough, _with_shares(rows), strict=True):
+            _estimate(tally, row, methodology, curves)
+        for row, interval in zip(_with_shares(rows), drawn(), strict=True):
+            row.sampling = interval
+        return rows
+
+    return finished
 
 
 def _with_shares(rows: Sequence[Row]) -> list[Row]:
