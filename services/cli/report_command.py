@@ -1,5 +1,6 @@
 """`takedown report`: the league table of the ledger, as bounds, in every form."""
 
+import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -184,8 +185,13 @@ async def _count(
     source: Source = "stored_by" if dated else "stored"
     if defined or not folded_so:
         source = "evidence"
-    table = await count(connection, method, cutoff, choice, source=source, **options)
-    return with_newest(table, await newest_evidence(connection), method)
+    # The server looks for the newest while this process counts.
+    newest = asyncio.create_task(newest_evidence(connection))
+    try:
+        table = await count(connection, method, cutoff, choice, source=source, **options)
+        return with_newest(table, await newest, method)
+    finally:
+        newest.cancel()
 
 
 async def count(
