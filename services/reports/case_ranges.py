@@ -147,10 +147,10 @@ async def _count_elsewhere(
     pipe.send((count_asked, (job,)))
     for _ in range(_RANGES_AHEAD):
         pipe.send(next(ranges, None))
-    while not isinstance(said := await asyncio.to_thread(pipe.receive), CaseCounts):
-        watcher.read(said)
+    while not isinstance(answer := await asyncio.to_thread(pipe.receive), CaseCounts):
+        watcher.read(answer)
         pipe.send(next(ranges, None))
-    return said
+    return answer
 
 
 def count_asked(pipe: HelperPipe, job: CountJob) -> CaseCounts:

@@ -91,8 +91,8 @@ def _run_tasks(pipe: HelperPipe) -> None:
     while True:
         task, arguments = pipe.receive()
         try:
-            made = task(pipe, *arguments)
+            result = task(pipe, *arguments)
         except Exception as error:
             # Whatever it is, the parent has to know.
-            made = error
-        pipe.send(made)
+            result = error
+        pipe.send(result)

@@ -38,10 +38,10 @@ def finish_pooled(
     enough = [tally for tally, row in zip(tallies, rows, strict=True) if not row.too_few]
     clusters = [list(tally.clusters.values()) for tally in enough]
     intervals = [tally.intervals for tally in enough]
-    made = begun(helper, _pooled_statistics, clusters, intervals, methodology.digest)
+    statistics = begun(helper, _pooled_statistics, clusters, intervals, methodology.digest)
 
     def finished() -> list[Row]:
-        for row, (interval, estimate) in zip(_with_shares(rows), made(), strict=True):
+        for row, (interval, estimate) in zip(_with_shares(rows), statistics(), strict=True):
             row.sampling = interval
             _estimate(row, estimate, methodology, curves)
         return rows
