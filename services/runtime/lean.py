@@ -21,8 +21,6 @@ def spare(arguments: Sequence[str]) -> None:
     """
     if list(arguments[:1]) == ["report"]:
         gc.disable()
-        # Before numpy is there: a report forks, which is clean where there is one thread, and multiplies no matrices.
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         with _no_rich():
             importlib.import_module("structlog")
     if list(arguments[:1]) != ["run"]:
