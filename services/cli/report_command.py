@@ -1,5 +1,6 @@
 """`takedown report`: the league table of the ledger, as bounds, in every form."""
 
+import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -20,8 +21,14 @@ from services.cli.tables import terminal_width
 from services.ledger.pool import DatabaseConnection
 from services.notices.channel_capacity import capacity
 from services.reports import html, public, sheet
-from services.reports.case_ranges import UNWATCHED, CountJob, CountWatcher, count_ledger
+from services.reports.case_ranges import (
+    UNWATCHED,
+    CountJob,
+    CountWatcher,
+    count_ledger,
+)
 from services.reports.cohorts import Segment
+from services.reports.count_helpers import HelperPipe, helpers
 from services.reports.figures import Table, Warning
 from services.reports.local_times import in_zone
 from services.reports.newest import newest_evidence, with_newest
@@ -123,7 +130,8 @@ def command(
     at = cutoff or now().replace(microsecond=0)
     choice = _choice(settings, segments, options | {"at": at}, curves=html_file is not None)
     connection = database_connection(settings)
-    with gauge("counting", lines=False) as shown:
+    others = (workers or len(os.sched_getaffinity(0))) - 1
+    with helpers(others) as forked, gauge("counting", lines=False) as shown:
         table = run_async(
             lambda: _count(
                 connection,
@@ -133,7 +141,7 @@ def command(
                 dated=cutoff is not None,
                 defined=bool(methods),
                 corrected=corrected,
-                workers=workers or len(os.sched_getaffinity(0)),
+                helped_by=forked,
                 watcher=shown,
             )
         )
@@ -177,8 +185,13 @@ async def _count(
     source: Source = "stored_by" if dated else "stored"
     if defined or not folded_so:
         source = "evidence"
-    table = await count(connection, method, cutoff, choice, source=source, **options)
-    return with_newest(table, await newest_evidence(connection), method)
+    # The server looks for the newest while this process counts.
+    newest = asyncio.create_task(newest_evidence(connection))
+    try:
+        table = await count(connection, method, cutoff, choice, source=source, **options)
+        return with_newest(table, await newest, method)
+    finally:
+        newest.cancel()
 
 
 async def count(
@@ -189,12 +202,12 @@ async def count(
     *,
     source: Source = "stored",
     corrected: bool = False,
-    workers: int = 1,
+    helped_by: Sequence[HelperPipe] = (),
     watcher: CountWatcher = UNWATCHED,
 ) -> Table:
     """Count the cases of the ledger, as they stand or folded anew from the evidence up to the cut-off.
 
-    `corrected` folds with what was said since about the time before.
+    `corrected` folds with what was said since about the time before; `helped_by` are helpers that count too.
     """
     builder = Builder(method, cutoff, choice)
     former = [segment.methodology for segment in builder.choice.before]
@@ -202,8 +215,8 @@ async def count(
         source=source, methodologies=[*former, method], cutoff=cutoff, corrected=corrected
     )
     job = CountJob(connection=connection, selection=selection, choice=builder.choice)
-    await count_ledger(job, builder, workers, watcher)
-    return msgspec.structs.replace(builder.finish(), corrected=corrected)
+    await count_ledger(job, builder, helped_by, watcher)
+    return msgspec.structs.replace(builder.finish(*helped_by[:1]), corrected=corrected)
 
 
 def _segments(methods: Sequence[str]) -> list[Segment]:

@@ -18,7 +18,8 @@ def _zone(name: str) -> tzinfo:
 
 def local_time(at: datetime, time_zone: str) -> datetime:
     """Give an instant as the clocks of a zone show it."""
-    return at.astimezone(_zone(time_zone))
+    zone = _zone(time_zone)
+    return at if at.tzinfo is zone else at.astimezone(zone)
 
 
 def hour_of_week(local: datetime) -> tuple[int, int]:

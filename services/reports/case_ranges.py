@@ -1,8 +1,7 @@
-"""Count a ledger in several processes: each takes one range of case ids after the other, all read one snapshot."""
+"""Count a ledger in several processes: each takes one range of cases after the other, all read one snapshot."""
 
 import asyncio
-import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -11,14 +10,20 @@ import uvloop
 from msgspec import Struct, structs
 
 from services.ledger.pool import DatabaseConnection, session_of
+from services.reports.count_helpers import HelperPipe
 from services.reports.counting import CaseCounts, Choice
-from services.reports.reading import CaseRange, Selection, read_cases, statement
+from services.reports.reading import CaseRange, PageRange, Selection, read_cases, statement
 
-# What a process costs before it counts anything is about 0.4 s: so many cases, or events to be folded, take longer.
-_CASES_WORTH_A_PROCESS = 50_000
-_EVENTS_WORTH_A_PROCESS = 120_000
+# What a helper's session and counts cost is some 0.05 s: so many cases, or events to be folded, take longer.
+_CASES_WORTH_A_PROCESS = 30_000
+_EVENTS_WORTH_A_PROCESS = 30_000
 _RANGES_PER_PROCESS = 8
+# While this process takes in that one is done, the helper is at the next.
+_RANGES_AHEAD = 2
 _DIGITS = 4
+
+
+Ranges = Iterator[CaseRange | PageRange]
 
 
 class CountJob(Struct, frozen=True, kw_only=True):
@@ -54,32 +59,51 @@ UNWATCHED = Unwatched()
 
 
 async def count_ledger(
-    job: CountJob, total: CaseCounts, workers: int, watcher: CountWatcher = UNWATCHED
+    job: CountJob,
+    total: CaseCounts,
+    helpers: Sequence[HelperPipe] = (),
+    watcher: CountWatcher = UNWATCHED,
 ) -> None:
-    """Count every case of the ledger into `total`, in up to so many processes, this one among them."""
+    """Count every case of the ledger into `total`, in this process and as many helpers as are worth their work."""
     async with _reading(job) as session:
         row = await session.fetchrow(statement("report_size"))
         cases, events = max(row["cases"], 0.0), max(row["events"], 0.0)
         watcher.planned(int(cases))
         work = await _work(session, job.selection, cases, events)
-        processes = max(1, min(workers, 1 + int(work)))
-        ranges = iter(ranges_of(processes, work))
-        if processes == 1:
+        called = helpers[: int(work)]
+        ranges = _ranges(job.selection, row["pages"], 1 + len(called), work)
+        if not called:
             await _count_ranges(session, job, ranges, total, watcher)
             return
         snapshot = await session.fetchval(statement("export_snapshot"))
         helped = structs.replace(job, snapshot=snapshot)
-        await _count_shared(session, helped, ranges, total, processes - 1, watcher)
+        await _count_shared(session, helped, ranges, total, called, watcher)
 
 
-def ranges_of(processes: int, work: float) -> list[CaseRange]:
-    """Split the case ids, which are evenly spread; more ranges than processes, so that all end at one time.
+def _ranges(selection: Selection, pages: int, processes: int, work: float) -> Ranges:
+    """Split what is read; more ranges than processes, so that all end at one time.
 
     `work` is in processes that it is worth: one process too takes much of it in ranges, so that its progress is even.
     """
-    count = max(processes, int(work)) * _RANGES_PER_PROCESS if work >= 1 else 1
-    edges = [f"{16**_DIGITS * n // count:0{_DIGITS}x}" for n in range(1, count)]
+    number = max(processes, int(work)) * _RANGES_PER_PROCESS if work >= 1 else 1
+    if selection.source == "evidence":
+        return iter(ranges_of(number))
+    return iter(pages_of(number, pages))
+
+
+def ranges_of(number: int) -> list[CaseRange]:
+    """Split the case ids, which are evenly spread."""
+    edges = [f"{16**_DIGITS * n // number:0{_DIGITS}x}" for n in range(1, number)]
     return [CaseRange(*edge) for edge in zip(["", *edges], [*edges, "g"], strict=True)]
+
+
+def pages_of(number: int, pages: int) -> list[PageRange]:
+    """Split the pages of a table; the last range has no end, so that nothing rests on their number."""
+    whole = PageRange()
+    edges = [(pages * n // number, 0) for n in range(1, number)]
+    return [
+        PageRange(*edge) for edge in zip([whole.low, *edges], [*edges, whole.high], strict=True)
+    ]
 
 
 async def _work(
@@ -96,55 +120,62 @@ async def _work(
 async def _count_shared(
     session: asyncpg.Connection,
     job: CountJob,
-    ranges: Iterator[CaseRange],
+    ranges: Ranges,
     total: CaseCounts,
-    helpers: int,
+    helpers: Sequence[HelperPipe],
     watcher: CountWatcher,
 ) -> None:
-    # Who counts in one process, as most do, is not to wait for what others need.
-    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
-    from multiprocessing import get_context  # noqa: PLC0415
-
-    loop = asyncio.get_running_loop()
-
-    async def count_elsewhere() -> None:
-        for part in ranges:
-            theirs = await loop.run_in_executor(pool, count_range, job, part)
+    elsewhere = [
+        asyncio.create_task(_count_elsewhere(pipe, job, ranges, watcher)) for pipe in helpers
+    ]
+    try:
+        await asyncio.sleep(0)
+        await _count_ranges(session, job, ranges, total, watcher)
+        for theirs in await asyncio.gather(*elsewhere):
             total.merge(theirs)
-            watcher.read(theirs.cases)
-
-    # A fork would take over this process's threads and its loop half. Cases hold no cycles to be collected.
-    with ProcessPoolExecutor(
-        helpers, mp_context=get_context("spawn"), initializer=gc.disable
-    ) as pool:
-        # Two ranges for each: while this process takes in one, the helper is at the next.
-        elsewhere = [asyncio.create_task(count_elsewhere()) for _ in range(2 * helpers)]
-        try:
-            await asyncio.sleep(0)
-            await _count_ranges(session, job, ranges, total, watcher)
-            await asyncio.gather(*elsewhere)
-        finally:
-            for task in elsewhere:
-                task.cancel()
+    except BaseException:
+        for pipe in helpers:
+            # A thread waits for what would come.
+            pipe.hang_up()
+        raise
 
 
-def count_range(job: CountJob, part: CaseRange) -> CaseCounts:
-    """Count the cases of one part, in a process of its own."""
-    counts = CaseCounts(job.selection.methodologies[-1], job.selection.cutoff, job.choice)
+async def _count_elsewhere(
+    pipe: HelperPipe, job: CountJob, ranges: Ranges, watcher: CountWatcher
+) -> CaseCounts:
+    """Have a helper count ranges as long as there are any, and give its counts."""
+    pipe.send((count_asked, (job,)))
+    for _ in range(_RANGES_AHEAD):
+        pipe.send(next(ranges, None))
+    while not isinstance(answer := await asyncio.to_thread(pipe.receive), CaseCounts):
+        watcher.read(answer)
+        pipe.send(next(ranges, None))
+    return answer
 
-    async def work() -> None:
-        async with _reading(job) as session:
-            await _count_ranges(session, job, iter([part]), counts, UNWATCHED)
 
+def count_asked(pipe: HelperPipe, job: CountJob) -> CaseCounts:
+    """Count the ranges that the parent sends, and tell it of each; what a helper does."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(work())
+        return runner.run(_counted(job, pipe))
+
+
+async def _counted(job: CountJob, pipe: HelperPipe) -> CaseCounts:
+    counts = CaseCounts(job.selection.methodologies[-1], job.selection.cutoff, job.choice)
+    async with _reading(job) as session:
+        while (part := pipe.receive()) is not None:
+            before = counts.cases
+            await _count_ranges(session, job, iter([part]), counts, UNWATCHED)
+            pipe.send(counts.cases - before)
+    for _ in range(_RANGES_AHEAD - 1):
+        # Each range was sent ahead by so many, and so was the end.
+        pipe.receive()
     return counts
 
 
 async def _count_ranges(
     session: asyncpg.Connection,
     job: CountJob,
-    ranges: Iterator[CaseRange],
+    ranges: Ranges,
     counts: CaseCounts,
     watcher: CountWatcher,
 ) -> None:

@@ -1,12 +1,13 @@
 """The figures of a group from its counts: shares, sampling, estimates. Whoever only counts needs no statistics."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from schemas.methodology import Methodology
 from services.core.bounds import wilson
 from services.core.estimate import Estimate, turnbull_counted
-from services.core.intervals import INFINITE
-from services.core.resample import by_provider
+from services.core.intervals import INFINITE, Interval
+from services.core.resample import Counts, by_provider
+from services.reports.count_helpers import HelperPipe, begun
 from services.reports.figures import Curve, Quantile, Row
 from services.reports.tally import HOUR, Tally
 
@@ -18,22 +19,46 @@ def finish(tally: Tally, methodology: Methodology, *, curves: bool = False) -> R
     row = _counted(tally, methodology)
     if not row.too_few:
         row.sampling = sampling(row)
-        _estimate(tally, row, methodology, curves)
+        _estimate(row, _turnbull(tally.intervals), methodology, curves)
     return row
 
 
 def finish_pooled(
-    tallies: Sequence[Tally], methodology: Methodology, *, curves: bool = False
-) -> list[Row]:
-    """Turn the counts of pooled groups into figures: their sampling is the bootstrap by provider."""
+    tallies: Sequence[Tally],
+    methodology: Methodology,
+    *,
+    curves: bool = False,
+    helper: HelperPipe | None = None,
+) -> Callable[[], list[Row]]:
+    """Turn the counts of pooled groups into figures: their sampling is the bootstrap by provider.
+
+    Gives what waits for the rows: a helper draws while its parent is at other things.
+    """
     rows = [_counted(tally, methodology) for tally in tallies]
     enough = [tally for tally, row in zip(tallies, rows, strict=True) if not row.too_few]
     clusters = [list(tally.clusters.values()) for tally in enough]
-    drawn = by_provider(clusters, methodology.digest)
-    for tally, row, interval in zip(enough, _with_shares(rows), drawn, strict=True):
-        row.sampling = interval
-        _estimate(tally, row, methodology, curves)
-    return rows
+    intervals = [tally.intervals for tally in enough]
+    statistics = begun(helper, _pooled_statistics, clusters, intervals, methodology.digest)
+
+    def finished() -> list[Row]:
+        for row, (interval, estimate) in zip(_with_shares(rows), statistics(), strict=True):
+            row.sampling = interval
+            _estimate(row, estimate, methodology, curves)
+        return rows
+
+    return finished
+
+
+def _pooled_statistics(
+    clusters: Sequence[Counts], intervals: Sequence[Mapping[Interval, int]], digest: str
+) -> list[tuple[tuple[float, float] | None, Estimate | None]]:
+    """Give the sampling and the estimate of each pooled group."""
+    drawn = by_provider(clusters, digest)
+    return list(zip(drawn, map(_turnbull, intervals), strict=True))
+
+
+def _turnbull(intervals: Mapping[Interval, int]) -> Estimate | None:
+    return turnbull_counted(intervals) if intervals else None
 
 
 def _with_shares(rows: Sequence[Row]) -> list[Row]:
@@ -57,10 +82,9 @@ def _counted(tally: Tally, methodology: Methodology) -> Row:
     return row
 
 
-def _estimate(tally: Tally, row: Row, methodology: Methodology, curves: bool) -> None:
-    if not tally.intervals:
+def _estimate(row: Row, estimate: Estimate | None, methodology: Methodology, curves: bool) -> None:
+    if estimate is None:
         return
-    estimate = turnbull_counted(tally.intervals)
     low, high = estimate.gone_by(methodology.norm_for("").total_seconds())
     row.estimate = (round(low, 6), round(min(high, 1.0), 6))
     row.median, row.p90 = quantile(estimate, 0.5), quantile(estimate, 0.9)

@@ -1,15 +1,15 @@
--- What reports read from the ledger, each for the case ids from $1 up to, and not with, $2. All that one report reads is of
+-- What reports read from the ledger, each for the case ids, or the places in the table, from $1 up to, and not with, $2. All that one report reads is of
 -- one snapshot of the database, whichever process reads it.
 
 -- name: report_states
--- The folded cases, as they stand.
-SELECT state FROM cases WHERE case_id >= $1 AND case_id < $2;
+-- The folded cases, as they stand, page after page: in the order of ids each range would visit most pages of the table.
+SELECT state FROM cases WHERE ctid >= $1 AND ctid < $2;
 
 -- name: report_states_by
 -- The folded cases, and whether they have no event after an instant, so that they stood then as they stand now.
 SELECT case_id, state, last_event_time <= $3 AS stood
 FROM cases
-WHERE case_id >= $1 AND case_id < $2;
+WHERE ctid >= $1 AND ctid < $2;
 
 -- name: report_events
 -- The evidence up to an instant, case by case: the primary key's own order, so that nothing is sorted.
@@ -46,8 +46,9 @@ WHERE case_id = ANY($1)
 ORDER BY case_id, event_id;
 
 -- name: report_size
--- How many cases and events there are, about: as of the tables' last analysis.
+-- How many cases and events there are, about: as of the tables' last analysis; and how many pages hold the cases.
 SELECT
+    pg_relation_size('cases') / current_setting('block_size')::integer AS pages,
     (SELECT reltuples FROM pg_class WHERE oid = to_regclass('cases')) AS cases,
     (SELECT reltuples FROM pg_class WHERE oid = to_regclass('events')) AS events;
 

@@ -1,8 +1,8 @@
 """Read the ledger for a report: the folded cases as they stand, or the evidence up to an instant, folded anew.
 
-What is read is a range of case ids, so that several processes can share a ledger. A case that has no event after the
-cut-off stood then as it stands now (law 6: with no new event nothing changes), so that its stored fold is that of its
-evidence up to the cut-off, and only the others are folded anew.
+What is read is a range of case ids, or of pages of the table, so that several processes can share a ledger. A case that
+has no event after the cut-off stood then as it stands now (law 6: with no new event nothing changes), so that its
+stored fold is that of its evidence up to the cut-off, and only the others are folded anew.
 """
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -18,9 +18,9 @@ from schemas.methodology import Methodology
 from schemas.sqlfiles import statements
 from services.core.case import Case
 from services.core.fold import fold_unique
-from services.core.state import decode_case
 from services.ledger.pool import DatabaseConnection, in_parts, session_of
 from services.ledger.queries import query
+from services.reports.counted_case import decode_counted
 
 Source = Literal["stored", "stored_by", "evidence"]
 _CASES_AT_ONCE = 2000
@@ -31,6 +31,13 @@ class CaseRange(NamedTuple):
 
     low: str = ""
     high: str = "g"
+
+
+class PageRange(NamedTuple):
+    """Places in the table of cases from `low` up to, and not with, `high`: pages and rows."""
+
+    low: tuple[int, int] = (0, 0)
+    high: tuple[int, int] = (2**32 - 1, 2**16 - 1)
 
 
 class Selection(Struct, frozen=True, kw_only=True):
@@ -60,15 +67,16 @@ async def definition(connection: DatabaseConnection) -> str | None:
 
 
 async def read_cases(
-    session: asyncpg.Connection, selection: Selection, ids: CaseRange
+    session: asyncpg.Connection, selection: Selection, ids: CaseRange | PageRange
 ) -> AsyncIterator[Iterable[list[Case]]]:
     """Give every case of a range, once per methodology, in parts; within a transaction.
 
-    A case that has no event by the cut-off is not there. Memory holds the events of some cases at a time.
+    Evidence is read by ranges of ids, folded cases by ranges of pages. A case that has no event by the cut-off is not
+    there. Memory holds the events of some cases at a time.
     """
     if selection.source == "stored":
         async for part in in_parts(session, statement("report_states"), *ids):
-            yield ([decode_case(row["state"])] for row in part)
+            yield ([decode_counted(row["state"])] for row in part)
     elif selection.source == "evidence":
         async for log in _logs(
             session, _events("report_events", selection), *ids, selection.cutoff
@@ -80,7 +88,7 @@ async def read_cases(
 
 
 async def _cases_by(
-    session: asyncpg.Connection, selection: Selection, ids: CaseRange
+    session: asyncpg.Connection, selection: Selection, ids: CaseRange | PageRange
 ) -> AsyncIterator[Iterable[list[Case]]]:
     later: list[str] = []
     text = statement("report_states_by")
@@ -97,7 +105,7 @@ async def _cases_by(
 def _stood(part: Iterable[Any], cutoff: datetime, later: list[str]) -> Iterator[list[Case]]:
     """Give the cases that stood so at the cut-off, and put the names of those that had begun otherwise into `later`."""
     for case_id, state, stood in part:
-        case = decode_case(state)
+        case = decode_counted(state)
         # A correction of history takes effect before it is made.
         if stood and not any(c.stated_at > cutoff for c in case.corrections):
             yield [case]

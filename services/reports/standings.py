@@ -7,18 +7,19 @@ from services.core.answering import basis_of, reseller_of, role_of, spell_at
 from services.core.bounds import standing
 from services.core.calendar import calendar_of
 from services.core.case import Case, Spell
+from services.core.exposure import exposure_bounds
 from services.core.incidence import ending_of, state_at
 from services.core.intervals import Interval, outward
 from services.core.no_clock import why_no_clock
 from services.core.removal import removal_time, resolution
 from services.core.stock import still_online
 from services.reports.tally import (
+    HOUR,
     JUDGED,
     MICROHOUR,
     UNKNOWN_PROVIDER,
     SpellKind,
     SpellStanding,
-    exposure_hours,
 )
 
 _TIMED = frozenset({*JUDGED, "younger_than_norm"})
@@ -83,8 +84,9 @@ class Judge:
         return over is not None and over <= self._cutoff
 
     def _exposure(self, spell: Spell) -> tuple[int, int]:
-        lower, upper = exposure_hours(spell, self._cutoff)
-        return round(lower * MICROHOUR), round(upper * MICROHOUR)
+        lower, upper = exposure_bounds(spell, self._cutoff)
+        least = round(lower / HOUR * MICROHOUR) if lower else 0
+        return least, round(upper / HOUR * MICROHOUR) if upper else 0
 
     def _kind(self, case: Case, spell: Spell, stands: str, states: States) -> SpellKind:
         no_clock = None

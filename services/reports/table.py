@@ -4,12 +4,13 @@ Every table names its methodology (id, version, digest) and its cut-off; a group
 methodology's minimum is shown with its counts and without a share.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from schemas.methodology import Methodology
 from services.core.case import Case
 from services.reports import estimates
+from services.reports.count_helpers import HelperPipe
 from services.reports.counting import CaseCounts, Choice
 from services.reports.figures import ChannelFigures, Row, Table
 from services.reports.tally import UNKNOWN_PROVIDER, Tally, exposure_hours, largest_first, merged
@@ -23,18 +24,21 @@ CATEGORY = "csam"
 class Builder(CaseCounts):
     """Takes cases one by one, or counts of them, and makes the table."""
 
-    def finish(self) -> Table:
-        """Give the table; groups with the most spells in n come first."""
+    def finish(self, helper: HelperPipe | None = None) -> Table:
+        """Give the table; groups with the most spells in n come first. A helper, if there is one, draws samples."""
         groups = self.groups()
         for name in self.choice.watch:
             groups.setdefault(name, Tally(name)).watched = True
         tallies = largest_first(groups.values(), of_providers=self.choice.by == "provider")
         # Pooled figures first: finishing a group adds nothing to its counts, but belongs to it alone.
-        pooled, without = self._pooled(tallies)
+        pooled = self._pooled(tallies, helper)
         rows = [self._finished(tally) for tally in tallies]
         method = self.methodology
         channels = self.channels.finish(self.choice.capacities, method.norm_for(CATEGORY))
         self._mark(rows, channels)
+        months = self.months().finish(estimates.finish)
+        # Last: by now whoever draws has drawn.
+        together, *without = pooled()
         return Table(
             methodology=method.id,
             methodology_version=method.version,
@@ -52,12 +56,12 @@ class Builder(CaseCounts):
             by=self.choice.by,
             reports=self.reports,
             cases=self.cases,
-            pooled=pooled,
-            without_largest=without,
+            pooled=together,
+            without_largest=without[0] if without else None,
             unweighted=unweighted(rows),
             providers=rows,
             hours=self.hours.finish(),
-            trend=self.months().finish(estimates.finish),
+            trend=months,
             warnings=self.warnings.finish(self._finished),
             channels=channels,
             flows=self.flows.flows(),
@@ -75,14 +79,17 @@ class Builder(CaseCounts):
     def _finished(self, tally: Tally) -> Row:
         return estimates.finish(tally, self.methodology, curves=self.choice.curves)
 
-    def _pooled(self, tallies: Sequence[Tally]) -> tuple[Row, Row | None]:
-        """Give the figures of all groups, and of all without the largest; None where there is no group."""
+    def _pooled(
+        self, tallies: Sequence[Tally], helper: HelperPipe | None
+    ) -> Callable[[], list[Row]]:
+        """Begin the figures of all groups, and of all without the largest where there is one."""
         largest = tallies[0].name if tallies else ""
         without = merged(f"all without {largest}", tallies[1:])
         pooled = merged("all", (without, *tallies[:1]))
         chosen = [pooled, without] if tallies else [pooled]
-        rows = estimates.finish_pooled(chosen, self.methodology, curves=self.choice.curves)
-        return rows[0], rows[1] if tallies else None
+        return estimates.finish_pooled(
+            chosen, self.methodology, curves=self.choice.curves, helper=helper
+        )
 
 
 def build(

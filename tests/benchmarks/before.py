@@ -7,7 +7,8 @@ processes with their children, not of Kafka and Postgres. A ratio above 1 is bet
 
     python -m tests.benchmarks before COMMIT [looks] [skew] [blackbox] [ledger] [replay] [report] [real] [shell] [start]
 
-`make bench` compares with FORMER, of which GOALS says how many times better this build is to be.
+`make bench` compares with FORMER, of which GOALS says how many times better this build is to be; MOST and LEAST say
+what its own figures may be.
 TAKEDOWN_BENCH_PAIRS and TAKEDOWN_BENCH_YEAR_CASES say how many pairs, and how much of the article's year.
 """
 
@@ -41,7 +42,11 @@ CUTOFFS = {
     "report after the year": "2025-06-01",
     "report as of now": "",
 }
-REAL_CUTOFFS = {"real cases": "2026-03-20", "real cases, earlier": "2026-02-20"}
+REAL_CUTOFFS = {
+    "real cases": "2026-03-20",
+    "real cases, earlier": "2026-02-20",
+    "real cases as of now": "",
+}
 FORMER = "5aa4257"
 GOALS = {
     "report in mid-year, per second": 5.0,
@@ -50,6 +55,20 @@ GOALS = {
     "ledger, 20 looks a case, per second": 2.5,
     "ledger, looks spread out, per second": 2.5,
     "replay events, per second": 2.0,
+}
+# What a figure of this build itself may come to, whatever the build before took.
+MOST = {
+    **{f"{name}, MB": 500.0 for name in (*CUTOFFS, *REAL_CUTOFFS)},
+    **{f"ledger, {load}, MB": 300.0 for load in ("20 looks a case", "looks spread out")},
+    "replay memory, MB": 600.0,
+    "takedown up, idle, MB": 450.0,
+}
+LEAST = {
+    "real cases, per second": 1.0,
+    "real cases as of now, per second": 1.0,
+    "takedown --help, per second": 5.0,
+    "takedown case id, per second": 5.0,
+    "takedown up, ready, per second": 0.2,
 }
 WORST = 0.95
 # What real servers say took requests more at each confirming look.
@@ -327,15 +346,30 @@ def measure(part: str, former: Path) -> list[tuple[Measured, Measured]]:
 
 
 def judged(
-    measured: Sequence[tuple[Measured, Measured]], goals: Mapping[str, float] = MappingProxyType({})
+    measured: Sequence[tuple[Measured, Measured]],
+    goals: Mapping[str, float] = MappingProxyType({}),
+    *,
+    bounded: bool = False,
 ) -> list[Figure]:
-    """Give the medians of this build beside those of the former one, and the median of the ratios."""
+    """Give the medians of this build beside those of the former one, and the median of the ratios.
+
+    `bounded`: beside what this build's own figures may come to.
+    """
     figures = []
     for name in measured[0][0]:
         ratios = [now[name] / before[name] for before, now in measured]
         value = statistics.median(now[name] for _, now in measured)
         baseline = statistics.median(before[name] for before, _ in measured)
-        figures.append(figure(name, value, "", baseline=baseline))
+        figures.append(
+            figure(
+                name,
+                value,
+                "",
+                baseline=baseline,
+                at_least=LEAST.get(name) if bounded else None,
+                at_most=MOST.get(name) if bounded else None,
+            )
+        )
         counted = name.endswith("per CPU-second")
         least = WORST_OF_SKEW if "skew" in name else WORST
         figures.append(
@@ -353,5 +387,6 @@ def compare(commit: str, parts: Sequence[str]) -> Iterator[Figure]:
     """Measure the parts, or all, of this build and a former one; give the figures of each part once it is over."""
     with tree_of(commit) as former:
         for part in parts or (*PARTS, "ledger", "report", "real", "shell"):
-            goals = GOALS if commit == FORMER else {}
-            yield from judged(measure(part, former), goals)
+            apart = commit == FORMER
+            goals = GOALS if apart else {}
+            yield from judged(measure(part, former), goals, bounded=apart)

@@ -22,8 +22,9 @@ from services.core.fold import fold
 from services.ledger.pool import DatabaseConnection, session_of
 from services.ledger.store import Advance, LedgerStore
 from services.reports import case_ranges
+from services.reports.count_helpers import helpers
 from services.reports.figures import Table
-from services.reports.reading import CaseRange, Selection, read_cases
+from services.reports.reading import CaseRange, PageRange, Selection, read_cases
 from services.reports.table import Builder, Choice, build
 from tests.as_configured import database_at
 from tests.integration.ledger_kit import METHOD, START, clock, migrated_pool, stories
@@ -194,20 +195,26 @@ async def test_processes_share_a_ledger(
     await session.close()
     at, choice = START + timedelta(hours=26), Choice(by="reporter", curves=True)
     shown = Gauge("counting")
-    assert await count(ledger, METHOD, CUTOFF, choice, workers=2, watcher=shown) == expected(
-        METHOD, CUTOFF, choice
-    )
+    with helpers(1) as others:
+        made = await count(ledger, METHOD, CUTOFF, choice, helped_by=others, watcher=shown)
+    assert made == expected(METHOD, CUTOFF, choice)
     assert repr(shown) == f"<Gauge counting: {COUNT} of {COUNT}>"
-    made = await count(ledger, METHOD, at, choice, source="stored_by", workers=2)
+    with helpers(1) as others:
+        made = await count(ledger, METHOD, at, choice, source="stored_by", helped_by=others)
     assert made == expected(METHOD, at, choice)
 
 
-def test_ranges_leave_no_case_out() -> None:
-    """The ranges of several processes follow on each other, from the first id to the last."""
-    parts = case_ranges.ranges_of(3, 2)
-    assert (parts[0].low, parts[-1].high) == ("", "g")
+@pytest.mark.parametrize(
+    ("parts", "ends"),
+    [(case_ranges.ranges_of(24), ("", "g")), (case_ranges.pages_of(24, 3), tuple(PageRange()))],
+)
+def test_ranges_leave_no_case_out(
+    parts: list[CaseRange] | list[PageRange], ends: tuple[object, object]
+) -> None:
+    """The ranges of several processes follow on each other, from the first id or page to beyond the last."""
+    assert (parts[0].low, parts[-1].high) == ends
     assert [part.high for part in parts[:-1]] == [part.low for part in parts[1:]]
-    assert [part.low for part in parts] == sorted(part.low for part in parts)
+    assert list(parts) == sorted(parts)
 
 
 async def test_the_log_is_read_in_the_order_of_its_key(ledger: DatabaseConnection) -> None:
