@@ -14,7 +14,7 @@ from services.cli.provider_options import map_option
 from services.cli.support import client_settings, json_option, now, print_rows, run_async
 from services.ledger.pool import DatabaseConnection, session_of
 from services.reports.flows import FlowTable
-from services.reports.reading import CaseRange, Selection, read_cases
+from services.reports.reading import Selection, read_cases, whole_range
 from services.runtime.connections import database_connection
 from services.runtime.methods import methodology
 from services.runtime.settings import Settings
@@ -72,6 +72,6 @@ async def _read(
         session_of(connection) as session,
         session.transaction(isolation="repeatable_read", readonly=True),
     ):
-        async for part in read_cases(session, selection, CaseRange()):
+        async for part in read_cases(session, selection, whole_range(selection)):
             for cases in part:
                 table.add(cases[0])

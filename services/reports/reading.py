@@ -66,6 +66,11 @@ async def definition(connection: DatabaseConnection) -> str | None:
         return None if row is None else row["digest"]
 
 
+def whole_range(selection: Selection) -> CaseRange | PageRange:
+    """Give the range that holds every case, of the kind that a selection is read by."""
+    return CaseRange() if selection.source == "evidence" else PageRange()
+
+
 async def read_cases(
     session: asyncpg.Connection, selection: Selection, ids: CaseRange | PageRange
 ) -> AsyncIterator[Iterable[list[Case]]]:
