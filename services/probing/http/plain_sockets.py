@@ -43,8 +43,8 @@ class PlainSockets:
             sock.close()
             raise OSError(error, os.strerror(error))
         link = PlainTransport(self, self._loop, sock)
-        self._enter(sock.fileno(), link)
         try:
+            self._enter(sock.fileno(), link)
             await link.connected(seconds)
         except BaseException:
             link.close()
@@ -58,7 +58,7 @@ class PlainSockets:
 
     def leave(self, number: int) -> None:
         """Forget a socket that is about to be closed."""
-        del self._links[number]
+        self._links.pop(number, None)
         self._stop_if_empty()
 
     def _enter(self, number: int, link: "PlainTransport") -> None:
