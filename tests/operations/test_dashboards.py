@@ -15,17 +15,18 @@ from aiokafka import AIOKafkaProducer
 
 from deploy.grafana.queries import SUBSTITUTES, Asked, dashboard_queries
 from schemas.codec import encode
-from schemas.events import Event
+from schemas.events import Event, LookMade
 from schemas.topics import REPORTS
 from scripts.tour import prometheus
 from services.runtime.connections import kafka_connection
 from services.runtime.embedded.server_process import free_port
 from services.runtime.installation import Installation
+from services.runtime.methods import methodology
 from services.runtime.settings import ExporterSection, Http, Probe, Settings, Topics
 from services.simulation import event_player
 from tests.acceptance.dashboard import answers
 from tests.operations.dashboard_script import EXPECTED, OF_GIANT, STORIES, Expected, Script, fits
-from tests.operations.test_kills import looks_held
+from tests.operations.test_kills import agree_on_record, held
 from tests.servers import eventually
 
 CANARY = "/canary"
@@ -86,6 +87,17 @@ def _settings(folder: Path, port: int) -> Settings:
     )
 
 
+async def _tell(monitor: Installation, events: list[Event]) -> None:
+    """Send what was: first what hotlines said, and then the looks, which nobody makes at what was not reported.
+
+    The ledger has all of it in the end, so that an exporter that waited gives no figure of a ledger that was half read.
+    """
+    method = methodology(monitor.settings.methodology)
+    for looks in (False, True):
+        await _send(monitor.settings, [e for e in events if isinstance(e.data, LookMade) is looks])
+        await agree_on_record(monitor, method)
+
+
 async def _send(settings: Settings, events: list[Event], *raw: bytes) -> None:
     producer = AIOKafkaProducer(**kafka_connection(settings, "test").producer_options())
     await producer.start()
@@ -106,7 +118,8 @@ async def watched(
 ) -> AsyncIterator[Watched]:
     """Play the script: what was, and then, while Prometheus looks on, two breaches and a record of no use.
 
-    The prober waits until Prometheus has seen the providers: the breaches are a step from what it knows.
+    The exporter waits until the ledger has what was, which comes in more than one transaction, and the prober until
+    Prometheus has seen the providers: the breaches are a step from what it knows.
     """
     folder = tmp_path_factory.mktemp("dashboards")
     async with contextlib.AsyncExitStack() as stack:
@@ -121,8 +134,9 @@ async def watched(
         )
         script = Script(monitor.keyring, port, datetime.now(UTC))
         await _shown(address, "sum(up)", len(monitor.ports))
-        with looks_held(monitor):
-            await _send(monitor.settings, script.before())
+        with held(monitor, "prober"):
+            with held(monitor, "exporter"):
+                await _tell(monitor, script.before())
             await _shown(address, "sum(takedown_spells)", script.spells)
         await _send(monitor.settings, [], event_player.POISON)
         await _shown(address, "sum(takedown_breaches_total)", script.breached)

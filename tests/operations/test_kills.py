@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from schemas.methodology import Methodology
 from services.ledger.ledger_digest import ledger_digest
 from services.ledger.pool import open_pool
 from services.runtime.connections import database_connection
@@ -54,7 +55,7 @@ async def test_kills_change_no_conclusion(jars: Path, tmp_path: Path) -> None:
             killed = await kill_at_random(installation, rng, 70)
             await playing
             await installation.ready()
-            await agree(show)
+            await agree(installation, show.method)
             result = await show.compare(start)
     assert set(killed) == set(VICTIMS)
     kinds = {failure.kind for failure in result.verification.failures}
@@ -63,9 +64,9 @@ async def test_kills_change_no_conclusion(jars: Path, tmp_path: Path) -> None:
 
 
 @contextmanager
-def looks_held(installation: Installation) -> Iterator[None]:
-    """Stop the probers for as long as the block lasts: while they look, the record has no end to fold to."""
-    names = [name for name in installation.ports if name.startswith("prober")]
+def held(installation: Installation, role: str) -> Iterator[None]:
+    """Stop the processes of a role for as long as the block lasts."""
+    names = [name for name in installation.ports if name.startswith(role)]
     for name in names:
         installation.children[name].signal(signal.SIGSTOP)
     try:
@@ -75,19 +76,24 @@ def looks_held(installation: Installation) -> Iterator[None]:
             installation.children[name].signal(signal.SIGCONT)
 
 
-async def agree(show: Show) -> None:
-    """Wait until the ledger has read everything, and hold it against a fold of the record."""
-    installation = show.installation
+async def agree(installation: Installation, method: Methodology) -> None:
+    """Wait until the ledger has read everything, and hold it against a fold of the record.
+
+    While probers look, the record has no end to fold to.
+    """
+    with held(installation, "prober"):
+        await agree_on_record(installation, method)
+
+
+async def agree_on_record(installation: Installation, method: Methodology) -> None:
+    """Wait until the ledger is a fold of the record; for as long as nobody looks."""
     pool = await open_pool(database_connection(installation.settings, max_size=2))
 
     async def equal() -> bool:
-        expected = await undisturbed(
-            installation.bootstrap_servers, installation.keyring, show.method
-        )
+        expected = await undisturbed(installation.bootstrap_servers, installation.keyring, method)
         return bool(await ledger_digest(pool) == expected)
 
     try:
-        with looks_held(installation):
-            await eventually("the ledger equals an undisturbed fold", equal, seconds=40)
+        await eventually("the ledger equals an undisturbed fold", equal, seconds=40)
     finally:
         await pool.close()
