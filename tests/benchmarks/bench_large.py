@@ -24,10 +24,8 @@ from pathlib import Path
 import asyncpg
 
 from schemas.sqlfiles import statements
-from services.ledger import migrate
 from services.runtime.embedded import EmbeddedPostgres
-from tests.benchmarks import article_year as year
-from tests.benchmarks.bench_size import _START, Cost, Filled, _look, figures
+from tests.benchmarks.bench_size import _START, Cost, Filled, figures
 from tests.benchmarks.figures import Figure, figure
 
 SIZES = (1_000_000, 10_000_000)
@@ -43,12 +41,7 @@ class Large(Filled):
 
     async def fill(self) -> None:
         """Let the ledger write one case, and multiply what a later look of it touches."""
-        await migrate.up(session := await asyncpg.connect(self._dsn))
-        await session.close()
-        await self.open()
-        story = next(year.stories(1))
-        await self._write([event for _, event in year.events_of(story)][:3])
-        await self._write([_look(story.case_id, _START)])
+        await self._write_one()
         await self._session.execute(_SQL["prepare"])
         for table in _TABLES:
             await self._fill(table)

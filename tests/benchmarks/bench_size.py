@@ -83,18 +83,23 @@ class Filled:
 
     async def fill(self) -> None:
         """Let the ledger write one case, and multiply it."""
+        case_id = await self._write_one()
+        await self._session.execute("SET synchronous_commit = off")
+        for table in ("cases", "spells", "transitions", "outcomes", "events"):
+            text = _SQL[f"multiply_{table}"]
+            await self._session.execute(text, case_id, self.cases)
+        await self._session.execute("VACUUM (ANALYZE)")
+        await self.close()
+
+    async def _write_one(self) -> str:
+        """Open a new ledger, let it write one case, and give its id."""
         await migrate.up(session := await asyncpg.connect(self._dsn))
         await session.close()
         await self.open()
         story = next(year.stories(1))
         await self._write([event for _, event in year.events_of(story)][:3])
         await self._write([_look(story.case_id, _START)])
-        await self._session.execute("SET synchronous_commit = off")
-        for table in ("cases", "spells", "transitions", "outcomes", "events"):
-            text = _SQL[f"multiply_{table}"]
-            await self._session.execute(text, story.case_id, self.cases)
-        await self._session.execute("VACUUM (ANALYZE)")
-        await self.close()
+        return story.case_id
 
     async def open(self) -> None:
         """Take the ledger over, as a process does at its start."""
