@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -20,16 +21,17 @@ _MISSING = (
 
 @dataclass(frozen=True)
 class Run:
-    """One reader's run: its length in seconds, its inputs, and the fault's own words where there was one."""
+    """One reader's run: its length and the processor's time in seconds, its inputs, the fault's own words if any."""
 
     name: str
     seconds: float
+    cpu: float
     inputs: int
     fault: str | None
 
     def __str__(self) -> str:
         end = "no fault" if self.fault is None else f"FAULT, see {FOLDER / self.name}"
-        return f"{self.name:12} {self.seconds:7.0f} s {self.inputs:11,} inputs  {end}"
+        return f"{self.name:12} {self.seconds:7.0f} s {self.cpu:7.0f} cpu-s {self.inputs:11,} inputs  {end}"
 
 
 def run(name: str, seconds: int, folder: Path = FOLDER) -> Run:
@@ -37,13 +39,19 @@ def run(name: str, seconds: int, folder: Path = FOLDER) -> Run:
     place = folder / name
     place.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "tests.fuzzing.engine", name, str(seconds), str(place)]
-    begun = time.monotonic()
+    begun, used = time.monotonic(), _cpu()
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     said = done.stdout + done.stderr
     (place / "log").write_text(said)
     match = _RUNS.search(said)
     fault = None if done.returncode == 0 else said[-4000:]
-    return Run(name, time.monotonic() - begun, int(match[1]) if match else 0, fault)
+    inputs = int(match[1]) if match else 0
+    return Run(name, time.monotonic() - begun, _cpu() - used, inputs, fault)
+
+
+def _cpu() -> float:
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ended.ru_utime + ended.ru_stime
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import GroupLoadInProgressError
 
 from consumers.client.connection import KafkaConnection
 from consumers.client.topic_admin import create_topics
@@ -28,6 +29,7 @@ from services.exporter.health import Health
 from services.probing.look.looker import Target
 from services.probing.schedule.works import Progress
 from tests.as_configured import kafka_at, prober_settings
+from tests.servers import eventually
 
 KEYS = Keyring(naming=b"n" * 32, sealing={"k1": b"s" * 32}, active="k1")
 OTHER_KEYS = Keyring(naming=b"n" * 32, sealing={"k2": b"t" * 32}, active="k2")
@@ -168,8 +170,14 @@ class World:
             await consumer.stop()
 
     async def progress(self) -> dict[int, Progress | None]:
-        """Read what the vantage stored."""
-        return dict(await read_progress(self.kafka, self.group, self.watchlist.name, range(3)))
+        """Read what the vantage stored, as soon as a broker that was started anew knows it."""
+        return await eventually("the group's offsets", self._stored)
+
+    async def _stored(self) -> dict[int, Progress | None] | None:
+        try:
+            return dict(await read_progress(self.kafka, self.group, self.watchlist.name, range(3)))
+        except GroupLoadInProgressError:
+            return None
 
     async def done_until(self, instant: datetime) -> bool:
         """Tell whether every partition's watermark has reached an instant."""
