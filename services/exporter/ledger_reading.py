@@ -180,7 +180,7 @@ class Reader:
         reading = self._reading(self._sent, "takedown.notice.", (self._notices,), cutoff)
         async with reading as (connection, stale):
             for some in _slices(stale):
-                rows = await connection.fetch(statement("notices"), *ranges_of(some))
+                rows = await connection.fetch(statement("notices"), *ranges_of(some), None, None)
                 self._notices.replace(some, rows)
                 self._sent.note(some, (), cutoff)
         channels = channel_counts(self._notices.rows())
