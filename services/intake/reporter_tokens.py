@@ -13,6 +13,7 @@ from pathlib import Path
 
 from schemas.errors import ConfigError
 from schemas.events import is_slug
+from schemas.file_stamps import Stamp, stamp_of
 
 _PREFIX = "tkd_"
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -74,7 +75,7 @@ class ReporterTokens:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: Stamp = None
         self._reporters: dict[str, str] = {}
         self.refresh()
 
@@ -83,12 +84,8 @@ class ReporterTokens:
 
     def refresh(self) -> None:
         """Read the file if it has changed; raises `ConfigError`."""
-        try:
-            status = self._path.stat()
-        except OSError as error:
-            raise ConfigError(f"the tokens file can't be read ({error.strerror})") from None
-        stamp = (status.st_mtime_ns, status.st_ino)
-        if stamp != self._stamp:
+        stamp = stamp_of(self._path)
+        if stamp is None or stamp != self._stamp:
             self._reporters = read_tokens(self._path)
             self._stamp = stamp
 
