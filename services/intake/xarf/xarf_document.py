@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from schemas.errors import TakedownError
+from services.intake.documents import UnfitDocument, decoded
 
 CATEGORIES = (
     "messaging", "content", "copyright", "connection", "vulnerability", "infrastructure",
@@ -27,6 +28,7 @@ _VERSION_4 = re.compile(r"4\.(\d+)\.\d+")
 _MAILBOX = re.compile(r"[^@\s]+@[^@\s]+")
 # From this edition on a document has a sender, a reporter's domain, and a UUID as its id.
 _STRICT_EDITION = 1
+_UNFIT = "it does not fit its version"
 _LONGEST_DOCUMENT = 50_000_000
 
 Text = Annotated[str, Meta(min_length=1, max_length=2_000)]
@@ -109,33 +111,21 @@ def read_document(raw: bytes) -> Document:
     """Read one document of any version; raises `NotXarf`."""
     if len(raw) > _LONGEST_DOCUMENT:
         raise NotXarf("a document of more than 50 MB: a report has no content in it")
-    names = _names(raw)
+    names = _read(raw, dict[str, msgspec.Raw], "no XARF")
     if "xarf_version" in names:
-        return _from_version_4(_decoded(raw, _Version4), frozenset(names))
+        return _from_version_4(_read(raw, _Version4, _UNFIT), frozenset(names))
     if "Version" in names and "ReporterInfo" in names:
-        return _from_version_3(_decoded(raw, _Version3), frozenset(names))
+        return _from_version_3(_read(raw, _Version3, _UNFIT), frozenset(names))
     raise NotXarf(
         "no XARF: neither `xarf_version` (version 4) nor `Version` with `ReporterInfo` (3)"
     )
 
 
-def _names(raw: bytes) -> dict[str, msgspec.Raw]:
+def _read(raw: bytes, kind: type[Any], fault: str) -> Any:
     try:
-        return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-    except msgspec.ValidationError:
-        raise NotXarf("no XARF: a document is a JSON object") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise NotXarf("not JSON in UTF-8") from None
-
-
-def _decoded(raw: bytes, kind: type[Any]) -> Any:
-    try:
-        return msgspec.json.decode(raw, type=kind)
-    except msgspec.ValidationError as error:
-        # The message names a field and what is expected there, never the value of a text.
-        raise NotXarf(f"it does not fit its version: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise NotXarf("not JSON in UTF-8") from None
+        return decoded(raw, kind)
+    except UnfitDocument as error:
+        raise NotXarf(f"{fault}: {error}") from None
 
 
 def _from_version_4(read: _Version4, names: frozenset[str]) -> Document:
