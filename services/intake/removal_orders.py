@@ -29,11 +29,12 @@ from msgspec import Meta, Struct
 from schemas.errors import BadUrl, TakedownError
 from schemas.events import ClaimStated, Name, NoticeDelivered, NoticeSent, ReportFiled, Slug
 from schemas.urls import canonical
+from services.core.time_spans import TimeSpan
 from services.intake.documents import UnfitDocument, decoded
 from services.intake.entries import IntakeEntry
 from services.intake.hoster_names import HosterNames
 from services.intake.intake_statements import Statement
-from services.intake.spans import NoTime, TimeSpan, said_time
+from services.intake.spans import NoTime, said_time
 
 CATEGORY = "terrorist"
 _Reference = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/ -]{0,99}$")]

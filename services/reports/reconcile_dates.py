@@ -4,11 +4,10 @@ A date alone is an interval of a day (domain: P16). A time without a zone is tak
 """
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
-
-from msgspec import Struct
+from datetime import date, datetime, time, timedelta, tzinfo
 
 from schemas.errors import TakedownError
+from services.core.time_spans import TimeSpan, day_of
 
 EXCEL = "excel"
 # Day 1 was 1900-01-01 and the program counts a 29 February 1900; beyond 1900 this epoch is right.
@@ -25,13 +24,6 @@ _WORDS = {
 }
 
 
-class When(Struct, frozen=True):
-    """An instant, or an interval where the source is no more exact: [earliest, latest]."""
-
-    earliest: datetime
-    latest: datetime
-
-
 class BadDate(TakedownError):
     """A date that can't be read; the message never repeats it."""
 
@@ -45,7 +37,7 @@ def pattern(text: str) -> str:
     return text
 
 
-def read_when(text: str, formats: Sequence[str], zone: tzinfo | None) -> When:
+def read_when(text: str, formats: Sequence[str], zone: tzinfo | None) -> TimeSpan:
     """Read a date by RFC 3339 or by one of the forms; raises `BadDate`."""
     for form in formats:
         try:
@@ -54,7 +46,7 @@ def read_when(text: str, formats: Sequence[str], zone: tzinfo | None) -> When:
             continue
     try:
         if len(text) == len("2025-01-31"):
-            return _day(date.fromisoformat(text), zone)
+            return day_of(date.fromisoformat(text), _zone(zone))
         return _instant(datetime.fromisoformat(text), zone)
     except (ValueError, OverflowError):
         raise BadDate(_hint(text, formats)) from None
@@ -71,34 +63,26 @@ def _hint(text: str, formats: Sequence[str]) -> str:
     )
 
 
-def _formed(text: str, form: str, zone: tzinfo | None) -> When:
+def _formed(text: str, form: str, zone: tzinfo | None) -> TimeSpan:
     moment = datetime.strptime(text, form)  # noqa: DTZ007 - the zone is the list's, just below
     if not any(directive in form for directive in _TIMES):
-        return _day(moment.date(), zone)
+        return day_of(moment.date(), _zone(zone))
     return _instant(moment, zone)
 
 
-def _excel(text: str, zone: tzinfo | None) -> When:
+def _excel(text: str, zone: tzinfo | None) -> TimeSpan:
     days = float(text.replace(",", "."))
     if not _EXCEL_DAYS[0] <= days <= _EXCEL_DAYS[1]:
         raise ValueError("no day of a spreadsheet")
     day = _EXCEL_EPOCH + timedelta(days=int(days))
     if days == int(days):
-        return _day(day, zone)
+        return day_of(day, _zone(zone))
     seconds = round((days - int(days)) * 86_400)
     return _instant(datetime.combine(day, time()) + timedelta(seconds=seconds), zone)
 
 
-def _instant(moment: datetime, zone: tzinfo | None) -> When:
-    at = (moment if moment.tzinfo else moment.replace(tzinfo=_zone(zone))).astimezone(UTC)
-    return When(at, at)
-
-
-def _day(day: date, zone: tzinfo | None) -> When:
-    """A day has 24 hours, but for the two on which the clocks change."""
-    start = datetime.combine(day, time(), _zone(zone))
-    end = datetime.combine(day + timedelta(days=1), time(), start.tzinfo)
-    return When(start.astimezone(UTC), end.astimezone(UTC))
+def _instant(moment: datetime, zone: tzinfo | None) -> TimeSpan:
+    return TimeSpan.at(moment if moment.tzinfo else moment.replace(tzinfo=_zone(zone)))
 
 
 def _zone(zone: tzinfo | None) -> tzinfo:

@@ -17,7 +17,8 @@ from msgspec import Struct
 
 from schemas.errors import TakedownError
 from schemas.ids import is_case_id
-from services.reports.reconcile_dates import BadDate, When, read_when
+from services.core.time_spans import TimeSpan
+from services.reports.reconcile_dates import BadDate, read_when
 
 NAMES = ("notice_id", "reference", "case_id")
 TIMES = ("received_at", "removed_at")
@@ -39,8 +40,8 @@ class ProviderClaim(Struct, frozen=True, kw_only=True):
     notice_id: str | None = None
     reference: str | None = None
     case_id: str | None = None
-    received_at: When | None = None
-    removed_at: When | None = None
+    received_at: TimeSpan | None = None
+    removed_at: TimeSpan | None = None
 
 
 class Malformed(Struct, frozen=True):
@@ -191,7 +192,7 @@ def _claim(
     return msgspec.structs.replace(named, **times)
 
 
-def _when(name: str, text: str, layout: ListLayout, zone: tzinfo | None) -> When | None:
+def _when(name: str, text: str, layout: ListLayout, zone: tzinfo | None) -> TimeSpan | None:
     if not text:
         return None
     try:

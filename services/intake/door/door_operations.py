@@ -18,6 +18,7 @@ from schemas.events import (
 )
 from schemas.json_refusals import NO_JSON, without_values
 from schemas.near_names import nearest
+from services.core.time_spans import TimeSpan
 from services.intake.door.bodies import (
     AcknowledgementBody,
     DeliveryBody,
@@ -28,7 +29,6 @@ from services.intake.door.bodies import (
 )
 from services.intake.door.problems import DoorRefusal
 from services.intake.intake_statements import Statement
-from services.intake.spans import TimeSpan
 from services.intake.xarf import NoReport, NotXarf, read_document, report_of
 
 XARF_PATH = "/v1/xarf"
