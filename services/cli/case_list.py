@@ -4,7 +4,6 @@ import csv
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TextIO
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -24,7 +23,7 @@ from services.cli.support import (
 from services.core.machines import Clock, Presence
 from services.ledger.pool import DatabaseConnection, session_of
 from services.runtime.connections import database_connection
-from services.runtime.methods import methodology
+from services.runtime.methods import methodology, reading_zone
 from services.runtime.settings import Settings
 
 _LIST = (
@@ -115,11 +114,6 @@ async def _say_unknown(connection: DatabaseConnection, chosen: Mapping[str, Any]
             near = nearest(name, names)
             meant = f" (did you mean `{near}`?)" if near else ""
             click.echo(f"note: no case has the {kind} `{name}`{meant}", err=True)
-
-
-def reading_zone(settings: Settings) -> ZoneInfo:
-    """Give the zone whose times people read."""
-    return ZoneInfo(settings.time_zone or methodology(settings.methodology).time_zone)
 
 
 def filters(chosen: Mapping[str, Any], method: Methodology, at: datetime) -> tuple[Any, ...]:

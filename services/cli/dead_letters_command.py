@@ -19,7 +19,6 @@ from consumers.record.deadletter import (
 from schemas.topics import EVIDENCE
 from services.cli.acts import Words
 from services.cli.arriving import ledger_here, wait_for_ledger
-from services.cli.case_list import reading_zone
 from services.cli.defaults import default_actor
 from services.cli.mails_again import read_again
 from services.cli.support import (
@@ -35,6 +34,7 @@ from services.cli.support import (
 from services.ledger import audit
 from services.ledger.pool import session_of
 from services.runtime.connections import database_connection, kafka_connection
+from services.runtime.methods import reading_zone
 from services.runtime.settings import Settings
 
 _COLUMNS = ("id", "at", "reason", "message", "source", "retried")

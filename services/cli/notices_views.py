@@ -8,7 +8,6 @@ import click
 import msgspec
 
 from schemas.sqlfiles import statements
-from services.cli.case_list import reading_zone
 from services.cli.support import (
     client_settings,
     json_option,
@@ -25,7 +24,7 @@ from services.notices.channel_capacity import capacity
 from services.notices.channel_status import COUNTS, channel_statuses
 from services.notices.escalation_ladder import LadderStep, due, ladder
 from services.runtime.connections import database_connection
-from services.runtime.methods import methodology
+from services.runtime.methods import methodology, reading_zone
 from services.runtime.settings import Settings
 
 _STATUS = ("provider", "channel", *COUNTS, "waiting", "per_hour", "takes", "not_measurable")
