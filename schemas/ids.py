@@ -44,9 +44,9 @@ def missed_id(case: str, vantage: str, tick: datetime, reason: str) -> UUID:
 
 
 def outcome_id(case: str, spell: int, kind: str, cause: UUID, *statement: str | None) -> UUID:
-    """Name an outcome by the event that caused it and by what it says of whom.
+    """Name an outcome by the event that caused it and by all that it says of whom.
 
-    A late event may leave an outcome and change who is charged with it: that is another outcome.
+    A late event may leave an outcome and change who is charged with it, or since when: that is another outcome.
     """
     words = "|".join(word or "" for word in statement)
     return uuid5(NAMESPACE, f"outcome|{case}|{spell}|{kind}|{cause}|{words}")

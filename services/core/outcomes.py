@@ -70,10 +70,16 @@ def _event(
         known_online_at=lower,
         first_gone_at=upper,
     )
-    name = ids.outcome_id(
-        case.case_id, spell.number, ev.TYPE_OF[kind], moved.cause, spell.provider, case.category
-    )
+    name = _name(case.case_id, moved.at, data)
     return Event(id=name, time=moved.at, source=SOURCE, case_id=case.case_id, data=data)
+
+
+def _name(case_id: str, at: datetime, body: ev.Outcome) -> UUID:
+    instants = at, body.clock_started_at, body.deadline, body.known_online_at, body.first_gone_at
+    statement = [body.provider, body.category]
+    statement += [None if instant is None else ids.instant(instant) for instant in instants]
+    kind = ev.TYPE_OF[type(body)]
+    return ids.outcome_id(case_id, body.spell, kind, body.caused_by, *statement)
 
 
 def _interval(spell: Spell, moved: Transition) -> tuple[datetime | None, datetime | None]:

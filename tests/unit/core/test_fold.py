@@ -424,6 +424,18 @@ def test_outcomes_are_named_by_their_cause() -> None:
     assert taken_back.data.outcome_id == found[0].id  # type: ignore[attr-defined]
 
 
+def test_an_outcome_with_another_interval_has_another_id() -> None:
+    """A late look that changes since when a spell was gone makes another outcome, not another body."""
+    history = [report(), notice(1), online(2), *gone(10), online(20), *moved(50)]
+    before = outcomes(*fold(history, NL), NL)
+    after = outcomes(*fold([*history, online(9)], NL), NL)
+    assert [o.type for o in before] == [o.type for o in after]
+    same_body = [one.data == other.data for one, other in zip(before, after, strict=True)]
+    same_name = [one.id == other.id for one, other in zip(before, after, strict=True)]
+    assert same_name == same_body
+    assert False in same_body
+
+
 def test_exposure_is_an_interval_too() -> None:
     """Hours online lie between what was seen and what is possible, over all periods online."""
     found = spell(
