@@ -17,9 +17,8 @@ from consumers.record.deadletter import (
     retry_dead_letters,
 )
 from schemas.topics import EVIDENCE
-from services.cli.acts import Words
+from services.cli.acts import Words, actor_option
 from services.cli.arriving import ledger_here, wait_for_ledger
-from services.cli.defaults import default_actor
 from services.cli.mails_again import read_again
 from services.cli.support import (
     REFUSED,
@@ -81,12 +80,7 @@ def _instant(text: object) -> object:
     help="Write the original bytes to this file. They may contain an unsealed URL: needs --purpose.",
 )
 @click.option("--purpose", type=Words(), help="Purpose of --raw; kept in the audit log.")
-@click.option(
-    "--actor",
-    type=Words(),
-    default=default_actor,
-    help="Actor of record. Default: the current user.",
-)
+@actor_option
 @json_option
 def show(
     letter_id: str, raw: BinaryIO | None, purpose: str | None, actor: str, as_json: bool
