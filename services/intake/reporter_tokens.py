@@ -5,7 +5,6 @@ a change without a gap. The file is read again when it has changed.
 """
 
 import hashlib
-import os
 import re
 import secrets
 import tomllib
@@ -14,6 +13,7 @@ from pathlib import Path
 from schemas.errors import ConfigError
 from schemas.events import is_slug
 from schemas.file_stamps import Stamp, stamp_of
+from schemas.private_file import write_private
 
 _PREFIX = "tkd_"
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -58,12 +58,7 @@ def write_tokens(path: Path, reporters: dict[str, str]) -> None:
         by_name.setdefault(name, []).append(text)
     lines = [f'"{name}" = {_listed(hashes)}\n' for name, hashes in sorted(by_name.items())]
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.new")
-    scratch.unlink(missing_ok=True)
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(_HEAD + "".join(lines))
-    scratch.replace(path)
+    write_private(path, (_HEAD + "".join(lines)).encode())
 
 
 def _listed(hashes: list[str]) -> str:
