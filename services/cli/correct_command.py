@@ -13,6 +13,7 @@ import msgspec
 
 from schemas.codec import stated
 from schemas.errors import ConfigError, TakedownError
+from schemas.event_words import in_words
 from schemas.events import (
     AddressAttributed,
     CaseAttributed,
@@ -104,9 +105,7 @@ def attributed(fields: dict[str, Any], effective_from: datetime | None) -> CaseA
     try:
         return msgspec.convert(fields, CaseAttributed)
     except msgspec.ValidationError as error:
-        raise ConfigError(
-            f"{error}; a provider and a method are slugs such as `giant-hosting`"
-        ) from None
+        raise ConfigError(in_words(str(error))) from None
 
 
 @command.command("edge-reply")

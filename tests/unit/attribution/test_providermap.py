@@ -141,7 +141,7 @@ def _prefix(body: str) -> str:
         (
             '[[provider]]\nid = "Giant B.V."\nname = "G"\n',
             "syntax",
-            ["line 2", "id: small letters"],
+            ["line 2", "id: Expected small letters"],
         ),
         (
             _prefix('cidr = "192.0.2.0/24"')
