@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from schemas import ids
 from schemas.errors import UnusableEvent
+from schemas.event_words import in_words
 from schemas.events import TYPE_OF, TYPES, Event, Payload
 from schemas.json_refusals import NO_JSON, without_values
 from schemas.topics import Topic
@@ -96,10 +97,11 @@ def decode_data(type_: str, body: bytes) -> Payload:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise UnusableEvent(
-            "bad_data", f"data does not fit its schema: {without_values(error)}"
+            "bad_data", f"data does not fit its schema: {in_words(without_values(error))}"
         ) from None
     except NO_JSON:
-        raise UnusableEvent("bad_json", "data is not JSON in UTF-8") from None
+        says = "data is not JSON in UTF-8" if body else "data is missing"
+        raise UnusableEvent("bad_json", says) from None
 
 
 def decode(value: bytes | None, headers: Headers, topic: Topic | None = None) -> Incoming:

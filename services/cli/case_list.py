@@ -14,6 +14,7 @@ from services.cli.instant_options import Duration, Since
 from services.cli.live_method import settings_of_ledger
 from services.cli.support import (
     client_settings,
+    counted,
     json_option,
     now,
     print_json,
@@ -94,6 +95,7 @@ def list_(as_json: bool, limit: int, sheet: TextIO | None, returned: bool, **cho
     columns = [name for name in rows[0] if name != "cases"] if rows else list(_LIST)
     if sheet is not None:
         write_sheet(sheet, columns, rows)
+        click.echo(f"{counted(len(rows), 'case')} written as CSV", err=True)
     elif as_json:
         print_rows(rows, columns, as_json=True) if rows else print_json([])
     else:

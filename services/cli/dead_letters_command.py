@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
@@ -59,9 +59,10 @@ def list_(topic: str | None, reason: str | None, retried: bool, as_json: bool) -
     """List the dead letters, without their bytes, which may contain a URL."""
     settings = client_settings(kafka=True)
     rows = [_row(letter) for letter in _read(settings, topic, reason, retried)]
-    for row in () if as_json else rows:
-        row["at"] = _instant(row["at"])
-    print_rows(rows, _COLUMNS, as_json=as_json, zone=reading_zone(settings))
+    if as_json:
+        print_rows(rows, _COLUMNS, as_json=True)
+    else:
+        _print_for_people(rows, settings)
 
 
 def _instant(text: object) -> object:
@@ -151,27 +152,31 @@ def retry(
     places = run_async(lambda: retry_dead_letters(kafka, again, now))
     sent = len(places) + len(mails.used)
     failures = _failures(settings, places, wait_seconds)
-    _show(sent, len(letters) - len(again), failures, mails.unusable, as_json)
+    answers = failures is not None or bool(mails.unusable)
+    refused = [*(failures or ()), *mails.unusable] if answers else None
+    _show(settings, sent, len(letters) - len(again), refused, as_json)
     return REFUSED if failures or mails.unusable else 0
 
 
 def _show(
-    sent: int,
-    before: int,
-    failures: list[DeadLetter] | None,
-    unusable: list[DeadLetter],
-    as_json: bool,
+    settings: Settings, sent: int, before: int, again: list[DeadLetter] | None, as_json: bool
 ) -> None:
     """Show what was sent back, and what failed again; None: the ledger was not asked."""
-    letters = [*(failures or ()), *unusable]
-    refused = None if failures is None and not unusable else [_row(one) for one in letters]
+    refused = None if again is None else [_row(one) for one in again]
     if as_json:
         print_json({"sent_back": sent, "sent_back_before": before, "refused_again": refused})
         return
     earlier = f", {before} were sent back before" if before else ""
     click.echo(f"{sent} sent back{earlier}{_outcome(sent, refused)}")
     if refused:
-        print_rows(refused, _COLUMNS, as_json=False)
+        _print_for_people(refused, settings)
+
+
+def _print_for_people(rows: list[dict[str, Any]], settings: Settings) -> None:
+    """Print letters with their times in the zone that people read."""
+    for row in rows:
+        row["at"] = _instant(row["at"])
+    print_rows(rows, _COLUMNS, as_json=False, zone=reading_zone(settings))
 
 
 def _failures(

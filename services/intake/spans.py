@@ -1,13 +1,13 @@
 """Read a time as a source says it: an instant, a wall clock's time or a date."""
 
 import re
-from datetime import MAXYEAR, MINYEAR, UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from schemas.errors import TakedownError
 from services.core.time_spans import TimeSpan, day_of
 
-_WALL_CLOCK = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.\d{1,6})?")
+_WALL_CLOCK = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(?:(:\d\d)(?:\.\d{1,6})?)?")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _HOURS = 14
 
@@ -20,16 +20,18 @@ def wall_clock(text: str, zone: ZoneInfo) -> TimeSpan:
     """Read `2026-10-25 02:30:00` as a clock on the wall of a zone shows it; raises `NoTime`.
 
     In the hour that comes twice in autumn it means two instants, in the one that is left out in spring none.
+    Without seconds it means a minute.
     """
     match = _WALL_CLOCK.fullmatch(text)
     if match is None:
         raise NoTime("a time in another form than 2026-01-31 12:00:00")
-    local = _datetime(f"{match[1]} {match[2]}")
+    local = _datetime(f"{match[1]} {match[2]}{match[3] or ':00'}")
     instants = [local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
     shown = [one for one in instants if one.astimezone(zone).replace(tzinfo=None) == local]
     if not shown:
         raise NoTime("a wall-clock time that never was")
-    return TimeSpan(min(shown), max(shown))
+    width = timedelta(minutes=0 if match[3] else 1)
+    return TimeSpan(min(shown), max(shown) + width)
 
 
 def day(text: str, zone: ZoneInfo) -> TimeSpan:

@@ -171,12 +171,17 @@ def norm_words(table: Table) -> str:
     return f"{counted} ({own})" if own else counted
 
 
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def notes(table: Table, hidden: int = 0) -> list[str]:
     """Say what stands outside n, how the figures add up, and how they are to be read."""
     total = table.pooled
     excluded = ", ".join(f"{v} {k.replace('_', ' ')}" for k, v in sorted(total.excluded.items()))
+    filed = f"{_counted(table.reports, 'report')}, {_counted(table.cases, 'case')}"
     lines = [
-        f"{table.reports} reports, {table.cases} cases; outside n: {excluded or 'none excluded'}, "
+        f"{filed}; outside n: {excluded or 'none excluded'}, "
         f"{total.younger_than_norm} younger than the norm, {total.not_started} without a started clock",
     ]
     if table.unweighted is not None:

@@ -28,6 +28,9 @@ _VERSION_4 = re.compile(r"4\.(\d+)\.\d+")
 _MAILBOX = re.compile(r"[^@\s]+@[^@\s]+")
 # From this edition on a document has a sender, a reporter's domain, and a UUID as its id.
 _STRICT_EDITION = 1
+# Version 3 has these among its content; version 4 has a category of its own for rights, and another word for the type.
+_RIGHTS_3 = ("copyright", "trademark")
+_RENAMED_3 = {"childabuse": "csam"}
 _UNFIT = "it does not fit its version"
 _LONGEST_DOCUMENT = 50_000_000
 
@@ -96,9 +99,10 @@ class _Report3(Struct, frozen=True, rename="pascal"):
     report_class: Text
     report_type: Text
     date: Text
-    source: _Source3
-    attachment: tuple[Any, ...] = ()
-    samples: tuple[Any, ...] = ()
+    source: _Source3 | None = None
+    source_url: str | None = None
+    attachment: tuple[Piece, ...] = ()
+    samples: tuple[Piece, ...] = ()
 
 
 class _Version3(Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -167,14 +171,16 @@ def _check_edition(read: _Version4) -> None:
 
 def _from_version_3(read: _Version3, names: frozenset[str]) -> Document:
     report = read.report
+    kind = report.report_type.lower()
+    nested = report.source.url if report.source else None
     return Document(
         version=read.version,
         report_id=None,
         timestamp=report.date,
         reporter=read.reporter_info.reporter_org_domain or read.reporter_info.reporter_org,
-        category=report.report_class.lower(),
-        type=report.report_type.lower(),
-        url=report.source.url,
+        category=kind if kind in _RIGHTS_3 else report.report_class.lower(),
+        type=_RENAMED_3.get(kind, kind),
+        url=report.source_url or nested,
         pieces=len(report.attachment) + len(report.samples),
         fields=names,
     )

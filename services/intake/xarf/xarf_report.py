@@ -33,7 +33,7 @@ _REQUIRED = {
     "malware": (),
     "phishing": (),
 }
-_OLD_EDITIONS = ("3.", "4.0.")
+_OLD_EDITIONS = ("3", "4.0.")
 
 
 class NoReport(TakedownError):
