@@ -4,7 +4,6 @@ Source: CloudEvents Kafka protocol binding 1.0.2. Decoding is by hand and never 
 a deserializer that raises there wedges its partition for ever.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
@@ -14,7 +13,9 @@ from msgspec import Struct
 
 from schemas import ids
 from schemas.errors import UnusableEvent
+from schemas.event_words import in_words
 from schemas.events import TYPE_OF, TYPES, Event, Payload
+from schemas.json_refusals import NO_JSON, without_values
 from schemas.topics import Topic
 
 Headers = Sequence[tuple[str, bytes]]
@@ -24,9 +25,6 @@ HEADERS = (
 """The headers of a record in binary mode, in the order in which they are written."""
 STRUCTURED = b"application/cloudevents+json"
 
-_QUOTED = re.compile(r"^(Invalid [a-z ]*value) .*(?= - at `)", re.DOTALL)
-# Lists within lists end the decoder's patience, and must not end the reader.
-_NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _encoder = msgspec.json.Encoder()
 _decoders = {name: msgspec.json.Decoder(struct) for name, struct in TYPES.items()}
 _of_type = {name.encode(): (_decoders[name], struct) for name, struct in TYPES.items()}
@@ -99,10 +97,11 @@ def decode_data(type_: str, body: bytes) -> Payload:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise UnusableEvent(
-            "bad_data", f"data does not fit its schema: {_redacted(error)}"
+            "bad_data", f"data does not fit its schema: {in_words(without_values(error))}"
         ) from None
-    except _NO_JSON:
-        raise UnusableEvent("bad_json", "data is not JSON in UTF-8") from None
+    except NO_JSON:
+        says = "data is not JSON in UTF-8" if body else "data is missing"
+        raise UnusableEvent("bad_json", says) from None
 
 
 def decode(value: bytes | None, headers: Headers, topic: Topic | None = None) -> Incoming:
@@ -137,7 +136,7 @@ def payload(value: bytes, headers: Headers, topic: Topic) -> Payload:
         return decode(value, headers, topic).data
     try:
         return decoder.decode(value)
-    except _NO_JSON:
+    except NO_JSON:
         return decode(value, headers, topic).data
 
 
@@ -146,8 +145,10 @@ def decode_structured(line: bytes) -> Incoming:
     try:
         outer = _structured.decode(line)
     except msgspec.ValidationError as error:
-        raise UnusableEvent("not_cloudevent", f"not a CloudEvent: {_redacted(error)}") from None
-    except _NO_JSON:
+        raise UnusableEvent(
+            "not_cloudevent", f"not a CloudEvent: {without_values(error)}"
+        ) from None
+    except NO_JSON:
         raise UnusableEvent("bad_json", "not JSON in UTF-8") from None
     data = decode_data(outer.type, bytes(outer.data))
     if outer.time is None:
@@ -194,11 +195,6 @@ def _time(text: str) -> datetime:
     if time.tzinfo is None:
         raise UnusableEvent("bad_time", "`time` has no zone; write Z for UTC")
     return time.astimezone(UTC)
-
-
-def _redacted(error: Exception) -> str:
-    """Keep the path and the expectation of a validation error; of a wrong choice msgspec quotes the value too."""
-    return _QUOTED.sub(r"\1", str(error))[:300]
 
 
 def dead_letter_headers(

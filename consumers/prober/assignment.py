@@ -33,7 +33,7 @@ from consumers.client import heap, retry
 from consumers.client.connection import KafkaConnection
 from consumers.prober.in_flight import InFlightLooks
 from consumers.prober.options import ProberSettings, ProberVantage
-from consumers.prober.pace import Pace
+from consumers.prober.pace import pace
 from consumers.prober.partition import OwnedPartition
 from consumers.prober.progress import read_progress, to_metadata
 from services.exporter import metrics
@@ -76,7 +76,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
         self._parked: dict[int, tuple[OwnedPartition, Progress]] = {}
         self._assigned: list[TopicPartition] = []
         self._generation = 0
-        self._pace = Pace(settings.looks_per_second)
+        self._pace = pace(settings.looks_per_second)
         self._commit_at = 0.0
         self._committing: asyncio.Task[bool] | None = None
 
@@ -137,7 +137,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
     def launch(self) -> None:
         """Begin the most urgent works, as many as there is room for."""
         now, at = self._clock(), asyncio.get_running_loop().time()
-        while self._room() and self._pace.free(at):
+        while self._room() and self._pace.wait(at) <= 0:
             schedule = self._most_urgent()
             work = None if schedule is None else schedule.take(now)
             if schedule is None or work is None:

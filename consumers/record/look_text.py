@@ -14,6 +14,7 @@ import msgspec
 from schemas import codec
 from schemas.events import TYPE_OF, Event, LookMade
 from schemas.ids import is_case_id
+from schemas.json_refusals import NO_JSON
 
 JSON = b"application/json"
 LOOK_TYPE = TYPE_OF[LookMade].encode()
@@ -97,7 +98,7 @@ class UsualLooks:
             return None
         try:
             event_id, at, look = _decode(b'["%b","%b",%b]' % (name, time, value))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except NO_JSON:
             return None
         return event_of(case_id, sender, event_id, at, look)
 

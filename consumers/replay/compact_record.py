@@ -16,6 +16,7 @@ from consumers.record.source import RawRecord
 from schemas import topics
 from schemas.errors import UnusableEvent
 from schemas.events import Event, LookMade
+from schemas.json_refusals import NO_JSON
 from services.ledger.shadow.writing import RefusedRecord
 
 _decode = msgspec.json.Decoder(tuple[int, int, str, UUID, datetime, LookMade]).decode
@@ -71,7 +72,7 @@ def admit(item: Item, case_id: str, admission: RecordAdmission) -> Event:
 def _look(case_id: str, text: bytes) -> Event | None:
     try:
         _, _, source, event_id, at, look = _decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NO_JSON:
         return None
     return event_of(case_id, source, event_id, at, look)
 

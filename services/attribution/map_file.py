@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from schemas.errors import ConfigError
+from schemas.event_words import in_words
 from schemas.tomllines import TomlLines
 from services.attribution.map_content import (
     MapContent,
@@ -132,7 +133,7 @@ class _MapReader:
             says, _, place = str(error).partition(" - at `$")
             field = place.rstrip("`")
             named = f"{field.lstrip('.')}: " if field.startswith(".") else ""
-            self._fault(f"{path}{field}", entry, f"{named}{says}")
+            self._fault(f"{path}{field}", entry, f"{named}{in_words(says)}")
             return None
 
     def _fault(self, path: str, entry: str, says: str, kind: Any = "syntax") -> None:

@@ -53,9 +53,18 @@ def is_table(text: str) -> bool:
 
 
 def _header(text: str) -> list[str]:
-    line = next((one for one in split_lines(text) if _is_filled(one)), "")
-    names = [name.strip().lower() for name in line.lstrip("\ufeff").split(",")]
+    line = _first_line(text)
+    names = [name.strip(' \t"').lower() for name in line.split(_separator(line))]
     return [_ALIASES.get(name, name) for name in names]
+
+
+def _first_line(text: str) -> str:
+    return next((one for one in split_lines(text) if _is_filled(one)), "").lstrip("\ufeff")
+
+
+def _separator(line: str) -> str:
+    """Give what stands between the names of the columns: spreadsheets of many countries write `;`."""
+    return ";" if ";" in line and "," not in line else ","
 
 
 def _is_filled(line: str) -> bool:
@@ -79,11 +88,15 @@ def read_table(text: str, where: str) -> MapContent:
 
 def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
     """Give the cells of each line after the header that holds anything."""
+    separator = _separator(_first_line(text))
     numbered = ((n, one) for n, one in enumerate(split_lines(text), 1) if _is_filled(one))
     next(numbered, None)
     for number, line in numbered:
         try:
-            yield number, [cell.strip() for cell in next(csv.reader([line]), [])]
+            yield (
+                number,
+                [cell.strip() for cell in next(csv.reader([line], delimiter=separator), [])],
+            )
         except csv.Error:
             yield number, []
 

@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from services.core.steady_rate import Rate
+
 _DAY_SECONDS = 86_400.0
 
 
@@ -19,34 +21,23 @@ class Budget:
     """So many questions a second, with a burst of two seconds, and so many a day."""
 
     def __init__(self, limits: SourceLimits) -> None:
-        self._limits = limits
-        self._burst = max(limits.per_second * 2, 1.0)
-        self._tokens = self._burst
-        self._filled_at: float | None = None
-        self._day_began = 0.0
+        self._rate = Rate(limits.per_second, limits.per_second * 2)
+        self._per_day = limits.per_day
+        self._day_began: float | None = None
         self._today = 0
 
     def __repr__(self) -> str:
-        return f"<Budget {self._tokens:.1f} now, {self._limits.per_day - self._today} today>"
+        return f"<Budget {self._rate!r}, {self._per_day - self._today} today>"
 
     def take(self, now: float) -> bool:
         """Take one question, if there is one left."""
-        self._refill(now)
-        if self._tokens < 1 or self._today >= self._limits.per_day:
+        if self._day_began is None or now - self._day_began >= _DAY_SECONDS:
+            self._day_began, self._today = now, 0
+        if self._rate.wait(now) > 0 or self._today >= self._per_day:
             return False
-        self._tokens -= 1
+        self._rate.charge(now)
         self._today += 1
         return True
-
-    def _refill(self, now: float) -> None:
-        if self._filled_at is None:
-            self._day_began = now
-        else:
-            gained = (now - self._filled_at) * self._limits.per_second
-            self._tokens = min(self._burst, self._tokens + gained)
-        self._filled_at = now
-        if now - self._day_began >= _DAY_SECONDS:
-            self._day_began, self._today = now, 0
 
 
 class Breaker:

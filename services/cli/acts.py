@@ -1,11 +1,11 @@
 """Options for actor and reason of commands whose act is recorded, and the check of these texts."""
 
+import getpass
 from collections.abc import Callable
 from typing import Any
 
 import click
 
-from services.cli.defaults import default_actor
 from services.runtime.redaction import redact
 
 _MOST = 200
@@ -32,17 +32,19 @@ class Words(click.ParamType[str]):
         return text
 
 
+actor_option = click.option(
+    "--actor",
+    type=Words(),
+    default=getpass.getuser,
+    help="Actor of record. Default: the current user.",
+)
+
+
 def acting(purpose: str, about: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add `--actor`, by default the current user, and `--<purpose>`, which is required."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         purpose_option = click.option(f"--{purpose}", type=Words(), required=True, help=about)
-        actor_option = click.option(
-            "--actor",
-            type=Words(),
-            default=default_actor,
-            help="Actor of record. Default: the current user.",
-        )
         return actor_option(purpose_option(function))
 
     return add

@@ -12,7 +12,7 @@ from consumers.record.ranges import Bounds, offsets_in, parse_offsets, resolve
 from consumers.record.source import KafkaSource
 from services.cli.gauge import Gauge, gauge
 from services.cli.instant_options import Instant
-from services.cli.support import client_settings, json_option, now, print_json, run_async
+from services.cli.support import client_settings, counted, json_option, now, print_json, run_async
 from services.runtime.connections import kafka_connection
 
 
@@ -88,5 +88,7 @@ def _print(manifest: Manifest, as_json: bool) -> None:
             }
         )
         return
-    click.echo(f"{manifest.records:,} records in {len(manifest.files):,} files, {size:,} bytes")
+    click.echo(
+        f"{counted(manifest.records, 'record')} in {counted(len(manifest.files), 'file')}, {size:,} bytes"
+    )
     click.echo(f"digest {manifest.digest}")

@@ -6,13 +6,13 @@ from typing import Any, TypeVar
 import asyncpg
 import click
 
-from services.cli.case_list import reading_zone
 from services.cli.case_views import CaseId
 from services.cli.support import client_settings, json_option, print_json, print_rows, run_async
 from services.ledger import audit
 from services.ledger.audit import Head
 from services.ledger.pool import session_of
 from services.runtime.connections import database_connection
+from services.runtime.methods import reading_zone
 
 T = TypeVar("T")
 _COLUMNS = ("seq", "at", "actor", "action", "case_id", "purpose")

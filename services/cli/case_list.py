@@ -4,7 +4,6 @@ import csv
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TextIO
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -15,6 +14,7 @@ from services.cli.instant_options import Duration, Since
 from services.cli.live_method import settings_of_ledger
 from services.cli.support import (
     client_settings,
+    counted,
     json_option,
     now,
     print_json,
@@ -24,7 +24,7 @@ from services.cli.support import (
 from services.core.machines import Clock, Presence
 from services.ledger.pool import DatabaseConnection, session_of
 from services.runtime.connections import database_connection
-from services.runtime.methods import methodology
+from services.runtime.methods import methodology, reading_zone
 from services.runtime.settings import Settings
 
 _LIST = (
@@ -95,6 +95,7 @@ def list_(as_json: bool, limit: int, sheet: TextIO | None, returned: bool, **cho
     columns = [name for name in rows[0] if name != "cases"] if rows else list(_LIST)
     if sheet is not None:
         write_sheet(sheet, columns, rows)
+        click.echo(f"{counted(len(rows), 'case')} written as CSV", err=True)
     elif as_json:
         print_rows(rows, columns, as_json=True) if rows else print_json([])
     else:
@@ -115,11 +116,6 @@ async def _say_unknown(connection: DatabaseConnection, chosen: Mapping[str, Any]
             near = nearest(name, names)
             meant = f" (did you mean `{near}`?)" if near else ""
             click.echo(f"note: no case has the {kind} `{name}`{meant}", err=True)
-
-
-def reading_zone(settings: Settings) -> ZoneInfo:
-    """Give the zone whose times people read."""
-    return ZoneInfo(settings.time_zone or methodology(settings.methodology).time_zone)
 
 
 def filters(chosen: Mapping[str, Any], method: Methodology, at: datetime) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from schemas.ids import is_case_id
 from schemas.sealing import Keyring
 from schemas.urls import CanonicalUrl
 from services.cli.acts import acting
-from services.cli.case_list import fetch, reader, reading_zone
+from services.cli.case_list import fetch, reader
 from services.cli.support import (
     client_settings,
     json_option,
@@ -23,6 +23,7 @@ from services.ledger import audit
 from services.ledger.pool import DatabaseConnection, session_of
 from services.runtime.database_login import database_connection
 from services.runtime.keyfile import load_keyring
+from services.runtime.methods import reading_zone
 
 _PARTS = {
     "spells": (

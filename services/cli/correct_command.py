@@ -13,6 +13,7 @@ import msgspec
 
 from schemas.codec import stated
 from schemas.errors import ConfigError, TakedownError
+from schemas.event_words import in_words
 from schemas.events import (
     AddressAttributed,
     CaseAttributed,
@@ -28,7 +29,7 @@ from services.cli.case_list import fetch
 from services.cli.case_views import CaseId, NoCase
 from services.cli.instant_options import Instant
 from services.cli.submit_command import send
-from services.cli.support import client_settings, json_option, now, print_json, run_async
+from services.cli.support import agreed, client_settings, json_option, now, print_json, run_async
 from services.ledger import audit
 from services.ledger.pool import session_of
 from services.runtime.connections import database_connection
@@ -104,9 +105,7 @@ def attributed(fields: dict[str, Any], effective_from: datetime | None) -> CaseA
     try:
         return msgspec.convert(fields, CaseAttributed)
     except msgspec.ValidationError as error:
-        raise ConfigError(
-            f"{error}; a provider and a method are slugs such as `giant-hosting`"
-        ) from None
+        raise ConfigError(in_words(str(error))) from None
 
 
 @command.command("edge-reply")
@@ -179,7 +178,7 @@ def erase(
     The report itself stays on the broker until `takedown retention` moves it to an archive without URLs.
     """
     if not yes:
-        click.confirm(f"destroy the sealed URL of case {case_id} for good?", abort=True, err=True)
+        agreed(f"destroy the sealed URL of case {case_id} for good?")
     correct(case_id, CaseErased(actor=actor, reason=reason), wait_seconds, as_json)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
@@ -17,10 +17,8 @@ from consumers.record.deadletter import (
     retry_dead_letters,
 )
 from schemas.topics import EVIDENCE
-from services.cli.acts import Words
+from services.cli.acts import Words, actor_option
 from services.cli.arriving import ledger_here, wait_for_ledger
-from services.cli.case_list import reading_zone
-from services.cli.defaults import default_actor
 from services.cli.mails_again import read_again
 from services.cli.support import (
     REFUSED,
@@ -35,6 +33,7 @@ from services.cli.support import (
 from services.ledger import audit
 from services.ledger.pool import session_of
 from services.runtime.connections import database_connection, kafka_connection
+from services.runtime.methods import reading_zone
 from services.runtime.settings import Settings
 
 _COLUMNS = ("id", "at", "reason", "message", "source", "retried")
@@ -60,9 +59,10 @@ def list_(topic: str | None, reason: str | None, retried: bool, as_json: bool) -
     """List the dead letters, without their bytes, which may contain a URL."""
     settings = client_settings(kafka=True)
     rows = [_row(letter) for letter in _read(settings, topic, reason, retried)]
-    for row in () if as_json else rows:
-        row["at"] = _instant(row["at"])
-    print_rows(rows, _COLUMNS, as_json=as_json, zone=reading_zone(settings))
+    if as_json:
+        print_rows(rows, _COLUMNS, as_json=True)
+    else:
+        _print_for_people(rows, settings)
 
 
 def _instant(text: object) -> object:
@@ -81,12 +81,7 @@ def _instant(text: object) -> object:
     help="Write the original bytes to this file. They may contain an unsealed URL: needs --purpose.",
 )
 @click.option("--purpose", type=Words(), help="Purpose of --raw; kept in the audit log.")
-@click.option(
-    "--actor",
-    type=Words(),
-    default=default_actor,
-    help="Actor of record. Default: the current user.",
-)
+@actor_option
 @json_option
 def show(
     letter_id: str, raw: BinaryIO | None, purpose: str | None, actor: str, as_json: bool
@@ -157,27 +152,31 @@ def retry(
     places = run_async(lambda: retry_dead_letters(kafka, again, now))
     sent = len(places) + len(mails.used)
     failures = _failures(settings, places, wait_seconds)
-    _show(sent, len(letters) - len(again), failures, mails.unusable, as_json)
+    answers = failures is not None or bool(mails.unusable)
+    refused = [*(failures or ()), *mails.unusable] if answers else None
+    _show(settings, sent, len(letters) - len(again), refused, as_json)
     return REFUSED if failures or mails.unusable else 0
 
 
 def _show(
-    sent: int,
-    before: int,
-    failures: list[DeadLetter] | None,
-    unusable: list[DeadLetter],
-    as_json: bool,
+    settings: Settings, sent: int, before: int, again: list[DeadLetter] | None, as_json: bool
 ) -> None:
     """Show what was sent back, and what failed again; None: the ledger was not asked."""
-    letters = [*(failures or ()), *unusable]
-    refused = None if failures is None and not unusable else [_row(one) for one in letters]
+    refused = None if again is None else [_row(one) for one in again]
     if as_json:
         print_json({"sent_back": sent, "sent_back_before": before, "refused_again": refused})
         return
     earlier = f", {before} were sent back before" if before else ""
     click.echo(f"{sent} sent back{earlier}{_outcome(sent, refused)}")
     if refused:
-        print_rows(refused, _COLUMNS, as_json=False)
+        _print_for_people(refused, settings)
+
+
+def _print_for_people(rows: list[dict[str, Any]], settings: Settings) -> None:
+    """Print letters with their times in the zone that people read."""
+    for row in rows:
+        row["at"] = _instant(row["at"])
+    print_rows(rows, _COLUMNS, as_json=False, zone=reading_zone(settings))
 
 
 def _failures(

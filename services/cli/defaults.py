@@ -1,14 +1,8 @@
-"""Defaults of commands: the current user, and the subcommand that need not be named."""
+"""The subcommand that need not be named."""
 
-import getpass
 from typing import Any
 
 import click
-
-
-def default_actor() -> str:
-    """Name the user of this process."""
-    return getpass.getuser()
 
 
 class DefaultGroup(click.Group):

@@ -13,9 +13,9 @@ import asyncpg
 import click
 
 from schemas.errors import ConfigError, TakedownError
-from services.cli.acts import Words
+from services.cli.acts import Words, actor_option
 from services.cli.case_list import fetch
-from services.cli.defaults import DefaultGroup, default_actor
+from services.cli.defaults import DefaultGroup
 from services.cli.instant_options import Instant
 from services.cli.support import (
     client_settings,
@@ -72,12 +72,7 @@ def command() -> None:
 @click.option(
     "--purpose", type=Words(), help="Purpose; kept in the audit log. Default: right of reply."
 )
-@click.option(
-    "--actor",
-    type=Words(),
-    default=default_actor,
-    help="Actor of record. Default: the current user.",
-)
+@actor_option
 @json_option
 def export(
     provider: str,

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
+from schemas.json_refusals import NO_JSON
 from services.cli.hoster_option import FILE
 from services.cli.import_entries import Sending, run_import, sending_options
 from services.cli.known_references import cases_of
@@ -104,7 +105,7 @@ def _of_json(
     for line, raw in listed:
         try:
             yield line, msgspec.json.decode(raw, type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except NO_JSON:
             yield line, None
 
 

@@ -4,6 +4,7 @@ import json
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import click
@@ -82,7 +83,13 @@ def _ask(options: Mapping[str, str | None]) -> dict[str, str]:
         answer = options.get(variable)
         if answer is None and sys.stdin.isatty():
             default = _DEFAULTS.get(variable, "")
-            answer = click.prompt(question, default=default, show_default=bool(default), err=True)
+            answer = click.prompt(
+                question,
+                default=default,
+                show_default=bool(default),
+                value_proc=partial(_checked, variable),
+                err=True,
+            )
         if answer and answer.strip():
             answers[variable] = answer.strip()
     if place := answers.get("TAKEDOWN_PROVIDER_MAP"):
@@ -90,18 +97,44 @@ def _ask(options: Mapping[str, str | None]) -> dict[str, str]:
     return answers
 
 
+def _checked(variable: str, answer: str) -> str:
+    """Give an answer that can be used; what is wrong with another one is said, and it is asked again."""
+    try:
+        problem = _wrong(variable, answer.strip()) if answer.strip() else None
+    except TakedownError as error:
+        problem = str(error)
+    if problem is not None:
+        raise click.UsageError(problem)
+    return answer
+
+
+def _wrong(variable: str, answer: str) -> str | None:
+    """Say what is wrong with one answer; raises `ConfigError` where a file says it."""
+    if variable == "TAKEDOWN_PROVIDER_MAP":
+        _is_written(Path(answer).expanduser().absolute())
+        return None
+    if variable == "TAKEDOWN_METHODOLOGY":
+        methodology(answer)
+    _, problems = examine({variable: answer})
+    return next((one for one in problems if one.startswith(variable)), None)
+
+
 def _have_map(place: str | None) -> bool:
     """Write an example where no provider map is; read the one that is. Raises `ConfigError`."""
-    if place is None:
+    if place is None or _is_written(Path(place)):
         return False
-    path = Path(place)
+    Path(place).write_text(_MAP, "utf-8")
+    return True
+
+
+def _is_written(path: Path) -> bool:
+    """Tell whether a provider map is there, and that it can be read, or could be written; raises `ConfigError`."""
     if path.exists():
         ProviderMap.load(path)
-        return False
+        return True
     if not path.parent.is_dir():
         raise ConfigError(f"{path.parent} is no folder; name a place for the provider map")
-    path.write_text(_MAP, "utf-8")
-    return True
+    return False
 
 
 def looks(answers: Answers) -> bool:

@@ -22,7 +22,9 @@ class Instant(click.ParamType[datetime]):
         except ValueError:
             self.fail("give an instant such as 2025-01-31T12:00:00Z", param, ctx)
         if moment.tzinfo is None:
-            self.fail("the instant has no zone; write Z for UTC", param, ctx)
+            self.fail(
+                "the instant has no zone; write it as 2025-01-31T12:00:00Z, Z for UTC", param, ctx
+            )
         return moment.astimezone(UTC)
 
 

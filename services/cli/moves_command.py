@@ -8,7 +8,6 @@ import msgspec
 
 from schemas.methodology import Methodology
 from services.attribution.providermap import ProviderMap
-from services.cli.case_list import reading_zone
 from services.cli.instant_options import Instant
 from services.cli.provider_options import map_option
 from services.cli.support import client_settings, json_option, now, print_rows, run_async
@@ -16,7 +15,7 @@ from services.ledger.pool import DatabaseConnection, session_of
 from services.reports.flows import FlowTable
 from services.reports.reading import Selection, read_cases, whole_range
 from services.runtime.connections import database_connection
-from services.runtime.methods import methodology
+from services.runtime.methods import methodology, reading_zone
 from services.runtime.settings import Settings
 
 _BY_PROVIDER = (

@@ -5,29 +5,6 @@ SELECT case_id, notice_id, provider, channel, sent_at, contact, message_id
 FROM notices WHERE sent_at >= $1
 ORDER BY sent_at, notice_id, case_id;
 
--- name: channels
--- One row counts one notice about one case. A delay counts while nothing better or worse is known.
--- Of the notices with one id the first holds, and a later one that contradicts it is no notice.
-SELECT
-    provider, channel,
-    count(*) AS sent,
-    count(*) FILTER (WHERE failed_at IS NULL AND (delivered_at IS NOT NULL OR acknowledged_at IS NOT NULL)) AS arrived,
-    count(*) FILTER (WHERE failed_at IS NULL AND acknowledged_at IS NOT NULL) AS acknowledged,
-    count(*) FILTER (
-        WHERE delayed_at IS NOT NULL AND failed_at IS NULL AND delivered_at IS NULL AND acknowledged_at IS NULL
-    ) AS delayed,
-    count(*) FILTER (WHERE fault = 'theirs') AS theirs,
-    count(*) FILTER (WHERE fault = 'ours') AS ours,
-    count(*) FILTER (WHERE fault = 'way') AS way,
-    count(*) FILTER (WHERE fault = 'unclear') AS unclear
-FROM (
-    SELECT DISTINCT ON (case_id, notice_id) * FROM notices
-    ORDER BY case_id, notice_id, sent_at, event_id
-) AS first_ones
-WHERE sent_at >= $1 AND ($2::text IS NULL OR provider = $2)
-GROUP BY provider, channel
-ORDER BY provider, channel;
-
 -- name: waiting_cases
 -- Open cases whose provider was not told yet, as far as anybody knows: no clock runs, and they are not gone.
 SELECT provider, count(*) AS waiting

@@ -10,7 +10,6 @@ from msgspec import convert, to_builtins
 
 from services.attribution.mailboxes import Placeholders
 from services.attribution.providermap import ProviderMap
-from services.cli.case_list import reading_zone
 from services.cli.notices_views import days_option, fetch, provider_option
 from services.cli.support import (
     REFUSED,
@@ -32,6 +31,7 @@ from services.notices.contact_history import (
 from services.notices.correlation import contact_key
 from services.runtime.attributing import placeholder_list
 from services.runtime.connections import database_connection
+from services.runtime.methods import reading_zone
 from services.runtime.settings import Settings
 
 _COLUMNS = (

@@ -8,7 +8,6 @@ import click
 import msgspec
 
 from schemas.sqlfiles import statements
-from services.cli.case_list import reading_zone
 from services.cli.support import (
     client_settings,
     json_option,
@@ -17,13 +16,15 @@ from services.cli.support import (
     print_rows,
     run_async,
 )
+from services.exporter.buckets_of_cases import WHOLE
+from services.exporter.ledger_reading import statement
+from services.exporter.not_by_notice import channel_counts
 from services.ledger.pool import DatabaseConnection, session_of
 from services.notices.channel_capacity import capacity
 from services.notices.channel_status import COUNTS, channel_statuses
 from services.notices.escalation_ladder import LadderStep, due, ladder
-from services.notices.measurability import ChannelCount
 from services.runtime.connections import database_connection
-from services.runtime.methods import methodology
+from services.runtime.methods import methodology, reading_zone
 from services.runtime.settings import Settings
 
 _STATUS = ("provider", "channel", *COUNTS, "waiting", "per_hour", "takes", "not_measurable")
@@ -120,24 +121,14 @@ async def channel_rows(
     connection: DatabaseConnection, settings: Settings, provider: str | None, since: datetime
 ) -> list[dict[str, Any]]:
     """Read the channels of a provider, or of all, and say what each can carry."""
-    channels = await fetch(connection, "channels", since, provider)
-    waiting = await fetch(connection, "waiting_cases", provider)
-    return status_rows(channels, {r["provider"]: r["waiting"] for r in waiting}, settings)
-
-
-def status_rows(
-    channels: Sequence[Mapping[str, Any]], waiting: Mapping[str, int], settings: Settings
-) -> list[dict[str, Any]]:
-    """Join counts, waiting cases and capacities into one row per provider and channel."""
+    async with session_of(connection) as session:
+        notices = await session.fetch(statement("notices"), *WHOLE, since, provider)
+    rows = await fetch(connection, "waiting_cases", provider)
+    waiting = {row["provider"]: row["waiting"] for row in rows}
     norm = methodology(settings.methodology).norm_for("csam")
-    counts = [
-        ChannelCount(**{name: row[name] for name in ("provider", "channel", *COUNTS)})
-        for row in channels
-    ]
     capacities = [capacity(text) for text in settings.notices.capacities]
-    return [
-        msgspec.structs.asdict(one) for one in channel_statuses(counts, waiting, capacities, norm)
-    ]
+    statuses = channel_statuses(channel_counts(notices), waiting, capacities, norm)
+    return [msgspec.structs.asdict(one) for one in statuses]
 
 
 def _due_rows(

@@ -214,7 +214,8 @@ def lines(seen: LookSummary) -> Iterator[str]:
 def _name_lines(seen: LookSummary) -> Iterator[str]:
     age = seen.look.resolution_age_seconds
     resolved = "" if age is None else f", resolved {age:.0f} s before"
-    yield f"name: {seen.name}, {seen.aliases} aliases, TTL {seen.ttl_seconds:.0f} s{resolved}"
+    aliases = f"{seen.aliases} {'alias' if seen.aliases == 1 else 'aliases'}"
+    yield f"name: {seen.name}, {aliases}, TTL {seen.ttl_seconds:.0f} s{resolved}"
     refused = f", {seen.refused} refused by the guard" if seen.refused else ""
     left_out = f", {seen.left_out} left out" if seen.left_out else ""
     yield f"addresses: {', '.join(seen.addresses) or 'none'}{refused}{left_out}"

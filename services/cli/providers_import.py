@@ -22,8 +22,7 @@ from services.attribution.map_change import MapLine, TableScope, difference, tou
 from services.attribution.map_corrections import Act, Corrected, MapChange
 from services.attribution.prefix_table import PrefixTable
 from services.attribution.providermap import ProviderMap
-from services.cli.acts import Words
-from services.cli.defaults import default_actor
+from services.cli.acts import Words, actor_option
 from services.cli.instant_options import Instant
 from services.cli.provider_options import EXISTING_FILE, map_option, map_path
 from services.cli.submit_command import send
@@ -92,7 +91,7 @@ class ProposedChange(Struct):
 @click.option("--role", type=click.Choice(["edge", "origin"]), help="Role of the ranges.")
 @click.option("--complete", is_flag=True, help="What the file does not name any more has ended.")
 @click.option("--accept", is_flag=True, help="Take the change that is shown.")
-@click.option("--actor", type=Words(), default=default_actor, help="Default: the current user.")
+@actor_option
 @click.option("--reason", type=Words(), help="Why; needed with --accept, kept in map and record.")
 @click.option("--map-only", is_flag=True, help="Write the map, and nothing into the record.")
 @click.option("--wait-seconds", type=click.FloatRange(min=0.1), default=60.0, show_default=True)

@@ -15,6 +15,7 @@ from services.cli.support import (
     CHECK_FAILED,
     REFUSED,
     client_settings,
+    counted,
     json_option,
     now,
     print_json,
@@ -177,14 +178,16 @@ def _cell(value: object) -> object:
 
 def _print(result: Reconciliation, show_all: bool) -> None:
     click.echo(
-        f"theirs: {result.rows} rows = {result.matched} matched, {result.repeated} repeated, "
+        f"theirs: {counted(result.rows, 'row')} = {result.matched} matched, {result.repeated} repeated, "
         f"{result.only_theirs} only there, {result.malformed} unreadable"
     )
     click.echo(
-        f"ours:   {result.ours} notices = {result.ours_matched} matched, "
+        f"ours:   {counted(result.ours, 'notice')} = {result.ours_matched} matched, "
         f"{result.ours_unreadable} named in unreadable rows, {result.only_ours} only here"
     )
-    click.echo(f"differing dates: {result.differing} rows, beyond {result.tolerance_seconds:g} s")
+    click.echo(
+        f"differing dates: {counted(result.differing, 'row')}, beyond {result.tolerance_seconds:g} s"
+    )
     agreeing = ("matched", "repeated")
     details = [d for d in result.details if show_all or d.status not in agreeing]
     shown = details if show_all else details[:_SHOWN]

@@ -1,7 +1,6 @@
 """`takedown replay promote` and `back`: what the exchange stops is said before it is made."""
 
 import asyncio
-import getpass
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 from msgspec import Struct
 
 from schemas.methodology import Methodology, shipped
+from services.cli.acts import actor_option
 from services.cli.replay_compare import methods_here
 from services.cli.support import client_settings, json_option, now, print_json, run_async
 from services.ledger.pool import connect
@@ -29,7 +29,6 @@ T = TypeVar("T")
 # A prober ends its looks, Kafka writes its log: some seconds on a machine that has nothing else to do.
 _STOP_SECONDS = 90.0
 
-_actor = click.option("--actor", help="Actor for the audit log. Default: the current user.")
 _follow = click.option(
     "--follow-to-live",
     is_flag=True,
@@ -85,9 +84,9 @@ class Preview(Struct, frozen=True, kw_only=True):
 @click.argument("name")
 @_follow
 @_yes
-@_actor
+@actor_option
 @json_option
-def promote(name: str, follow_to_live: bool, yes: bool, actor: str | None, as_json: bool) -> None:
+def promote(name: str, follow_to_live: bool, yes: bool, actor: str, as_json: bool) -> None:
     """Promote a replay to the live ledger, in one transaction; the previous ledger is kept as before_NAME.
 
     Refused if the live ledger has received events since the replay, unless --follow-to-live is given. What
@@ -101,17 +100,15 @@ def promote(name: str, follow_to_live: bool, yes: bool, actor: str | None, as_js
 @click.argument("name")
 @_follow
 @_yes
-@_actor
+@actor_option
 @json_option
-def back(name: str, follow_to_live: bool, yes: bool, actor: str | None, as_json: bool) -> None:
+def back(name: str, follow_to_live: bool, yes: bool, actor: str, as_json: bool) -> None:
     """Undo a promotion: restore the ledger that NAME replaced; NAME becomes a replay again."""
     shadow = schema.schema_of(name, schema.BEFORE)
     _exchange("back", shadow, (name, follow_to_live, actor), yes, as_json)
 
 
-def _exchange(
-    act: str, shadow: str, how: tuple[str, bool, str | None], yes: bool, as_json: bool
-) -> None:
+def _exchange(act: str, shadow: str, how: tuple[str, bool, str], yes: bool, as_json: bool) -> None:
     settings = client_settings(database=True)
     name, follow, actor = how
     seen = run_async(lambda: _in_session(settings, lambda s: preview(s, settings, act, shadow)))
@@ -122,7 +119,7 @@ def _exchange(
         of_replays = [entry.identity.methodology for entry in await schema.entries(session)]
         promotion = Promotion(session, [*methods_here(settings), *of_replays], now())
         exchange = promotion.promote if act == "promote" else promotion.back
-        return await exchange(name, follow=follow, actor=actor or getpass.getuser())
+        return await exchange(name, follow=follow, actor=actor)
 
     _print(run_async(lambda: _in_session(settings, work)), as_json)
     if seen is not None and seen.changes:

@@ -6,7 +6,6 @@ from typing import Any
 import asyncpg
 import click
 
-from services.cli.case_list import reading_zone
 from services.cli.support import (
     client_settings,
     json_option,
@@ -17,6 +16,7 @@ from services.ledger.pool import connect
 from services.ledger.shadow import schema
 from services.ledger.shadow.schema import NoReplay
 from services.runtime.connections import database_connection
+from services.runtime.methods import reading_zone
 from services.runtime.settings import Settings
 
 _REFUSED = ("topic", "partition", "record_offset", "reason", "message")

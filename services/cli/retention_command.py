@@ -7,7 +7,15 @@ import click
 
 from consumers.retention.retention_role import RetentionRole, RoundCounts
 from services.cli.gauge import progress
-from services.cli.support import client_settings, counted, json_option, now, print_json, run_async
+from services.cli.support import (
+    agreed,
+    client_settings,
+    counted,
+    json_option,
+    now,
+    print_json,
+    run_async,
+)
 from services.exporter.health import Health
 from services.runtime.ledger_roles import retention
 from services.runtime.parts import Parts
@@ -38,7 +46,7 @@ def command(dry_run: bool, yes: bool, as_json: bool) -> None:
     if dry_run:
         return
     if not yes:
-        click.confirm("destroy and move these for good?", abort=True, err=True)
+        agreed("destroy and move these for good?")
     with progress("retention", steps) as count:
         done = run_async(lambda: _with(settings, RetentionRole.round, count))
     _print(done, "done", as_json)

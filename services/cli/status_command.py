@@ -36,6 +36,13 @@ _WORST = 4
 Readiness = dict[str, str]
 """By process: `ready`, or what it says instead."""
 
+# The words of one, and of several.
+_BREACHES = ("certain breach", "certain breaches")
+_CLOCKS = ("clock runs out", "clocks run out")
+_CASES = ("case", "cases")
+_NOTICES = ("notice did not arrive", "notices did not arrive")
+_WAITING = ("case waits", "cases wait")
+
 
 @click.command()
 @click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
@@ -116,18 +123,18 @@ def lines(status: StatusView, roles: Readiness) -> Iterator[str]:
     yield _row(
         "norm",
         f"{interval(total)} within {status.norm}, of {count(total.n)} judged: "
-        f"{count(total.certain_breaches)} certain breaches, {count(total.undecided)} undecided",
+        f"{_numbered(total.certain_breaches, _BREACHES)}, {count(total.undecided)} undecided",
     )
-    yield _row("today", _ranked(status, lambda line: line.breaches_day, "certain breaches in 24 h"))
-    yield _row(
-        "due", _ranked(status, lambda line: line.left["under_2h"], "clocks run out within 2 h")
-    )
+    yield _row("today", _ranked(status, lambda line: line.breaches_day, _BREACHES, " in 24 h"))
+    yield _row("due", _ranked(status, lambda line: line.left["under_2h"], _CLOCKS, " within 2 h"))
     left = ", ".join(f"{count(total.left[name])} {words}" for name, words in LEFT_WORDS.items())
     yield _row("clocks", left)
     exposure = f"{total.exposure_lower_hours:,.0f} to {total.exposure_upper_hours:,.0f}"
-    yield _row("online", f"{count(total.online)} cases now; {exposure} hours of exposure in all")
-    failed = _ranked(status, lambda line: line.notices["failed"], "notices did not arrive")
-    yield _row("notices", f"{failed}; {count(total.without_notice)} cases wait for one")
+    yield _row(
+        "online", f"{_numbered(total.online, _CASES)} now; {exposure} hours of exposure in all"
+    )
+    failed = _ranked(status, lambda line: line.notices["failed"], _NOTICES)
+    yield _row("notices", f"{failed}; {_numbered(total.without_notice, _WAITING)} for one")
     if status.not_by_notice:
         yield _row("refused", f"not measurable by notice: {_refusing(status.not_by_notice)}")
     yield _row("unseen", _unseen(status, zone))
@@ -150,14 +157,24 @@ def _trust(status: StatusView, roles: Readiness) -> str:
     return f"NO: {'; '.join(doubts)}" if doubts else "yes"
 
 
-def _ranked(status: StatusView, number: Callable[[ProviderLine], int | None], noun: str) -> str:
+def _numbered(number: int | None, words: tuple[str, str]) -> str:
+    """Write a number with its words: those of one, or those of several."""
+    return f"{count(number)} {words[0] if number == 1 else words[1]}"
+
+
+def _ranked(
+    status: StatusView,
+    number: Callable[[ProviderLine], int | None],
+    words: tuple[str, str],
+    end: str = "",
+) -> str:
     """Write the total and the providers with most of it."""
     lines_ = sorted(status.providers, key=lambda line: -(number(line) or 0))
     worst = [line for line in lines_ if number(line)]
     shown = [f"{provider_words(line.provider)} {count(number(line))}" for line in worst[:_WORST]]
     more = [f"{len(worst) - _WORST} more"] if len(worst) > _WORST else []
     names = f": {', '.join([*shown, *more])}" if shown else ""
-    return f"{count(number(status.total))} {noun}{names}"
+    return f"{_numbered(number(status.total), words)}{end}{names}"
 
 
 def _unseen(status: StatusView, zone: ZoneInfo) -> str:

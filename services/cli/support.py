@@ -140,6 +140,25 @@ def cell(value: object, zone: tzinfo = UTC) -> str:
     return str(value)
 
 
+class NotAgreed(TakedownError):
+    """Nobody said yes to what can't be undone, and nothing was changed."""
+
+    exit_code = 2
+
+
+def agreed(question: str) -> None:
+    """Ask before what can't be undone; raises `NotAgreed` where the answer is no, or nobody is there to give one."""
+    try:
+        answer = click.confirm(question, err=True)
+    except click.Abort as end:
+        if isinstance(end.__context__, KeyboardInterrupt):
+            raise
+        click.echo(err=True)
+        answer = False
+    if not answer:
+        raise NotAgreed("nothing was changed; --yes does it without a question")
+
+
 def counted(number: int, noun: str) -> str:
     """Write a number with its noun, in the plural where it is due."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -126,7 +126,9 @@ def _introduce(installation: Installation) -> None:
         lines.append(f"reports     http://{intake.host}:{intake.port}/v1/openapi.json")
     lines += [f"note: {text}" for text in refusals(settings)]
     click.echo("\n".join(lines))
-    click.echo("ready; Ctrl-C stops it. In another terminal: takedown submit, case, report, doctor")
+    click.echo(
+        "ready; Ctrl-C stops it. In another terminal: takedown status, submit, case, report, doctor"
+    )
 
 
 def without_password(dsn: str) -> str:

@@ -1,7 +1,7 @@
 """Fingerprints of answers, compared: with a sibling's, with the baseline's, and what a status says by itself.
 
 A host may say other things to HEAD than to GET: a difference counts only within one method. ETag, Last-Modified and the
-server's class differ between the nodes of one honest site, so they weigh nothing.
+server's class differ between the nodes of one honest site, so that a baseline's weigh nothing.
 """
 
 import hashlib
@@ -148,7 +148,11 @@ def is_content(current: Fingerprint | None, baseline: Fingerprint | None) -> boo
 
 
 def sibling_class(print_: Fingerprint | None, sent_to: str | None = None) -> str:
-    """Name how a sibling was answered: its status, and three digits of a digest where that is no plain refusal."""
+    """Name how a sibling was answered: its status, and three digits of a digest where that is no plain refusal.
+
+    With its ETag: another page of the same length must not pass for the one that a URL was told apart from, for that
+    would be a false removal. Nodes whose ETags differ only leave a case undetermined.
+    """
     if print_ is None or print_.status is None:
         return ""
     if reason_of_status(print_.status) != "served" and print_.redirect is None:

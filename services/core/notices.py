@@ -29,11 +29,15 @@ def sent(run: Pass, event: Event) -> None:
     spell = run.case.spell
     if spell.provider is None:
         spell.provider = data.provider
-    start = run.methodology.clock_start
-    if start == "notice_sent" and run.charge(notice):
-        run.count_notice(data.notice_id, event.time, data.earliest)
-    elif start == "notice_delivered" and notice.delivered_at is not None and run.charge(notice):
-        run.count_notice(data.notice_id, event.time, _arrived_from(notice, event.time))
+    _count(run, notice, "notice_sent", event.time, data.earliest)
+    if notice.delivered_at is not None:
+        _count(run, notice, "notice_delivered", event.time, _arrived_from(notice, event.time))
+
+
+def _count(run: Pass, notice: Notice, start: str, at: datetime, since: datetime | None) -> None:
+    """Count a notice where what became of it is what the methodology starts the clock by."""
+    if run.methodology.clock_start == start and run.charge(notice):
+        run.count_notice(notice.notice_id, at, since)
 
 
 def _arrived_from(notice: Notice, at: datetime) -> datetime | None:
@@ -52,8 +56,7 @@ def delivered(run: Pass, event: Event) -> None:
     if notice.delivered_at is None:
         notice.delivered_at, notice.arrived_by = event.time, data.evidence
         notice.delivered_from = data.earliest
-    if run.methodology.clock_start == "notice_delivered" and run.charge(notice):
-        run.count_notice(data.notice_id, event.time, data.earliest)
+    _count(run, notice, "notice_delivered", event.time, data.earliest)
 
 
 def failed(run: Pass, event: Event) -> None:

@@ -285,23 +285,23 @@ class Pass:
 
     def _waiting_notices(self) -> list[tuple[datetime, Notice]]:
         """Give the notices that no spell has counted, the first to have an effect first."""
-        effects = [(self._effect(one), one) for one in self.case.notices.values()]
+        effects = [(self._effect(one)[0], one) for one in self.case.notices.values()]
         waiting = [(at, one) for at, one in effects if at is not None and one.spell is None]
         return sorted(waiting, key=lambda pair: (pair[0], pair[1].notice_id))
 
-    def _effect(self, notice: Notice) -> datetime | None:
-        """Give the instant at which a notice starts a clock, as the methodology says."""
-        delivered = self.methodology.clock_start == "notice_delivered"
-        return notice.delivered_at if delivered else notice.sent_at
+    def _effect(self, notice: Notice) -> tuple[datetime | None, datetime | None]:
+        """Give the instant at which a notice starts a clock, as the methodology says, and its first one."""
+        if self.methodology.clock_start == "notice_delivered":
+            return notice.delivered_at, notice.delivered_from
+        return notice.sent_at, notice.sent_from
 
     def _take_waiting_notice(self, spell: Spell, at: datetime) -> None:
         """Start the provider's clock where its own notice went out before it was seen that it serves."""
         if self.methodology.clock_start == "report":
             self.start_clock(at)
             return
-        delivered = self.methodology.clock_start == "notice_delivered"
         for last, notice in self._waiting_notices():
-            first = notice.delivered_from if delivered else notice.sent_from
+            _, first = self._effect(notice)
             if notice.provider == spell.provider:
                 since = None if first is None or last <= at else max(at, first)
                 self.count_notice(notice.notice_id, max(at, last), since)

@@ -14,6 +14,9 @@ _DIGITS = 3
 FIRST_IDS = ["", *(f"{number:0{_DIGITS}x}" for number in range(1, 16**_DIGITS))]
 """Ids at which buckets begin; bucket n is the n-th, from 1 on."""
 COUNT = len(FIRST_IDS)
+_BEYOND = "\U0010ffff"
+WHOLE = ([1], [""], [_BEYOND])
+"""Every case in one bucket, as the queries take it."""
 # No transaction of the ledger is open for longer: each statement of it is cut off before.
 _LATEST_COMMIT = timedelta(minutes=10)
 # Whatever changed without an event, by hand for example, is seen within this time.
@@ -31,7 +34,7 @@ def bucket_of(beginning: str) -> int:
 
 def ranges_of(buckets: Sequence[int]) -> tuple[list[int], list[str], list[str]]:
     """Give numbers, first ids and the ids beyond, as the queries take them."""
-    beyond = [*FIRST_IDS[1:], "\U0010ffff"]
+    beyond = [*FIRST_IDS[1:], _BEYOND]
     return list(buckets), [FIRST_IDS[b - 1] for b in buckets], [beyond[b - 1] for b in buckets]
 
 

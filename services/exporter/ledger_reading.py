@@ -13,6 +13,7 @@ import asyncpg
 
 from schemas.methodology import Methodology, seconds
 from schemas.sqlfiles import statements
+from services.core.fold import UNKNOWN_CATEGORY
 from services.exporter.buckets_of_cases import Freshness, bucket_of, ranges_of
 from services.exporter.newest_cases import NewestCases, newest_of_labels
 from services.exporter.not_by_notice import channel_counts
@@ -26,7 +27,7 @@ Tally = Sums | NewestCases
 _MULTIPLES = (1 / 24, 1 / 12, 1 / 6, 1 / 3, 1 / 2, 3 / 4, 1.0, 3 / 2, 2.0, 3.0, 7.0, 14.0, 30.0)
 # Labels with a meaning of their own; a provider of that name counts as `other`.
 PROVIDER_WORDS = ("all", "other", "unknown")
-CATEGORY_WORDS = ("other",)
+CATEGORY_WORDS = ("other", UNKNOWN_CATEGORY)
 
 
 def statement(name: str) -> str:
@@ -180,7 +181,7 @@ class Reader:
         reading = self._reading(self._sent, "takedown.notice.", (self._notices,), cutoff)
         async with reading as (connection, stale):
             for some in _slices(stale):
-                rows = await connection.fetch(statement("notices"), *ranges_of(some))
+                rows = await connection.fetch(statement("notices"), *ranges_of(some), None, None)
                 self._notices.replace(some, rows)
                 self._sent.note(some, (), cutoff)
         channels = channel_counts(self._notices.rows())
@@ -274,7 +275,9 @@ class Reader:
 
     def _labelled(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Name providers and categories by their labels."""
-        providers, categories = set(self.providers.named), set(self.categories.named)
+        providers = set(self.providers.named)
+        # A look may be read before its report: what is unknown is shown while it is, and has no place of its own.
+        categories = {*self.categories.named, UNKNOWN_CATEGORY}
         for row in rows:
             provider = row["provider"]
             if provider not in providers:

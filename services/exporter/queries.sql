@@ -230,8 +230,10 @@ WHERE o.at > $4::timestamptz - interval '1 day' AND o.at <= $4 AND o.voided_at I
 ORDER BY b.bucket, o.provider, o.category, o.type, o.at DESC, o.case_id;
 
 -- name: notices
--- Same decision as services.core.stock.notice_state; a property test compares the two. Of the notices with one id the
--- first holds, and a later one that contradicts it is no notice.
+-- Same decision as services.core.stock.notice_state; a property test compares the two. One row counts one notice about
+-- one case; a delay counts while nothing better or worse is known. Of the notices with one id the first holds, and a
+-- later one that contradicts it is no notice.
+-- $4 = since when they were sent, $5 = of which provider; NULL is all.
 SELECT
     b.bucket,
     n.provider,
@@ -261,6 +263,7 @@ CROSS JOIN LATERAL (
     WHERE case_id >= b.first_id AND case_id < b.beyond
     ORDER BY case_id, notice_id, sent_at, event_id
 ) AS n
+WHERE ($4::timestamptz IS NULL OR n.sent_at >= $4) AND ($5::text IS NULL OR n.provider = $5)
 GROUP BY 1, 2, 3, 4;
 
 -- name: progress

@@ -13,7 +13,7 @@ from schemas.codec import Incoming, decode_data, encode_data
 from schemas.errors import UnusableEvent
 from schemas.events import TYPE_OF, Event, NoticeDelivered, NoticeSent, Payload, ReportFiled
 from schemas.urls import canonical
-from services.intake.spans import TimeSpan
+from services.core.time_spans import TimeSpan
 
 Admit = Callable[[Incoming], Event]
 """Names the case of an incoming event and seals its URL; raises `UnusableEvent`."""

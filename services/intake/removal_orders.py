@@ -29,10 +29,12 @@ from msgspec import Meta, Struct
 from schemas.errors import BadUrl, TakedownError
 from schemas.events import ClaimStated, Name, NoticeDelivered, NoticeSent, ReportFiled, Slug
 from schemas.urls import canonical
+from services.core.time_spans import TimeSpan
+from services.intake.documents import UnfitDocument, decoded
 from services.intake.entries import IntakeEntry
 from services.intake.hoster_names import HosterNames
 from services.intake.intake_statements import Statement
-from services.intake.spans import NoTime, TimeSpan, said_time
+from services.intake.spans import NoTime, said_time
 
 CATEGORY = "terrorist"
 _Reference = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/ -]{0,99}$")]
@@ -82,16 +84,9 @@ def order_entries(
 
 def _read(raw: bytes) -> RemovalOrder:
     try:
-        return msgspec.json.decode(raw, type=RemovalOrder)
-    except msgspec.ValidationError as error:
-        raise _UnusableOrder(f"no removal order: {_without_names(str(error))}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise _UnusableOrder("no removal order: not JSON in UTF-8") from None
-
-
-def _without_names(message: str) -> str:
-    # An unknown field is quoted, and anything may stand where a field's name should.
-    return "it has an unknown field" if "unknown field" in message else message[:200]
+        return decoded(raw, RemovalOrder)
+    except UnfitDocument as error:
+        raise _UnusableOrder(f"no removal order: {error}") from None
 
 
 def _times(order: RemovalOrder, zone: ZoneInfo | None) -> _Times:

@@ -5,7 +5,6 @@ a change without a gap. The file is read again when it has changed.
 """
 
 import hashlib
-import os
 import re
 import secrets
 import tomllib
@@ -13,6 +12,8 @@ from pathlib import Path
 
 from schemas.errors import ConfigError
 from schemas.events import is_slug
+from schemas.file_stamps import Stamp, stamp_of
+from schemas.private_file import write_private
 
 _PREFIX = "tkd_"
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -57,12 +58,7 @@ def write_tokens(path: Path, reporters: dict[str, str]) -> None:
         by_name.setdefault(name, []).append(text)
     lines = [f'"{name}" = {_listed(hashes)}\n' for name, hashes in sorted(by_name.items())]
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.new")
-    scratch.unlink(missing_ok=True)
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(_HEAD + "".join(lines))
-    scratch.replace(path)
+    write_private(path, (_HEAD + "".join(lines)).encode())
 
 
 def _listed(hashes: list[str]) -> str:
@@ -74,7 +70,7 @@ class ReporterTokens:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: Stamp = None
         self._reporters: dict[str, str] = {}
         self.refresh()
 
@@ -83,12 +79,8 @@ class ReporterTokens:
 
     def refresh(self) -> None:
         """Read the file if it has changed; raises `ConfigError`."""
-        try:
-            status = self._path.stat()
-        except OSError as error:
-            raise ConfigError(f"the tokens file can't be read ({error.strerror})") from None
-        stamp = (status.st_mtime_ns, status.st_ino)
-        if stamp != self._stamp:
+        stamp = stamp_of(self._path)
+        if stamp is None or stamp != self._stamp:
             self._reporters = read_tokens(self._path)
             self._stamp = stamp
 

@@ -1,37 +1,15 @@
-"""Time as a source says it: an instant, or a span where it says no more than a wall clock or a date (domain: P16)."""
+"""Read a time as a source says it: an instant, a wall clock's time or a date."""
 
 import re
-from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
-from typing import NamedTuple
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from schemas.errors import TakedownError
+from services.core.time_spans import TimeSpan, day_of
 
-_WALL_CLOCK = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.\d{1,6})?")
+_WALL_CLOCK = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(?:(:\d\d)(?:\.\d{1,6})?)?")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _HOURS = 14
-
-
-class TimeSpan(NamedTuple):
-    """The instants that a time may mean: from `earliest` to `latest`, in UTC."""
-
-    earliest: datetime
-    latest: datetime
-
-    @classmethod
-    def at(cls, instant: datetime) -> "TimeSpan":
-        """Give the span of an instant."""
-        utc = instant.astimezone(UTC)
-        return cls(utc, utc)
-
-    @property
-    def first(self) -> datetime | None:
-        """The earliest instant; None where there is one only."""
-        return None if self.earliest == self.latest else self.earliest
-
-    def shown(self) -> dict[str, str]:
-        """Write both ends as RFC 3339."""
-        return {name: at.isoformat().replace("+00:00", "Z") for name, at in self._asdict().items()}
 
 
 class NoTime(TakedownError):
@@ -42,16 +20,18 @@ def wall_clock(text: str, zone: ZoneInfo) -> TimeSpan:
     """Read `2026-10-25 02:30:00` as a clock on the wall of a zone shows it; raises `NoTime`.
 
     In the hour that comes twice in autumn it means two instants, in the one that is left out in spring none.
+    Without seconds it means a minute.
     """
     match = _WALL_CLOCK.fullmatch(text)
     if match is None:
         raise NoTime("a time in another form than 2026-01-31 12:00:00")
-    local = _datetime(f"{match[1]} {match[2]}")
+    local = _datetime(f"{match[1]} {match[2]}{match[3] or ':00'}")
     instants = [local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
     shown = [one for one in instants if one.astimezone(zone).replace(tzinfo=None) == local]
     if not shown:
         raise NoTime("a wall-clock time that never was")
-    return TimeSpan(min(shown), max(shown))
+    width = timedelta(minutes=0 if match[3] else 1)
+    return TimeSpan(min(shown), max(shown) + width)
 
 
 def day(text: str, zone: ZoneInfo) -> TimeSpan:
@@ -59,12 +39,6 @@ def day(text: str, zone: ZoneInfo) -> TimeSpan:
     if _DATE.fullmatch(text) is None:
         raise NoTime("a date in another form than 2026-01-31")
     return day_of(_datetime(text).date(), zone)
-
-
-def day_of(on: date, zone: ZoneInfo) -> TimeSpan:
-    """Give the 24 hours of a date; where the clocks change, they are 23 or 25."""
-    ends = (datetime.combine(one, time(), zone) for one in (on, on + timedelta(days=1)))
-    return TimeSpan(*(end.astimezone(UTC) for end in ends))
 
 
 def said_time(text: str, zone: ZoneInfo | None) -> TimeSpan:

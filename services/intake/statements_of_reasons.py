@@ -19,9 +19,10 @@ from msgspec import Struct
 
 from schemas.errors import TakedownError
 from schemas.events import ClaimStated, NoticeAcknowledged
+from services.core.time_spans import TimeSpan
 from services.intake.entries import IntakeEntry
 from services.intake.intake_statements import Statement
-from services.intake.spans import NoTime, TimeSpan, day, said_time
+from services.intake.spans import NoTime, day, said_time
 
 _GONE = ("DECISION_VISIBILITY_CONTENT_REMOVED", "DECISION_VISIBILITY_CONTENT_DISABLED")
 _AFTER_NOTICE = ("SOURCE_ARTICLE_16", "SOURCE_TRUSTED_FLAGGER", "SOURCE_TYPE_OTHER_NOTIFICATION")

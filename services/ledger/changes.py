@@ -134,8 +134,16 @@ def refolded(
     """
     before = entry_of(stored.case, methodology) if stored is not None else None
     case, moved = fold(everything, methodology)
+    change = whole(case, moved, before, methodology)
+    change.entry_changed = change.entry_changed or stored is None
+    return change
+
+
+def whole(
+    case: Case, moved: list[Transition], before: WatchEntry | None, methodology: Methodology
+) -> Change:
+    """Have everything about a case written anew; `before` is what the probers were told of it."""
     entry = entry_of(case, methodology)
-    told_otherwise = stored is None or entry != before
     return Change(
         case=case,
         refolded=True,
@@ -143,7 +151,7 @@ def refolded(
         spell_before=None,
         transitions_before=0,
         moved=moved,
-        entry_changed=told_otherwise,
+        entry_changed=entry != before,
         entry=entry,
         concluded=outcomes(case, moved, methodology),
     )

@@ -56,6 +56,7 @@ class LaterCase(NamedTuple):
     """What a later look changes of a row of `cases`; `place` is where the row stands."""
 
     place: Place
+    case_id: str
     state: bytes
     transitions: int
     last_event_time: datetime | None
@@ -146,7 +147,7 @@ class OutboxRecord(NamedTuple):
 OFFSETS = Columns(StoredOffset)
 EVENTS = Columns(StoredEvent)
 CASES = Columns(StoredCase, key=("case_id",))
-LATER_CASES = Columns(LaterCase, key=("place",))
+LATER_CASES = Columns(LaterCase, key=("place", "case_id"))
 SPELLS = Columns(StoredSpell, key=("case_id", "spell"))
 LATER_SPELLS = Columns(LaterSpell, key=("case_id", "spell"))
 TRANSITIONS = Columns(StoredTransition)
@@ -198,6 +199,7 @@ def later_case_row(place: Place, case: Case, transitions: int) -> LaterCase:
     """Give what a later look changes of the row that stands at a place."""
     return LaterCase(
         place,
+        case.case_id,
         state_of(case),
         transitions,
         case.last_time,

@@ -10,7 +10,7 @@ from services.notices.phrases import Cause, Family, causes, families, sign
 
 _MOST = 1_500
 _LINK = re.compile(r"\b(?:https?|ftp)://\S*|\bwww\.\S+", re.I)
-_LIST_LINK = re.compile(r"dnsbl|\brbl|black-?list|block-?list|/bl\b|spamhaus|delist", re.I)
+_LIST_LINK = re.compile(r"dnsbl|\brbl|black-?list|block-?list|/bl\b|spamhaus|delist|ipcheck", re.I)
 _ADDRESS = re.compile(r"<?[^\s<>@,;:()\[\]\"']{1,64}@[a-z0-9.-]{1,250}>?", re.I)
 _SPACE = re.compile(r"\s+")
 # Each line of a reply repeats its numbers, in the middle of a sentence.

@@ -8,13 +8,19 @@ from services.notices.phrases import sign
 
 _SENDER, _SUBJECT, _FAILED = sign("mailer"), sign("subject"), sign("failed")
 _DELAYED, _FINAL, _AWAY = sign("delayed"), sign("final"), sign("away")
-_FORM, _MAIL_REFUSED = sign("form"), sign("mail_refused")
+_FORM, _MAIL_REFUSED, _ASIDE = sign("form"), sign("mail_refused"), sign("form_aside")
 _DAEMON = re.compile(
     r"mailer[-_.]?daemon|postmaster|mail[ .]delivery|delivery (?:sub)?system", re.I
 )
 _COMPLAINT_SUBJECT = re.compile(r"complaint about message from|^unsubscribe$", re.I)
 _FEEDBACK_FIELD = re.compile(r"^feedback-type[ \t]*:", re.I | re.M)
 _LIST_PRECEDENCE = re.compile(r"auto|junk|bulk", re.I)
+_REPLY_SUBJECT = re.compile(
+    r"(?:re|aw|antw|sv|vs|rif|odp|res|回复|答复|ответ)(?:\[\d+\])?[ \t]*[:：]", re.I
+)
+_SMTP_LINE = re.compile(r"^[ \t]*(?:[45]\d\d[ -]|rcpt to:)", re.I | re.M)
+_SENTENCE = re.compile(r"(?<=[.!?。])\s+|\n[ \t]*\n")
+_QUOTED = re.compile(r"^[ \t]*[>|].*$", re.M)
 _NOBODY = ("<>", "<MAILER-DAEMON>", "<#@[]>")
 _RESPONDERS = ("x-autoreply", "x-autorespond", "x-auto-response", "x-autoresponder")
 # Whoever reads a bounce finds out early that it is one.
@@ -42,6 +48,8 @@ def is_bounce(material: Material) -> bool:
     """Tell whether a mail without a status says that delivery failed or is late: by its sender, and by its words."""
     if "x-failed-recipients" in material.head:
         return True
+    if _is_other_report(material) or is_by_a_person(material):
+        return False
     fails, by_server = _FAILED.search(material.report, 0, _HEAD), _is_by_server(material)
     if material.status_part:
         return bool(fails or by_server)
@@ -78,9 +86,32 @@ def is_answer(material: Material) -> bool:
     return "in-reply-to" in material.head or "references" in material.head
 
 
+def is_unclear(material: Material) -> bool:
+    """Tell a mail server's words that are not known here: they may be a failure in another language."""
+    by_mailer = is_mailer(decoded_words(material.first("from")))
+    return by_mailer and not _is_away(material, _subject(material))
+
+
+def is_by_a_person(material: Material) -> bool:
+    """Tell a person's answer, from whatever address: no sign of a machine, no line of SMTP, no mail returned."""
+    return (
+        is_answer(material)
+        and not material.of_returned("received")
+        and not _SMTP_LINE.search(material.report, 0, _HEAD)
+        and _REPLY_SUBJECT.match(_subject(material)) is not None
+        and not _AWAY.search(_subject(material))
+        and not any(name in material.head for name in ("auto-submitted", *_RESPONDERS))
+        and material.first("return-path") not in _NOBODY
+        and "daemon" not in material.first("from").lower()
+    )
+
+
 def says_form_only(words: str) -> bool:
     """Tell whether an answer takes reports by a form and not by mail; that there is a form as well is not enough."""
-    return all(pattern.search(words, 0, 4_000) for pattern in (_FORM, _MAIL_REFUSED))
+    sentences = _SENTENCE.split(_QUOTED.sub("", words[:4_000]))
+    plain = [" ".join(sentence.split()) for sentence in sentences]
+    stated = " ".join(sentence for sentence in plain if not _ASIDE.search(sentence))
+    return all(pattern.search(stated) for pattern in (_FORM, _MAIL_REFUSED))
 
 
 def _subject(material: Material) -> str:
@@ -93,6 +124,12 @@ def _is_by_server(material: Material) -> bool:
         _SENDER.search(decoded_words(sender)) is not None
         or material.first("return-path") in _NOBODY
     )
+
+
+def _is_other_report(material: Material) -> bool:
+    """Tell a report about many mails (RFC 7489, 8460), which speaks of failures too and of no notice."""
+    kind = material.first("content-type").lower()
+    return "tls-report-domain" in material.head or "tlsrpt" in kind
 
 
 def _is_away(material: Material, subject: str) -> bool:

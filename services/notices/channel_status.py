@@ -85,5 +85,4 @@ def _without_notices(
     providers = {one.provider for one in counts}
     places = {place for place in carried if place not in places_in_use}
     places |= {(p, NO_CHANNEL) for p in waiting if p not in providers | {q for q, _ in places}}
-    nothing = dict.fromkeys(COUNTS, 0)
-    return [ChannelCount(provider=p, channel=c, **nothing) for p, c in sorted(places)]
+    return [ChannelCount(provider=p, channel=c) for p, c in sorted(places)]

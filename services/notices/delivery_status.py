@@ -13,6 +13,7 @@ _START = re.compile(r"^[ \t]{0,8}(?:original-recipient|final-recipient|action)[ 
 _EMPTY = re.compile(r"\n[ \t]*\n+")
 _COMMENT = re.compile(r"\([^()]{0,300}\)")
 _TYPED = re.compile(r"^\s*[a-z0-9-]{1,20}\s*;\s*", re.I)
+_ESCAPED = re.compile(r"\\x\{(0?[0-9a-f]{2}|[1-9a-f][0-9a-f]{2,4})\}", re.I)
 _BRACKETED = re.compile(r"<([^<>\s]{1,320})>")
 _ACTIONS: dict[str, Outcome] = {
     "failed": "failed",
@@ -58,7 +59,7 @@ def diagnostic_of(group: Group) -> str:
 
 def address_of(group: Group, name: str) -> str | None:
     """Read an address field: typed or not, in brackets or not, with comments or not."""
-    value = _TYPED.sub("", first_of(group, name))
+    value = _ESCAPED.sub(lambda m: chr(int(m[1], 16)), _TYPED.sub("", first_of(group, name)))
     bracketed = _BRACKETED.search(value)
     plain = bracketed[1] if bracketed else _COMMENT.sub("", value).strip().strip("<>\"'").strip()
     return plain if "@" in plain and not re.search(r"[\s|]", plain) else None

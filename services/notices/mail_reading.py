@@ -17,9 +17,11 @@ from services.notices.bounce_signs import (
     is_answer,
     is_automatic,
     is_bounce,
+    is_by_a_person,
     is_complaint,
     is_delay,
     is_mailer,
+    is_unclear,
     says_form_only,
 )
 from services.notices.fates import WEIGHT, Fate, Kind, MailReading, Outcome
@@ -79,9 +81,17 @@ def _judge(material: Material) -> tuple[Kind, tuple[Fate, ...]]:
         return _of_status(material)
     if is_bounce(material):
         return "bounce", _of_words(material)
+    return _kind_of_answer(material), ()
+
+
+def _kind_of_answer(material: Material) -> Kind:
+    if is_by_a_person(material):
+        return "reply"
+    if is_unclear(material):
+        return "other"
     if is_automatic(material):
-        return "auto_reply", ()
-    return ("reply" if is_answer(material) else "other"), ()
+        return "auto_reply"
+    return "reply" if is_answer(material) else "other"
 
 
 def _of_disposition(material: Material) -> tuple[Kind, tuple[Fate, ...]]:

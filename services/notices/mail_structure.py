@@ -106,8 +106,10 @@ def parameter(value: str, name: str) -> str:
 
 
 def decoded_words(value: str) -> str:
-    """Decode the encoded words of a field (RFC 2047)."""
-    return _WORD.sub(_word, value) if "=?" in value else value
+    """Decode the encoded words of a field (RFC 2047), or the bytes of a field that has none (RFC 6532)."""
+    if "=?" in value:
+        return _WORD.sub(_word, value)
+    return value if value.isascii() else decoded(value.encode("latin-1", "replace"), "utf-8")
 
 
 def decoded(raw: bytes, charset: str) -> str:

@@ -24,14 +24,14 @@ class ChannelCount(Struct, frozen=True, kw_only=True):
 
     provider: str
     channel: str
-    sent: int
-    arrived: int
-    acknowledged: int
-    delayed: int
-    theirs: int
-    ours: int
-    way: int
-    unclear: int
+    sent: int = 0
+    arrived: int = 0
+    acknowledged: int = 0
+    delayed: int = 0
+    theirs: int = 0
+    ours: int = 0
+    way: int = 0
+    unclear: int = 0
 
     @property
     def failed(self) -> int:

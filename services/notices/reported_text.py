@@ -7,10 +7,8 @@ from typing import NamedTuple
 
 from services.notices.phrases import sign, words
 
-_ADDRESS = (
-    r"[^\s<>@,;:()\[\]\"'|\\/]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,62})(?:\.[a-z0-9-]{1,63}){0,8})"
-)
-ADDRESS = re.compile(rf"(?<![^\s<>\"'(:;,*|\[]){_ADDRESS}", re.I)
+_ADDRESS = r"[^\s<>@,;:()\[\]\"'|\\/（）：，；、。「」]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,62})(?:\.[a-z0-9-]{1,63}){0,8})"
+ADDRESS = re.compile(rf"(?<![^\s<>\"'(:;,*|\[（：，；、。「]){_ADDRESS}", re.I)
 # A mail server says what it has to say at the beginning.
 _MOST = 30_000
 # Below such a line stands what was returned, and below such a field too.

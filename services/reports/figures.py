@@ -5,6 +5,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from services.notices.measurability import ChannelCount
+
 By = Literal["provider", "reporter", "category", "country"]
 
 
@@ -122,7 +124,7 @@ class Warned(Struct, frozen=True, kw_only=True):
     after: Row
 
 
-class ChannelFigures(Struct, frozen=True, kw_only=True):
+class ChannelFigures(ChannelCount, frozen=True, kw_only=True):
     """What became of the notices to one provider by one channel, and what the channel carries.
 
     `theirs`, `ours`, `way` and `unclear` are failures by whose fault they are. A contact is undeliverable where the
@@ -130,16 +132,6 @@ class ChannelFigures(Struct, frozen=True, kw_only=True):
     that no notice told it of, and why it can't be measured by notice.
     """
 
-    provider: str
-    channel: str
-    sent: int = 0
-    arrived: int = 0
-    acknowledged: int = 0
-    delayed: int = 0
-    theirs: int = 0
-    ours: int = 0
-    way: int = 0
-    unclear: int = 0
     contacts: int = 0
     undeliverable_contacts: int = 0
     waiting: int = 0

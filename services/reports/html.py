@@ -10,7 +10,16 @@ from services.reports import plots
 from services.reports.answer_sheets import Sheet, sentences, sheets
 from services.reports.figures import HourCell, Month, Row, Table
 from services.reports.html_parts import grid_of, row_of, section
-from services.reports.text import count, cutoff_words, few, name, norm_words, notes, share, shares
+from services.reports.text import (
+    bound_cells,
+    count,
+    cutoff_words,
+    name,
+    norm_words,
+    notes,
+    share,
+    shares,
+)
 from services.reports.units import TimeUnit, duration, unit_of
 
 _PANELS = 12
@@ -137,7 +146,7 @@ def clock_words(table: Table) -> str:
 
 
 def _figures(row: Row, unit: TimeUnit) -> tuple[str, ...]:
-    return (*_bounds(row), duration(row.median, unit), duration(row.p90, unit))
+    return (*bound_cells(row), duration(row.median, unit), duration(row.p90, unit))
 
 
 def _left(row: Row) -> tuple[str, ...]:
@@ -151,18 +160,6 @@ def _left(row: Row) -> tuple[str, ...]:
         share(undetermined),
         count(row, row.younger_than_norm),
         count(row, row.not_started),
-    )
-
-
-def _bounds(row: Row) -> tuple[str, ...]:
-    return (
-        count(row, row.n),
-        few(row) if row.too_few else share(row.lower),
-        few(row) if row.too_few else share(row.upper),
-        shares(row.sampling),
-        count(row, row.within),
-        count(row, row.certain_breaches),
-        count(row, row.undecided),
     )
 
 
@@ -258,7 +255,7 @@ def _broken(trend: Sequence[Month]) -> str:
 
 
 def _month(month: Month) -> str:
-    cells = (*_bounds(month.row), f"{month.methodology} v{month.methodology_version}")
+    cells = (*bound_cells(month.row), f"{month.methodology} v{month.methodology_version}")
     return row_of(month.month, cells, "break" if month.breaks else "")
 
 
@@ -270,7 +267,7 @@ def _warnings(table: Table) -> str:
             (f"grace period, until {warned.grace_ends:%Y-%m-%d}", warned.grace),
             ("after it", warned.after),
         )
-        rows = [row_of(words, _bounds(row)) for words, row in cohorts]
+        rows = [row_of(words, bound_cells(row)) for words, row in cohorts]
         caption = f"{warned.provider}, warned on {warned.warned_at:%Y-%m-%d}"
         parts.append(
             _figure(plots.cohorts(warned)) + grid_of("clock started", _HEADS, rows, caption)

@@ -26,8 +26,8 @@ from schemas.events import Event
 from schemas.ids import instant
 from services.core.case import Case, Notice, Removal
 from services.core.fold import fold
+from services.core.time_spans import TimeSpan
 from services.reports.evidence_case import Clean, Scope
-from services.reports.reconcile_dates import When
 from services.reports.reconcile_list import ProviderClaim, ProviderList
 
 _NO_TIME = timedelta()
@@ -289,7 +289,7 @@ class _Judge:
         claim: ProviderClaim,
         field: str,
         ours: datetime | None,
-        theirs: When | None,
+        theirs: TimeSpan | None,
         gap: timedelta | None,
         case_id: str | None = None,
         note: str | None = None,
@@ -307,7 +307,7 @@ class _Judge:
         )
 
 
-def _gap(claimed: When, lower: datetime | None, upper: datetime) -> timedelta:
+def _gap(claimed: TimeSpan, lower: datetime | None, upper: datetime) -> timedelta:
     """Give how far what they say lies outside [lower, upper]: before it negative, after it positive."""
     if claimed.earliest > upper:
         return claimed.earliest - upper
@@ -320,7 +320,7 @@ def _text(at: datetime | None) -> str | None:
     return None if at is None else instant(at)
 
 
-def _written(when: When | None) -> str | None:
+def _written(when: TimeSpan | None) -> str | None:
     if when is None:
         return None
     ends = dict.fromkeys((instant(when.earliest), instant(when.latest)))

@@ -3,33 +3,39 @@
 A date alone is an interval of a day (domain: P16). A time without a zone is taken in the zone of the whole list.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from msgspec import Struct
-
 from schemas.errors import TakedownError
+from services.core.time_spans import TimeSpan, day_of
 
 EXCEL = "excel"
 # Day 1 was 1900-01-01 and the program counts a 29 February 1900; beyond 1900 this epoch is right.
 _EXCEL_EPOCH = date(1899, 12, 30)
 _EXCEL_DAYS = (60.0, 80_000.0)
 _TIMES = ("%H", "%I", "%c", "%X")
+_DAYS = ("%d", "%j", "%c", "%x", "%D", "%F")
 _WORDS = {
     "yyyy": "%Y",
-    "mm": "%m",
+    "jjjj": "%Y",
+    "aaaa": "%Y",
+    "yy": "%y",
     "dd": "%d",
-    "HH": "%H",
-    "MM": "%M",
-    "SS": "%S",
+    "tt": "%d",
+    "d": "%d",
+    "m": "%m",
+    "hh": "%H",
+    "h": "%H",
+    "ss": "%S",
+    "am/pm": "%p",
 }
-
-
-class When(Struct, frozen=True):
-    """An instant, or an interval where the source is no more exact: [earliest, latest]."""
-
-    earliest: datetime
-    latest: datetime
+_WORD = re.compile(
+    r"yyyy|jjjj|aaaa|yy|jj|dd|tt|mm|hh|ss|am/pm|(?<![a-z%])(?:d|m|h)(?![a-z])", re.IGNORECASE
+)
+_ZONE_NAME = re.compile(r" ?(?:UTC|GMT)$", re.IGNORECASE)
+# What a spreadsheet's user writes where there is no date.
+_NO_DATE = ("", "-", "–", "—", "n/a", "null", "none")
 
 
 class BadDate(TakedownError):
@@ -37,15 +43,48 @@ class BadDate(TakedownError):
 
 
 def pattern(text: str) -> str:
-    """Give the pattern of a form: `dd-mm-yyyy HH:MM` and `%d-%m-%Y %H:%M` mean the same."""
-    if text.lower() == EXCEL or "%" in text:
-        return text.lower() if text.lower() == EXCEL else text
-    for word, directive in _WORDS.items():
-        text = text.replace(word, directive)
-    return text
+    """Give the pattern of a form: `dd-mm-yyyy HH:MM` and `%d-%m-%Y %H:%M` mean the same; raises `BadDate`.
+
+    Letters count in capitals or not, and in German, Dutch and French too: `TT.MM.JJJJ`, `jj/mm/aaaa`.
+    """
+    if text.lower() == EXCEL:
+        return EXCEL
+    form = text if "%" in text else _of_words(text)
+    try:
+        datetime.strptime(datetime(2025, 11, 28, 15, 7, 9, tzinfo=UTC).strftime(form), form)  # noqa: DTZ007
+    except (ValueError, re.error):
+        form = ""
+    if not any(day in form for day in _DAYS):
+        raise BadDate(
+            f"{text!r} is no form of a date: write it with dd, mm, yyyy, HH, MM and SS, such as "
+            "'dd-mm-yyyy HH:MM', as a pattern of strptime, or as `excel`"
+        )
+    return form
 
 
-def read_when(text: str, formats: Sequence[str], zone: tzinfo | None) -> When:
+def _of_words(text: str) -> str:
+    """Translate the letters; `mm` are minutes behind hours, and months elsewhere."""
+    parts, before = [], ""
+    words = [match[0].lower() for match in _WORD.finditer(text)]
+    for word in words:
+        if word == "jj":
+            directive = "%d" if "aaaa" in words else "%y"
+        elif word == "mm":
+            directive = "%M" if before in ("%H", "%I") else "%m"
+        else:
+            directive = _WORDS[word]
+        before = "%I" if directive == "%H" and "am/pm" in words else directive
+        parts.append(before)
+    directives = iter(parts)
+    return _WORD.sub(lambda _: next(directives), text)
+
+
+def states_a_date(text: str) -> bool:
+    """Tell whether a cell has more in it than a sign that there is no date."""
+    return text.lower() not in _NO_DATE
+
+
+def read_when(text: str, formats: Sequence[str], zone: tzinfo | None) -> TimeSpan:
     """Read a date by RFC 3339 or by one of the forms; raises `BadDate`."""
     for form in formats:
         try:
@@ -54,8 +93,8 @@ def read_when(text: str, formats: Sequence[str], zone: tzinfo | None) -> When:
             continue
     try:
         if len(text) == len("2025-01-31"):
-            return _day(date.fromisoformat(text), zone)
-        return _instant(datetime.fromisoformat(text), zone)
+            return day_of(date.fromisoformat(text), _zone(zone))
+        return _instant(datetime.fromisoformat(_ZONE_NAME.sub("+00:00", text)), zone)
     except (ValueError, OverflowError):
         raise BadDate(_hint(text, formats)) from None
 
@@ -63,7 +102,7 @@ def read_when(text: str, formats: Sequence[str], zone: tzinfo | None) -> When:
 def _hint(text: str, formats: Sequence[str]) -> str:
     if formats:
         return "is a date of none of the forms that were named, nor one such as 2025-01-31"
-    if text.replace(".", "", 1).isdigit():
+    if text.replace(",", ".").replace(".", "", 1).isdigit():
         return "is a number and no date; if it comes from a spreadsheet, give --date-format excel"
     return (
         "is no instant such as 2025-01-31T12:00:00Z, and no date; name its form: "
@@ -71,34 +110,26 @@ def _hint(text: str, formats: Sequence[str]) -> str:
     )
 
 
-def _formed(text: str, form: str, zone: tzinfo | None) -> When:
+def _formed(text: str, form: str, zone: tzinfo | None) -> TimeSpan:
     moment = datetime.strptime(text, form)  # noqa: DTZ007 - the zone is the list's, just below
     if not any(directive in form for directive in _TIMES):
-        return _day(moment.date(), zone)
+        return day_of(moment.date(), _zone(zone))
     return _instant(moment, zone)
 
 
-def _excel(text: str, zone: tzinfo | None) -> When:
+def _excel(text: str, zone: tzinfo | None) -> TimeSpan:
     days = float(text.replace(",", "."))
     if not _EXCEL_DAYS[0] <= days <= _EXCEL_DAYS[1]:
         raise ValueError("no day of a spreadsheet")
     day = _EXCEL_EPOCH + timedelta(days=int(days))
     if days == int(days):
-        return _day(day, zone)
+        return day_of(day, _zone(zone))
     seconds = round((days - int(days)) * 86_400)
     return _instant(datetime.combine(day, time()) + timedelta(seconds=seconds), zone)
 
 
-def _instant(moment: datetime, zone: tzinfo | None) -> When:
-    at = (moment if moment.tzinfo else moment.replace(tzinfo=_zone(zone))).astimezone(UTC)
-    return When(at, at)
-
-
-def _day(day: date, zone: tzinfo | None) -> When:
-    """A day has 24 hours, but for the two on which the clocks change."""
-    start = datetime.combine(day, time(), _zone(zone))
-    end = datetime.combine(day + timedelta(days=1), time(), start.tzinfo)
-    return When(start.astimezone(UTC), end.astimezone(UTC))
+def _instant(moment: datetime, zone: tzinfo | None) -> TimeSpan:
+    return TimeSpan.at(moment if moment.tzinfo else moment.replace(tzinfo=_zone(zone)))
 
 
 def _zone(zone: tzinfo | None) -> tzinfo:

@@ -8,6 +8,7 @@ What can't be read is reported with its line.
 """
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from datetime import tzinfo
 from typing import TextIO
@@ -17,11 +18,15 @@ from msgspec import Struct
 
 from schemas.errors import TakedownError
 from schemas.ids import is_case_id
-from services.reports.reconcile_dates import BadDate, When, read_when
+from services.core.time_spans import TimeSpan
+from services.reports.reconcile_dates import BadDate, read_when, states_a_date
 
 NAMES = ("notice_id", "reference", "case_id")
 TIMES = ("received_at", "removed_at")
-_DELIMITERS = ",;\t"
+_DELIMITERS = ",;\t|"
+_SEPARATOR = re.compile(r"sep=([,;\t|])\s*$", re.IGNORECASE)
+# A tool that guards its cells against a spreadsheet writes them as formulas.
+_GUARDED = re.compile(r'="(.*)"')
 # A row of a list of notices has a few short cells; a quote that never closes swallows the rest of the file.
 _MOST_CELL = 2_000
 
@@ -39,8 +44,8 @@ class ProviderClaim(Struct, frozen=True, kw_only=True):
     notice_id: str | None = None
     reference: str | None = None
     case_id: str | None = None
-    received_at: When | None = None
-    removed_at: When | None = None
+    received_at: TimeSpan | None = None
+    removed_at: TimeSpan | None = None
 
 
 class Malformed(Struct, frozen=True):
@@ -95,15 +100,15 @@ def read_list(
     Raises `BadList` where there is no header that names a notice.
     """
     layout = layout or ListLayout()
-    head = file.readline()
-    delimiter = layout.delimiter or max(_DELIMITERS, key=head.count)
+    above, head, stated = _head(file)
+    delimiter = layout.delimiter or stated or max(_DELIMITERS, key=head.count)
     columns = _columns(head, delimiter, layout)
     listed = ProviderList(
         columns=tuple(name for name in columns if name in (*NAMES, *TIMES)),
         claims=[],
         malformed=[],
     )
-    for line, cells in _rows(file, delimiter):
+    for line, cells in _rows(file, delimiter, above + 1):
         try:
             listed.claims.append(_claim(line, _named(columns, cells), layout, zone))
         except _BadCell as error:
@@ -111,8 +116,25 @@ def read_list(
     return listed
 
 
+def _head(file: TextIO) -> tuple[int, str, str | None]:
+    """Read the header behind empty lines and the `sep=` of a spreadsheet; give its line, itself, the delimiter."""
+    line, delimiter = 0, None
+    for text in iter(file.readline, ""):
+        line += 1
+        if "\0" in text or "\udcff" in text[:2]:
+            raise BadList("the list is UTF-16; save it as CSV in UTF-8")
+        stated = _SEPARATOR.match(text.removeprefix("\ufeff"))
+        if stated:
+            delimiter = stated[1]
+        elif text.strip("\ufeff\r\n,;\t| "):
+            return line, text, delimiter
+    return line, "", delimiter
+
+
 def _columns(head: str, delimiter: str, layout: ListLayout) -> list[str]:
-    cells = next(csv.reader([head], delimiter=delimiter), [])
+    cells = next(csv.reader([head.removeprefix("\ufeff")], delimiter=delimiter), [])
+    if any("\udc80" <= sign <= "\udcff" for sign in head):
+        raise BadList("the header is not UTF-8; save the list as CSV in UTF-8")
     columns = [_plain(cell) for cell in cells]
     ours = {_plain(theirs): name for name, theirs in layout.columns.items()}
     if absent := [theirs for theirs in layout.columns.values() if _plain(theirs) not in columns]:
@@ -132,7 +154,7 @@ def _columns(head: str, delimiter: str, layout: ListLayout) -> list[str]:
 
 
 def _plain(cell: str) -> str:
-    return cell.strip().lower().removeprefix("\ufeff").replace(" ", "_")
+    return cell.strip().lower().replace(" ", "_").replace("-", "_")
 
 
 def _shown(columns: list[str]) -> str:
@@ -141,17 +163,17 @@ def _shown(columns: list[str]) -> str:
     return ", ".join(names[:20]) or "none that is a word"
 
 
-def _rows(file: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
-    """Give (first line, cells) of each row, or a message instead of cells; line 1 is the header."""
+def _rows(file: Iterable[str], delimiter: str, first: int) -> Iterator[tuple[int, list[str] | str]]:
+    """Give (first line, cells) of each row, or a message instead of cells; the rows begin at line `first`."""
     reader = csv.reader(file, delimiter=delimiter, strict=True)
     while True:
-        line = reader.line_num + 2
+        line = reader.line_num + first
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error:
-            yield line, f"broken quoting, up to line {reader.line_num + 1}"
+            yield line, f"broken quoting, up to line {reader.line_num + first - 1}"
             continue
         if any(cell.strip() for cell in cells):
             yield line, cells
@@ -160,9 +182,16 @@ def _rows(file: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str] 
 def _named(columns: list[str], cells: list[str] | str) -> dict[str, str]:
     if isinstance(cells, str):
         raise _BadCell(cells)
+    while len(cells) > len(columns) and not cells[-1].strip():
+        cells = cells[:-1]
     if len(cells) != len(columns):
         raise _BadCell(f"{len(cells)} cells, but the header has {len(columns)}")
-    return {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}
+    return {name: _content(cell) for name, cell in zip(columns, cells, strict=True)}
+
+
+def _content(cell: str) -> str:
+    guarded = _GUARDED.fullmatch(cell.strip())
+    return guarded[1].strip() if guarded else cell.strip()
 
 
 def _claim(
@@ -191,8 +220,8 @@ def _claim(
     return msgspec.structs.replace(named, **times)
 
 
-def _when(name: str, text: str, layout: ListLayout, zone: tzinfo | None) -> When | None:
-    if not text:
+def _when(name: str, text: str, layout: ListLayout, zone: tzinfo | None) -> TimeSpan | None:
+    if not states_a_date(text):
         return None
     try:
         return read_when(text, layout.date_formats, zone)

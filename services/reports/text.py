@@ -76,7 +76,7 @@ def _bounds(table: Table, rows: Sequence[Row]) -> Sheet:
     unit = unit_of(table)
     heads = (table.by, *_BOUNDS, f"median {unit.short}", f"90 % gone {unit.short}")
     lines = [
-        (name(row), *_bound_cells(row), duration(row.median, unit), duration(row.p90, unit))
+        (name(row), *bound_cells(row), duration(row.median, unit), duration(row.p90, unit))
         for row in rows
     ]
     return Sheet(heads, lines)
@@ -88,21 +88,22 @@ def name(row: Row) -> str:
     return f"{row.provider} {marks}" if marks else row.provider
 
 
-def few(row: Row) -> str:
+def _few(row: Row) -> str:
     """Say why a group has no share."""
     return "too few" if row.not_measurable is None else "not by notice"
 
 
-def _bound_cells(row: Row) -> list[str]:
-    return [
+def bound_cells(row: Row) -> tuple[str, ...]:
+    """Write the bounds of a group, and what they are made of."""
+    return (
         count(row, row.n),
-        few(row) if row.too_few else share(row.lower),
-        few(row) if row.too_few else share(row.upper),
+        _few(row) if row.too_few else share(row.lower),
+        _few(row) if row.too_few else share(row.upper),
         shares(row.sampling),
         count(row, row.within),
         count(row, row.certain_breaches),
         count(row, row.undecided),
-    ]
+    )
 
 
 def _stock(table: Table, rows: Sequence[Row]) -> Sheet:
@@ -128,7 +129,7 @@ def _trend(months: Sequence[Month]) -> Sheet:
     lines = [
         (
             month.month,
-            *_bound_cells(month.row),
+            *bound_cells(month.row),
             f"{month.methodology} v{month.methodology_version}",
         )
         for month in months
@@ -143,7 +144,7 @@ def _warned(warned: Warned) -> Sheet:
         ("after", warned.after),
     )
     heads = (f"{warned.provider}, warned {warned.warned_at:%Y-%m-%d}", *_BOUNDS)
-    return Sheet(heads, [(label, *_bound_cells(row)) for label, row in cohorts])
+    return Sheet(heads, [(label, *bound_cells(row)) for label, row in cohorts])
 
 
 def title(table: Table) -> str:
@@ -170,12 +171,17 @@ def norm_words(table: Table) -> str:
     return f"{counted} ({own})" if own else counted
 
 
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def notes(table: Table, hidden: int = 0) -> list[str]:
     """Say what stands outside n, how the figures add up, and how they are to be read."""
     total = table.pooled
     excluded = ", ".join(f"{v} {k.replace('_', ' ')}" for k, v in sorted(total.excluded.items()))
+    filed = f"{_counted(table.reports, 'report')}, {_counted(table.cases, 'case')}"
     lines = [
-        f"{table.reports} reports, {table.cases} cases; outside n: {excluded or 'none excluded'}, "
+        f"{filed}; outside n: {excluded or 'none excluded'}, "
         f"{total.younger_than_norm} younger than the norm, {total.not_started} without a started clock",
     ]
     if table.unweighted is not None:

@@ -84,7 +84,7 @@ async def _keys(settings: Settings, facts: Facts) -> str:
     older = [name for name, answer in facts.items() if answer.active_key not in (None, keys.active)]
     if older:
         raise CheckNote(f"{', '.join(older)} still seal with another key: restart them")
-    return f"every role that has keys knows all {len(keys.sealing)}"
+    return f"every role that has keys knows each of them ({len(keys.sealing)})"
 
 
 async def dead_letters(settings: Settings) -> str:

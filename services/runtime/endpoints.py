@@ -5,13 +5,13 @@ It counts only while the lock beside it is held: what a crash left behind mislea
 """
 
 import fcntl
-import os
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from schemas.errors import ConfigError, TakedownError
+from schemas.private_file import write_private
 from services.runtime.settings import Settings
 
 LOCK_NAME = "up.lock"
@@ -37,12 +37,7 @@ class Endpoints(Struct, frozen=True, kw_only=True):
 
 def write_endpoints(data_dir: Path, endpoints: Endpoints) -> None:
     """Publish the addresses to the other commands of the same user."""
-    scratch = data_dir / f".{_NAME}"
-    scratch.unlink(missing_ok=True)
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(endpoints))
-    scratch.replace(data_dir / _NAME)
+    write_private(data_dir / _NAME, msgspec.json.encode(endpoints))
 
 
 def remove_endpoints(data_dir: Path) -> None:

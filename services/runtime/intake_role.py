@@ -16,6 +16,7 @@ from services.intake.door.http_door import HttpDoor
 from services.intake.door.intake_server import IntakeServer, serve_intake
 from services.intake.reporter_tokens import ReporterTokens
 from services.runtime.door_certificate import DoorCertificate, door_certificate
+from services.runtime.file_watch import following
 from services.runtime.kafka_login import kafka_connection
 from services.runtime.keyfile import load_keyring
 from services.runtime.parts import Build, Parts, Role, answering_kafka
@@ -53,27 +54,24 @@ class IntakeRole:
             most_connections=section.connections,
         )
         certificate = self._certificate
-        following = None if certificate is None else asyncio.create_task(certificate.follow())
+        tls = None if certificate is None else certificate.context
         try:
-            await serve_intake(
-                server,
-                section.host,
-                section.port,
-                stop,
-                drain_seconds=self._settings.stop_seconds,
-                tls=None if certificate is None else certificate.context,
-                ready=lambda port: log.info(
-                    "intake.listening", port=port, tls=certificate is not None
-                ),
-            )
+            async with following([] if certificate is None else [certificate]):
+                await serve_intake(
+                    server,
+                    section.host,
+                    section.port,
+                    stop,
+                    drain_seconds=self._settings.stop_seconds,
+                    tls=tls,
+                    ready=lambda port: log.info("intake.listening", port=port, tls=tls is not None),
+                )
         except OSError as error:
             raise ConfigError(
                 f"the intake cannot listen on {section.host}:{section.port} ({error.strerror}): "
                 "set TAKEDOWN_INTAKE_HOST and TAKEDOWN_INTAKE_PORT"
             ) from None
         finally:
-            if following is not None:
-                following.cancel()
             await self._recorder.stop()
 
 

@@ -10,7 +10,6 @@ whoever loses a sealing key can't open what it sealed.
 """
 
 import json
-import os
 import secrets
 import tomllib
 from pathlib import Path
@@ -20,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas.errors import ConfigError
+from schemas.private_file import write_private
 from schemas.sealing import Keyring
 from services.runtime.settings import Settings
 
@@ -127,21 +127,10 @@ def write_keys(path: Path, keys: KeyFile, *, replace: bool = False) -> None:
         ConfigError: there is a file already, and `replace` is not set: keys are never overwritten.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="ascii") as file:
-        file.write(_text(keys, path))
-        file.flush()
-        os.fsync(file.fileno())
     try:
-        if replace:
-            scratch.replace(path)
-        else:
-            os.link(scratch, path)  # unlike a rename, fails where a file is
+        write_private(path, _text(keys, path).encode("ascii"), replace=replace)
     except FileExistsError:
         raise ConfigError(f"{path} exists; keys are never overwritten: name another file") from None
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def _text(keys: KeyFile, path: Path) -> str:

@@ -1,13 +1,12 @@
 """The operator's signing key: an Ed25519 key in PEM, made once, that only its owner may read."""
 
-import os
-import secrets
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from schemas.errors import ConfigError
+from schemas.private_file import write_private
 from services.runtime.settings import Settings
 
 SIGNING_NAME = "signing.pem"
@@ -44,18 +43,10 @@ def make_signing_key(path: Path) -> Ed25519PrivateKey:
     """Make a key that only its owner may read, at one stroke; an existing one is never overwritten."""
     key = Ed25519PrivateKey.generate()
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with open(descriptor, "wb") as file:
-            file.write(_pem(key))
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(scratch, path)  # unlike a rename, fails where a file is
+        write_private(path, _pem(key), replace=False)
     except FileExistsError:
         raise ConfigError(f"{path} exists; keys are never overwritten: name another file") from None
-    finally:
-        scratch.unlink(missing_ok=True)
     return key
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import struct
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 import dns.edns
@@ -67,12 +66,7 @@ class NameServer:
         await self.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
     def reply(self, wire: bytes) -> bytes | None:

@@ -7,7 +7,6 @@ import struct
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from types import TracebackType
 from typing import NamedTuple, Self, TypeGuard
 
 from services.simulation.behaviours import (
@@ -76,12 +75,7 @@ class Sites:
         await self.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
     async def refresh(self) -> None:

@@ -18,9 +18,8 @@ from services.attribution.attributor import AddressAttributor
 from services.attribution.dns_sources import CymruSource, TextResolver
 from services.attribution.provider_book import ProviderBook
 from services.attribution.providermap import ProviderMap
-from services.attribution.source_guard import GuardedSource
-from services.attribution.source_limits import SourceLimits
 from services.exporter.health import Health
+from tests.attribution_kit import guarded
 from tests.integration.ledger_kit import Lab, case_of, clock, event, report
 from tests.networkworld import ORIGIN_ZONE, NetworkWorld
 from tests.servers import eventually
@@ -57,10 +56,9 @@ def attributor(world: NetworkWorld | None = None) -> AddressAttributor:
     sources = []
     if world is not None:
         resolver = TextResolver([world.nameserver], timeout_seconds=0.5)
-        limits = SourceLimits(per_second=100, per_day=1000, failures=50, pause_seconds=0.2)
-        cymru = CymruSource(resolver, ORIGIN_ZONE, clock)
-        sources.append(GuardedSource(cymru, limits, clock, keep=timedelta(hours=1)))
-    return AddressAttributor(ProviderBook(ProviderMap.parse(MAP)), sources, clock=clock)
+        sources.append(CymruSource(resolver, ORIGIN_ZONE, clock))
+    book = ProviderBook(ProviderMap.parse(MAP))
+    return AddressAttributor(book, guarded(sources, clock), clock=clock)
 
 
 def group_of(lab: Lab) -> str:

@@ -24,8 +24,8 @@ from services.attribution.providermap import ProviderMap
 from services.attribution.rdap.bootstrap import RdapBootstrap
 from services.attribution.rdap_source import RdapSource, rdap_session
 from services.attribution.source_guard import GuardedSource
-from services.attribution.source_limits import SourceLimits
 from services.core.fold import fold
+from tests.attribution_kit import guarded
 from tests.networkworld import CONTACT_ZONE, ORIGIN_ZONE, NetworkWorld
 from tests.strategies import CASE, NL, START, event
 
@@ -302,8 +302,6 @@ class Theatre:
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Callable[[], Theatre]]:
     """Make theatres in one world: each begins with nothing remembered."""
-    limits = SourceLimits(per_second=1000, per_day=10_000, failures=1000, pause_seconds=1)
-
     async with NetworkWorld() as world, rdap_session(2) as session:
         bootstrap = RdapBootstrap.load(world.bootstrap(tmp_path))
 
@@ -313,7 +311,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Callable[[], Theatre]]:
                 CymruSource(resolver, ORIGIN_ZONE, clock),
                 RdapSource(session, bootstrap, Placeholders(), clock, timeout_seconds=2),
             ]
-            return [GuardedSource(one, limits, clock, keep=timedelta(minutes=30)) for one in asked]
+            return guarded(asked, clock, keep=timedelta(minutes=30))
 
         yield lambda: Theatre(world, sources)
 
@@ -387,7 +385,6 @@ async def test_contacts(tmp_path: Path) -> None:
     placeholders = Placeholders(
         [PlaceholderMailbox(mailbox="@registry.example", since=START.date(), why="desk")]
     )
-    limits = SourceLimits(per_second=1000, per_day=1000, failures=10, pause_seconds=1)
     async with NetworkWorld() as world, rdap_session(2) as session:
         for address, (first, last), more in zip(addresses, ranges.values(), answers, strict=True):
             world.rdap[address] = (
@@ -400,14 +397,11 @@ async def test_contacts(tmp_path: Path) -> None:
         told = []
         for address in addresses:
             resolver = TextResolver([world.nameserver], timeout_seconds=2)
-            sources = [
-                GuardedSource(one, limits, lambda: START, keep=HOUR)
-                for one in (
-                    AbusixSource(resolver, CONTACT_ZONE, placeholders, lambda: START),
-                    RdapSource(session, bootstrap, placeholders, lambda: START, timeout_seconds=2),
-                )
-            ]
-            given = await contact_of(address, sources)
+            sources = (
+                AbusixSource(resolver, CONTACT_ZONE, placeholders, lambda: START),
+                RdapSource(session, bootstrap, placeholders, lambda: START, timeout_seconds=2),
+            )
+            given = await contact_of(address, guarded(sources, lambda: START))
             told.append((given.contact.publication, given.source, given.failure))
     assert told == [
         ("published", "rdap", None), ("none", "rdap", None), ("placeholder", "rdap", None), ("redacted", "rdap", None),

@@ -17,7 +17,7 @@ from schemas.events import Event
 from schemas.methodology import Methodology, seconds, shipped
 from services.core import bounds
 from services.core.case import Case, Spell
-from services.core.fold import fold
+from services.core.fold import UNKNOWN_CATEGORY, fold
 from services.exporter import figure_metrics, metrics
 from services.exporter.collector import Exporter
 from services.exporter.health import Health
@@ -344,6 +344,24 @@ async def test_labels_are_bounded_and_sticky(pool: asyncpg.Pool, owner: asyncpg.
     assert named(first) == {"giant": 3, "watched": 1, "unknown": 1, "other": 4}
     assert named(second) == {"watched": 1, "unknown": 1, "other": 7}
     assert list(second.providers) == ["watched", "absent", "giant"]
+
+
+async def test_a_look_before_its_report_leaves_no_series(
+    pool: asyncpg.Pool, owner: asyncpg.Connection
+) -> None:
+    """What a case was while its report was still to be written is gone from the series once it is."""
+    unreported = {"provider": None, "category": UNKNOWN_CATEGORY, "clock": "STOPPED"}
+    await ledger.insert(owner, "spells", [spell_row(1), spell_row(2) | unreported])
+    one = reader(pool)
+
+    def series(reading: LedgerReading) -> set[tuple[str, str]]:
+        spells = next(each for each in families(reading, NL) if each.name == "takedown_spells")
+        return {(s.labels["provider"], s.labels["category"]) for s in spells.samples}
+
+    assert ("unknown", UNKNOWN_CATEGORY) in series(await one.read(START))
+    await owner.execute("UPDATE spells SET provider = 'giant', category = 'csam'")
+    await ledger.insert(owner, "events", [_event_row("takedown.report.filed.v1", "{}", 1)])
+    assert series(await one.read(START)) == {("giant", name) for name in NL.norms | {"csam": ""}}
 
 
 async def test_notices_partition_by_state(pool: asyncpg.Pool, owner: asyncpg.Connection) -> None:

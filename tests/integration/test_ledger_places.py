@@ -71,7 +71,7 @@ async def test_later_looks_ask_no_index_and_read_no_table(
     await session.execute("ANALYZE cases")
     await session.execute("SET plan_cache_mode = force_generic_plan")
     await session.execute(f"PREPARE later AS {query('extend_cases')}")
-    nothing = "ARRAY[]::tid[], ARRAY[]::bytea[], ARRAY[]::integer[], NULL, NULL"
+    nothing = "ARRAY[]::tid[], ARRAY[]::text[], ARRAY[]::bytea[], ARRAY[]::integer[], NULL, NULL"
     plan = "\n".join(row[0] for row in await session.fetch(f"EXPLAIN EXECUTE later ({nothing})"))
     await session.close()
     assert "Tid Scan on cases" in plan
@@ -91,15 +91,18 @@ async def test_rows_that_moved_between_batches_are_found(writer: Writer, postgre
     assert await writer.equal()
 
 
+@pytest.mark.parametrize("number", [2, None], ids=["another case", "nothing"])
 async def test_a_place_without_its_case_stops_the_batch(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: Writer, monkeypatch: pytest.MonkeyPatch, number: int | None
 ) -> None:
-    """A case that is not where it was locked is an error, and nothing of the batch stays."""
-    await writer.write([report(1), *looks(range(1, 2), 1)])
+    """A case that is not where it was locked is an error, whatever stands there, and nothing of the batch stays."""
+    await writer.write([report(1), report(2), *looks(range(1, 2), 1)])
+    other = "SELECT ctid FROM cases WHERE case_id = $1"
+    there = (1000, 1) if number is None else await writer.pool.fetchval(other, case_of(number))
     row_of = rows.later_case_row
 
     def astray(place: Any, *others: Any) -> rows.LaterCase:
-        return row_of(place, *others)._replace(place=(place[0] + 1000, 1))
+        return row_of(place, *others)._replace(place=there)
 
     monkeypatch.setattr(rows, "later_case_row", astray)
     before = await ledger_digest(writer.pool)

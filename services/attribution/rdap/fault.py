@@ -1,5 +1,6 @@
 """The one error of this room, and JSON that never raises another."""
 
+from codecs import BOM_UTF8
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ def decoded(body: bytes) -> Any:
     if len(body) > MAX_ANSWER_BYTES:
         raise RdapFault(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
     try:
-        return msgspec.json.decode(body)
+        return msgspec.json.decode(body.removeprefix(BOM_UTF8))
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise RdapFault("the answer is not JSON, or was cut off") from None
     except RecursionError:

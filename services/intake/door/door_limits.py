@@ -2,8 +2,8 @@
 
 from msgspec import Struct
 
+from services.core.steady_rate import Rate
 from services.intake.door.problems import DoorRefusal
-from services.probing.limits.rates import Account
 
 
 class DoorLimits(Struct, frozen=True, kw_only=True):
@@ -19,24 +19,23 @@ class DoorLimits(Struct, frozen=True, kw_only=True):
 
 
 class Quotas:
-    """What each reporter has used of its rate; there are as many accounts as reporters."""
+    """What each reporter has used of its rate; there are as many rates as reporters."""
 
     def __init__(self, limits: DoorLimits) -> None:
         self._limits = limits
-        self._accounts: dict[str, Account] = {}
+        self._rates: dict[str, Rate] = {}
 
     def take(self, reporter: str, now: float) -> None:
         """Count a request; raises `DoorRefusal` where a reporter sends too many."""
-        account = self._accounts.get(reporter)
-        if account is None:
-            limits = self._limits
-            account = Account(limits.requests_per_second, limits.burst, limits.burst)
-            self._accounts[reporter] = account
-        wait = account.wait(now)
+        limits = self._limits
+        rate = self._rates.get(reporter)
+        if rate is None:
+            rate = self._rates[reporter] = Rate(limits.requests_per_second, limits.burst)
+        wait = rate.wait(now)
         if wait > 0:
             raise DoorRefusal(
                 "rate",
-                f"at most {self._limits.requests_per_second:g} requests a second; send it again later",
+                f"at most {limits.requests_per_second:g} requests a second; send it again later",
                 retry_after=wait,
             )
-        account.charge(now)
+        rate.charge(now)

@@ -16,7 +16,9 @@ from schemas.events import (
     ReporterRetracted,
     ReportFiled,
 )
+from schemas.json_refusals import NO_JSON, without_values
 from schemas.near_names import nearest
+from services.core.time_spans import TimeSpan
 from services.intake.door.bodies import (
     AcknowledgementBody,
     DeliveryBody,
@@ -27,7 +29,6 @@ from services.intake.door.bodies import (
 )
 from services.intake.door.problems import DoorRefusal
 from services.intake.intake_statements import Statement
-from services.intake.spans import TimeSpan
 from services.intake.xarf import NoReport, NotXarf, read_document, report_of
 
 XARF_PATH = "/v1/xarf"
@@ -145,29 +146,24 @@ def _decoded(raw: bytes, kind: type[Any]) -> Any:
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
-        raise _bad_field(raw, kind, str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise _bad_field(raw, kind, error) from None
+    except NO_JSON:
         raise DoorRefusal("bad_json", "send one JSON object in UTF-8") from None
 
 
-def _bad_field(raw: bytes, kind: type[Any], message: str) -> DoorRefusal:
+def _bad_field(raw: bytes, kind: type[Any], error: msgspec.ValidationError) -> DoorRefusal:
     """Name an unknown field before all else: there the content stands."""
     try:
         sent = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NO_JSON:
         return DoorRefusal("bad_json", "send one JSON object in UTF-8")
     names = kind.__struct_encode_fields__
     unknown = [name for name in sent if name not in names] if isinstance(sent, dict) else []
     if not unknown:
-        return DoorRefusal("bad_field", _without_values(message))
+        return DoorRefusal("bad_field", without_values(error))
     shown = f"`{unknown[0]}`" if _NAME.fullmatch(unknown[0]) else "an unknown field"
     if _CONTENT.search(unknown[0]):
         return DoorRefusal("content", f"{shown} is content{_NO_CONTENT}")
     near = nearest(unknown[0], names)
     hint = f"; known are {', '.join(names)}" if near is None else f"; did you mean `{near}`?"
     return DoorRefusal("bad_field", f"{shown} is not known here{hint}")
-
-
-def _without_values(message: str) -> str:
-    """Leave a value out of the decoder's words: of a wrong choice it quotes what was sent."""
-    return re.sub(r"^(Invalid [a-z ]*value) .*(?= - at `)", r"\1", message, flags=re.DOTALL)[:300]

@@ -8,11 +8,12 @@ from msgspec import Struct
 from schemas.errors import BadUrl, TakedownError
 from schemas.events import ClaimStated, NoticeSent, ReportFiled
 from schemas.urls import canonical
+from services.core.time_spans import TimeSpan
 from services.intake.hoster_names import HosterNames
 from services.intake.intake_statements import Statement
 from services.intake.scart.scart_columns import ExportColumns
 from services.intake.scart.scart_csv import ExportCells
-from services.intake.spans import NoTime, TimeSpan, wall_clock
+from services.intake.spans import NoTime, wall_clock
 
 CATEGORY = "csam"
 _ILLEGAL = "illegal"

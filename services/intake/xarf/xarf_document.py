@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from schemas.errors import TakedownError
+from services.intake.documents import UnfitDocument, decoded
 
 CATEGORIES = (
     "messaging", "content", "copyright", "connection", "vulnerability", "infrastructure",
@@ -27,6 +28,10 @@ _VERSION_4 = re.compile(r"4\.(\d+)\.\d+")
 _MAILBOX = re.compile(r"[^@\s]+@[^@\s]+")
 # From this edition on a document has a sender, a reporter's domain, and a UUID as its id.
 _STRICT_EDITION = 1
+# Version 3 has these among its content; version 4 has a category of its own for rights, and another word for the type.
+_RIGHTS_3 = ("copyright", "trademark")
+_RENAMED_3 = {"childabuse": "csam"}
+_UNFIT = "it does not fit its version"
 _LONGEST_DOCUMENT = 50_000_000
 
 Text = Annotated[str, Meta(min_length=1, max_length=2_000)]
@@ -94,9 +99,10 @@ class _Report3(Struct, frozen=True, rename="pascal"):
     report_class: Text
     report_type: Text
     date: Text
-    source: _Source3
-    attachment: tuple[Any, ...] = ()
-    samples: tuple[Any, ...] = ()
+    source: _Source3 | None = None
+    source_url: str | None = None
+    attachment: tuple[Piece, ...] = ()
+    samples: tuple[Piece, ...] = ()
 
 
 class _Version3(Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -109,33 +115,21 @@ def read_document(raw: bytes) -> Document:
     """Read one document of any version; raises `NotXarf`."""
     if len(raw) > _LONGEST_DOCUMENT:
         raise NotXarf("a document of more than 50 MB: a report has no content in it")
-    names = _names(raw)
+    names = _read(raw, dict[str, msgspec.Raw], "no XARF")
     if "xarf_version" in names:
-        return _from_version_4(_decoded(raw, _Version4), frozenset(names))
+        return _from_version_4(_read(raw, _Version4, _UNFIT), frozenset(names))
     if "Version" in names and "ReporterInfo" in names:
-        return _from_version_3(_decoded(raw, _Version3), frozenset(names))
+        return _from_version_3(_read(raw, _Version3, _UNFIT), frozenset(names))
     raise NotXarf(
         "no XARF: neither `xarf_version` (version 4) nor `Version` with `ReporterInfo` (3)"
     )
 
 
-def _names(raw: bytes) -> dict[str, msgspec.Raw]:
+def _read(raw: bytes, kind: type[Any], fault: str) -> Any:
     try:
-        return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-    except msgspec.ValidationError:
-        raise NotXarf("no XARF: a document is a JSON object") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise NotXarf("not JSON in UTF-8") from None
-
-
-def _decoded(raw: bytes, kind: type[Any]) -> Any:
-    try:
-        return msgspec.json.decode(raw, type=kind)
-    except msgspec.ValidationError as error:
-        # The message names a field and what is expected there, never the value of a text.
-        raise NotXarf(f"it does not fit its version: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise NotXarf("not JSON in UTF-8") from None
+        return decoded(raw, kind)
+    except UnfitDocument as error:
+        raise NotXarf(f"{fault}: {error}") from None
 
 
 def _from_version_4(read: _Version4, names: frozenset[str]) -> Document:
@@ -177,14 +171,16 @@ def _check_edition(read: _Version4) -> None:
 
 def _from_version_3(read: _Version3, names: frozenset[str]) -> Document:
     report = read.report
+    kind = report.report_type.lower()
+    nested = report.source.url if report.source else None
     return Document(
         version=read.version,
         report_id=None,
         timestamp=report.date,
         reporter=read.reporter_info.reporter_org_domain or read.reporter_info.reporter_org,
-        category=report.report_class.lower(),
-        type=report.report_type.lower(),
-        url=report.source.url,
+        category=kind if kind in _RIGHTS_3 else report.report_class.lower(),
+        type=_RENAMED_3.get(kind, kind),
+        url=report.source_url or nested,
         pieces=len(report.attachment) + len(report.samples),
         fields=names,
     )

@@ -9,8 +9,9 @@ from msgspec import Struct
 
 from schemas.errors import TakedownError
 from schemas.events import ClaimStated, ReportFiled, is_slug
+from services.core.time_spans import TimeSpan
 from services.intake.intake_statements import Statement
-from services.intake.spans import NoTime, TimeSpan, instant
+from services.intake.spans import NoTime, instant
 from services.intake.xarf.xarf_document import Document
 
 _CONTENT = "content"
@@ -32,7 +33,7 @@ _REQUIRED = {
     "malware": (),
     "phishing": (),
 }
-_OLD_EDITIONS = ("3.", "4.0.")
+_OLD_EDITIONS = ("3", "4.0.")
 
 
 class NoReport(TakedownError):

@@ -12,7 +12,6 @@ import asyncpg
 
 from schemas.methodology import Methodology
 from services.core.case import Transition
-from services.core.outcomes import outcomes
 from services.core.watch_entry import entry_of
 from services.ledger import changes, rows
 from services.ledger.changes import Change
@@ -82,19 +81,6 @@ class Announcement:
         text = statement("cases_by_name", schema=entry.schema)
         for row in await self._session.fetch(text, names):
             case = rows.case_of(row["state"], row["sealed_url"])
-            now = entry_of(case, method)
-            transitions = moved[case.case_id]
-            exchanged.append(
-                Change(
-                    case=case,
-                    refolded=True,
-                    first_spell=1,
-                    spell_before=None,
-                    transitions_before=0,
-                    moved=transitions,
-                    entry_changed=now != before.get(case.case_id),
-                    entry=now,
-                    concluded=outcomes(case, transitions, method),
-                )
-            )
+            name = case.case_id
+            exchanged.append(changes.whole(case, moved[name], before.get(name), method))
         return exchanged

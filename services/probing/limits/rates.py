@@ -1,6 +1,6 @@
 """How often and how many at once one address and one network may be asked (G9).
 
-Pure: rates are virtual schedules (GCRA, ITU-T I.371), one float per account, and time is an argument.
+Pure: time is an argument.
 services.probing.limits.gate is the thin shell that waits.
 """
 
@@ -8,6 +8,7 @@ import ipaddress
 from dataclasses import dataclass
 
 from schemas.errors import TakedownError
+from services.core.steady_rate import Rate
 
 TOTAL_BURST = 100
 _REMEMBERED = 65_536
@@ -44,28 +45,18 @@ class PolitenessLimits:
     backoff_ceiling_seconds: float
 
 
-class Account:
+class Account(Rate):
     """The schedule of one address or network, and how many requests are inside."""
 
-    __slots__ = ("inside", "next_at", "places", "step", "tolerance")
+    __slots__ = ("inside", "places")
 
     def __init__(self, per_second: float, burst: int, places: int) -> None:
-        self.step = 1.0 / per_second
-        self.tolerance = (burst - 1) * self.step
+        super().__init__(per_second, burst)
         self.places = places
-        self.next_at = 0.0
         self.inside = 0
 
     def __repr__(self) -> str:
         return f"<Account {self.inside} inside, next {self.next_at:.3f}>"
-
-    def wait(self, now: float) -> float:
-        """Tell for how many seconds the next request has to wait."""
-        return self.next_at - self.tolerance - now
-
-    def charge(self, at: float) -> None:
-        """Count one request at an instant; later ones pay for it."""
-        self.next_at = (self.next_at if self.next_at > at else at) + self.step
 
     def idle(self, now: float) -> bool:
         """Tell whether forgetting the account changes nothing."""

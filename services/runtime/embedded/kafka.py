@@ -11,7 +11,8 @@ import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from services.runtime.embedded.data_dir_lock import DataDirLock, ServerError
+from services.runtime.embedded.data_dir_lock import ServerError
+from services.runtime.embedded.embedded_server import EmbeddedServer
 from services.runtime.embedded.jars import JarSources, have_jars
 from services.runtime.embedded.kafka_start_files import (
     StartFiles,
@@ -34,7 +35,7 @@ _PATIENCE_SECONDS = 3.0
 _PROBE_MS = 2_000
 
 
-class EmbeddedKafka:
+class EmbeddedKafka(EmbeddedServer):
     """A broker on loopback that keeps its address and its records between starts.
 
     `data_dir` is made if need be, and owned by one monitor at a time.
@@ -60,7 +61,13 @@ class EmbeddedKafka:
         archive: Path | None = None,
         java_options: Sequence[str] = (),
     ) -> None:
-        self.data_dir = data_dir.absolute()
+        super().__init__(
+            data_dir,
+            "Kafka",
+            "kafka.log",
+            patience_seconds=_PATIENCE_SECONDS,
+            ready_seconds=ready_seconds,
+        )
         self._listeners = listeners
         self._properties = properties
         self._archive = archive
@@ -69,18 +76,7 @@ class EmbeddedKafka:
         self._fetch = fetch
         self._heap_megabytes = heap_megabytes
         self._throughput = throughput
-        self._ready_seconds = ready_seconds
-        self._lock = DataDirLock(self.data_dir / "lock", patience=_PATIENCE_SECONDS)
-        self._process = ServerProcess("Kafka", self.data_dir / "kafka.log")
         self._port: int | None = None
-
-    def __repr__(self) -> str:
-        return f"<EmbeddedKafka {self.data_dir}, {'running' if self.running else 'not running'}>"
-
-    @property
-    def running(self) -> bool:
-        """Tell whether the broker's process is running."""
-        return self._process.running
 
     @property
     def bootstrap_servers(self) -> str:
@@ -100,31 +96,14 @@ class EmbeddedKafka:
             return
         begun = time.monotonic()
         jars = await asyncio.to_thread(have_jars, self._jars, fetch=self._fetch)
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        await self._forget()
-        await self._lock.acquire()
-        try:
+        async with self._starting():
             await self._start_locked(jars)
-        except BaseException:
-            await self._process.kill()
-            self._lock.release()
-            raise
         seconds = round(time.monotonic() - begun, 2)
         log.info("kafka.ready", port=self._port, seconds=seconds)
 
     async def stop(self) -> None:
         """Stop the broker in order; its records stay."""
         await self._process.stop()
-        self._lock.release()
-
-    async def kill(self) -> None:
-        """SIGKILL the broker, as a crash would."""
-        await self._forget()
-        await self._lock.wait_until_free()
-
-    async def _forget(self) -> None:
-        """Let go of a broker that ended, and of the lock that its processes may still hold."""
-        await self._process.kill()
         self._lock.release()
 
     async def _start_locked(self, jars: Path) -> None:
@@ -204,15 +183,10 @@ class EmbeddedKafka:
             str(jars / "*"),
         ]
 
-    async def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + self._ready_seconds
-        while time.monotonic() < deadline:
-            if not self._process.running:
-                raise self._process.failure("ended while it started")
-            if await _listens(self.bootstrap_servers) and await _answers(self.bootstrap_servers):
-                return
-            await asyncio.sleep(0.05)
-        raise self._process.failure(f"was not ready within {self._ready_seconds:g} s")
+    async def _answers(self) -> bool:
+        return await _listens(self.bootstrap_servers) and await _has_controller(
+            self.bootstrap_servers
+        )
 
 
 async def _listens(address: str) -> bool:
@@ -226,7 +200,7 @@ async def _listens(address: str) -> bool:
     return True
 
 
-async def _answers(address: str) -> bool:
+async def _has_controller(address: str) -> bool:
     """Ask as a client would: versions, metadata, and a controller that can make topics."""
     admin = AIOKafkaAdminClient(bootstrap_servers=address, request_timeout_ms=_PROBE_MS)
     try:

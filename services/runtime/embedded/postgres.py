@@ -1,6 +1,5 @@
 """One real PostgreSQL below a data directory, run as an ordinary user even under root."""
 
-import asyncio
 import contextlib
 import hashlib
 import importlib.util
@@ -18,7 +17,8 @@ import structlog
 
 from schemas.sqlfiles import statements
 from services.ledger.transient import TRANSIENT_DATABASE
-from services.runtime.embedded.data_dir_lock import DataDirLock, NeedsOperator, ServerError
+from services.runtime.embedded.data_dir_lock import NeedsOperator, ServerError
+from services.runtime.embedded.embedded_server import EmbeddedServer
 from services.runtime.embedded.kept_file import read_kept, write_kept
 from services.runtime.embedded.postgres_memory import shared_buffers_mb
 from services.runtime.embedded.server_process import ServerProcess, free_port, have_port
@@ -38,7 +38,7 @@ class PostgresMissing(NeedsOperator):
     """There is no PostgreSQL here that could be started; the message names the way that remains."""
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(EmbeddedServer):
     """A PostgreSQL that keeps its address, password and data between starts.
 
     `data_dir` is made if need be, and owned by one monitor at a time.
@@ -56,23 +56,18 @@ class EmbeddedPostgres:
         max_connections: int = 100,
         ready_seconds: float = 60.0,
     ) -> None:
-        self.data_dir = data_dir.absolute()
+        super().__init__(
+            data_dir,
+            "PostgreSQL",
+            "postgres.log",
+            patience_seconds=_STOP_SECONDS + 5,
+            ready_seconds=ready_seconds,
+        )
         self._durable = durable
         self._tcp = tcp
         self._max_connections = max_connections
-        self._ready_seconds = ready_seconds
-        self._lock = DataDirLock(self.data_dir / "lock", patience=_STOP_SECONDS + 5)
-        self._process = ServerProcess("PostgreSQL", self.data_dir / "postgres.log")
         self._password = ""
         self._port: int | None = None
-
-    def __repr__(self) -> str:
-        return f"<EmbeddedPostgres {self.data_dir}, {'running' if self.running else 'not running'}>"
-
-    @property
-    def running(self) -> bool:
-        """Tell whether the server's process is running."""
-        return self._process.running
 
     @property
     def dsn(self) -> str:
@@ -107,15 +102,8 @@ class EmbeddedPostgres:
             return
         begun = time.monotonic()
         binaries = installed()
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        await self._forget()
-        await self._lock.acquire()
-        try:
+        async with self._starting():
             await self._start_locked(binaries)
-        except BaseException:
-            await self._process.kill()
-            self._lock.release()
-            raise
         log.info("postgres.ready", seconds=round(time.monotonic() - begun, 2))
 
     async def stop(self) -> None:
@@ -124,16 +112,6 @@ class EmbeddedPostgres:
         if self._socket_dir.parent != self.data_dir:
             with contextlib.suppress(OSError):
                 self._socket_dir.rmdir()
-        self._lock.release()
-
-    async def kill(self) -> None:
-        """SIGKILL the server, as a crash would, and return when its last process has gone."""
-        await self._forget()
-        await self._lock.wait_until_free()
-
-    async def _forget(self) -> None:
-        """Let go of a server that ended, and of the lock that its processes may still hold."""
-        await self._process.kill()
         self._lock.release()
 
     async def _start_locked(self, binaries: Path) -> None:
@@ -248,15 +226,13 @@ class EmbeddedPostgres:
             settings |= {"wal_level": "minimal"}
         return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
 
-    async def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + self._ready_seconds
-        while time.monotonic() < deadline:
-            if not self._process.running:
-                raise self._process.failure("ended while it started")
-            if await _answers(self.dsn_of("postgres")):
-                return
-            await asyncio.sleep(0.02)
-        raise self._process.failure(f"was not ready within {self._ready_seconds:g} s")
+    async def _answers(self) -> bool:
+        try:
+            connection = await asyncpg.connect(self.dsn_of("postgres"), timeout=5)
+        except TRANSIENT_DATABASE:
+            return False
+        await connection.close()
+        return True
 
     async def _have_database(self) -> None:
         connection = await asyncpg.connect(self.dsn_of("postgres"))
@@ -340,12 +316,3 @@ def _own_file(path: Path, text: str, user: int) -> Path:
     if user:
         os.chown(path, user, -1)
     return path
-
-
-async def _answers(dsn: str) -> bool:
-    try:
-        connection = await asyncpg.connect(dsn, timeout=5)
-    except TRANSIENT_DATABASE:
-        return False
-    await connection.close()
-    return True

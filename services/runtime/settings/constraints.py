@@ -16,6 +16,7 @@ from services.notices.tokens import is_sender
 from services.runtime.settings.model import Settings
 
 # Below it stand up to 64 digits and dots of an address.
+_REACHABLE = re.compile(r"[^\s@]@[^\s@]+\.[^\s@.]|https?://[^\s/]", re.IGNORECASE)
 _ZONE = re.compile(r"(?=.{1,120}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+\.?", re.IGNORECASE)
 Rule = Callable[[Settings], Iterator[str]]
 
@@ -133,6 +134,16 @@ def public_probing_is_answered_for(settings: Settings) -> Iterator[str]:
         yield (
             f"TAKEDOWN_PROBE_MODE=public refuses to start without {', '.join(missing)}: "
             "name who probes, how to reach them and the legal basis"
+        )
+
+
+def the_contact_can_be_reached(settings: Settings) -> Iterator[str]:
+    """Refuse a contact that no operator of a host could write to."""
+    contact = settings.probe.contact
+    if contact and contact.strip() and not _REACHABLE.search(contact):
+        yield (
+            "TAKEDOWN_PROBE_CONTACT has no e-mail address and no web page, such as "
+            "abuse@hotline.example or https://hotline.example/abuse"
         )
 
 
@@ -312,6 +323,7 @@ RULES: tuple[Rule, ...] = (
     intake_tls_is_whole,
     a_key_has_its_certificate,
     public_probing_is_answered_for,
+    the_contact_can_be_reached,
     nameservers_are_addresses,
     resolvers_of_sources_are_addresses,
     zones_are_names,

@@ -7,11 +7,9 @@ import pytest
 
 from schemas import events as ev
 from schemas.events import Event
-from services.attribution.asn_database import AsnDatabase
 from services.attribution.provider_book import ProviderBook
-from services.attribution.providermap import ProviderMap
 from services.core.fold import fold
-from tests.mmdb import write_mmdb
+from tests.attribution_kit import book_of
 from tests.strategies import NL, START, event
 
 HOUR = timedelta(hours=1)
@@ -130,8 +128,7 @@ HISTORIES = {
 @pytest.fixture(scope="module")
 def book(tmp_path_factory: pytest.TempPathFactory) -> ProviderBook:
     """A map with a file of AS numbers behind it."""
-    path = tmp_path_factory.mktemp("as") / "as.mmdb"
-    return ProviderBook(ProviderMap.parse(MAP), AsnDatabase.open(write_mmdb(path, NUMBERS)))
+    return book_of(MAP, tmp_path_factory.mktemp("as") / "as.mmdb", NUMBERS)
 
 
 def look(book: ProviderBook, hour: float, addresses: tuple[str, ...]) -> Event:

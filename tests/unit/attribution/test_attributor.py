@@ -15,8 +15,7 @@ from services.attribution.history import reattributed
 from services.attribution.lookup import Lookup, NoAnswer, SourceAnswer, SourceSilence
 from services.attribution.provider_book import ProviderBook
 from services.attribution.providermap import ProviderMap
-from services.attribution.source_guard import GuardedSource
-from services.attribution.source_limits import SourceLimits
+from tests.attribution_kit import guarded
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 CASE = "0" * 32
@@ -72,9 +71,8 @@ class Scripted:
 
 
 def attributor(*sources: Scripted, now: datetime = NOW) -> AddressAttributor:
-    limits = SourceLimits(per_second=100, per_day=100, failures=3, pause_seconds=10)
-    guarded = [GuardedSource(s, limits, lambda: now, keep=timedelta(hours=1)) for s in sources]
-    return AddressAttributor(ProviderBook(ProviderMap.parse(MAP)), guarded, clock=lambda: now)
+    book = ProviderBook(ProviderMap.parse(MAP))
+    return AddressAttributor(book, guarded(sources, lambda: now), clock=lambda: now)
 
 
 async def ask(*said: Lookup, at: datetime = NOW, address: str = ADDRESS) -> Attribution | NoAnswer:

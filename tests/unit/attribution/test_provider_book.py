@@ -10,7 +10,7 @@ from services.attribution.asn_database import AsnDatabase
 from services.attribution.attribution_fact import Attribution
 from services.attribution.provider_book import ProviderBook
 from services.attribution.providermap import ProviderMap
-from tests.mmdb import write_mmdb
+from tests.attribution_kit import book_of
 
 BUILT = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
 LATER = datetime(2024, 11, 1, tzinfo=UTC)
@@ -78,8 +78,7 @@ ROWS = {
 @pytest.fixture
 def book(tmp_path: Path) -> ProviderBook:
     """A map with a file of AS numbers behind it."""
-    database = AsnDatabase.open(write_mmdb(tmp_path / "as.mmdb", ROWS))
-    return ProviderBook(ProviderMap.parse(MAP), database)
+    return book_of(MAP, tmp_path / "as.mmdb", ROWS)
 
 
 def test_the_map_goes_before_the_file(book: ProviderBook) -> None:

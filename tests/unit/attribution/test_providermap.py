@@ -139,13 +139,18 @@ def _prefix(body: str) -> str:
         (_entry("") + _entry(""), "duplicate", ["provider a", "twice"]),
         ("[tag]\n", "syntax", ["line 1", "tag"]),
         (
+            '[[provider]]\nid = "Giant B.V."\nname = "G"\n',
+            "syntax",
+            ["line 2", "id: Expected small letters"],
+        ),
+        (
             _prefix('cidr = "192.0.2.0/24"')
             + _prefix('cidr = "192.0.2.0/24"').replace('"a"', '"b"'),
             "conflict",
             ["line 9", "provider b", "192.0.2.0/24", "another provider"],
         ),
     ],
-    ids=range(18),
+    ids=range(19),
 )
 def test_a_fault_has_its_line_and_the_map_holds(text: str, kind: str, words: list[str]) -> None:
     """Each entry at fault is named with its line and kind, and takes nothing else with it."""
@@ -164,6 +169,20 @@ def test_what_is_no_map_is_refused(text: str) -> None:
     """A file that is neither TOML with providers nor a table is an error that names it."""
     with pytest.raises(ConfigError, match=r"map\.toml"):
         ProviderMap.parse(text, where="map.toml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "prefix;provider\n192.0.2.0/24;giant\n",
+        '\ufeff"prefix","provider"\r\n"192.0.2.0/24","giant"\r\n',
+    ],
+)
+def test_a_table_of_a_spreadsheet_is_read(text: str) -> None:
+    """Semicolons, quotes and a byte order mark make no difference."""
+    attribution = ProviderMap.parse(text).provider_at("192.0.2.1", NOW)
+    assert attribution is not None
+    assert attribution.provider == "giant"
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

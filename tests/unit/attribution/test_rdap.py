@@ -175,6 +175,11 @@ def test_no_answer(body: bytes) -> None:
         read_rdap(body)
 
 
+def test_a_byte_order_mark_is_no_fault() -> None:
+    """A server that writes one before its JSON is read (RFC 8259, section 8.1)."""
+    assert read_rdap(b"\xef\xbb\xbf" + network()).addresses is not None
+
+
 def test_depth_without_end() -> None:
     """An answer that nests deeper than the decoder goes is an error of ours, not the decoder's."""
     with pytest.raises(RdapFault):

@@ -15,7 +15,7 @@ from schemas.urls import canonical
 from services.cli import app, submit_command, support, up_command
 from services.cli.case_views import defanged
 from services.cli.lines import Refusal, read_lines
-from services.cli.support import cell, unreachable
+from services.cli.support import cell, counted, unreachable
 from services.cli.up_command import without_password
 from services.runtime import keyfile, logging
 from services.runtime.logging import silence
@@ -459,3 +459,16 @@ def test_defects_are_told_apart_and_redacted(monkeypatch, capsys):
     said = capsys.readouterr().err
     assert "RuntimeError: at [url]" in said
     assert "marker-host" not in said
+
+
+@pytest.mark.parametrize("answer", ["n\n", ""])
+def test_what_cannot_be_undone_wants_a_yes(run, answer):
+    """No, and nobody there to answer, change nothing and name the option."""
+    done = run("correct", "erase", "0" * 32, "--reason", "asked", input=answer)
+    assert done.exit_code == 2
+    assert "nothing was changed; --yes does it" in done.stderr
+
+
+def test_one_alone_is_no_plural():
+    """Numbers stand with their noun in the right form."""
+    assert [counted(number, "row") for number in (0, 1, 1200)] == ["0 rows", "1 row", "1,200 rows"]

@@ -1,6 +1,7 @@
 """`takedown init`: the first settings file, with comments, checked before it stands there."""
 
 import tomllib
+from io import StringIO
 
 import click
 import pytest
@@ -86,6 +87,23 @@ def test_on_a_terminal_it_asks(run, tmp_path, monkeypatch):
     assert len(asked) == 6
     assert asked[0].startswith("E-mail address")
     assert load({"TAKEDOWN_CONFIG": str(tmp_path / "takedown.toml")}).methodology == "nl-24h"
+
+
+def test_a_wrong_answer_is_asked_for_again(run, tmp_path, monkeypatch):
+    """One mistake on a terminal costs no other answer: it is named, and the same question comes again."""
+    answers = [
+        "Hotline", "our desk", "abuse@hotline.example", "Act 12", "hotline", "https://hotline.example/up",
+        "nl-24", "nl-24h", "/no/folder/providers.toml", "", "giant",
+    ]  # fmt: skip
+    stdin = StringIO("\n".join(answers) + "\n")
+    stdin.isatty = lambda: True
+    monkeypatch.setattr(init_command.sys, "stdin", stdin)
+    path = tmp_path / "takedown.toml"
+    init_command.command.callback(path, force=False)
+    settings = load({"TAKEDOWN_CONFIG": str(path)})
+    assert settings.probe.contact == "abuse@hotline.example"
+    assert settings.probe.canary_url == "https://hotline.example/up"
+    assert settings.exporter.watch_providers == ("giant",)
 
 
 @pytest.mark.parametrize("name", ["operator", "contact", "legal-basis", "canary", "provider-map"])

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.cli.case_list import reading_zone
 from services.cli.support import cell, print_rows
+from services.runtime.methods import reading_zone
 from services.runtime.settings import Settings
 
 AT = datetime(2026, 7, 1, 22, 30, tzinfo=UTC)

@@ -186,5 +186,5 @@ def test_labels_have_bounded_places() -> None:
     assert labels.named == ["watched", "giant", "small"]
     assert labels.free == 0
     categories = Labels([], 1, CATEGORY_WORDS)
-    categories.admit(["other", "unknown"])
-    assert categories.named == ["unknown"]
+    categories.admit(["other", "unknown", "csam"])
+    assert categories.named == ["csam"]

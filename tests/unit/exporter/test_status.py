@@ -148,6 +148,13 @@ def test_ten_lines_for_a_terminal():
         assert words in text
 
 
+def test_one_is_no_plural():
+    """A single case, notice, clock or breach is spoken of as one."""
+    (only, *_) = reading().spells
+    text = "\n".join(lines(status(spells=[{**only, "online": 1}]), {}))
+    assert re.search(r"^online   1 case now;", text, re.M), text
+
+
 def board(**options) -> StatusBoard:
     made = StatusBoard(NL, lambda: AT, **options)
     made.put(reading())

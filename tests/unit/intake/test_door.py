@@ -224,10 +224,12 @@ async def test_the_door_speaks_tls(tmp_path: Path) -> None:
             await status(f"http://127.0.0.1:{one.port}{OPENAPI_PATH}")
         first = await shown()
         pair.write_bytes(b"no certificate")
-        certificate.refresh()
+        await certificate.check()
+        await certificate.check()
         assert await shown() == first
         pair.write_bytes(pem[1])
-        certificate.refresh()
+        await certificate.check()
+        await certificate.check()
         assert await shown() != first
 
 

@@ -6,12 +6,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from schemas.events import TYPE_OF, ClaimStated, ReportFiled
+from services.core.time_spans import TimeSpan
 from services.intake.entries import IntakeEntry
 from services.intake.hoster_names import BadHosterNames, HosterNames, read_hoster_names
 from services.intake.intake_statements import incoming
 from services.intake.named_entries import Naming
 from services.intake.scart import BadExport, columns_of, read_export, read_table
-from services.intake.spans import TimeSpan
 from tests.unit.intake.intake_kit import DATA, admit, lines
 
 SAMPLES = DATA / "scart"

@@ -29,6 +29,14 @@ def test_the_hour_that_comes_twice_is_a_span() -> None:
     assert span == (utc("2026-10-25T00:30"), utc("2026-10-25T01:30"))
 
 
+def test_a_time_without_seconds_is_a_minute() -> None:
+    """A form that a person filled in says no more; with an offset it is an instant as RFC 3339 has it."""
+    assert said_time("2026-07-01 12:04", AMSTERDAM) == (
+        utc("2026-07-01T10:04"),
+        utc("2026-07-01T10:05"),
+    )
+
+
 @pytest.mark.parametrize(
     "text",
     ["2026-03-29 02:30:00", "28-11-2026 10:00", "2026-02-30 10:00:00", "0001-01-01 00:00:00", ""],

@@ -89,6 +89,35 @@ def test_a_field_has_its_form(changes: dict[str, Any]) -> None:
     assert end(without(**changes)) != "report"
 
 
+def version_3(kind: str, **report: Any) -> bytes:
+    """Write a document of version 3, whose fields stand side by side."""
+    fields = {"ReportClass": "Content", "ReportType": kind, "Date": "2026-03-01T10:00:00Z"}
+    reporter = {"ReporterOrg": "Hotline", "ReporterOrgDomain": "hotline.example"}
+    return json.dumps(
+        {"Version": "3", "ReporterInfo": reporter, "Report": fields | report}
+    ).encode()
+
+
+@pytest.mark.parametrize(("kind", "category"), [("ChildAbuse", "csam"), ("Phishing", "phishing")])
+def test_a_flat_document_of_version_3_is_a_report(kind: str, category: str) -> None:
+    """Its URL is `SourceUrl`, its version one digit, and a type that version 4 calls otherwise has that name."""
+    url = "https://host.example/a"
+    made = report_of(
+        read_document(version_3(kind, SourceUrl=url, SourceIp="192.0.2.5", SourcePort=80))
+    )
+    data = made.statement.data
+    assert isinstance(data, ReportFiled)
+    assert (data.url, data.category, data.reporter) == (url, category, "xarf:hotline.example")
+
+
+def test_rights_are_no_illegal_material_in_version_3_either() -> None:
+    """Copyright and trademark stand among its content; a document without a URL says so."""
+    for kind in ("Copyright", "Trademark"):
+        assert end(version_3(kind, SourceUrl="https://host.example/a")) == "no report"
+    with pytest.raises(NoReport, match="no `url`"):
+        report_of(read_document(version_3("Malware", SourceIp="192.0.2.5")))
+
+
 def test_nothing_of_evidence_or_of_internal_fields_is_kept() -> None:
     """Neither stands in any event; how many pieces of content there were is counted."""
     marked = {"ticket": "MARKER-INTERNAL"}

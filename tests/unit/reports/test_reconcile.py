@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from schemas import events as ev
 from schemas.methodology import shipped
 from services.core.case import Removal
+from services.core.time_spans import TimeSpan
 from services.reports.evidence_case import Scope
 from services.reports.reconcile import Ours, Reconciliation, our_side, reconcile
-from services.reports.reconcile_list import BadList, ProviderList, When, read_list
+from services.reports.reconcile_list import BadList, ProviderList, read_list
 from services.runtime.redaction import redact
 from tests.strategies import START, event, histories, look
 
@@ -180,7 +181,7 @@ def test_a_date_alone_is_a_day():
     """A date agrees with any instant of its day, in the zone of the list (P16)."""
     zone = ZoneInfo("Europe/Amsterdam")
     (claim,) = theirs("notice_id,received_at\nn1,2026-03-29\n", zone).claims
-    expected = When(
+    expected = TimeSpan(
         datetime(2026, 3, 28, 23, tzinfo=UTC),
         datetime(2026, 3, 29, 22, tzinfo=UTC),
     )

@@ -44,6 +44,10 @@ def test_a_column_that_is_not_there_is_said():
         ("28-11-2026 13:00", "%d-%m-%Y %H:%M", 0),
         ("46354.5416666667", "excel", 0),
         ("46354,5416666667", "excel", 0),
+        ("28.11.2026 13:00 Uhr", "TT.MM.JJJJ HH:MM Uhr", 0),
+        ("28/11/2026 à 13h00", "jj/mm/aaaa à HHhMM", 0),
+        ("28.11.2026 13:00", "DD.MM.YYYY hh:mm", 0),
+        ("11/28/26 1:00 PM", "m/d/yy h:mm AM/PM", 0),
         ("28-11-2026", "dd-mm-yyyy", 24),
         ("46354", "excel", 24),
     ],
@@ -63,6 +67,55 @@ def test_a_date_that_cannot_be_read_names_the_option():
     with pytest.raises(BadDate, match="--date-format 'dd-mm-yyyy HH:MM'") as error:
         read_when("28-11-2026", [], AMSTERDAM)
     assert "28-11" not in str(error.value)
+
+
+@pytest.mark.parametrize("form", ["foo", "HH:MM", "%Q", "%M.%M.%Y", "TT.MM.MM"])
+def test_a_form_that_is_none_is_said(form):
+    """A form without a day, with the same part twice, or of other letters names what a form is written with."""
+    with pytest.raises(BadDate, match="is no form of a date: write it with dd, mm, yyyy"):
+        pattern(form)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "notice_id|received_at\nn1|2026-11-28T12:00Z\n",
+        "sep=;\r\nnotice_id;received_at\r\nn1;2026-11-28T12:00Z\r\n",
+        '\ufeff"notice_id";"received_at"\n"n1";"2026-11-28T12:00Z"\n',
+        "\n;;\nNotice-ID;Received at\nn1;2026-11-28 12:00 UTC;;\n",
+        'notice_id;received_at\n="n1";="2026-11-28T12:00Z"\n',
+    ],
+    ids=["pipe", "sep line", "mark and quotes", "empty lines and cells", "guarded cells"],
+)
+def test_what_spreadsheets_add_is_no_content(text):
+    """Their first lines, marks, guards and empty cells at the end change nothing."""
+    read = listed(text, ListLayout())
+    assert [(one.notice_id, one.received_at.earliest) for one in read.claims] == [("n1", NOON)]
+
+
+def test_a_sign_for_no_date_is_none():
+    """A dash in a column of dates says that there is no date."""
+    (claim,) = listed("notice_id;removed_at\nn1;-\n", ListLayout()).claims
+    assert claim.removed_at is None
+
+
+def test_lines_are_those_of_the_file():
+    """What stands above the header counts."""
+    (row,) = listed("sep=;\n\nnotice_id;removed_at\nn1;soon\n", ListLayout()).malformed
+    assert row.line == 4
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        ("notice_id;Gelöscht\n".encode("cp1252"), "header is not UTF-8"),
+        ("notice_id;removed_at\n".encode("utf-16"), "list is UTF-16"),
+    ],
+)
+def test_another_encoding_is_said(raw, says):
+    """What a spreadsheet saves in its own encoding is refused with the way out."""
+    with pytest.raises(BadList, match=rf"{says}; save .* UTF-8"):
+        listed(raw.decode("utf-8", "surrogateescape"), ListLayout())
 
 
 def test_a_row_whose_date_fails_is_not_missing_too():

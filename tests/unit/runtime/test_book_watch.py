@@ -12,8 +12,9 @@ from services.attribution.provider_book import ProviderBook
 from services.attribution.providermap import ProviderMap
 from services.exporter.health import Health
 from services.runtime.attribution_role import BUILD
-from services.runtime.book_watch import DatabaseWatch, FileWatch, MapWatch, following_files
+from services.runtime.book_watch import DatabaseWatch, MapWatch, following_files
 from services.runtime.embedded.server_process import free_port
+from services.runtime.file_watch import FileWatch
 from services.runtime.parts import Parts
 from services.runtime.role_facts import RoleFacts
 from services.runtime.settings import Kafka, Settings
@@ -138,7 +139,7 @@ async def test_a_role_says_which_map_holds(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """/about names the digest of the new map, as /about of a role that started with it does."""
-    monkeypatch.setattr("services.runtime.book_watch._EVERY_SECONDS", 0.01)
+    monkeypatch.setattr("services.runtime.file_watch._EVERY_SECONDS", 0.01)
     about = RoleFacts(roles=("prober",), methodology="m", methodology_digest="d", provider_map="x")
     health = Health(about=about)
     running.path.write_text(text("small"))
@@ -156,7 +157,7 @@ async def test_the_role_attribution_follows_its_map(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The role that is built of the settings works with the map that the file holds by now."""
-    monkeypatch.setattr("services.runtime.book_watch._EVERY_SECONDS", 0.01)
+    monkeypatch.setattr("services.runtime.file_watch._EVERY_SECONDS", 0.01)
     kafka = Kafka(bootstrap_servers=f"127.0.0.1:{free_port(frozenset())}")
     settings = Settings(provider_map=str(running.path), kafka=kafka)
     digest = ProviderMap.parse(text("small")).digest

@@ -146,6 +146,10 @@ RULE_BROKEN = {
         {**PUBLIC, "TAKEDOWN_PROBE_LEGAL_BASIS": " "},
         "TAKEDOWN_PROBE_LEGAL_BASIS",
     ),
+    "the_contact_can_be_reached": (
+        {"TAKEDOWN_PROBE_CONTACT": "our desk at hotline"},
+        "no e-mail address and no web page",
+    ),
     "nameservers_are_addresses": ({"TAKEDOWN_PROBE_NAMESERVERS": "dns.example"}, "dns.example"),
     "resolvers_of_sources_are_addresses": (
         {"TAKEDOWN_ATTRIBUTION_NAMESERVERS": "dns.example"},

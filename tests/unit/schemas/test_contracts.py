@@ -292,3 +292,21 @@ def test_lists_within_lists_are_no_json() -> None:
             decode(body, headers)
         with pytest.raises(UnusableEvent):
             decode_structured(body)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ("", "data is missing"),
+        (
+            ', "data": {"reporter": "h", "category": "CSAM", "url": "https://a.example/"}',
+            "small letters, digits and",
+        ),
+    ],
+)
+def test_what_is_wrong_with_data_is_said_in_words(data: str, says: str) -> None:
+    """Data that are not there are called so, and a name with capitals is answered without a pattern."""
+    line = f'{{"type": "takedown.report.filed.v1", "time": "2026-11-28T21:00:00Z"{data}}}'
+    with pytest.raises(UnusableEvent, match=says) as error:
+        decode_structured(line.encode())
+    assert "regex" not in str(error.value)
