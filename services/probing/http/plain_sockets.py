@@ -12,6 +12,8 @@ import socket
 from errno import EINPROGRESS, ETIME
 from typing import Any
 
+from services.probing.http.deadlines import Deadlines
+
 _READ_BYTES = 16_384
 _EVENTS_A_TURN = 256
 IS_SUPPORTED = hasattr(select, "epoll")
@@ -25,8 +27,9 @@ if IS_SUPPORTED:
 class PlainSockets:
     """Wait for sockets of one loop; `close` lets those in use end first."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, deadlines: Deadlines) -> None:
         self._loop = loop
+        self._deadlines = deadlines
         self._epoll: select.epoll | None = None
         self._links: dict[int, PlainTransport] = {}
         self._closing = False
@@ -45,10 +48,13 @@ class PlainSockets:
         link = PlainTransport(self, self._loop, sock)
         try:
             self._enter(sock.fileno(), link)
-            await link.connected(seconds)
+            self._deadlines.begin(link, seconds)
+            await link.connected()
         except BaseException:
             link.close()
             raise
+        finally:
+            self._deadlines.end(link)
         return link
 
     def close(self) -> None:
@@ -102,18 +108,18 @@ class PlainTransport(asyncio.Transport):
         self._early = 0
         self._unsent = b""
 
-    async def connected(self, seconds: float) -> None:
+    async def connected(self) -> None:
         """Wait for the connection; raises `OSError`, `TimeoutError`."""
         assert self._ready is not None
-        timer = self._loop.call_later(seconds, self._settle, ETIME)
-        try:
-            error = await self._ready
-        finally:
-            timer.cancel()
+        error = await self._ready
         if error == ETIME:
             raise TimeoutError
         if error:
             raise OSError(error, os.strerror(error))
+
+    def expire(self) -> None:
+        """End the waiting for the connection: its time is over."""
+        self._settle(ETIME)
 
     def attach(self, protocol: asyncio.Protocol) -> None:
         """Give the connection to its protocol, and then what came before there was one."""
