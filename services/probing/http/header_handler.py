@@ -121,7 +121,7 @@ class HeaderHandler(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End the waiting for an answer with what broke the connection."""
         self.transport = None
-        if self._waiter is not None:
+        if self._waiter is not None and not self._waiter.done():
             self._fail(exc or aiohttp.ServerDisconnectedError())
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(None)
