@@ -150,14 +150,16 @@ class Exchanger:
         if way.method == "GET":
             handler = await connector.open(route, attempt)
             try:
-                return await _exchange(handler, way, target, attempt)
+                _send(handler, way, target)
+                return _reply("GET", await handler.answer(attempt.left()), attempt.phases())
             finally:
                 # Closing it politely would take in more of the body.
                 handler.abort()
         handler = connector.idle(route) or await connector.join(route, attempt)
         attempt.handler = handler
         try:
-            return await _exchange(handler, way, target, attempt)
+            _send(handler, way, target)
+            return _reply("HEAD", await handler.answer(attempt.left()), attempt.phases())
         except BaseException:
             handler.abort()
             raise
@@ -187,14 +189,12 @@ class _Way(NamedTuple):
     tail: str
 
 
-async def _exchange(handler: HeaderHandler, way: _Way, target: str, attempt: Attempt) -> Reply:
-    """Write the request and wait for the header block of its answer."""
-    method = way.method
-    handler.expect(head=method == "HEAD")
+def _send(handler: HeaderHandler, way: _Way, target: str) -> None:
+    """Write the request."""
+    handler.expect(head=way.method == "HEAD")
     if handler.transport is None:
         raise aiohttp.ServerDisconnectedError
-    handler.transport.write(f"{method} {target}{way.tail}".encode("ascii"))
-    return _reply(method, await handler.answer(attempt.left()), attempt.phases())
+    handler.transport.write(f"{way.method} {target}{way.tail}".encode("ascii"))
 
 
 def _is_stale(attempt: Attempt, error: Exception) -> bool:

@@ -121,7 +121,7 @@ class HeaderHandler(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End the waiting for an answer with what broke the connection."""
         self.transport = None
-        if self._waiter is not None and not self._waiter.done():
+        if self._waiter is not None:
             self._fail(exc or aiohttp.ServerDisconnectedError())
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(None)
@@ -147,16 +147,14 @@ class HeaderHandler(asyncio.Protocol):
         self._ended = self._odd = False
         self._cut_after = not head
 
-    async def answer(self, seconds: float) -> HeaderBlock:
-        """Wait for the header block of the answer; raises `TimeoutError` after so many seconds."""
+    def answer(self, seconds: float) -> "asyncio.Future[HeaderBlock]":
+        """Give what waits for the header block of the answer; it raises `TimeoutError` after so many seconds.
+
+        Who gives up waiting aborts the connection.
+        """
         waiter = self._waiter = self._loop.create_future()
         self._deadlines.begin(self, seconds)
-        try:
-            head: HeaderBlock = await waiter
-            return head
-        finally:
-            self._deadlines.end(self)
-            self._waiter = None
+        return waiter
 
     def expire(self) -> None:
         """End the waiting for an answer: its time is over."""
@@ -164,8 +162,17 @@ class HeaderHandler(asyncio.Protocol):
 
     def _fail(self, error: Exception) -> None:
         self.should_close = self._ended = True
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(error)
+        waiter = self._end_waiting()
+        if waiter is not None:
+            waiter.set_exception(error)
+
+    def _end_waiting(self) -> "asyncio.Future[HeaderBlock] | None":
+        """Give who waits still, once."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is None:
+            return None
+        self._deadlines.end(self)
+        return None if waiter.done() else waiter
 
     def data_received(self, data: bytes) -> None:
         """Take what belongs to a header block; let go what does not."""
@@ -238,8 +245,9 @@ class HeaderHandler(asyncio.Protocol):
         self._ended = True
         if self._odd or not head.reusable:
             self.should_close = True
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(head)
+        waiter = self._end_waiting()
+        if waiter is not None:
+            waiter.set_result(head)
         if self._cut_after:
             self._drop()
 

@@ -9,7 +9,7 @@ import asyncio
 import os
 import select
 import socket
-from errno import EINPROGRESS, ETIME
+from errno import EINPROGRESS
 from typing import Any
 
 from services.probing.http.deadlines import Deadlines
@@ -104,22 +104,18 @@ class PlainTransport(asyncio.Transport):
         self._loop = loop
         self._sock: socket.socket | None = sock
         self._protocol: asyncio.Protocol | None = None
-        self._ready: asyncio.Future[int] | None = loop.create_future()
+        self._ready: asyncio.Future[None] | None = None
         self._early = 0
         self._unsent = b""
 
-    async def connected(self) -> None:
-        """Wait for the connection; raises `OSError`, `TimeoutError`."""
-        assert self._ready is not None
-        error = await self._ready
-        if error == ETIME:
-            raise TimeoutError
-        if error:
-            raise OSError(error, os.strerror(error))
+    def connected(self) -> "asyncio.Future[None]":
+        """Give what waits for the connection; it raises `OSError`, `TimeoutError`."""
+        self._ready = ready = self._loop.create_future()
+        return ready
 
     def expire(self) -> None:
         """End the waiting for the connection: its time is over."""
-        self._settle(ETIME)
+        self._settle(TimeoutError())
 
     def attach(self, protocol: asyncio.Protocol) -> None:
         """Give the connection to its protocol, and then what came before there was one."""
@@ -175,12 +171,16 @@ class PlainTransport(asyncio.Transport):
         error = 0
         if events & _BROKEN and self._sock is not None:
             error = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        self._settle(error)
+        self._settle(OSError(error, os.strerror(error)) if error else None)
 
-    def _settle(self, error: int) -> None:
+    def _settle(self, error: OSError | None) -> None:
         ready, self._ready = self._ready, None
-        if ready is not None and not ready.done():
-            ready.set_result(error)
+        if ready is None or ready.done():
+            return
+        if error is None:
+            ready.set_result(None)
+        else:
+            ready.set_exception(error)
 
     def _read(self, events: int) -> None:
         """Read until there is no more: the kernel says once only that there is something."""

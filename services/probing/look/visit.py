@@ -125,7 +125,13 @@ class Visit:
         if resolution.status != "addresses":
             return Evidence(dns=resolution.status)
         choice = self._chosen(resolution, url)
-        answers, late = yield from self._ask_addresses(url, choice.chosen, trail, via)
+        addresses, late = choice.chosen, list[str]()
+        if len(addresses) == 1:
+            answers: tuple[Answer, ...] = (
+                (yield from self._ask_one(url, addresses[0], trail, via)),
+            )
+        else:
+            answers, late = yield from self._ask_addresses(url, addresses, trail, via)
         unasked = choice.beyond + late
         return Evidence(
             answers=answers,
@@ -166,8 +172,6 @@ class Visit:
 
         Gives the answers, and the addresses that there was no time for.
         """
-        if len(addresses) == 1:
-            return ((yield from self._ask_one(url, addresses[0], trail, via)),), []
         answers: list[Answer] = []
         served, providers = False, set[str | None]()
         for place, address in enumerate(addresses):
