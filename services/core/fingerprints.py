@@ -36,6 +36,7 @@ _ECHO_BYTES = 512  # what a page may repeat of a path or of a title
 _LEAST_ENCODED = 4096  # a placeholder is a few hundred bytes to a few kilobytes
 
 
+@lru_cache(maxsize=1024)
 def reason_of_status(status: int | None) -> str:
     """Name what a final status code says by itself."""
     if status is None:

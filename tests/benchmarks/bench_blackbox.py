@@ -33,6 +33,7 @@ from services.attribution.providermap import ProviderMap
 from services.probing.dns.resolver import Resolver
 from services.probing.guard.guard import Guard
 from services.probing.http.connector import guarded_socket, tls_context
+from services.probing.http.deadlines import Deadlines
 from services.probing.http.plain_sockets import PlainSockets
 from services.probing.look.looker import Looker, Target
 from tests.as_configured import look_limits, looker_options, politeness_limits
@@ -218,7 +219,7 @@ async def bare(port: int, count: int, *, encrypted: bool = False) -> float:
 async def plain(port: int, count: int) -> float:
     """Ask over new connections as a look opens them, and do nothing else; returns requests per CPU-second."""
     loop, numbers, guard = asyncio.get_running_loop(), iter(range(count)), Guard("simulated", None)
-    sockets = PlainSockets(loop)
+    sockets = PlainSockets(loop, Deadlines(loop))
 
     async def worker() -> None:
         for number in numbers:

@@ -132,22 +132,16 @@ class Exchanger:
         target = target_of(url)
         way = self._way(method, url, address, neutral, len(target))
         try:
-            return await self._once_or_twice(way, target, attempt)
+            try:
+                return await self._request(way, target, attempt)
+            except (aiohttp.ServerDisconnectedError, OSError) as error:
+                if not _is_stale(attempt, error):
+                    raise
+            return await self._request(way, target, attempt)
         except (
             Exception
         ) as error:  # whatever a hostile answer brings about, it must not end the look
             return Reply(method=method, fault=fault_of(error, attempt), phases=attempt.phases())
-
-    async def _once_or_twice(self, way: "_Way", target: str, attempt: Attempt) -> Reply:
-        """Try again, once, where a kept-alive connection turned out to be closed (RFC 9112, 9.3.1)."""
-        try:
-            return await self._request(way, target, attempt)
-        except (aiohttp.ServerDisconnectedError, OSError) as error:
-            handler = attempt.handler
-            stale = handler is not None and handler.exchanges > 1 and not handler.taken
-            if not stale or isinstance(error, TimeoutError):
-                raise
-        return await self._request(way, target, attempt)
 
     async def _request(self, way: "_Way", target: str, attempt: Attempt) -> Reply:
         """Ask by HEAD over a connection that is kept, by GET over one of its own, which is cut after the answer."""
@@ -156,14 +150,16 @@ class Exchanger:
         if way.method == "GET":
             handler = await connector.open(route, attempt)
             try:
-                return await _exchange(handler, way, target, attempt)
+                _send(handler, way, target)
+                return _reply("GET", await handler.answer(attempt.left()), attempt.phases())
             finally:
                 # Closing it politely would take in more of the body.
                 handler.abort()
         handler = connector.idle(route) or await connector.join(route, attempt)
         attempt.handler = handler
         try:
-            return await _exchange(handler, way, target, attempt)
+            _send(handler, way, target)
+            return _reply("HEAD", await handler.answer(attempt.left()), attempt.phases())
         except BaseException:
             handler.abort()
             raise
@@ -193,14 +189,19 @@ class _Way(NamedTuple):
     tail: str
 
 
-async def _exchange(handler: HeaderHandler, way: _Way, target: str, attempt: Attempt) -> Reply:
-    """Write the request and wait for the header block of its answer."""
-    method = way.method
-    handler.expect(head=method == "HEAD")
+def _send(handler: HeaderHandler, way: _Way, target: str) -> None:
+    """Write the request."""
+    handler.expect(head=way.method == "HEAD")
     if handler.transport is None:
         raise aiohttp.ServerDisconnectedError
-    handler.transport.write(f"{method} {target}{way.tail}".encode("ascii"))
-    return _reply(method, await handler.answer(attempt.left()), attempt.phases())
+    handler.transport.write(f"{way.method} {target}{way.tail}".encode("ascii"))
+
+
+def _is_stale(attempt: Attempt, error: Exception) -> bool:
+    """Tell whether a kept-alive connection turned out to be closed, so that another try is due (RFC 9112, 9.3.1)."""
+    handler = attempt.handler
+    stale = handler is not None and handler.exchanges > 1 and not handler.taken
+    return stale and not isinstance(error, TimeoutError)
 
 
 def _host_of(url: CanonicalUrl) -> str:

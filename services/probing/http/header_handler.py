@@ -12,6 +12,7 @@ from typing import cast
 
 import aiohttp
 
+from services.probing.http.deadlines import Deadlines
 from services.probing.http.head import (
     LINE_ENDS,
     BadHead,
@@ -75,12 +76,13 @@ class HeaderHandler(asyncio.Protocol):
     __slots__ = (
         *("born_at", "encrypted", "exchanges", "first_byte_at", "made_at"),
         *("should_close", "taken", "transport"),
-        *("_before", "_closed", "_cut_after", "_ended", "_interim", "_loop", "_odd"),
-        *("_pending", "_timer", "_until", "_waiter"),
+        *("_before", "_closed", "_cut_after", "_deadlines", "_ended", "_interim", "_loop"),
+        *("_odd", "_pending", "_waiter"),
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, deadlines: Deadlines) -> None:
         self._loop = loop
+        self._deadlines = deadlines
         self.transport: asyncio.Transport | None = None
         self.should_close = False
         self.born_at = monotonic()
@@ -91,8 +93,6 @@ class HeaderHandler(asyncio.Protocol):
         self.taken = 0
         self._closed: asyncio.Future[None] | None = None
         self._waiter: asyncio.Future[HeaderBlock] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._until = 0.0
         self._ended = True
         self._pending = bytearray()
         self._before = 0
@@ -121,7 +121,6 @@ class HeaderHandler(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End the waiting for an answer with what broke the connection."""
         self.transport = None
-        self._cancel_timer()
         if self._waiter is not None:
             self._fail(exc or aiohttp.ServerDisconnectedError())
         if self._closed is not None and not self._closed.done():
@@ -148,41 +147,32 @@ class HeaderHandler(asyncio.Protocol):
         self._ended = self._odd = False
         self._cut_after = not head
 
-    async def answer(self, seconds: float) -> HeaderBlock:
-        """Wait for the header block of the answer; raises `TimeoutError` after so many seconds."""
+    def answer(self, seconds: float) -> "asyncio.Future[HeaderBlock]":
+        """Give what waits for the header block of the answer; it raises `TimeoutError` after so many seconds.
+
+        Who gives up waiting aborts the connection.
+        """
         waiter = self._waiter = self._loop.create_future()
-        self._until = until = self._loop.time() + seconds
-        if self._timer is None or self._timer.when() > until:
-            self._set_timer(until)
-        try:
-            head: HeaderBlock = await waiter
-            return head
-        finally:
-            self._waiter = None
+        self._deadlines.begin(self, seconds)
+        return waiter
 
-    def _set_timer(self, at: float) -> None:
-        """Set the one timer of the connection. It outlasts an answer: to set one for each is a tenth of a look."""
-        self._cancel_timer()
-        self._timer = self._loop.call_at(at, self._expire)
-
-    def _cancel_timer(self) -> None:
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
-
-    def _expire(self) -> None:
-        self._timer = None
-        if self._waiter is None:
-            return
-        if self._loop.time() < self._until:
-            self._set_timer(self._until)
-        else:
-            self._fail(TimeoutError())
+    def expire(self) -> None:
+        """End the waiting for an answer: its time is over."""
+        self._fail(TimeoutError())
 
     def _fail(self, error: Exception) -> None:
         self.should_close = self._ended = True
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(error)
+        waiter = self._end_waiting()
+        if waiter is not None:
+            waiter.set_exception(error)
+
+    def _end_waiting(self) -> "asyncio.Future[HeaderBlock] | None":
+        """Give who waits still, once."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is None:
+            return None
+        self._deadlines.end(self)
+        return None if waiter.done() else waiter
 
     def data_received(self, data: bytes) -> None:
         """Take what belongs to a header block; let go what does not."""
@@ -255,8 +245,9 @@ class HeaderHandler(asyncio.Protocol):
         self._ended = True
         if self._odd or not head.reusable:
             self.should_close = True
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(head)
+        waiter = self._end_waiting()
+        if waiter is not None:
+            waiter.set_result(head)
         if self._cut_after:
             self._drop()
 

@@ -9,8 +9,10 @@ import asyncio
 import os
 import select
 import socket
-from errno import EINPROGRESS, ETIME
+from errno import EINPROGRESS
 from typing import Any
+
+from services.probing.http.deadlines import Deadlines
 
 _READ_BYTES = 16_384
 _EVENTS_A_TURN = 256
@@ -25,8 +27,9 @@ if IS_SUPPORTED:
 class PlainSockets:
     """Wait for sockets of one loop; `close` lets those in use end first."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, deadlines: Deadlines) -> None:
         self._loop = loop
+        self._deadlines = deadlines
         self._epoll: select.epoll | None = None
         self._links: dict[int, PlainTransport] = {}
         self._closing = False
@@ -45,10 +48,13 @@ class PlainSockets:
         link = PlainTransport(self, self._loop, sock)
         try:
             self._enter(sock.fileno(), link)
-            await link.connected(seconds)
+            self._deadlines.begin(link, seconds)
+            await link.connected()
         except BaseException:
             link.close()
             raise
+        finally:
+            self._deadlines.end(link)
         return link
 
     def close(self) -> None:
@@ -98,22 +104,18 @@ class PlainTransport(asyncio.Transport):
         self._loop = loop
         self._sock: socket.socket | None = sock
         self._protocol: asyncio.Protocol | None = None
-        self._ready: asyncio.Future[int] | None = loop.create_future()
+        self._ready: asyncio.Future[None] | None = None
         self._early = 0
         self._unsent = b""
 
-    async def connected(self, seconds: float) -> None:
-        """Wait for the connection; raises `OSError`, `TimeoutError`."""
-        assert self._ready is not None
-        timer = self._loop.call_later(seconds, self._settle, ETIME)
-        try:
-            error = await self._ready
-        finally:
-            timer.cancel()
-        if error == ETIME:
-            raise TimeoutError
-        if error:
-            raise OSError(error, os.strerror(error))
+    def connected(self) -> "asyncio.Future[None]":
+        """Give what waits for the connection; it raises `OSError`, `TimeoutError`."""
+        self._ready = ready = self._loop.create_future()
+        return ready
+
+    def expire(self) -> None:
+        """End the waiting for the connection: its time is over."""
+        self._settle(TimeoutError())
 
     def attach(self, protocol: asyncio.Protocol) -> None:
         """Give the connection to its protocol, and then what came before there was one."""
@@ -169,12 +171,16 @@ class PlainTransport(asyncio.Transport):
         error = 0
         if events & _BROKEN and self._sock is not None:
             error = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        self._settle(error)
+        self._settle(OSError(error, os.strerror(error)) if error else None)
 
-    def _settle(self, error: int) -> None:
+    def _settle(self, error: OSError | None) -> None:
         ready, self._ready = self._ready, None
-        if ready is not None and not ready.done():
-            ready.set_result(error)
+        if ready is None or ready.done():
+            return
+        if error is None:
+            ready.set_result(None)
+        else:
+            ready.set_exception(error)
 
     def _read(self, events: int) -> None:
         """Read until there is no more: the kernel says once only that there is something."""

@@ -125,20 +125,24 @@ class Politeness:
             or self.total.wait(now) > 0
         ):
             return False
-        self.charge(address, now)
+        self._charge(of_address, of_network, now)
         of_address.inside += 1
         of_network.inside += 1
         return True
 
     def leave(self, address: str, now: float) -> None:
         """Give a place back."""
-        for account in self.accounts(address, now):
-            account.inside -= 1
+        of_address, of_network = self.accounts(address, now)
+        of_address.inside -= 1
+        of_network.inside -= 1
 
     def charge(self, address: str, now: float) -> None:
         """Count a request that was made without waiting."""
-        for account in self.accounts(address, now):
-            account.charge(now)
+        self._charge(*self.accounts(address, now), now)
+
+    def _charge(self, of_address: Account, of_network: Account, now: float) -> None:
+        of_address.charge(now)
+        of_network.charge(now)
         if self.limits.total_per_second is not None:
             self.total.charge(now)
 

@@ -19,6 +19,7 @@ from functools import partial
 from typing import NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from schemas.urls import CanonicalUrl
 from services.core.fingerprints import (
@@ -66,7 +67,7 @@ _LONGER = (5, 9)
 _RANK: dict[Control, int] = {"same": 0, "alike": 1, "doubted": 2, "unasked": 3, "differs": 4}
 
 
-class Reached(NamedTuple):
+class Reached(Struct, frozen=True):
     """What an address gave for the URL: the reply, how it was sent elsewhere, if so, and where to (a digest).
 
     `neutral`: to the neutral agent. Siblings are asked as the same one.

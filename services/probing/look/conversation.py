@@ -138,7 +138,7 @@ class Conversation:
     def _to_neutral(self, reached: Reached, reply: Reply, trail: Trail) -> Protocol[Answer]:
         """Make the answer of what the neutral agent got."""
         yield Explain("agent_matters")
-        reached = reached._replace(reply=reply, neutral=True)
+        reached = structs.replace(reached, reply=reply, neutral=True)
         if _gives(reached.reply):
             answer = yield from self._answer(reached, trail)
         else:
@@ -157,7 +157,9 @@ class Conversation:
         if reached.reply.method == "HEAD" and not (comparison.alone or comparison.missing):
             reply = yield from self._get_instead(reached, comparison)
             head = reached.reply if comparison.control == "differs" else None
-            return (yield from self._answer(reached._replace(reply=reply, head=head), trail))
+            return (
+                yield from self._answer(structs.replace(reached, reply=reply, head=head), trail)
+            )
         answer = yield from self._measurement.answer(reached, comparison, trail)
         if answer.change == "unknown" and self._measurement.baseline_method == "HEAD":
             answer = yield from self._beside_head(reached, answer)
@@ -191,7 +193,7 @@ class Conversation:
         head = yield from ask_beside("url", "HEAD", url, address, neutral=reached.neutral)
         if _says_little(head) or not is_served(head):
             return None
-        comparison = yield from self._measurement.compare(reached._replace(reply=head))
+        comparison = yield from self._measurement.compare(structs.replace(reached, reply=head))
         return head if comparison.control == "differs" else None
 
     def _decided(self, reached: Reached, answer: Answer, trail: Trail) -> Protocol[Answer]:
@@ -202,7 +204,7 @@ class Conversation:
         reply = yield from ask_beside("url", "GET", reached.url, reached.address)
         if is_served(reply) and not is_empty(reply):
             return answer
-        return (yield from self._answer(reached._replace(reply=reply), trail))
+        return (yield from self._answer(structs.replace(reached, reply=reply), trail))
 
     def _get_instead(self, reached: Reached, comparison: Comparison) -> Protocol[Reply]:
         """Ask by GET where HEAD does not tell a sibling apart."""

@@ -163,7 +163,7 @@ class Driver:
     # -- names -------------------------------------------------------------------------------------
 
     def _resolve(self, resolve: Resolve) -> Resolution | Awaitable[Resolution]:
-        host, fresh = resolve
+        host, fresh = resolve.host, resolve.fresh
         recalled = self._parts.resolver.recall(host, fresh=fresh)
         if recalled is None:
             return self._resolve_anew(host, fresh)
@@ -200,7 +200,7 @@ class Driver:
 
     def _enter(self, enter: Enter) -> Awaitable[None] | None:
         """Take a place at an address, or wait for one; raises `Deferred`."""
-        address, host = enter
+        address, host = enter.address, enter.host
         if (seconds := self._forbidden(address, host)) > 0:
             raise Deferred(seconds)
         if not self._parts.gate.enter(address):
@@ -256,21 +256,22 @@ class Driver:
     # -- requests ----------------------------------------------------------------------------------
 
     async def _ask(self, ask: Ask) -> Reply:
-        purpose, method, url, address, neutral = ask
         if self._charged:
             self._charged = False
         else:
-            self._parts.gate.core.charge(address, self._parts.gate.now())
+            self._parts.gate.core.charge(ask.address, self._parts.gate.now())
         self.has_begun = True
         left = min(self._time_left(), self._parts.limits.exchange_seconds)
         if left <= 0:
-            reply = Reply(method=method, fault="response_timeout")
+            reply = Reply(method=ask.method, fault="response_timeout")
         else:
-            reply = await self._parts.exchanger.ask(method, url, address, left, neutral=neutral)
-        if purpose == "url":
+            reply = await self._parts.exchanger.ask(
+                ask.method, ask.url, ask.address, left, neutral=ask.neutral
+            )
+        if ask.purpose == "url":
             self.phases.update(reply.phases)
         if self._steps is not None:
-            self._steps.append(Step(purpose, address, reply, neutral=neutral))
+            self._steps.append(Step(ask.purpose, ask.address, reply, neutral=ask.neutral))
         return reply
 
 

@@ -1,7 +1,9 @@
 """The event that records a look: what was seen, and who answers for each address, as of the look."""
 
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from msgspec import Struct
 
 from schemas.events import Agent, LookMade, Served
 from services.attribution.attribution_fact import Attributor
@@ -11,7 +13,7 @@ from services.probing.look.driver import Driver
 from services.probing.look.visit import Visit
 
 
-class Visited(NamedTuple):
+class Visited(Struct, frozen=True):
     """A visit that is over, who drove it, and what it comes to."""
 
     visit: Visit
@@ -71,10 +73,8 @@ class LookWriter:
     def _served(self, visited: Visited) -> tuple[Served, ...]:
         """Say of each address that was asked who answers for it, and what it said."""
         at = visited.driver.started_at
-        return tuple(
-            self._one_served(address, at, verdict)
-            for address, verdict in visited.visit.verdicts.items()
-        )
+        verdicts = visited.visit.verdicts.items()
+        return tuple([self._one_served(address, at, verdict) for address, verdict in verdicts])
 
     def _one_served(self, address: str, at: datetime, verdict: str) -> Served:
         attribution = self._providers.provider_at(address, at)

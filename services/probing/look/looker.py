@@ -146,25 +146,25 @@ class Looker:
         self._cap.count(target.case_number, self._clock())
         if visited.judgement.verdict != "online" and await self._stale(target.url, visited):
             visited = await self._visit(target, True, steps)
-        await self._learn(target, visited)
+        self._learn(target, visited)
+        if visited.judgement.verdict == "removed":
+            await self.canary.fresh()
         evidence = self._sighted(target, visited.evidence, visited.judgement)
         look = self._writer.write(tick, visited, evidence, self._clock(), self.canary.seen_at)
         return Explained(
             look, evidence, visited.visit.resolution, steps or [], visited.driver.rules
         )
 
-    async def _learn(self, target: Target, visited: Visited) -> None:
-        """Remember what a look says of its case and its host; a removal wants a fresh canary."""
+    def _learn(self, target: Target, visited: Visited) -> None:
+        """Remember what a look says of its case and its host."""
         verdict, evidence = visited.judgement.verdict, visited.evidence
         if verdict == "online":
             self._memory.remember_served(target.case_number, target.url, self._gate.now())
             self._memory.darkness.alive(target.url.host)
-        elif verdict == "removed":
-            if evidence.answers and not evidence.dark:
-                self._memory.darkness.alive(target.url.host)
-            await self.canary.fresh()
-        if verdict != "online":
-            self._memory.remember_unseen(target.case_number)
+            return
+        if verdict == "removed" and evidence.answers and not evidence.dark:
+            self._memory.darkness.alive(target.url.host)
+        self._memory.remember_unseen(target.case_number)
 
     async def _visit(self, target: Target, fresh: bool, steps: list[Step] | None) -> Visited:
         visit = Visit(

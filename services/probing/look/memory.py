@@ -2,7 +2,8 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from schemas.events import Fingerprint
 from schemas.urls import CanonicalUrl
@@ -137,7 +138,7 @@ class SharedAnswers:
         return len(cases) >= self._cases
 
 
-class Sighting(NamedTuple):
+class Sighting(Struct, frozen=True):
     """A case that was seen served, and when."""
 
     case: int

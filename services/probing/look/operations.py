@@ -5,7 +5,9 @@ so a script of answers drives it as well as the internet does.
 """
 
 from collections.abc import Callable, Generator, Hashable
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, TypeVar
+
+from msgspec import Struct
 
 from schemas.urls import CanonicalUrl
 from services.core.verdict import Redirect
@@ -18,36 +20,36 @@ Protocol = Generator["Operation", Any, T]
 Purpose = Literal["url", "sibling", "front"]
 
 
-class Now(NamedTuple):
+class Now(Struct, frozen=True):
     """Read the monotonic clock that limits and memory run on: gives seconds."""
 
 
 NOW = Now()
 
 
-class Token(NamedTuple):
+class Token(Struct, frozen=True):
     """Draw 16 random hexadecimal digits, for a path that can't exist."""
 
 
-class TimeLeft(NamedTuple):
+class TimeLeft(Struct, frozen=True):
     """Ask how many seconds of the look's time are left."""
 
 
-class Resolve(NamedTuple):
+class Resolve(Struct, frozen=True):
     """Resolve a name: gives a `Resolution`; `fresh` asks past the cache."""
 
     host: str
     fresh: bool
 
 
-class Enter(NamedTuple):
+class Enter(Struct, frozen=True):
     """Wait for a place at an address; raises `Deferred` where politeness forbids it for too long."""
 
     address: str
     host: str
 
 
-class Ask(NamedTuple):
+class Ask(Struct, frozen=True):
     """Make one request at an address that was entered: gives a `Reply`, whatever the far side does.
 
     `neutral`: under the agent that says nothing of us (G8).
@@ -60,7 +62,7 @@ class Ask(NamedTuple):
     neutral: bool = False
 
 
-class Leave(NamedTuple):
+class Leave(Struct, frozen=True):
     """Give the place at an address back.
 
     A host that pushed back in `reply` (429, 503) is put off, before the next in line is let in; any other answer makes
@@ -72,23 +74,23 @@ class Leave(NamedTuple):
     reply: Reply | None
 
 
-class Note(NamedTuple):
+class Note(Struct, frozen=True):
     """Put the class of a redirect beside the last request, for people who ask what the look did."""
 
     redirect: Redirect | None
 
 
-class Explain(NamedTuple):
+class Explain(Struct, frozen=True):
     """Take down which rule was used, by its name in `services.core.rules`, for people who ask why."""
 
     rule: str
 
 
-class ExtendTime(NamedTuple):
+class ExtendTime(Struct, frozen=True):
     """See that the look has at least the time of one exchange left."""
 
 
-class AskSibling(NamedTuple):
+class AskSibling(Struct, frozen=True):
     """Ask for a sibling, and beside it who the name servers of its domain are.
 
     Gives the control that `ask` made, and the name servers: none for an address, None where nobody answered.
@@ -98,7 +100,7 @@ class AskSibling(NamedTuple):
     host: str
 
 
-class Share(NamedTuple):
+class Share(Struct, frozen=True):
     """Run a part of a look for all looks that want its result now; only one of them asks.
 
     Gives the result and whether this look was the one that asked.

@@ -33,7 +33,7 @@ class Redirection:
             return answer_of(reached, fault=hop.fault)
         named = keeps_id(reached.url, hop.url)
         sent_to = target_digest(reached.url, hop.url)
-        sent = reached._replace(redirect=hop.kind, sent_to=sent_to)
+        sent = structs.replace(reached, redirect=hop.kind, sent_to=sent_to)
         if hop.kind == "root":
             return (yield from self._to_root(sent))
         if hop.kind == "other_domain" or (hop.kind == "login" and not named):

@@ -7,9 +7,9 @@ and the front page where only that can tell (`comparison`, `measurement`); the t
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import structlog
+from msgspec import Struct
 
 from schemas.urls import CanonicalUrl
 from services.core.verdict import Answer, Evidence, Redirect, is_dark_answer, judge_answer
@@ -38,13 +38,19 @@ log = structlog.get_logger(__name__)
 Provider = Callable[[str], str | None]
 
 
-class _Choice(NamedTuple):
+class _Choice(Struct, frozen=True):
     """The addresses to ask, those beyond the cap, how many the guard refused and how many nobody named."""
 
     chosen: list[str]
     beyond: list[str]
     refused: int
     unknown: int
+
+
+def _spelled_out(host: str) -> Resolution | None:
+    """Give the address that a host is, if it is one."""
+    literal = literal_of(host)
+    return None if literal is None else Resolution(status="addresses", addresses=(literal,))
 
 
 def no_provider(_: str) -> str | None:
@@ -113,13 +119,19 @@ class Visit:
     ) -> Protocol[Evidence]:
         if url.not_measurable is not None:
             return Evidence(not_measurable=url.not_measurable)
-        resolution = yield from self._resolve(url.host)
+        resolution: Resolution = _spelled_out(url.host) or (yield Resolve(url.host, self._fresh))
         if via is None:
             self.resolution = resolution
         if resolution.status != "addresses":
             return Evidence(dns=resolution.status)
         choice = self._chosen(resolution, url)
-        answers, late = yield from self._ask_addresses(url, choice.chosen, trail, via)
+        addresses, late = choice.chosen, list[str]()
+        if len(addresses) == 1:
+            answers: tuple[Answer, ...] = (
+                (yield from self._ask_one(url, addresses[0], trail, via)),
+            )
+        else:
+            answers, late = yield from self._ask_addresses(url, addresses, trail, via)
         unasked = choice.beyond + late
         return Evidence(
             answers=answers,
@@ -128,13 +140,6 @@ class Visit:
             left_out_dark=(yield from self._count_dark(url, unasked)) if unasked else 0,
             parked=self._measurement.parked or is_parked(resolution.chain),
         )
-
-    def _resolve(self, host: str) -> Protocol[Resolution]:
-        literal = literal_of(host)
-        if literal is not None:
-            return Resolution(status="addresses", addresses=(literal,))
-        resolution: Resolution = yield Resolve(host, self._fresh)
-        return resolution
 
     def _count_dark(self, url: CanonicalUrl, addresses: list[str]) -> Protocol[int]:
         return self._darkness.count_dark(url.host, addresses, (yield NOW))
@@ -167,8 +172,6 @@ class Visit:
 
         Gives the answers, and the addresses that there was no time for.
         """
-        if len(addresses) == 1:
-            return ((yield from self._ask_one(url, addresses[0], trail, via)),), []
         answers: list[Answer] = []
         served, providers = False, set[str | None]()
         for place, address in enumerate(addresses):

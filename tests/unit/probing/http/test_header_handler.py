@@ -1,4 +1,4 @@
-"""The protocol of one connection: one timer for all its answers, and what ends the waiting."""
+"""The protocol of one connection: one timer for all answers, and what ends the waiting."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from services.probing.http.deadlines import Deadlines
 from services.probing.http.header_handler import HeaderHandler
 
 ANSWER = b"HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\n"
@@ -33,6 +34,7 @@ class Loop:
     def __init__(self) -> None:
         self.now = 0.0
         self.timers: list[Timer] = []
+        self.deadlines: Deadlines | None = None
         self.create_future = asyncio.get_running_loop().create_future
 
     def time(self) -> float:
@@ -69,7 +71,8 @@ class Transport:
 
 def connected(loop: Loop) -> tuple[HeaderHandler, Transport]:
     """Give a handler with a connection."""
-    handler, transport = HeaderHandler(loop), Transport()  # type: ignore[arg-type]
+    deadlines = loop.deadlines = Deadlines(loop)  # type: ignore[arg-type]
+    handler, transport = HeaderHandler(loop, deadlines), Transport()  # type: ignore[arg-type]
     handler.connection_made(transport)  # type: ignore[arg-type]
     return handler, transport
 
@@ -121,8 +124,41 @@ async def test_a_lost_connection_leaves_no_timer() -> None:
     handler.connection_lost(None)
     with pytest.raises(aiohttp.ServerDisconnectedError):
         await waiting
+    assert loop.deadlines is not None
+    loop.deadlines.close()
     assert [timer.active for timer in loop.timers] == [False]
     assert handler.closed is None
+
+
+async def test_one_timer_serves_many_connections() -> None:
+    """Whoever waits expires at an instant of his own, though only the first of them sets a timer."""
+    loop = Loop()
+    deadlines = Deadlines(loop)  # type: ignore[arg-type]
+    waiting = []
+    for seconds in (3.0, 4.0, 5.0):
+        handler = HeaderHandler(loop, deadlines)  # type: ignore[arg-type]
+        handler.connection_made(Transport())  # type: ignore[arg-type]
+        waiting.append(await begin(handler, seconds))
+    assert len(loop.timers) == 1
+    for gone, at in enumerate((3.0, 4.0, 5.0), 1):
+        loop.go_to(at)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert [one.done() for one in waiting] == [True] * gone + [False] * (3 - gone)
+        assert repr(deadlines) == f"<Deadlines of {3 - gone}>"
+    assert all(isinstance(one.exception(), TimeoutError) for one in waiting)
+
+
+async def test_what_still_waits_keeps_the_timer() -> None:
+    """A wait that outlasts the closing of all idle connections expires all the same."""
+    loop = Loop()
+    handler, _ = connected(loop)
+    waiting = await begin(handler, 3.0)
+    assert loop.deadlines is not None
+    loop.deadlines.close()
+    loop.go_to(3.0)
+    with pytest.raises(TimeoutError):
+        await waiting
 
 
 @pytest.mark.parametrize("head", [True, False])

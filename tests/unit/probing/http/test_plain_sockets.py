@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from services.probing.http.deadlines import Deadlines
 from services.probing.http.plain_sockets import IS_SUPPORTED, PlainSockets, PlainTransport
 
 pytestmark = pytest.mark.skipif(not IS_SUPPORTED, reason="epoll is Linux's")
@@ -40,7 +41,7 @@ def listener() -> Iterator[socket.socket]:
 
 async def connected(listener: socket.socket) -> tuple[PlainSockets, PlainTransport, socket.socket]:
     """Give a connection without its protocol, and the other end of it."""
-    sockets = PlainSockets(asyncio.get_running_loop())
+    sockets = PlainSockets(loop := asyncio.get_running_loop(), Deadlines(loop))
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     link = await sockets.connect(sock, listener.getsockname(), 5.0)
     return sockets, link, listener.accept()[0]
@@ -93,7 +94,7 @@ async def test_a_closed_port_refuses(listener: socket.socket) -> None:
     """What is refused is raised, and nothing is left behind."""
     at = listener.getsockname()
     listener.close()
-    sockets = PlainSockets(asyncio.get_running_loop())
+    sockets = PlainSockets(loop := asyncio.get_running_loop(), Deadlines(loop))
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     with pytest.raises(ConnectionRefusedError):
         await sockets.connect(sock, at, 5.0)
