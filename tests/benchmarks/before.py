@@ -138,7 +138,7 @@ def skew(root: Path) -> Measured:
 def blackbox(root: Path) -> Measured:
     """Looks over new connections, kept alive and by TLS, by this build's benchmark in both."""
     if root != ROOT:
-        for name in ("bench_blackbox.py", "websites.py", "apart.py"):
+        for name in ("bench_blackbox.py", "websites.py", "apart.py", "one_request.py"):
             shutil.copy(ROOT / "tests" / "benchmarks" / name, root / "tests" / "benchmarks" / name)
     figures = figures_of(root, "blackbox")
     return {f"{name}, per CPU-second": rate for name, rate in figures.items() if "looks," in name}

@@ -11,6 +11,8 @@ Beside them the limit of this process: the same requests by bare protocols, whic
 
 import asyncio
 import contextlib
+import importlib
+import importlib.util
 import os
 import re
 import resource
@@ -26,22 +28,23 @@ from typing import Any
 
 import uvloop
 
-from consumers.client.heap import YOUNG_OBJECTS_OF_LOOKS, rare_collections
 from schemas.events import Fingerprint
 from schemas.urls import canonical
 from services.attribution.providermap import ProviderMap
 from services.probing.dns.resolver import Resolver
 from services.probing.guard.guard import Guard
-from services.probing.http.connector import guarded_socket, tls_context
-from services.probing.http.deadlines import Deadlines
-from services.probing.http.plain_sockets import PlainSockets
+from services.probing.http.connector import tls_context
 from services.probing.look.looker import Looker, Target
 from tests.as_configured import look_limits, looker_options, politeness_limits
 from tests.benchmarks.figures import Figure, figure
+from tests.benchmarks.one_request import OneRequest
 from tests.benchmarks.websites import CLOSING, KEEPING, TLS, websites
 from tests.blackbox import HEAD_MODULE, Blackbox, blackbox
 from tests.integration.looksites import NameServer
 
+# A former build that is measured by this file has no such module.
+_OWN = "tests.benchmarks.prober_process"
+OWN: Any = importlib.import_module(_OWN) if importlib.util.find_spec(_OWN) else None
 CONCURRENCY = 50
 LOOKS = 4_000
 TLS_LOOKS = 1_500
@@ -173,24 +176,6 @@ def openssl_new(port: int, seconds: int = 3) -> float:
     return int(found[1]) / float(found[2])
 
 
-class _Bare(asyncio.Protocol):
-    """Write one request, wait for the first bytes, close."""
-
-    def __init__(self, request: bytes) -> None:
-        self._request = request
-        self.over = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport: Any = transport
-        self._transport.write(self._request)
-
-    def data_received(self, data: bytes) -> None:
-        self._transport.close()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.over.set_result(None)
-
-
 async def bare(port: int, count: int, *, encrypted: bool = False) -> float:
     """Ask over new connections by bare protocols; returns requests per CPU-second, with TLS per user-CPU-second."""
     loop, numbers = asyncio.get_running_loop(), iter(range(count))
@@ -201,7 +186,7 @@ async def bare(port: int, count: int, *, encrypted: bool = False) -> float:
             host = number % GIANT_HOSTS
             request = f"HEAD /case/known-{number}.jpg HTTP/1.1\r\nHost: h{host}.example\r\n\r\n"
             _, protocol = await loop.create_connection(
-                partial(_Bare, request.encode()),
+                partial(OneRequest, request.encode()),
                 address_of(host),
                 port,
                 ssl=context,
@@ -214,26 +199,6 @@ async def bare(port: int, count: int, *, encrypted: bool = False) -> float:
     user = resource.getrusage(resource.RUSAGE_SELF).ru_utime - user
     # What the kernel takes for user time is coarse: of a round without TLS it may be none.
     return count / (user if encrypted else time.process_time() - cpu)
-
-
-async def plain(port: int, count: int) -> float:
-    """Ask over new connections as a look opens them, and do nothing else; returns requests per CPU-second."""
-    loop, numbers, guard = asyncio.get_running_loop(), iter(range(count)), Guard("simulated", None)
-    sockets = PlainSockets(loop, Deadlines(loop))
-
-    async def worker() -> None:
-        for number in numbers:
-            host = number % GIANT_HOSTS
-            request = f"HEAD /case/known-{number}.jpg HTTP/1.1\r\nHost: h{host}.example\r\n\r\n"
-            at, protocol = (address_of(host), port), _Bare(request.encode())
-            link = await sockets.connect(guarded_socket(guard, at), at, 5.0)
-            link.attach(protocol)
-            await protocol.over
-
-    cpu = time.process_time()
-    await asyncio.gather(*(worker() for _ in range(CONCURRENCY)))
-    sockets.close()
-    return count / (time.process_time() - cpu)
 
 
 # -- the rounds ------------------------------------------------------------------------------------
@@ -257,7 +222,9 @@ async def _measure(ports: dict[str, int], exporter: Blackbox) -> dict[str, list[
             found["openssl"].append(await openssl)
             found["tls"].append((await looks(made, tls, TLS_LOOKS))[1])
             found["bare"].append(await bare(ports[CLOSING], LOOKS))
-            found["plain"].append(await plain(ports[CLOSING], LOOKS))
+            if OWN is not None:
+                hosts = [address_of(host) for host in range(GIANT_HOSTS)]
+                found["plain"].append(await OWN.opened(hosts, ports[CLOSING], LOOKS, CONCURRENCY))
             found["bare tls"].append(await bare(ports[TLS], TLS_LOOKS, encrypted=True))
     await names.stop()
     return found
@@ -270,8 +237,7 @@ def _sites() -> Iterator[dict[str, int]]:
 
 
 async def _all(ports: dict[str, int]) -> dict[str, list[float]]:
-    # The collector runs as rarely as in the prober.
-    with rare_collections(YOUNG_OBJECTS_OF_LOOKS):
+    with contextlib.nullcontext() if OWN is None else OWN.collector_of_looks():
         async with blackbox({"head": HEAD_MODULE}) as exporter:
             return await _measure(ports, exporter)
 
@@ -280,7 +246,7 @@ def run() -> list[Figure]:
     """Measure; three rows, and the limits beside two of them."""
     with _sites() as ports, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         found = {name: statistics.median(made) for name, made in runner.run(_all(ports)).items()}
-    return [
+    figures = [
         _beside(
             "looks, new connections, beside blackbox_exporter",
             found["new"],
@@ -300,9 +266,12 @@ def run() -> list[Figure]:
             TLS_TARGET,
         ),
         _limit("new connections of bare protocols, beside looks", found["bare"], found["new"]),
-        _limit("new connections as a look opens them, beside looks", found["plain"], found["new"]),
         _limit("new TLS of bare protocols, beside looks (user)", found["bare tls"], found["tls"]),
     ]
+    if OWN is not None:
+        opened = "new connections as a look opens them, beside looks"
+        figures.append(_limit(opened, found["plain"], found["new"]))
+    return figures
 
 
 def _beside(name: str, ours: float, theirs: float, ratio: float) -> Figure:
