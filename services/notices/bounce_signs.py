@@ -10,7 +10,7 @@ _SENDER, _SUBJECT, _FAILED = sign("mailer"), sign("subject"), sign("failed")
 _DELAYED, _FINAL, _AWAY = sign("delayed"), sign("final"), sign("away")
 _FORM, _MAIL_REFUSED, _ASIDE = sign("form"), sign("mail_refused"), sign("form_aside")
 _DAEMON = re.compile(
-    r"mailer[-_.]?daemon|postmaster|mail[ .]delivery|delivery (?:sub)?system", re.I
+    r"mailer[-_.]?daemon|post[-_.]?master|mail[ .]delivery|delivery (?:sub)?system", re.I
 )
 _COMPLAINT_SUBJECT = re.compile(r"complaint about message from|^unsubscribe$", re.I)
 _FEEDBACK_FIELD = re.compile(r"^feedback-type[ \t]*:", re.I | re.M)
@@ -57,9 +57,10 @@ def is_bounce(material: Material) -> bool:
     says_so = _SUBJECT.search(subject) is not None
     if not says_so and _is_away(material, subject):
         return False
-    if fails and by_server:
+    answers = "in-reply-to" in material.head
+    if fails and by_server and (says_so or not answers or is_mailer(material.first("from"))):
         return True
-    return says_so and bool(fails or by_server) and "in-reply-to" not in material.head
+    return says_so and bool(fails or by_server) and not answers
 
 
 def is_delay(material: Material) -> bool:

@@ -73,6 +73,14 @@ def test_a_person_at_a_mailbox_that_sounds_like_a_server_is_a_person(
     assert (reading.kind, reading.fates) == ("reply", ())
 
 
+def test_a_tracker_that_tells_of_a_ticket_is_no_bounce() -> None:
+    """A machine that answers under its own subject may say rejected or not found of anything."""
+    text = "Status changed to rejected. The mail address was not found at our customer's."
+    head = TO_OURS + "Auto-Submitted: auto-generated\n"
+    reading = answer(text, "[ABUSE-77] Notice 7", head, "Tracker <notifications@host.example>")
+    assert (reading.kind, reading.fates) == ("auto_reply", ())
+
+
 def test_a_report_on_encryption_is_no_bounce() -> None:
     """A report of RFC 8460 counts failures of many mails, and is about no notice."""
     reading = answer(
