@@ -143,8 +143,6 @@ def cell(value: object, zone: tzinfo = UTC) -> str:
 class NotAgreed(TakedownError):
     """Nobody said yes to what can't be undone, and nothing was changed."""
 
-    exit_code = 2
-
 
 def agreed(question: str) -> None:
     """Ask before what can't be undone; raises `NotAgreed` where the answer is no, or nobody is there to give one."""

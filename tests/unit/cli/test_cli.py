@@ -465,7 +465,7 @@ def test_defects_are_told_apart_and_redacted(monkeypatch, capsys):
 def test_what_cannot_be_undone_wants_a_yes(run, answer):
     """No, and nobody there to answer, change nothing and name the option."""
     done = run("correct", "erase", "0" * 32, "--reason", "asked", input=answer)
-    assert done.exit_code == 2
+    assert done.exit_code == 1
     assert "nothing was changed; --yes does it" in done.stderr
 
 
