@@ -23,6 +23,7 @@ _SENTENCE = re.compile(r"(?<=[.!?。])\s+|\n[ \t]*\n")
 _QUOTED = re.compile(r"^[ \t]*[>|].*$", re.M)
 _NOBODY = ("<>", "<MAILER-DAEMON>", "<#@[]>")
 _RESPONDERS = ("x-autoreply", "x-autorespond", "x-auto-response", "x-autoresponder")
+_OF_MACHINES = ("auto-submitted", "x-failed-recipients", *_RESPONDERS)
 # Whoever reads a bounce finds out early that it is one.
 _HEAD = 6_000
 
@@ -45,10 +46,10 @@ def is_complaint(material: Material) -> bool:
 
 
 def is_bounce(material: Material) -> bool:
-    """Tell whether a mail without a status says that delivery failed or is late: by its sender, and by its words."""
+    """Tell whether a machine's mail without a status says that delivery failed or is late: by sender and words."""
     if "x-failed-recipients" in material.head:
         return True
-    if _is_other_report(material) or is_by_a_person(material):
+    if _is_other_report(material):
         return False
     fails, by_server = _FAILED.search(material.report, 0, _HEAD), _is_by_server(material)
     if material.status_part:
@@ -101,7 +102,7 @@ def is_by_a_person(material: Material) -> bool:
         and not _SMTP_LINE.search(material.report, 0, _HEAD)
         and _REPLY_SUBJECT.match(_subject(material)) is not None
         and not _AWAY.search(_subject(material))
-        and not any(name in material.head for name in ("auto-submitted", *_RESPONDERS))
+        and not any(name in material.head for name in _OF_MACHINES)
         and material.first("return-path") not in _NOBODY
         and "daemon" not in material.first("from").lower()
     )

@@ -79,14 +79,14 @@ def _judge(material: Material) -> tuple[Kind, tuple[Fate, ...]]:
         return _of_disposition(material)
     if material.status:
         return _of_status(material)
+    if is_by_a_person(material):
+        return "reply", ()
     if is_bounce(material):
         return "bounce", _of_words(material)
     return _kind_of_answer(material), ()
 
 
 def _kind_of_answer(material: Material) -> Kind:
-    if is_by_a_person(material):
-        return "reply"
     if is_unclear(material):
         return "other"
     if is_automatic(material):
