@@ -73,7 +73,7 @@ async def alertmanager() -> AsyncIterator[Alertmanager]:
 
 def _heard_at(hooks: str) -> dict[str, Any]:
     config = shipped_config()
-    config["route"]["group_wait"] = "100ms"
+    config["route"]["group_wait"] = "500ms"
     for receiver in config["receivers"]:
         receiver["webhook_configs"] = [{"url": f"{hooks}/{receiver['name']}"}]
     return config

@@ -38,10 +38,10 @@ async def test_servers_that_die_are_started_again(jars: Path, tmp_path: Path) ->
     ) as installation:
         await installation.ready()
         before = installation.bootstrap_servers, installation.dsn
-        assert installation.kafka is not None
-        assert installation.postgres is not None
-        await installation.kafka.kill()
-        await installation.postgres.kill()
+        relatives = family(os.getpid(), tmp_path)
+        for name in ("Kafka", "PostgreSQL"):
+            kill(relatives.guardians[name])
+            kill(relatives.servers[name])
 
         async def back() -> bool:
             return sum("is running again" in line for line in said) == 2

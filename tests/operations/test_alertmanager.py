@@ -40,8 +40,14 @@ def named(alerts: list[Labels]) -> set[tuple[tuple[str, str], ...]]:
     return {tuple(sorted(labels.items())) for labels in alerts}
 
 
-async def inhibited(manager: Alertmanager) -> list[Labels]:
-    return [one["labels"] for one in await manager.alerts() if one["status"]["inhibitedBy"]]
+async def have_inhibited(manager: Alertmanager, alerts: list[Labels]) -> None:
+    """Wait until exactly these alerts are inhibited: Alertmanager takes alerts in first, and compares them after."""
+
+    async def these() -> bool:
+        found = [one["labels"] for one in await manager.alerts() if one["status"]["inhibitedBy"]]
+        return named(found) == named(alerts)
+
+    await eventually(f"Alertmanager inhibits {sorted(named(alerts))} alone", these)
 
 
 async def test_a_blind_prober_silences_what_it_explains() -> None:
@@ -50,7 +56,7 @@ async def test_a_blind_prober_silences_what_it_explains() -> None:
     async with alertmanager() as manager:
         await manager.tell(labelled(BLIND))
         await manager.tell(*explained, *rest)
-        assert named(await inhibited(manager)) == named(explained)
+        await have_inhibited(manager, explained)
         for one in await manager.alerts():
             assert [to["name"] for to in one["receivers"]] == [
                 RECEIVERS[one["labels"]["alertname"]]
@@ -71,6 +77,6 @@ async def test_what_stands_still_shows_old_deadlines() -> None:
     down = {"alertname": "TakedownMonitorDown", "job": "takedown"}
     async with alertmanager() as manager:
         await manager.tell(labelled(STALLED), labelled(OVERDUE))
-        assert named(await inhibited(manager)) == named([labelled(OVERDUE)])
+        await have_inhibited(manager, [labelled(OVERDUE)])
         await manager.tell(labelled(down))
-        assert named(await inhibited(manager)) == named([labelled(OVERDUE), labelled(STALLED)])
+        await have_inhibited(manager, [labelled(OVERDUE), labelled(STALLED)])

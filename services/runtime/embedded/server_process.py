@@ -100,7 +100,9 @@ class ServerProcess:
         await until(lambda: guardian.poll() is not None, lambda: False)
         if guardian.stdin is not None:
             guardian.stdin.close()
-        self._guardian = None
+        # Whoever watches the server may have started it again while we waited.
+        if self._guardian is guardian:
+            self._guardian = None
 
     def last_word(self) -> str:
         """Return the last line that the server wrote."""
