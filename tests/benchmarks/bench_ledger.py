@@ -40,6 +40,7 @@ from tests.as_configured import kafka_at
 from tests.benchmarks import ledger_steps
 from tests.benchmarks.figures import Figure, figure
 from tests.benchmarks.ledger_side import KEYRING
+from tests.benchmarks.server_cpu import cpu_below
 
 ROOT = Path(__file__).parents[2]
 CASES = int(os.environ.get("TAKEDOWN_BENCH_CASES", "5000"))
@@ -232,21 +233,8 @@ class World:
         )
         await session.close()
         return {name: float(value) for name, value in row.items()} | {
-            "server": _cpu_below(self._folder / "postgres")
+            "server": cpu_below(self._folder / "postgres")
         }
-
-
-def _cpu_below(folder: Path) -> float:
-    """Give the CPU-seconds of the processes that run in a folder, with those of their children that ended."""
-    ticks = 0
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if (process / "cwd").resolve().is_relative_to(folder.resolve()):
-                fields = (process / "stat").read_text().rpartition(")")[2].split()
-                ticks += sum(map(int, fields[11:15]))
-        except OSError:
-            continue
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _apart(command: list[str], root: Path, given: dict[str, Any]) -> Found:

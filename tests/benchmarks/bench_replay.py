@@ -43,11 +43,14 @@ from tests.benchmarks import article_year as year
 from tests.benchmarks import ledger_steps
 from tests.benchmarks.figures import Figure, figure
 from tests.benchmarks.replay_limit import limits
+from tests.benchmarks.server_cpu import cpu_below
 
 CASES = int(os.environ.get("TAKEDOWN_BENCH_YEAR_CASES", str(year.CASES)))
 METHOD = shipped()["nl-24h"]
 TARGET_SECONDS = 60.0
 TARGET_MEGABYTES = 600.0
+MOST = "replay, the most of these on all cores"
+_SAMPLE = 200
 # Reading the memory of large processes costs what it measures.
 _WATCH_SECONDS = 1.0
 
@@ -161,7 +164,9 @@ async def the_year(folder: Path, cases: int) -> list[Figure]:
     """Replay the year, fold it live in the same place, and see that both digests are one."""
     async with servers(folder) as (kafka, dsn):
         events = await year.fill(kafka, cases)
+        before = cpu_below(folder)
         found = await asyncio.to_thread(replay_apart, kafka, dsn, "year")
+        serving = (cpu_below(folder) - before) / events * 1e6
         if found["events"] != events:
             raise RuntimeError(f"{found['events']} events were folded, {events} were sent")
         bare = await limits(kafka.bootstrap_servers)
@@ -172,20 +177,18 @@ async def the_year(folder: Path, cases: int) -> list[Figure]:
         same = float(await ledger_digest(pool) == found["digest"])
         await pool.close()
     target = TARGET_SECONDS * cases / year.CASES
-    folding = ledger_steps.folding(
-        e for s in islice(year.stories(), 200) for _, e in year.events_of(s)
-    )
-    least = bare["reading and decoding alone"][1] + folding
+    sample = islice(year.stories(), _SAMPLE)
+    steps = ledger_steps.whole_cases(e for story in sample for _, e in year.events_of(story))
+    least = bare["reading and decoding alone"][1] + sum(steps.values()) + serving
     return [
         figure(f"replay of {events:,} events", found["seconds"], "s", at_most=target),
         figure("replay events", events / found["seconds"], "events/s"),
         figure("replay processes' own time", found["cpu"], "core s"),
         *(figure(f"replay, {name}", rate, "events/s") for name, (rate, _) in bare.items()),
         *(figure(f"replay, {name}: CPU", cpu, "µs/event") for name, (_, cpu) in bare.items()),
-        figure("replay, folding alone: CPU", folding, "µs/event"),
-        figure(
-            "replay, the most of these three on all cores", workers_here() * 1e6 / least, "events/s"
-        ),
+        *(figure(f"replay, {name}: CPU", cpu, "µs/event") for name, cpu in steps.items()),
+        figure("replay, servers: CPU", serving, "µs/event"),
+        figure(MOST, workers_here() * 1e6 / least, "events/s"),
         *(figure(f"replay, until its {name}", at, "s") for name, at in found["stages"].items()),
         figure("replay peak memory", found["megabytes"], "MB PSS", at_most=TARGET_MEGABYTES),
         figure("the same events live", events / seconds, "events/s"),

@@ -14,8 +14,10 @@ import msgspec
 from schemas import codec
 from schemas.events import Event, LookMade
 from services.core.fold import extend_by, fold, fold_unique
+from services.core.outcomes import outcomes
 from services.ledger.changes import by_case
 from services.ledger.rows import case_of, state_of
+from services.ledger.shadow.writing import Folded, tables_of
 from tests.benchmarks.ledger_side import METHOD
 
 SAMPLE = 4000
@@ -35,11 +37,19 @@ def steps(opening: Iterable[Event], looks: Sequence[Event]) -> dict[str, float]:
     }
 
 
-def folding(events: Iterable[Event]) -> float:
-    """Measure the fold of whole cases."""
+def whole_cases(events: Iterable[Event]) -> dict[str, float]:
+    """Measure what a replay needs of whole cases once their events are there: fold, outcomes, rows and digest."""
     groups = by_case(events)
     count = sum(map(len, groups.values()))
-    return _least(lambda: [fold_unique(group, METHOD) for group in groups.values()], count)
+    cases = [(group, *fold_unique(group, METHOD)) for group in groups.values()]
+    folded = [Folded(case, moved, outcomes(case, moved, METHOD), own) for own, case, moved in cases]
+    return {
+        "folding alone": _least(lambda: [fold_unique(own, METHOD) for own, _, _ in cases], count),
+        "outcomes alone": _least(
+            lambda: [outcomes(case, moved, METHOD) for _, case, moved in cases], count
+        ),
+        "rows and digest alone": _least(lambda: list(tables_of(folded, False)), count),
+    }
 
 
 def _text(event: Event) -> bytes:

@@ -1,6 +1,6 @@
 """Folded cases into the tables of a shadow, by COPY, within the transaction of their unit."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -87,18 +87,8 @@ class UnitWriter:
 
     async def write(self, folded: Sequence[Folded]) -> None:
         """Write cases with all that hangs on them."""
-        await self._copy("cases", rows.CASES, [_case(f) for f in folded])
-        await self._copy(
-            "spells",
-            rows.SPELLS,
-            [rows.spell_row(f.case, s) for f in folded for s in f.case.spells],
-        )
-        moved = [r for f in folded for r in rows.transition_rows(f.case.case_id, 0, f.transitions)]
-        await self._copy("transitions", rows.TRANSITIONS, moved)
-        await self._copy("outcomes", rows.OUTCOMES, [r for f in folded for r in _outcomes(f)])
-        await self._copy("case_digests", _DIGESTS, [_digest(f) for f in folded])
-        if self._with_events:
-            await self._copy("events", rows.EVENTS, [row for f in folded for row in _logged(f)])
+        for table, columns, records in tables_of(folded, self._with_events):
+            await self._copy(table, columns, records)
 
     async def end(
         self,
@@ -120,6 +110,20 @@ class UnitWriter:
             await self._session.copy_records_to_table(
                 table, schema_name=self._shadow, columns=columns.names, records=records, timeout=600
             )
+
+
+def tables_of(
+    folded: Sequence[Folded], with_events: bool
+) -> Iterator[tuple[str, Columns, Sequence[Row]]]:
+    """Give each table's rows of some cases, with the table's name and columns."""
+    yield "cases", rows.CASES, [_case(f) for f in folded]
+    yield "spells", rows.SPELLS, [rows.spell_row(f.case, s) for f in folded for s in f.case.spells]
+    moved = [r for f in folded for r in rows.transition_rows(f.case.case_id, 0, f.transitions)]
+    yield "transitions", rows.TRANSITIONS, moved
+    yield "outcomes", rows.OUTCOMES, [r for f in folded for r in _outcomes(f)]
+    yield "case_digests", _DIGESTS, [_digest(f) for f in folded]
+    if with_events:
+        yield "events", rows.EVENTS, [row for f in folded for row in _logged(f)]
 
 
 def _case(folded: Folded) -> StoredCase:
