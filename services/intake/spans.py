@@ -1,11 +1,11 @@
 """Read a time as a source says it: an instant, a wall clock's time or a date."""
 
 import re
-from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, datetime
 from zoneinfo import ZoneInfo
 
 from schemas.errors import TakedownError
-from services.core.time_spans import TimeSpan, day_of
+from services.core.time_spans import TimeSpan, day_of, on_wall_clock, width_of
 
 _WALL_CLOCK = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(?:(:\d\d)(?:\.\d{1,6})?)?")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -19,19 +19,16 @@ class NoTime(TakedownError):
 def wall_clock(text: str, zone: ZoneInfo) -> TimeSpan:
     """Read `2026-10-25 02:30:00` as a clock on the wall of a zone shows it; raises `NoTime`.
 
-    In the hour that comes twice in autumn it means two instants, in the one that is left out in spring none.
-    Without seconds it means a minute.
+    In the hour that comes twice in autumn it means two instants; without seconds it means a minute.
     """
     match = _WALL_CLOCK.fullmatch(text)
     if match is None:
         raise NoTime("a time in another form than 2026-01-31 12:00:00")
     local = _datetime(f"{match[1]} {match[2]}{match[3] or ':00'}")
-    instants = [local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
-    shown = [one for one in instants if one.astimezone(zone).replace(tzinfo=None) == local]
-    if not shown:
+    span = on_wall_clock(local, zone, width_of(text))
+    if span is None:
         raise NoTime("a wall-clock time that never was")
-    width = timedelta(minutes=0 if match[3] else 1)
-    return TimeSpan(min(shown), max(shown) + width)
+    return span
 
 
 def day(text: str, zone: ZoneInfo) -> TimeSpan:
@@ -53,12 +50,12 @@ def said_time(text: str, zone: ZoneInfo | None) -> TimeSpan:
 
 
 def instant(text: str) -> TimeSpan:
-    """Read an RFC 3339 instant; raises `NoTime`."""
+    """Read an RFC 3339 instant, or without its seconds the minute; raises `NoTime`."""
     try:
         moment = datetime.fromisoformat(text.upper())
         if len(text) <= _HOURS or moment.tzinfo is None:
             raise ValueError
-        return TimeSpan.at(moment)
+        return TimeSpan.at(moment, width_of(text))
     except (ValueError, OverflowError):
         raise NoTime("no instant such as 2026-01-31T12:00:00Z") from None
 

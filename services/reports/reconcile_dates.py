@@ -1,6 +1,7 @@
 """Dates of a provider's list: RFC 3339, any other form that is named, or the numbers of a spreadsheet.
 
-A date alone is an interval of a day (domain: P16). A time without a zone is taken in the zone of the whole list.
+A date alone is an interval of a day (domain: P16), a time without seconds one of a minute. A time without a zone is
+taken in the zone of the whole list.
 """
 
 import re
@@ -8,13 +9,22 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from schemas.errors import TakedownError
-from services.core.time_spans import TimeSpan, day_of
+from services.core.time_spans import (
+    EXACT,
+    HOUR,
+    MINUTE,
+    TimeSpan,
+    day_of,
+    on_wall_clock,
+    width_of,
+)
 
 EXCEL = "excel"
 # Day 1 was 1900-01-01 and the program counts a 29 February 1900; beyond 1900 this epoch is right.
 _EXCEL_EPOCH = date(1899, 12, 30)
 _EXCEL_DAYS = (60.0, 80_000.0)
 _TIMES = ("%H", "%I", "%c", "%X")
+_SECONDS, _MINUTES = ("%S", "%c", "%X"), ("%M",)
 _DAYS = ("%d", "%j", "%c", "%x", "%D", "%F")
 _WORDS = {
     "yyyy": "%Y",
@@ -94,7 +104,7 @@ def read_when(text: str, formats: Sequence[str], zone: tzinfo | None) -> TimeSpa
     try:
         if len(text) == len("2025-01-31"):
             return day_of(date.fromisoformat(text), _zone(zone))
-        return _instant(datetime.fromisoformat(_ZONE_NAME.sub("+00:00", text)), zone)
+        return _span(datetime.fromisoformat(_ZONE_NAME.sub("+00:00", text)), width_of(text), zone)
     except (ValueError, OverflowError):
         raise BadDate(_hint(text, formats)) from None
 
@@ -114,7 +124,13 @@ def _formed(text: str, form: str, zone: tzinfo | None) -> TimeSpan:
     moment = datetime.strptime(text, form)  # noqa: DTZ007 - the zone is the list's, just below
     if not any(directive in form for directive in _TIMES):
         return day_of(moment.date(), _zone(zone))
-    return _instant(moment, zone)
+    return _span(moment, _width_of_form(form), zone)
+
+
+def _width_of_form(form: str) -> timedelta:
+    if any(directive in form for directive in _SECONDS):
+        return EXACT
+    return MINUTE if any(directive in form for directive in _MINUTES) else HOUR
 
 
 def _excel(text: str, zone: tzinfo | None) -> TimeSpan:
@@ -125,11 +141,18 @@ def _excel(text: str, zone: tzinfo | None) -> TimeSpan:
     if days == int(days):
         return day_of(day, _zone(zone))
     seconds = round((days - int(days)) * 86_400)
-    return _instant(datetime.combine(day, time()) + timedelta(seconds=seconds), zone)
+    # The number is the same whether the cell shows seconds or not.
+    width = EXACT if seconds % 60 else MINUTE
+    return _span(datetime.combine(day, time()) + timedelta(seconds=seconds), width, zone)
 
 
-def _instant(moment: datetime, zone: tzinfo | None) -> TimeSpan:
-    return TimeSpan.at(moment if moment.tzinfo else moment.replace(tzinfo=_zone(zone)))
+def _span(moment: datetime, width: timedelta, zone: tzinfo | None) -> TimeSpan:
+    if moment.tzinfo:
+        return TimeSpan.at(moment, width)
+    span = on_wall_clock(moment, _zone(zone), width)
+    if span is None:
+        raise BadDate("is in the hour that the clocks of that zone leave out in spring")
+    return span
 
 
 def _zone(zone: tzinfo | None) -> tzinfo:

@@ -30,11 +30,10 @@ def test_the_hour_that_comes_twice_is_a_span() -> None:
 
 
 def test_a_time_without_seconds_is_a_minute() -> None:
-    """A form that a person filled in says no more; with an offset it is an instant as RFC 3339 has it."""
-    assert said_time("2026-07-01 12:04", AMSTERDAM) == (
-        utc("2026-07-01T10:04"),
-        utc("2026-07-01T10:05"),
-    )
+    """A form that a person filled in says no more, with an offset or without."""
+    minute = utc("2026-07-01T10:04"), utc("2026-07-01T10:05")
+    assert said_time("2026-07-01 12:04", AMSTERDAM) == minute
+    assert said_time("2026-07-01T12:04+02:00", None) == minute
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.cli.list_layouts import layout_of, store_layout, stored_layout
+from services.core.time_spans import TimeSpan
 from services.reports.reconcile import reconcile
 from services.reports.reconcile_dates import BadDate, pattern, read_when
 from services.reports.reconcile_list import BadList, ListLayout, read_list
@@ -38,26 +39,51 @@ def test_a_column_that_is_not_there_is_said():
 
 
 @pytest.mark.parametrize(
-    ("text", "form", "length"),
+    ("text", "form", "minutes"),
     [
-        ("28-11-2026 13:00", "dd-mm-yyyy HH:MM", 0),
-        ("28-11-2026 13:00", "%d-%m-%Y %H:%M", 0),
-        ("46354.5416666667", "excel", 0),
-        ("46354,5416666667", "excel", 0),
-        ("28.11.2026 13:00 Uhr", "TT.MM.JJJJ HH:MM Uhr", 0),
-        ("28/11/2026 à 13h00", "jj/mm/aaaa à HHhMM", 0),
-        ("28.11.2026 13:00", "DD.MM.YYYY hh:mm", 0),
-        ("11/28/26 1:00 PM", "m/d/yy h:mm AM/PM", 0),
-        ("28-11-2026", "dd-mm-yyyy", 24),
-        ("46354", "excel", 24),
+        ("28-11-2026 13:00:00", "dd-mm-yyyy HH:MM:SS", 0),
+        ("28-11-2026 13:00", "dd-mm-yyyy HH:MM", 1),
+        ("28-11-2026 13:00", "%d-%m-%Y %H:%M", 1),
+        ("46354.5416666667", "excel", 1),
+        ("46354,5416666667", "excel", 1),
+        ("28.11.2026 13:00 Uhr", "TT.MM.JJJJ HH:MM Uhr", 1),
+        ("28/11/2026 à 13h00", "jj/mm/aaaa à HHhMM", 1),
+        ("28.11.2026 13:00", "DD.MM.YYYY hh:mm", 1),
+        ("11/28/26 1:00 PM", "m/d/yy h:mm AM/PM", 1),
+        ("28.11.2026 13 Uhr", "TT.MM.JJJJ HH Uhr", 60),
+        ("28-11-2026", "dd-mm-yyyy", 24 * 60),
+        ("46354", "excel", 24 * 60),
     ],
 )
-def test_forms_of_dates(text, form, length):
-    """Day first, patterns and a spreadsheet's numbers, in the zone of the list; a date alone is a whole day."""
+def test_forms_of_dates(text, form, minutes):
+    """Day first, patterns and a spreadsheet's numbers, in the zone of the list; what is left open is a span."""
     when = read_when(text, [pattern(form)], AMSTERDAM)
-    assert when.latest - when.earliest == timedelta(hours=length)
+    assert when.latest - when.earliest == timedelta(minutes=minutes)
     midnight = datetime(2026, 11, 27, 23, tzinfo=UTC)
-    assert when.earliest == (midnight if length else NOON)
+    assert when.earliest == (midnight if minutes > 60 else NOON)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2026-11-28T12:00:00Z", 0),
+        ("2026-11-28T12:00Z", 60),
+        ("2026-11-28 13:00", 60),
+        ("2026-11-28 12:00 UTC", 60),
+        ("2026-11-28T13:00+01:00", 60),
+    ],
+)
+def test_an_instant_without_seconds_is_a_minute(text, seconds):
+    """What is written without seconds means any of them, with an offset too."""
+    assert read_when(text, [], AMSTERDAM) == TimeSpan(NOON, NOON + timedelta(seconds=seconds))
+
+
+def test_the_hours_in_which_clocks_change():
+    """The hour that comes twice means two instants, and the one that is left out is no time."""
+    twice = read_when("25-10-2026 02:30:00", [pattern("dd-mm-yyyy HH:MM:SS")], AMSTERDAM)
+    assert twice.latest - twice.earliest == timedelta(hours=1)
+    with pytest.raises(BadDate, match="leave out in spring"):
+        read_when("2026-03-29 02:30:00", [], AMSTERDAM)
 
 
 def test_a_date_that_cannot_be_read_names_the_option():
