@@ -144,4 +144,5 @@ def parent_faults(content: MapContent) -> Iterator[Fault]:
         says = f"parent {parent} is not in the map"
         if parent in seen:
             says = "parents go round in a circle"
-        yield Fault(line=None, kind="syntax", says=says, entry=f"provider {provider.id}")
+        line = content.parent_lines.get(provider.id)
+        yield Fault(line=line, kind="syntax", says=says, entry=f"provider {provider.id}")

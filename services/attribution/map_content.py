@@ -43,12 +43,16 @@ class SourceRow(NamedTuple):
 
 
 class MapContent(Struct, kw_only=True):
-    """A map as it was read; `network_lines` are those of AS numbers by provider and number."""
+    """A map as it was read.
+
+    `network_lines` are those of AS numbers by provider and number, `parent_lines` those that name a provider's parent.
+    """
 
     providers: dict[str, Provider] = {}
     rows: list[SourceRow] = []
     reseller_rows: list[SourceRow] = []
     network_lines: dict[tuple[str, int], int] = {}
+    parent_lines: dict[str, int | None] = {}
     faults: list[Fault] = []
 
 

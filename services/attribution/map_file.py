@@ -123,6 +123,8 @@ class _MapReader:
             content.network_lines[provider.id, number] = lines.of(f"{path}.asn") or 0
         for place, network in lists["network"].items():
             content.network_lines[provider.id, network.asn] = lines.of(place) or 0
+        if same is None and provider.parent is not None:
+            content.parent_lines[provider.id] = lines.of(f"{path}.parent")
         provider = structs.replace(provider, prefix=tuple(used))
         content.providers[provider.id] = join(same, provider) if same else provider
 

@@ -170,6 +170,8 @@ class _TableReader:
         try:
             if name is not None:
                 self._provider(name, fields)
+                if "parent" in fields:
+                    self.content.parent_lines[name] = line
             self._statement(line, fields, name, number)
         except msgspec.ValidationError as error:
             says, _, place = str(error).partition(" - at `$")

@@ -116,8 +116,8 @@ def _prefix(body: str) -> str:
         (_entry('role = "both"'), "syntax", ["line 4", "provider a", "role"]),
         (_entry("colour = 1"), "syntax", ["provider a", "colour"]),
         (_entry('country = "nl"'), "syntax", ["line 4", "country"]),
-        (_entry('parent = "b"'), "syntax", ["provider a", "parent b"]),
-        (_entry('parent = "a"'), "syntax", ["circle"]),
+        (_entry('parent = "b"'), "syntax", ["line 4", "provider a", "parent b"]),
+        (_entry('parent = "a"'), "syntax", ["line 4", "circle"]),
         (_entry("asn = [0]"), "as_zero", ["line 4", "provider a", "AS 0"]),
         (_entry("asn = [64512]"), "private_asn", ["provider a", "64512"]),
         (_prefix('cidr = "192.0.2.1/24"'), "host_bits", ["line 4", "provider a", "192.0.2.0/24"]),
@@ -183,6 +183,14 @@ def test_a_table_of_a_spreadsheet_is_read(text: str) -> None:
     attribution = ProviderMap.parse(text).provider_at("192.0.2.1", NOW)
     assert attribution is not None
     assert attribution.provider == "giant"
+
+
+def test_a_parent_of_a_table_has_its_line() -> None:
+    """A parent that is not in a table is named with the line that says it."""
+    text = "prefix,provider,parent\n192.0.2.0/24,giant,\n198.51.100.0/24,small,absent\n"
+    (fault,) = ProviderMap.parse(text).faults
+    assert fault.line == 3
+    assert "parent absent" in fault.text
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
