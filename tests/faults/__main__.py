@@ -1,7 +1,7 @@
 """`make faults`: play the schedule of a seed, and print what came of it.
 
     python -m tests.faults                                      what the variables say
-    python -m tests.faults soak --minutes 60 --rate 40          a steady load: memory and descriptors stay as they are
+    python -m tests.faults soak --minutes 60 --rate 200         a steady load: memory and descriptors stay as they are
     python -m tests.faults overload --minutes 10 --factor 10    more than can be done, then recovery
 
     TAKEDOWN_FAULTS_SEED   the seed, or several with commas between them (default 1)
@@ -110,7 +110,7 @@ def main() -> int:
     verbs = parser.add_subparsers(dest="verb")
     soaking = verbs.add_parser("soak", help="a steady load")
     soaking.add_argument("--minutes", type=float, default=60.0)
-    soaking.add_argument("--rate", type=float, default=40.0, help="events a second")
+    soaking.add_argument("--rate", type=float, default=200.0, help="events a second")
     loading = verbs.add_parser("overload", help="more than can be done")
     loading.add_argument("--minutes", type=float, default=10.0)
     loading.add_argument("--rate", type=float, default=278.0, help="the sustained events a second")
