@@ -41,6 +41,7 @@ from tests.benchmarks import ledger_steps
 from tests.benchmarks.figures import Figure, figure
 from tests.benchmarks.ledger_side import KEYRING
 from tests.benchmarks.server_cpu import cpu_below
+from tests.benchmarks.side_by_side import together
 
 ROOT = Path(__file__).parents[2]
 CASES = int(os.environ.get("TAKEDOWN_BENCH_CASES", "5000"))
@@ -190,20 +191,33 @@ class World:
 
     async def limit(self) -> Found:
         """Record the ledger, and let the bare loop do the same."""
-        record = str(self._folder / "record")
-        await self.ledger(record=record)
-        await self._copy("bare")
-        given = {"topic": topics.OBSERVATIONS.name, "record": record}
-        return await self._run("bare", ROOT, ["-m", "tests.benchmarks.ledger_limit"], given)
+        await self.record()
+        return (await self.bare_loops(1))[0]
+
+    async def record(self) -> None:
+        """Record what the ledger does with the looks."""
+        await self.ledger(record=str(self._folder / "record"))
+
+    async def bare_loops(self, count: int) -> list[Found]:
+        """Let so many bare loops do at once what was recorded, each all of it in a database of its own."""
+        recorded = {"topic": topics.OBSERVATIONS.name, "record": str(self._folder / "record")}
+        given = []
+        for number in range(count):
+            await self._copy(f"bare{number}")
+            given.append(self._given(f"bare{number}") | recorded)
+        before = cpu_below(self._folder)
+        found = await asyncio.to_thread(together, "tests.benchmarks.ledger_limit", given)
+        spent = cpu_below(self._folder) - before
+        for one in found:
+            one["server"] = 1e6 * spent / sum(every["events"] for every in found)
+        return found
 
     async def _consume(self, database: str, wanted: int, root: Path = ROOT, **record: str) -> Found:
-        return await self._run(database, root, ["-c", _SIDE], {"wanted": wanted, **record})
+        given = {"wanted": wanted, **record, **self._given(database)}
+        return await asyncio.to_thread(_apart, ["-c", _SIDE], root, given)
 
-    async def _run(
-        self, database: str, root: Path, command: list[str], given: dict[str, Any]
-    ) -> Found:
-        given |= {"bootstrap": self._at.bootstrap_servers, "dsn": self._dsn(database)}
-        return await asyncio.to_thread(_apart, command, root, given)
+    def _given(self, database: str) -> dict[str, Any]:
+        return {"bootstrap": self._at.bootstrap_servers, "dsn": self._dsn(database)}
 
     def _dsn(self, database: str) -> str:
         return urlsplit(self._postgres.dsn)._replace(path=f"/{database}").geturl()

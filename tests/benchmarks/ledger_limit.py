@@ -120,12 +120,19 @@ async def _bare(bootstrap: str, dsn: str, topic: str, record: str) -> dict[str, 
     async with AsyncExitStack() as stack:
         sessions = [await stack.enter_async_context(session_of(database)) for _ in streams]
         runs = [_Stream(session, calls) for session, calls in zip(sessions, streams, strict=True)]
+        print("ready", flush=True)
+        sys.stdin.readline()
         begun, cpu = time.perf_counter(), time.process_time()
         await asyncio.gather(_read(bootstrap, topic), *(run.run() for run in runs))
         seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
     events = sum(run.events for run in runs)
-    return {"rate": events / seconds, "per_cpu": events / cpu, "load": cpu / seconds}
+    return {
+        "events": events,
+        "rate": events / seconds,
+        "per_cpu": events / cpu,
+        "load": cpu / seconds,
+    }
 
 
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(_bare(**json.load(sys.stdin)))))
+    print(json.dumps(uvloop.run(_bare(**json.loads(sys.stdin.readline())))))
