@@ -14,6 +14,7 @@ from services.attribution.abusix import contact_name, read_contact
 from services.attribution.cymru import OriginFault, origin_name, read_origin
 from services.attribution.mailboxes import PlaceholderMailbox, Placeholders
 from services.attribution.rdap.bootstrap import RdapBootstrap
+from services.attribution.rdap.rdap_ranges import IPNetwork
 
 DAY = date(2026, 11, 1)
 
@@ -130,6 +131,25 @@ def test_bootstrap_at_fault(tmp_path: Path, services: object) -> None:
     """A file that is no bootstrap file ends the start with an error that names it."""
     with pytest.raises(ConfigError, match="ipv4"):
         RdapBootstrap.load(_write(tmp_path, services, []))
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("rdap.registry.example", True),
+        ("national.rdap.registry.example", True),
+        ("rdap.registro.br", True),
+        ("registry.example", False),
+        ("elsewhere.example", False),
+        ("notrdap.registry.example", False),
+    ],
+)
+def test_who_may_be_sent_on_to(host: str, expected: bool) -> None:
+    """A server of the files, a national registry at a name below it, and the one that LACNIC sends on to."""
+    servers: dict[IPNetwork, str] = {
+        ipaddress.ip_network("192.0.2.0/24"): "https://rdap.registry.example/"
+    }
+    assert RdapBootstrap(servers, ()).speaks_for_registries(host) is expected
 
 
 def test_bootstrap_missing(tmp_path: Path) -> None:
