@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import ConfigError
 from services.attribution.abusix import contact_name, read_contact
+from services.attribution.asn_database import as_number_of
 from services.attribution.cymru import OriginFault, origin_name, read_origin
 from services.attribution.mailboxes import PlaceholderMailbox, Placeholders
 from services.attribution.rdap.bootstrap import RdapBootstrap
@@ -157,3 +158,13 @@ def test_bootstrap_missing(tmp_path: Path) -> None:
     """A directory without the files is an error that says where they come from."""
     with pytest.raises(ConfigError, match="IANA"):
         RdapBootstrap.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("AS64500", 64500), ("64500", 64500), (64500, 64500), (True, None), ("9" * 5_000, None), ("AS\uff11", None)],
+    ids=["as", "text", "number", "true", "long", "wide"],
+)  # fmt: skip
+def test_the_number_of_a_record_is_a_number(value: object, expected: int | None) -> None:
+    """What is none names nobody, and `true` is not AS 1."""
+    assert as_number_of({"asn": value}) == expected
