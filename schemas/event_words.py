@@ -1,5 +1,6 @@
 """What the fields of events are made of, and the base of the data of all events."""
 
+import re
 from datetime import datetime
 from typing import Annotated
 
@@ -10,12 +11,20 @@ Name = Annotated[str, Meta(min_length=1, max_length=200)]
 # Python's `$` lets a line end pass.
 SLUG = r"^[a-z0-9][a-z0-9_.:/-]{0,119}$(?!\n)"
 SLUG_IN_WORDS = "small letters, digits and - _ . : / alone, such as giant-hosting"
+_NO_TIME = re.compile(
+    r"(?:Expected `datetime\b.*?|Invalid RFC3339 encoded datetime)(?= - at `|$)", re.S
+)
+_NO_CASE = "Expected `str` matching regex '^[0-9a-f]{32}$'"
 Slug = Annotated[str, Meta(pattern=SLUG)]
 
 
 def in_words(message: str) -> str:
-    """Write the complaint of a decoder about a slug so that people can read it."""
-    return message.replace(f"Expected `str` matching regex {SLUG!r}", f"Expected {SLUG_IN_WORDS}")
+    """Write the complaint of a decoder about a slug, a time or a case id so that people can read it."""
+    words = message.replace(f"Expected `str` matching regex {SLUG!r}", f"Expected {SLUG_IN_WORDS}")
+    words = _NO_TIME.sub("Expected a time with its timezone, such as 2026-03-01T12:00:00Z", words)
+    return words.replace(
+        _NO_CASE, "Expected a case id: 32 digits and letters from a to f, all small"
+    )
 
 
 class Payload(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,5 +1,6 @@
 """An .mmdb file (MaxMind DB) of prefixes and their AS numbers, with the prefix that was matched as evidence."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from services.attribution.addresses import bits_of, numeric, prefix_text
 
 # GeoLite2-ASN and DB-IP write the first, ipinfo the second, ip-location-db the first.
 _NUMBER_FIELDS = ("autonomous_system_number", "asn")
+_WRITTEN = re.compile(r"(?:AS)?([0-9]{1,10})", re.I)
 # Such files alias Teredo to the relay's IPv4 address, which is nobody's host, and hold IPv4 where addresses were once
 # compatible with it.
 _TEREDO = 0x20010000
@@ -65,7 +67,7 @@ class AsnDatabase:
             content, length = self._reader.get_with_prefix_len(plain)
         except InvalidDatabaseError:
             return None
-        as_number = _as_number(content)
+        as_number = as_number_of(content)
         if as_number is None or not isinstance(content, dict):
             return None
         spare = bits_of(number.version) - length
@@ -73,14 +75,15 @@ class AsnDatabase:
         return AsnRecord(as_number, prefix, self.built_at)
 
 
-def _as_number(content: object) -> int | None:
-    """Read the number; ipinfo writes it as text, AS64500."""
+def as_number_of(content: object) -> int | None:
+    """Read the AS number of a record; ipinfo writes it as text, AS64500. None where it has none."""
     if not isinstance(content, dict):
         return None
     for name in _NUMBER_FIELDS:
         value = content.get(name)
-        if isinstance(value, str) and value.upper().removeprefix("AS").isdecimal():
-            value = int(value.upper().removeprefix("AS"))
-        if isinstance(value, int) and 0 < value < 1 << 32:
+        written = _WRITTEN.fullmatch(value) if isinstance(value, str) else None
+        value = int(written[1]) if written else value
+        # Of the type itself: `true` is an integer too.
+        if type(value) is int and 0 < value < 1 << 32:
             return value
     return None

@@ -15,7 +15,8 @@ from msgspec import Struct
 from schemas.errors import TakedownError
 from services.attribution.reverse_names import reverse_labels
 
-_NUMBER = re.compile(r"\d{1,10}")
+_NUMBER = re.compile(r"(?:AS)?(\d{1,10})", re.I)
+_BETWEEN = re.compile(r"[\s,{}\"]+")
 _LAST = 4_294_967_295
 ZONES = {4: "origin", 6: "origin6"}
 
@@ -79,8 +80,7 @@ def _record(text: str) -> OriginRecord | None:
     fields = [field.strip() for field in text.split("|")]
     if len(fields) < 2:
         return None
-    numbers = [int(digits) for digits in _NUMBER.findall(fields[0])]
-    as_numbers = tuple(dict.fromkeys(n for n in numbers if 0 < n <= _LAST))
+    as_numbers = _as_numbers(fields[0])
     prefix = _prefix(fields[1])
     if not as_numbers or prefix is None:
         return None
@@ -91,6 +91,15 @@ def _record(text: str) -> OriginRecord | None:
         country=country.upper() if re.fullmatch("[A-Za-z]{2}", country) else None,
         registry=registry[:40] or None,
     )
+
+
+def _as_numbers(text: str) -> tuple[int, ...]:
+    """Read the numbers; none where one is in another form, for then it is not known who else originates the prefix."""
+    words = [_NUMBER.fullmatch(word) for word in _BETWEEN.split(text) if word]
+    numbers = [int(word[1]) if word else _LAST + 1 for word in words]
+    if any(number > _LAST for number in numbers):
+        return ()
+    return tuple(dict.fromkeys(number for number in numbers if number))
 
 
 def _prefix(text: str) -> str | None:

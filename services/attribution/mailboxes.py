@@ -81,7 +81,7 @@ def shipped_placeholders() -> Placeholders:
 def mailboxes_in(text: str) -> Iterator[str]:
     """Give the mailboxes that a text holds: several with commas between, `mailto:`, angle brackets."""
     for part in _BETWEEN.split(text):
-        bare = part.strip("<>\"'")
+        bare = part.strip("<>\"'").rstrip(".")
         if bare[:7].casefold() == "mailto:":
             bare = bare[7:].partition("?")[0]
         if _MAILBOX.fullmatch(bare):

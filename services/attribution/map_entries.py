@@ -41,6 +41,13 @@ class MapEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                     moment.astimezone(UTC)
             except OverflowError:
                 raise ValueError(f"{name} is beyond the calendar in UTC") from None
+        if not self._keeps_range and self.valid_to < self.valid_from:
+            raise ValueError("valid_to is before valid_from, so that it never holds")
+
+    @property
+    def _keeps_range(self) -> bool:
+        """Whether its addresses are kept where its times are wrong, so that nobody is known for them."""
+        return False
 
     def holds_at(self, at: datetime) -> bool:
         """Tell whether it is true at an instant."""
@@ -62,6 +69,10 @@ class Prefix(MapEntry, frozen=True, kw_only=True):
     stated_at: Instant | None = None
     actor: Text | None = None
     reason: Text | None = None
+
+    @property
+    def _keeps_range(self) -> bool:
+        return True
 
 
 class Network(MapEntry, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import structs
 
 from schemas.errors import ConfigError
+from schemas.event_words import in_words
 from services.attribution.map_content import (
     BadPrefix,
     Holder,
@@ -68,7 +69,8 @@ def _separator(line: str) -> str:
 
 
 def _is_filled(line: str) -> bool:
-    return bool(line.strip()) and not line.startswith("#")
+    # A spreadsheet writes the separators of rows in which nothing stands.
+    return bool(line.strip(' \t,;"')) and not line.startswith("#")
 
 
 def read_table(text: str, where: str) -> MapContent:
@@ -175,7 +177,7 @@ class _TableReader:
             self._statement(line, fields, name, number)
         except msgspec.ValidationError as error:
             says, _, place = str(error).partition(" - at `$")
-            self._fault(line, "syntax", f"{place.strip('.`') or 'field'}: {says}")
+            self._fault(line, "syntax", f"{place.strip('.`') or 'field'}: {in_words(says)}")
             add_unreadable(self.content, fields.get("prefix"), line, "")
 
     def _provider(self, name: str, fields: dict[str, str]) -> None:

@@ -1,7 +1,7 @@
 """Registries over RDAP: who holds the range of an address, and whom to tell. They are told the address, and no more.
 
-A server is asked that IANA's bootstrap names, and sends us on only to another that it names: an answer leads nowhere
-else. Its body is bounded, and never decompressed.
+A server is asked that IANA's bootstrap names, and sends us on only to another that it names, or to a national registry
+below it: an answer leads nowhere else. Its body is bounded, and never decompressed.
 """
 
 import asyncio
@@ -91,7 +91,7 @@ class RdapSource:
         onward = urljoin(url, location)
         before, after = urlsplit(url), urlsplit(onward)
         downgraded = before.scheme == "https" and after.scheme != "https"
-        if not location or downgraded or after.netloc not in self._bootstrap.hosts:
+        if not location or downgraded or not self._bootstrap.speaks_for_registries(after.netloc):
             raise _Unanswered("refused")
         return onward
 
@@ -104,10 +104,11 @@ class RdapSource:
                 else NoAnswer(failure="refused")
             )
         # A range of several prefixes is kept under the one that holds the address.
-        ranges = answer.addresses.prefixes if answer.addresses is not None else []
-        prefix = next((one for one in ranges if target in one), None)
+        prefix = answer.prefix_of(target)
         if prefix is None:
             return NoAnswer(failure="unreadable")
+        if answer.is_unassigned:
+            return SourceSilence(answered_at=now)
         return SourceAnswer(
             prefix=str(prefix),
             as_numbers=answer.asns,

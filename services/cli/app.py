@@ -184,6 +184,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     leave_no_dump()
     try:
         result = cli.main(args=arguments, prog_name="takedown", standalone_mode=False)
+    except click.UsageError as error:
+        # Only a mistake needs them.
+        from services.cli.usage_errors import in_order  # noqa: PLC0415
+
+        in_order(error).show()
+        return error.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
+from schemas.errors import TakedownError
 from schemas.json_refusals import NO_JSON
 from services.cli.hoster_option import FILE
 from services.cli.import_entries import Sending, run_import, sending_options
@@ -21,6 +22,23 @@ from services.runtime.settings import Settings
 
 SOURCE = "takedown:import:dsa"
 _ASKED_AT_ONCE = 50_000
+
+_LONGEST_HEADER = 20_000
+# The first bytes of files that hold a dump, or are no CSV in UTF-8.
+_OTHERWISE = {
+    b"PK": "a zip archive, as the dumps are published; unpack it and import each CSV file in it",
+    b"\x1f\x8b": "packed with gzip; unpack it first",
+    b"PAR1": "Parquet; take the CSV form of the dump",
+    b"\xff\xfe": "UTF-16; save it as UTF-8",
+    b"\xfe\xff": "UTF-16; save it as UTF-8",
+}
+
+
+class NoDump(TakedownError):
+    """A file that holds no statements of reasons."""
+
+    exit_code = 4
+
 
 Records = Callable[[], Iterator[tuple[int, dict[str, Any] | None]]]
 
@@ -96,7 +114,25 @@ def records_of(path: Path) -> Records:
         first = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if first in (b"{", b"["):
         return lambda: _of_json(documents(path.read_bytes()))
-    return lambda: _of_csv(path)
+    separator = _separator(path)
+    return lambda: _of_csv(path, separator)
+
+
+def _separator(path: Path) -> str:
+    """Give what stands between the columns of a dump; raises `NoDump` where its header is none of one."""
+    with path.open("rb") as file:
+        head = file.readline(_LONGEST_HEADER)
+    packed = next((says for sign, says in _OTHERWISE.items() if head.startswith(sign)), None)
+    if packed is not None:
+        raise NoDump(f"{path}: {packed}")
+    text = head.decode("utf-8-sig", "replace")
+    separator = max(",;\t", key=text.count)
+    names = {name.strip('" \r\n').lower() for name in text.split(separator)}
+    if not names & {"puid", "platform_uid"}:
+        raise NoDump(
+            f"{path}: no statements of reasons: JSON, or CSV whose first line names `puid` or `platform_uid`"
+        )
+    return separator
 
 
 def _of_json(
@@ -104,14 +140,20 @@ def _of_json(
 ) -> Iterator[tuple[int, dict[str, Any] | None]]:
     for line, raw in listed:
         try:
-            yield line, msgspec.json.decode(raw, type=dict[str, Any])
+            record = msgspec.json.decode(raw, type=dict[str, Any])
         except NO_JSON:
             yield line, None
+            continue
+        # Several that are sent to the database at once stand in one object.
+        several = record.get("statements")
+        for one in several if isinstance(several, list) else [record]:
+            yield line, one if isinstance(one, dict) else None
 
 
-def _of_csv(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
+def _of_csv(path: Path, separator: str) -> Iterator[tuple[int, dict[str, Any] | None]]:
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        reader = csv.DictReader(file)
+        reader = csv.DictReader(file, delimiter=separator)
+        reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
         while True:
             try:
                 row = next(reader, None)

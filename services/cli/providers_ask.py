@@ -2,11 +2,13 @@
 
 import click
 
+from services.attribution.addresses import numeric
 from services.attribution.attribution_fact import Attribution
 from services.attribution.contacts import SourceContact, contact_of
 from services.attribution.lookup import NoAnswer
 from services.cli.provider_options import evidence_columns
 from services.cli.support import (
+    REFUSED,
     UNREACHABLE,
     client_settings,
     json_option,
@@ -14,6 +16,7 @@ from services.cli.support import (
     print_rows,
     run_async,
 )
+from services.cli.usage_errors import without_urls
 from services.runtime.address_sources import Attributing, open_attribution
 from services.runtime.settings import Settings
 
@@ -29,12 +32,15 @@ def ask(addresses: tuple[str, ...], contact: bool, as_json: bool) -> int:
     """Ask the map, and then the sources that are set, who answers for addresses now.
 
     Sources are told an address and nothing else. The exit status is 3 if one of them did not answer: then no weaker
-    one is asked in its place.
+    one is asked in its place. It is 4 if one of them is no address; an address that carries an IPv4 address is asked
+    for by that one.
     """
     settings = client_settings()
     rows = run_async(lambda: _answers(settings, addresses, contact))
     print_rows(rows, (*_ANSWER, *_CONTACT) if contact else _ANSWER, as_json=as_json)
-    return UNREACHABLE if any(row["failure"] for row in rows) else 0
+    if any(row["failure"] for row in rows):
+        return UNREACHABLE
+    return REFUSED if any(row["unknown"] == "no address" for row in rows) else 0
 
 
 async def _answers(
@@ -45,10 +51,14 @@ async def _answers(
 
 
 async def _row(attributing: Attributing, address: str, contact: bool) -> dict[str, object]:
+    number = numeric(address)
+    if number is None:
+        columns = dict.fromkeys((*_ANSWER, *_CONTACT))
+        return columns | {"address": without_urls(address), "unknown": "no address"}
     answer = await attributing.attributor.attribute(address, now())
     row: dict[str, object] = {"address": address, **_of_answer(answer)}
     if contact:
-        mailboxes = await contact_of(address, attributing.contacts)
+        mailboxes = await contact_of(number.text, attributing.contacts)
         row |= _of_contact(mailboxes)
         row["failure"] = row["failure"] or mailboxes.failure
     return row

@@ -29,6 +29,7 @@ from services.cli.support import (
     print_json,
     print_rows,
 )
+from services.cli.usage_errors import without_urls
 from services.runtime.attributing import placeholder_list, provider_book
 from services.runtime.settings import Settings, load
 
@@ -160,7 +161,7 @@ def _looked_up(
     if account is not None and fact.provider is not None:
         reseller = book.providers.reseller_of(fact.provider, account, at) or reseller
     return {
-        "address": address,
+        "address": without_urls(address),
         "provider": fact.provider,
         "reseller": reseller,
         **evidence_columns(fact),

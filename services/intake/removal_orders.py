@@ -27,6 +27,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from schemas.errors import BadUrl, TakedownError
+from schemas.event_words import in_words
 from schemas.events import ClaimStated, Name, NoticeDelivered, NoticeSent, ReportFiled, Slug
 from schemas.urls import canonical
 from services.core.time_spans import TimeSpan
@@ -86,12 +87,19 @@ def _read(raw: bytes) -> RemovalOrder:
     try:
         return decoded(raw, RemovalOrder)
     except UnfitDocument as error:
-        raise _UnusableOrder(f"no removal order: {error}") from None
+        raise _UnusableOrder(f"no removal order: {in_words(str(error))}{_fields(error)}") from None
+
+
+def _fields(error: UnfitDocument) -> str:
+    """Name the fields of an order where one that it does not have was sent."""
+    names = ", ".join(RemovalOrder.__struct_fields__)
+    return f"; an order has {names}" if "unknown field" in str(error) else ""
 
 
 def _times(order: RemovalOrder, zone: ZoneInfo | None) -> _Times:
     issued = _time("issued_at", order.issued_at, zone)
-    assert issued is not None
+    if issued is None:
+        raise _UnusableOrder("`issued_at` is empty")
     sent = _time("transmitted_at", order.transmitted_at, zone) or issued
     received = _time("received_at", order.received_at, zone)
     if received is not None and received.latest < sent.earliest:
@@ -107,7 +115,7 @@ def _no_later(span: TimeSpan, limit: TimeSpan) -> TimeSpan:
 
 
 def _time(name: str, text: str | None, zone: ZoneInfo | None) -> TimeSpan | None:
-    if text is None:
+    if text is None or not text.strip():
         return None
     try:
         return said_time(text, zone)

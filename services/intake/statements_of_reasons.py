@@ -169,8 +169,8 @@ def _words(record: Mapping[str, Any], name: str) -> list[str]:
         try:
             return msgspec.json.decode(text.encode(), type=list[str])
         except (msgspec.DecodeError, UnicodeEncodeError):
-            return re.findall(r"[A-Z_]+", text)
-    return [text] if text else []
+            pass
+    return re.findall(r"[A-Z0-9_]+", text)
 
 
 def _text(record: Mapping[str, Any], name: str) -> str | None:

@@ -132,6 +132,7 @@ async def test_registry(world: NetworkWorld, tmp_path: Path) -> None:
     [
         (404, SourceSilence(answered_at=NOW)),
         ({"errorCode": 404}, SourceSilence(answered_at=NOW)),
+        ({**NETWORK, "endAddress": "192.0.2.255", "status": ["reserved"]}, SourceSilence(answered_at=NOW)),
         ({"errorCode": 501}, NoAnswer(failure="refused")),
         (500, NoAnswer(failure="refused")),
         (429, NoAnswer(failure="limited")),

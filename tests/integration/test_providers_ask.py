@@ -53,3 +53,14 @@ async def test_sources_are_asked(tmp_path: Path) -> None:
     assert [row["publication"] for row in rows] == ["none", "published", "none"]
     assert done.status == 3
     assert not any("giant" in path or "example" in path for path in world.paths)
+
+
+async def test_what_is_no_address_is_asked_for_nowhere(tmp_path: Path) -> None:
+    """A name is refused, and an address that carries an IPv4 address has that one's contact."""
+    async with NetworkWorld(contacts={ONE: ["abuse@h.example"]}) as world:
+        settings = load(variables(world, tmp_path))
+        texts = ("host.example", f"::ffff:{ONE}")
+        ended = await takedown(settings, "providers", "ask", *texts, "--contact", "--json")
+    none, carried = json.loads(ended.out)
+    assert (ended.status, none["unknown"], none["contact"]) == (4, "no address", None)
+    assert carried["contact"] == "abuse@h.example"

@@ -14,6 +14,9 @@ from services.attribution.rdap.fault import RdapFault, decoded
 from services.attribution.rdap.rdap_ranges import IPAddress, IPNetwork
 
 FILES = ("ipv4.json", "ipv6.json")
+# LACNIC sends on to Brazil's registry, which no bootstrap file for addresses names. APNIC's national registries answer
+# at names below APNIC's own.
+_NATIONAL = frozenset({"rdap.registro.br"})
 
 
 class RdapBootstrap:
@@ -30,6 +33,11 @@ class RdapBootstrap:
 
     def __repr__(self) -> str:
         return f"<RdapBootstrap {len(self._servers)} prefixes, {', '.join(self.publications)}>"
+
+    def speaks_for_registries(self, host: str) -> bool:
+        """Tell whether a host, with its port, is a server of the files, one below it, or a national registry's."""
+        above = host.partition(".")[2]
+        return host in self.hosts or host in _NATIONAL or above in self.hosts
 
     @classmethod
     def load(cls, folder: Path) -> "RdapBootstrap":

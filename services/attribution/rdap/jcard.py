@@ -82,11 +82,15 @@ def _property(number: int, value: Any) -> Property | str:
     name, parameters, kind, *values = value
     if not isinstance(name, str) or not isinstance(kind, str):
         return f"{where} has a name or a type that is no text"
+    # Servers in PHP write an object that holds nothing as a list.
+    parameters = {} if parameters == [] else parameters
     if not isinstance(parameters, dict):
         return f"{where} has parameters that are no object"
     if any(_depth(one) > _DEEPEST for one in values):
         return f"{where} has lists within lists"
-    return Property(name.casefold(), _preference(parameters), tuple(values))
+    # `item1.EMAIL`: a group in front of a name, as vCards have it (RFC 6350, 3.3).
+    plain = name.rpartition(".")[2].casefold()
+    return Property(plain, _preference(parameters), tuple(values))
 
 
 def _depth(value: Any) -> int:
@@ -99,8 +103,9 @@ def _depth(value: Any) -> int:
 
 
 def _preference(parameters: Mapping[str, Any]) -> int:
-    """Read `pref`, which stands as a text, a number, or a list of one of them."""
-    stated = next((v for k, v in parameters.items() if k.casefold() == "pref"), None)
+    """Read `pref`: a text, a number, a list of one of them, or a word of `type`, as version 3 of vCards has it."""
+    named = {key.casefold(): value for key, value in parameters.items()}
+    stated = named.get("pref", 1 if "pref" in _texts(named.get("type")) else None)
     if isinstance(stated, list):
         stated = stated[0] if stated else None
     try:

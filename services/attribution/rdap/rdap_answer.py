@@ -11,9 +11,17 @@ from msgspec import Struct
 
 from services.attribution.rdap.fault import RdapFault, decoded
 from services.attribution.rdap.jcard import Card, card_of
-from services.attribution.rdap.rdap_ranges import AddressRange, range_of
+from services.attribution.rdap.rdap_ranges import (
+    AddressRange,
+    IPAddress,
+    IPNetwork,
+    cidr0_prefixes,
+    range_of,
+)
 
 REMOVED = "removed"
+# A range of the registry's own stock: whoever is printed there holds nothing in it.
+_UNASSIGNED = frozenset({"reserved", "available"})
 _MOST_ENTITIES = 5_000
 _MAX_NUMBER = 4_294_967_295
 
@@ -58,6 +66,18 @@ class RdapAnswer(Struct, frozen=True, kw_only=True):
     redactions: tuple[Redaction, ...]
     error: int | None
     faults: tuple[str, ...]
+    listed: tuple[IPNetwork, ...] = ()
+    statuses: tuple[str, ...] = ()
+
+    @property
+    def is_unassigned(self) -> bool:
+        """Tell whether the registry says that it gave the range to nobody."""
+        return bool(_UNASSIGNED & set(self.statuses))
+
+    def prefix_of(self, address: IPAddress) -> IPNetwork | None:
+        """Give the prefix of the range that holds an address, or else the one of the extension `cidr0`."""
+        prefixes = self.listed if self.addresses is None else self.addresses.prefixes
+        return next((one for one in prefixes if address in one), None)
 
     @property
     def holder(self) -> str | None:
@@ -84,6 +104,8 @@ def read_rdap(body: bytes) -> RdapAnswer:
         redactions=tuple(_redactions(value.get("redacted"))),
         error=_error(value),
         faults=tuple(faults),
+        listed=tuple(cidr0_prefixes(value)),
+        statuses=_words(value.get("status")),
     )
 
 

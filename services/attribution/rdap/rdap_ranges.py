@@ -12,6 +12,8 @@ from services.attribution.rdap.fault import RdapFault
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+# An IPv4 address stands behind so many bits of an IPv6 one (RFC 4291, 2.5.5.2).
+_MAPPED = 96
 
 
 class AddressRange(NamedTuple):
@@ -40,7 +42,7 @@ def range_of(answer: Mapping[str, Any]) -> AddressRange | None:
     ends = [answer.get("startAddress"), answer.get("endAddress")]
     if any(isinstance(end, str) and end.strip() for end in ends):
         return _between(*ends)
-    networks = list(_cidr0(answer.get("cidr0_cidrs")))
+    networks = cidr0_prefixes(answer)
     if networks:
         return _span(networks)
     handle = answer.get("handle")
@@ -83,18 +85,29 @@ def _network(value: Any) -> IPNetwork | None:
         return None
     text, slash, length = value.strip().partition("/")
     if ":" not in text:
-        text = ".".join(
-            part.lstrip("0") or "0" if part.isdigit() else part for part in text.split(".")
-        )
+        text = _four_octets(text, shortened=bool(slash))
     try:
         address = ipaddress.ip_address(text)
         if isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None:
             return None
-        return ipaddress.ip_network(
-            (address, int(length) if slash else address.max_prefixlen), False
-        )
+        bits = int(length) if slash else address.max_prefixlen
+        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+        if mapped is not None and bits >= _MAPPED:
+            return ipaddress.ip_network((mapped, bits - _MAPPED), False)
+        return ipaddress.ip_network((address, bits), False)
     except ValueError:
         return None
+
+
+def _four_octets(text: str, *, shortened: bool) -> str:
+    """Give an IPv4 address without zeros in front; LACNIC's prefixes leave the last octets out ("192.0.2/24")."""
+    parts = [part.lstrip("0") or "0" if part.isdigit() else part for part in text.split(".")]
+    return ".".join(parts + ["0"] * (4 - len(parts) if shortened else 0))
+
+
+def cidr0_prefixes(answer: Mapping[str, Any]) -> list[IPNetwork]:
+    """Give the prefixes that the extension `cidr0` lists: of both families, with gaps, or none."""
+    return list(_cidr0(answer.get("cidr0_cidrs")))
 
 
 def _cidr0(value: Any) -> Iterator[IPNetwork]:
@@ -122,7 +135,7 @@ def _span(networks: list[IPNetwork]) -> AddressRange | None:
 
 def _of_handle(handle: str) -> AddressRange | None:
     """Read a handle that is the range itself: "192.0.2.0 - 192.0.2.255" or a prefix."""
-    start, dash, end = handle.partition(" - ")
+    start, dash, end = handle.partition("-")
     if not dash:
         network = _network(handle) if "/" in handle else None
         return None if network is None else AddressRange(network[0], network[-1])

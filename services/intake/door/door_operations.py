@@ -1,12 +1,14 @@
 """The operations of the intake: a path, its body, and the statement that it makes."""
 
 import re
-from collections.abc import Callable
-from typing import Any
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterator
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 from msgspec import Struct, structs
 
+from schemas.event_words import in_words
 from schemas.events import (
     NoticeAcknowledged,
     NoticeDelivered,
@@ -38,6 +40,7 @@ _CONTENT = re.compile(
     re.I,
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,40}")
+_FIELD_AT_FAULT = re.compile(r" - at `\$\.(\w+)`$")
 _NO_CONTENT = (
     "; send the report without it: pictures, pages, files and links to them are never taken"
 )
@@ -138,6 +141,7 @@ OPERATIONS = {
 
 def statement_of(operation: Operation, raw: bytes, reporter: str) -> Statement:
     """Make the statement of a body; raises `DoorRefusal`."""
+    raw = raw.removeprefix(BOM_UTF8)
     body = raw if operation.body is None else _decoded(raw, operation.body)
     return operation.state(body, reporter)
 
@@ -151,6 +155,23 @@ def _decoded(raw: bytes, kind: type[Any]) -> Any:
         raise DoorRefusal("bad_json", "send one JSON object in UTF-8") from None
 
 
+def _complaint(kind: type[Any], error: msgspec.ValidationError, sent: Any) -> str:
+    """Say what is expected, with the choices where there are only some."""
+    if not isinstance(sent, dict):
+        return f"{without_values(error)}; send one statement a request"
+    says = in_words(without_values(error))
+    field = _FIELD_AT_FAULT.search(says)
+    if field is None or "enum" not in says:
+        return says
+    return f"{says}; it is one of {', '.join(_choices(get_type_hints(kind)[field[1]]))}"
+
+
+def _choices(hint: Any) -> Iterator[str]:
+    """Give the words of a choice, which may be one that can be left out."""
+    for one in get_args(hint):
+        yield from [one] if isinstance(one, str) else _choices(one)
+
+
 def _bad_field(raw: bytes, kind: type[Any], error: msgspec.ValidationError) -> DoorRefusal:
     """Name an unknown field before all else: there the content stands."""
     try:
@@ -160,7 +181,7 @@ def _bad_field(raw: bytes, kind: type[Any], error: msgspec.ValidationError) -> D
     names = kind.__struct_encode_fields__
     unknown = [name for name in sent if name not in names] if isinstance(sent, dict) else []
     if not unknown:
-        return DoorRefusal("bad_field", without_values(error))
+        return DoorRefusal("bad_field", _complaint(kind, error, sent))
     shown = f"`{unknown[0]}`" if _NAME.fullmatch(unknown[0]) else "an unknown field"
     if _CONTENT.search(unknown[0]):
         return DoorRefusal("content", f"{shown} is content{_NO_CONTENT}")

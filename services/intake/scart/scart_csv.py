@@ -23,6 +23,7 @@ SEPARATOR = ";"
 _TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 _QUOTED_TIME = re.compile(rf'(?:^|;)"{_TIME}"(?=;|$)', re.M)
 _PLAIN_TIME = re.compile(rf"(?:^|;){_TIME}(?=;|$)", re.M)
+_ABOVE_HEADER = re.compile(r"(?:[^\S\n]*\n)*(?:\"?sep=.\"?[^\S\n]*\n)?(?:[^\S\n]*\n)*", re.I)
 # Ends a field before this many characters; a quote that never closes would swallow the rest of the file.
 _LONGEST_FIELD = 20_000
 
@@ -51,17 +52,37 @@ class ExportTable(Struct, kw_only=True):
 def read_table(text: str) -> ExportTable:
     """Tell the dialect of a file and take it apart; raises `BadExport`."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    head = text.partition("\n")[0]
-    if SEPARATOR not in head:
-        raise BadExport("the first line is no header with `;` between the names of the columns")
-    dialect = _dialect(head, text)
-    rows = _plain(text) if dialect == "b" else _quoted(text)
+    before = _before_header(text)
+    head = text[before:].partition("\n")[0]
+    _check_head(head)
+    dialect = _dialect(head, text[before:])
+    read = _plain if dialect == "b" else _quoted
+    above = text.count("\n", 0, before)
+    numbered = (ExportCells(row.line + above, row.fields) for row in read(text[before:]))
+    # A spreadsheet writes the separators of rows in which nothing stands.
+    rows = (row for row in numbered if row.fields is None or any(map(str.strip, row.fields)))
     header = next(rows).fields
     if header is None:
         raise BadExport("the quotes of the header never close")
     ended = dialect == "a" and header[-1] == ""
     listed = [_without_end(row) if ended else row for row in rows]
     return ExportTable(dialect=dialect, header=header[:-1] if ended else header, rows=listed)
+
+
+def _before_header(text: str) -> int:
+    """Tell where the header begins: behind empty lines, and the line that tells a spreadsheet the separator."""
+    match = _ABOVE_HEADER.match(text)
+    return 0 if match is None else match.end()
+
+
+def _check_head(head: str) -> None:
+    if "\0" in head:
+        raise BadExport("UTF-16, as spreadsheets save Unicode text; save it as `CSV UTF-8`")
+    if SEPARATOR not in head:
+        raise BadExport(
+            "the first line is no header with `;` between the names of the columns; "
+            "a file that a spreadsheet saved with commas or tabs is saved again with semicolons"
+        )
 
 
 def _dialect(head: str, text: str) -> Dialect:

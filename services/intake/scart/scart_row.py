@@ -13,9 +13,12 @@ from services.intake.hoster_names import HosterNames
 from services.intake.intake_statements import Statement
 from services.intake.scart.scart_columns import ExportColumns
 from services.intake.scart.scart_csv import ExportCells
-from services.intake.spans import NoTime, wall_clock
+from services.intake.spans import NoTime, instant, wall_clock
 
 CATEGORY = "csam"
+# Empty, and as dumps of a database write that a column holds nothing.
+_NO_VALUE = ("", "NULL", "\\N", "0000-00-00 00:00:00")
+_WITH_OFFSET = re.compile(r"\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:?\d\d)$", re.I)
 _ILLEGAL = "illegal"
 _FILE_NUMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
 
@@ -167,9 +170,9 @@ def is_file_number(text: str) -> bool:
 
 def _time(text: dict[str, str], name: str, what: str, zone: ZoneInfo) -> TimeSpan | None:
     cell = text.get(name, "")
-    if not cell:
+    if cell.upper() in _NO_VALUE:
         return None
     try:
-        return wall_clock(cell, zone)
+        return instant(cell) if _WITH_OFFSET.search(cell) else wall_clock(cell, zone)
     except NoTime as error:
         raise UnusableRow(f"{what} {error}") from None

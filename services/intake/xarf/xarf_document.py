@@ -80,8 +80,9 @@ class _Version4(Struct, frozen=True, kw_only=True):
     type: Text
     sender: Party | None = None
     url: str | None = None
-    evidence: tuple[Piece, ...] = ()
-    content_removed: bool = False
+    # Serialisers write null for what is not there.
+    evidence: tuple[Piece, ...] | None = None
+    content_removed: bool | None = None
 
 
 class _Reporter3(Struct, frozen=True, rename="pascal"):
@@ -101,8 +102,8 @@ class _Report3(Struct, frozen=True, rename="pascal"):
     date: Text
     source: _Source3 | None = None
     source_url: str | None = None
-    attachment: tuple[Piece, ...] = ()
-    samples: tuple[Piece, ...] = ()
+    attachment: tuple[Piece, ...] | None = None
+    samples: tuple[Piece, ...] | None = None
 
 
 class _Version3(Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -148,8 +149,8 @@ def _from_version_4(read: _Version4, names: frozenset[str]) -> Document:
         category=read.category,
         type=read.type,
         url=read.url,
-        pieces=len(read.evidence),
-        content_removed=read.content_removed,
+        pieces=len(read.evidence or ()),
+        content_removed=bool(read.content_removed),
         fields=names,
     )
 
@@ -181,6 +182,6 @@ def _from_version_3(read: _Version3, names: frozenset[str]) -> Document:
         category=kind if kind in _RIGHTS_3 else report.report_class.lower(),
         type=_RENAMED_3.get(kind, kind),
         url=report.source_url or nested,
-        pieces=len(report.attachment) + len(report.samples),
+        pieces=len(report.attachment or ()) + len(report.samples or ()),
         fields=names,
     )

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from schemas.errors import ConfigError
 from services.attribution.abusix import contact_name, read_contact
+from services.attribution.asn_database import as_number_of
 from services.attribution.cymru import OriginFault, origin_name, read_origin
 from services.attribution.mailboxes import PlaceholderMailbox, Placeholders
 from services.attribution.rdap.bootstrap import RdapBootstrap
+from services.attribution.rdap.rdap_ranges import IPNetwork
 
 DAY = date(2026, 11, 1)
 
@@ -51,6 +53,7 @@ def test_origin(texts: list[str], numbers: tuple[int, ...], prefix: str) -> None
     "texts",
     [
         [], ["64500"], ["64500 | 192.0.2.0"], ["64500 | 192.0.2.7/24"], ["64500 | 198.51.100.0/24 | NL"],
+        ["1.10 | 192.0.2.0/24"], ["64500 99999999999 | 192.0.2.0/24"],
         [" | 192.0.2.0/24"], ["4294967296 | 192.0.2.0/24"], ["64500 | 2001:db8::/32"],
     ],
 )  # fmt: skip
@@ -132,7 +135,36 @@ def test_bootstrap_at_fault(tmp_path: Path, services: object) -> None:
         RdapBootstrap.load(_write(tmp_path, services, []))
 
 
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("rdap.registry.example", True),
+        ("national.rdap.registry.example", True),
+        ("rdap.registro.br", True),
+        ("registry.example", False),
+        ("elsewhere.example", False),
+        ("notrdap.registry.example", False),
+    ],
+)
+def test_who_may_be_sent_on_to(host: str, expected: bool) -> None:
+    """A server of the files, a national registry at a name below it, and the one that LACNIC sends on to."""
+    servers: dict[IPNetwork, str] = {
+        ipaddress.ip_network("192.0.2.0/24"): "https://rdap.registry.example/"
+    }
+    assert RdapBootstrap(servers, ()).speaks_for_registries(host) is expected
+
+
 def test_bootstrap_missing(tmp_path: Path) -> None:
     """A directory without the files is an error that says where they come from."""
     with pytest.raises(ConfigError, match="IANA"):
         RdapBootstrap.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("AS64500", 64500), ("64500", 64500), (64500, 64500), (True, None), ("9" * 5_000, None), ("AS\uff11", None)],
+    ids=["as", "text", "number", "true", "long", "wide"],
+)  # fmt: skip
+def test_the_number_of_a_record_is_a_number(value: object, expected: int | None) -> None:
+    """What is none names nobody, and `true` is not AS 1."""
+    assert as_number_of({"asn": value}) == expected

@@ -265,3 +265,29 @@ def test_a_deep_file_is_refused() -> None:
     """Lists within lists end the reader's patience, and no more."""
     with pytest.raises(ConfigError, match="not TOML"):
         ProviderMap.parse("a = " + "[" * 20_000)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ['network]]\nasn = 64501', 'reseller]]\nid = "r"\ncidr = ["192.0.2.128/25"]', 'former_name]]\nname = "Old"'],
+)  # fmt: skip
+def test_times_in_the_wrong_order_are_told(entry: str) -> None:
+    """An entry that never holds would be passed over without a word."""
+    head = '[[provider]]\nid = "giant"\nname = "Giant"\n[[provider.'
+    times = "\nvalid_from = 2026-03-01T00:00:00Z\nvalid_to = 2026-02-01T00:00:00Z\n"
+    (fault,) = ProviderMap.parse(head + entry + times).faults
+    assert (fault.line, "valid_to is before valid_from" in fault.says) == (4, True)
+
+
+@pytest.mark.parametrize("time", ["2026-03-01", "2026-03-01T00:00:00"])
+def test_a_time_without_its_offset_says_what_to_write(time: str) -> None:
+    """And nobody is known for the range."""
+    text = f'[[provider]]\nid = "g"\nname = "G"\n[[provider.prefix]]\ncidr = "192.0.2.0/24"\nvalid_from = {time}\n'
+    for one in (text, f"provider,prefix,valid_from\ng,192.0.2.0/24,{time}\n"):
+        (fault,) = ProviderMap.parse(one).faults
+        assert "such as 2026-03-01T12:00:00Z" in fault.says
+
+
+def test_rows_of_separators_alone_are_passed_over() -> None:
+    """As a spreadsheet writes them below a table."""
+    assert ProviderMap.parse("prefix,asn\n192.0.2.0/24,64500\n,\n,\n").faults == ()

@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -55,6 +56,9 @@ def prefixes(**more: Any) -> list[str] | None:
             None,
         ),
         ({"parentHandle": "0.0.0.0 - 255.255.255.255"}, ["192.0.2.0/24"]),
+        ({"startAddress": "::ffff:192.0.2.0", "endAddress": "::ffff:192.0.2.255"}, ["192.0.2.0/24"]),
+        ({"startAddress": None, "endAddress": None, "handle": "192.0.2.0-192.0.2.255"}, ["192.0.2.0/24"]),
+        ({"startAddress": None, "endAddress": None, "handle": "192.0.2/24"}, ["192.0.2.0/24"]),
     ],
 )  # fmt: skip
 def test_range(more: dict[str, Any], expected: list[str] | None) -> None:
@@ -123,6 +127,9 @@ def test_each_mailbox_once() -> None:
         ([["email", {}, "uri", "mailto:a@h.example?subject=x"]], ["a@h.example"]),
         ([["email", {}, "text", " <a@h.example>, b@h.example;"]], ["a@h.example", "b@h.example"]),
         ([["email", {"pref": "first"}, "text", "a@h.example"], ["email", {}, "text", "none"]], ["a@h.example"]),
+        ([["email", {}, "text", "b@h.example"], ["email", {"type": ["work", "pref"]}, "text", "a@h.example"]],
+         ["a@h.example", "b@h.example"]),
+        ([["item1.EMAIL", [], "text", "a@h.example."]], ["a@h.example"]),
         ([["email", {}, "text", ""], ["email", {}, "text", None], ["email", {}, "text", 7]], []),
     ],
 )  # fmt: skip
@@ -255,6 +262,25 @@ def test_shipped_placeholders() -> None:
     """The list that comes with the program is read, and takes no provider's mailbox."""
     assert shipped_placeholders().holds("abuse@localhost", DAY)
     assert not shipped_placeholders().holds("abuse@provider.example", DAY)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [("192.0.2.9", "192.0.2.0/24"), ("2001:db8::9", "2001:db8::/32"), ("203.0.113.9", None)],
+)
+def test_prefixes_that_are_no_one_range(address: str, expected: str | None) -> None:
+    """Where a registry lists prefixes of both families or with gaps, the one that holds the address is meant."""
+    listed = [{"v4prefix": "192.0.2.0", "length": 24}, {"v6prefix": "2001:db8::", "length": 32}]
+    answer = read_rdap(network(startAddress=None, endAddress=None, cidr0_cidrs=listed))
+    prefix = answer.prefix_of(ip_address(address))
+    assert (None if prefix is None else str(prefix)) == expected
+
+
+@pytest.mark.parametrize("status", ["reserved", "available"])
+def test_a_range_that_was_given_to_nobody(status: str) -> None:
+    """The registry's own name on its stock is no holder's."""
+    assert read_rdap(network(status=[status])).is_unassigned
+    assert not read_rdap(network(status=["active"])).is_unassigned
 
 
 def test_holder_and_numbers() -> None:

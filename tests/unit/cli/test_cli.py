@@ -472,3 +472,34 @@ def test_what_cannot_be_undone_wants_a_yes(run, answer):
 def test_one_alone_is_no_plural():
     """Numbers stand with their noun in the right form."""
     assert [counted(number, "row") for number in (0, 1, 1200)] == ["0 rows", "1 row", "1,200 rows"]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ("probe", URL),
+        ("case", URL),
+        ("status", URL),
+        ("case", "list", "--limit", URL),
+        ("providers", "lookup", URL),
+        ("providers", "ask", URL),
+    ],
+)
+def test_a_url_that_was_typed_is_not_shown_again(typed, capfd, monkeypatch, tmp_path):
+    """It has no place on a command line, and the message says where it has one."""
+    monkeypatch.setenv("TAKEDOWN_DATA_DIR", str(tmp_path))
+    assert app.main(typed) in (2, 4)
+    printed = "".join(capfd.readouterr())
+    assert "marker" not in printed
+    assert "(a URL)" in printed
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [(("stat",), "status"), (("case", "lsit"), "list"), (("weather",), None)]
+)
+def test_a_mistyped_command_names_the_nearest(typed, meant, capfd):
+    """Where one is near."""
+    assert app.main(typed) == 2
+    message = capfd.readouterr().err
+    assert ("Did you mean" in message) is (meant is not None)
+    assert meant is None or f"'{meant}'?" in message

@@ -118,3 +118,48 @@ def test_without_a_file_there_are_no_reporters(run):
     result = run("intake", "list")
     assert result.exit_code == 2
     assert "TAKEDOWN_INTAKE_TOKENS_FILE" in result.output
+
+
+DUMP = "uuid,decision_visibility,application_date,platform_name,platform_uid,created_at\n"
+DECISION = (
+    "u1,DECISION_VISIBILITY_CONTENT_REMOVED,2026-03-01 00:00:00,Platform,P-1,2026-03-02 10:00:00\n"
+)
+SENT = b'{"statements": [{"puid": "P-1", "application_date": "2026-03-01"}]}'
+
+
+@pytest.mark.usefixtures("keyring")
+@pytest.mark.parametrize(
+    "raw",
+    [
+        (DUMP + DECISION).encode(),
+        (DUMP.upper() + DECISION).replace(",", ";").encode("utf-8-sig"),
+        (DUMP + DECISION).replace(",", "\t").encode(),
+        SENT,
+    ],
+)
+def test_a_dump_may_have_been_saved_again(run, tmp_path, raw):
+    """With other separators or capitals in the header; several statements may be sent in one object."""
+    (tmp_path / "dump").write_bytes(raw)
+    cases = tmp_path / "cases.csv"
+    cases.write_text(f"puid,case_id\nP-1,{'a' * 32}\n")
+    result = run("import", "dsa", str(tmp_path / "dump"), "--cases", str(cases), "--dry-run")
+    assert (result.exit_code, "1 event checked" in result.stdout) == (0, True)
+
+
+@pytest.mark.usefixtures("keyring")
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (b"PK\x03\x04", "zip archive"),
+        (b"\x1f\x8b\x08", "gzip"),
+        (b"PAR1", "Parquet"),
+        ((DUMP + DECISION).encode("utf-16"), "UTF-16"),
+        (b"a,b\n1,2\n", "`platform_uid`"),
+        (b"", "`platform_uid`"),
+    ],
+)
+def test_what_is_no_dump_says_what_to_do(run, tmp_path, raw, says):
+    """Its rows are not read as dead letters, nor is it taken for a dump without rows."""
+    (tmp_path / "dump").write_bytes(raw)
+    result = run("import", "dsa", str(tmp_path / "dump"), "--dry-run")
+    assert (result.exit_code, says in result.stderr) == (4, True)

@@ -98,7 +98,9 @@ def test_the_receipt_may_come_later() -> None:
         ({"received_at": "2026-02-28T09:00:00Z"}, "received before"),
         ({"issued_at": "2026-03-01T10:00:00"}, "no zone"),
         ({"urls": []}, "no removal order"),
-        ({"screenshot": "x"}, "unknown field"),
+        ({"screenshot": "x"}, "unknown field; an order has reference"),
+        ({"provider": "Giant Hosting"}, "small letters"),
+        ({"issued_at": " "}, "`issued_at` is empty"),
         ({"urls": ["not a url"]}, "URL"),
     ],
 )
@@ -114,6 +116,12 @@ def test_an_addressee_is_a_name_of_the_providers_file() -> None:
     """Where the order gives the name and not the id."""
     order = {k: v for k, v in (ORDER | {"addressee": "Giant  Hosting"}).items() if k != "provider"}
     assert orders(order)[0].events[1].data.provider == "giant"
+
+
+def test_an_empty_time_of_receipt_is_none() -> None:
+    """A form that was exported has every field, and starts no clock of one hour."""
+    named, *_ = orders(ORDER | {"received_at": ""})
+    assert (named.entry.outcome, named.entry.notice_known) == ("events", False)
 
 
 def test_that_it_was_removed_is_a_claim() -> None:
@@ -187,6 +195,14 @@ def test_a_statement_about_nothing_of_ours_is_counted(
     """And one that can't be read is a dead letter."""
     assert reasons(REASONS | changes).entry.outcome == outcome
     assert reasons(None).entry.outcome == "dead_letter"
+
+
+def test_several_decisions_may_stand_in_one_text() -> None:
+    """What was disabled and demoted is claimed to be gone."""
+    both = "DECISION_VISIBILITY_CONTENT_DISABLED,DECISION_VISIBILITY_CONTENT_DEMOTED"
+    claim = reasons(REASONS | {"decision_visibility": both}).events[0].data
+    assert claim.status == "visibility_content_disabled,visibility_content_demoted"
+    assert claim.gone_at is not None
 
 
 def test_content_that_is_only_demoted_is_not_claimed_to_be_gone() -> None:

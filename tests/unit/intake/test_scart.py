@@ -108,7 +108,8 @@ def test_columns_are_found_by_their_names() -> None:
     ("text", "message"),
     [
         ("", "no header"),
-        ("a,b\n", "no header"),
+        ("a,b\n", "saved again with semicolons"),
+        ("f\0i\0;\0", "UTF-16"),
         ("url;received_at\n", "filenumber"),
         ("filenumber;url\n", "received_at"),
         ("filenumber;reference\n", "hoster_first_ntd_at"),
@@ -133,6 +134,28 @@ def test_line_ends_and_a_mark_of_order_change_nothing() -> None:
     """CRLF, and the mark that some programs put before UTF-8."""
     plain = read(sample("dialect-c"))
     assert read("\ufeff" + sample("dialect-c").replace("\n", "\r\n")) == plain
+
+
+def test_what_a_spreadsheet_adds_is_no_row() -> None:
+    """A line that names the separator, empty lines above, and separators without anything between them."""
+    (entry,) = read(f"\nsep=;\n{HEAD}\n{ROW}\n;;;;;;;\n")
+    assert (entry.outcome, entry.line) == ("events", 4)
+
+
+@pytest.mark.parametrize(
+    "time", ["2026-07-01T05:00:00Z", "2026-07-01T07:00:00.000000+02:00", "2026-07-01 01:00:00-0400"]
+)
+def test_a_time_with_its_offset_needs_no_zone(time: str) -> None:
+    """It is the instant that it says."""
+    assert read(f"{HEAD}\n{ROW.replace('2026-07-01 07:00:00', time)}") == read(f"{HEAD}\n{ROW}")
+
+
+@pytest.mark.parametrize("nothing", ["", "NULL", "\\N", "0000-00-00 00:00:00"])
+def test_no_first_notice_is_written_in_several_ways(nothing: str) -> None:
+    """None of them costs the row its report, and none makes a notice."""
+    (entry,) = read(f"{HEAD}\n{ROW.replace('2026-07-01 16:00:00', nothing)}")
+    assert (entry.outcome, entry.notice_known) == ("events", False)
+    assert isinstance(entry.statements[0].data, ReportFiled)
 
 
 def test_what_is_no_utf_8_is_a_dead_letter() -> None:

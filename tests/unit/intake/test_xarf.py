@@ -72,6 +72,12 @@ def test_a_recommended_field_stays_recommended(name: str) -> None:
     assert end(without(name)) == "report"
 
 
+@pytest.mark.parametrize("name", ["evidence", "content_removed", "tags", "_internal"])
+def test_null_is_nothing(name: str) -> None:
+    """Programs write it for a field that is not there."""
+    assert end(without(**{name: None})) == "report"
+
+
 @pytest.mark.parametrize(
     "changes",
     [
