@@ -4,13 +4,15 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 
 from consumers.client.heap import YOUNG_OBJECTS_OF_LOOKS, rare_collections
+from schemas.events import Fingerprint, LookMade, Served
 from services.probing.guard.guard import Guard
 from services.probing.http.connector import guarded_socket
 from services.probing.http.deadlines import Deadlines
 from services.probing.http.plain_sockets import PlainSockets
-from tests.benchmarks.one_request import OneRequest
+from tests.benchmarks.one_request import KeptRequests, OneRequest
 
 
 def collector_of_looks() -> AbstractContextManager[None]:
@@ -36,3 +38,47 @@ async def opened(addresses: Sequence[str], port: int, count: int, concurrency: i
     await asyncio.gather(*(worker() for _ in range(concurrency)))
     sockets.close()
     return count / (time.process_time() - cpu)
+
+
+async def kept(addresses: Sequence[str], port: int, count: int, concurrency: int) -> float:
+    """Ask over connections of a look's kind that are kept, and make each event; returns requests per CPU-second.
+
+    Each worker has one connection. No head is read, no deadline is set, and every event says the same but its instants.
+    """
+    loop, numbers, guard = asyncio.get_running_loop(), iter(range(count)), Guard("simulated", None)
+    sockets = PlainSockets(loop, Deadlines(loop))
+
+    async def worker(place: int) -> None:
+        at, link = (addresses[place % len(addresses)], port), KeptRequests()
+        (await sockets.connect(guarded_socket(guard, at), at, 5.0)).attach(link)
+        tail = f" HTTP/1.1\r\nHost: h{place}.example\r\n{_HEADERS}\r\n"
+        for number in numbers:
+            begun = datetime.now(UTC)
+            await link.ask(f"HEAD /case/known-{number}.jpg{tail}".encode())
+            _event(at[0], begun, datetime.now(UTC))
+        link.close()
+
+    cpu = time.process_time()
+    await asyncio.gather(*(worker(place) for place in range(concurrency)))
+    sockets.close()
+    return count / (time.process_time() - cpu)
+
+
+_HEADERS = "User-Agent: takedown-monitor\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
+
+
+def _event(address: str, begun: datetime, over: datetime) -> LookMade:
+    served = Served(address=address, provider="giant", method="map", online=True, gone=False)
+    return LookMade(
+        vantage="bench",
+        tick=begun,
+        started_at=begun,
+        finished_at=over,
+        verdict="online",
+        reason="served",
+        served=(served,),
+        fingerprint=Fingerprint(status=200, content_type="image/jpeg", content_length=48_213),
+        phases={"first_byte": 0.001},
+        resolution_age_seconds=0.0,
+        providers_left_out=(),
+    )
