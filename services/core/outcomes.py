@@ -16,6 +16,8 @@ _KINDS: dict[tuple[str, str], type[ev.Outcome]] = {
     ("presence", "REMOVED"): ev.SpellRemoved,
     ("presence", "RETURNED"): ev.SpellReturned,
 }
+# The spell has its own place in an id; the same conclusion under another methodology keeps its id.
+_NOT_STATED = ("spell", "methodology", "methodology_digest")
 
 
 def outcomes(
@@ -75,9 +77,10 @@ def _event(
 
 
 def _name(case_id: str, at: datetime, body: ev.Outcome) -> UUID:
-    instants = at, body.clock_started_at, body.deadline, body.known_online_at, body.first_gone_at
-    statement = [body.provider, body.category]
-    statement += [None if instant is None else ids.instant(instant) for instant in instants]
+    fields = [name for name in body.__struct_fields__ if name not in _NOT_STATED]
+    # The id has the outcome's own instant where the body has its cause, which the id begins with.
+    values = [at if name == "caused_by" else getattr(body, name) for name in fields]
+    statement = [ids.instant(one) if isinstance(one, datetime) else one for one in values]
     kind = ev.TYPE_OF[type(body)]
     return ids.outcome_id(case_id, body.spell, kind, body.caused_by, *statement)
 
