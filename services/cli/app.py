@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from schemas.errors import TakedownError
+from services.cli.closed_output import OUTPUT_CLOSED, discard_output, output_closed
 from services.cli.lazy_group import LazyGroup
 from services.runtime.core_dumps import leave_no_dump
 
@@ -125,6 +126,7 @@ Exit status:
        migrate status, reconcile, providers check, replay --compare, and
        verify of evidence, audit and archive)
   130  interrupted
+  141  nobody reads the output any more (`takedown ... | head`)
 """
 
 
@@ -183,6 +185,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status. A crash leaves no core dump."""
     leave_no_dump()
     try:
+        return _status(arguments)
+    except BrokenPipeError:
+        discard_output()
+        return OUTPUT_CLOSED
+
+
+def _status(arguments: Sequence[str] | None) -> int:
+    """Run the command line; raises `BrokenPipeError` where nobody reads its output."""
+    try:
         result = cli.main(args=arguments, prog_name="takedown", standalone_mode=False)
     except click.UsageError as error:
         # Only a mistake needs them.
@@ -196,6 +207,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.Abort:
         click.echo("error: interrupted", err=True)
         return 128 + signal.SIGINT
+    except SystemExit:
+        # click ends the process with status 1 for a closed pipe, whatever mode it runs in.
+        if output_closed():
+            raise BrokenPipeError from None
+        raise
     except Exception as error:
         return _defect(error)
     return result if isinstance(result, int) else 0

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from schemas.errors import TakedownError
+from services.cli.closed_output import output_closed
 from services.cli.tables import layout, terminal_width
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def unreachable(error: BaseException) -> str | None:
         return f"Kafka cannot be used ({name}); run `takedown doctor` for details"
     if module == "asyncpg":
         return f"Postgres cannot be used ({name}); run `takedown doctor` for details"
-    if isinstance(error, BrokenPipeError):
+    if isinstance(error, BrokenPipeError) and output_closed():
         return None  # our own reader has gone, no server
     if isinstance(error, (ConnectionError, TimeoutError)):
         return f"a server cannot be reached ({name}); run `takedown doctor` for details"

@@ -13,7 +13,9 @@ _EMPTY = "-"
 
 def terminal_width() -> int | None:
     """Return the width of the terminal; None if standard output is not a terminal."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    if sys.stdout is None or not sys.stdout.isatty():  # None: closed by who started the process
+        return None
+    return shutil.get_terminal_size().columns
 
 
 def layout(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> Iterator[str]:
