@@ -7,6 +7,7 @@ ORDER BY sent_at, notice_id, case_id;
 
 -- name: waiting_cases
 -- Open cases whose provider was not told yet, as far as anybody knows: no clock runs, and they are not gone.
+-- The exporter's `waits` is the same condition, which it counts by parts of the ledger and keeps.
 SELECT provider, count(*) AS waiting
 FROM spells
 WHERE closed_at IS NULL AND clock_started_at IS NULL AND excluded IS NULL AND presence <> 'REMOVED'

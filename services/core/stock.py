@@ -43,7 +43,10 @@ def overdue_unverified(spell: Spell, cutoff: datetime) -> bool:
 
 
 def without_notice(case: Case, spell: Spell) -> bool:
-    """Tell whether an open spell that may count waits for its notice."""
+    """Tell whether an open spell that may count waits for its first notice.
+
+    Whether one that was sent arrived is another question, which `waits` in the reports' channels answers.
+    """
     return spell.procedure is Procedure.REPORTED and exclusion(case, spell) is None
 
 

@@ -48,6 +48,8 @@ GROUP BY 1, 2;
 -- Same decisions as in the core (bounds, exposure, stock), in the same order; property tests compare the two.
 -- Exposure of a stretch that no removal has closed is added when read: nothing counts on in the ledger. It begins
 -- where the last return did, or with the spell; `growing` counts the stretches whose upper end moves with the clock.
+-- `waits` is the condition of `waiting_cases` in the commands' notices.sql: no notice arrived, though one may have failed.
+-- `without_notice` is another count: those to which none was sent, gone or not.
 -- `next_change`: until then nothing but that end depends on the cut-off. Exposure is in microseconds.
 WITH judged AS (
     SELECT

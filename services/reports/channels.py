@@ -100,7 +100,11 @@ class Channels:
 
 
 def waits(case: Case, spell: Spell) -> bool:
-    """Tell whether an open spell that may count waits for a notice that arrives; `notices.sql` says the same."""
+    """Tell whether an open spell that may count waits for a notice that arrives.
+
+    `notices.sql` and the exporter's `queries.sql` say the same of rows, in one wording: the exporter keeps its counts
+    by parts of the ledger. The core's `without_notice` is another count, for which a notice that failed is one too.
+    """
     return (
         spell.clock_started_at is None
         and spell.procedure is not Procedure.CLOSED

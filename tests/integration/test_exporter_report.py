@@ -25,6 +25,7 @@ from services.core.fold import fold
 from services.exporter.ledger_reading import LedgerReading, NoticeReading, Reader
 from services.exporter.metric_families import families
 from services.ledger.store import Advance, LedgerStore
+from services.reports.channels import waits
 from services.reports.table import Builder
 from tests import strategies
 from tests.integration.ledger_kit import clock, migrated_pool
@@ -225,6 +226,7 @@ _FIGURES = (
     "due_soon",
     "overdue_unverified",
     "without_notice",
+    "waiting",
     "exposure_lower_seconds",
     "exposure_upper_seconds",
 )
@@ -239,6 +241,7 @@ def _core_figures(
         stock.due_soon(spell, methodology.norm_for(case.category), cutoff),
         stock.overdue_unverified(spell, cutoff),
         stock.without_notice(case, spell),
+        waits(case, spell),
         *exposure,
     )
     return dict(zip(_FIGURES, values, strict=True))
