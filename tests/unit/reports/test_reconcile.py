@@ -155,12 +155,15 @@ def test_received_there_but_failed_here_is_a_difference():
         ("2026-01-01T05:30:00Z", []),
         ("2026-01-01T04:45:00Z", []),
         ("2026-01-01T04:44:00Z", [("removed_at", -960.0)]),
+        ("2026-01-01T04:44Z", []),
+        ("2026-01-01T04:43Z", [("removed_at", -960.0)]),
+        ("2026-01-01 04:44 UTC", []),
         ("2026-01-01T06:20:00Z", [("removed_at", 1200.0)]),
         ("2026-01-01T00:00:00-05:00", []),
     ],
 )
 def test_removed_is_compared_with_the_interval(removed, expected):
-    """Any instant of (L, R] agrees: that is as much as we know."""
+    """Any instant of (L, R] agrees, and a minute that reaches it: that is as much as both know."""
     result = compared([ours(1)], f"notice_id,removed_at\nn1,{removed}\n")
     assert differences(result) == expected
 
