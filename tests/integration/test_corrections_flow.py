@@ -170,14 +170,16 @@ async def test_an_erased_url_is_gone_everywhere(desk: Desk) -> None:
     relay = Relay(desk.ledger.kafka, desk.ledger.pool, Health(), batch_records=1000)
     stop = asyncio.Event()
     running = asyncio.create_task(relay.run(stop))
+
+    async def published() -> bool:
+        return not await desk.rows("SELECT id FROM outbox")
+
     try:
+        # What is still to be sent is emptied by the erasure too.
+        await eventually("the probers were told of the case", published)
         revealed = await desk.run("case", "reveal", case_of(1), "--purpose", "enquiry 7")
         assert "hxxp://host1[.]example" in revealed.stdout
         said = await desk.correct("erase", case_of(1), "--yes", *WHO)
-
-        async def published() -> bool:
-            return not await desk.rows("SELECT id FROM outbox")
-
         await eventually("the outbox is empty", published)
     finally:
         stop.set()
