@@ -365,7 +365,7 @@ async def test_every_role_works_with_its_own_login(
         async def used() -> bool:
             return decisions.used_grants() == grants(PRINCIPALS)
 
-        await eventually("every right of the table was used, and no other", used)
+        await eventually("every right of the table was used, and no other", used, 60)
         assert decisions.denials() == set()
         reader = await login_for(monitor.dsn, ["takedown_reader"], "takedown_reading")
         await works.denied(case_id, tmp_path, reader, desk)
