@@ -1,6 +1,5 @@
 """An .mmdb file (MaxMind DB) of prefixes and their AS numbers, with the prefix that was matched as evidence."""
 
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -10,10 +9,10 @@ from maxminddb.errors import InvalidDatabaseError
 
 from schemas.errors import ConfigError
 from services.attribution.addresses import bits_of, numeric, prefix_text
+from services.attribution.as_numbers import LARGEST, read_as_number
 
 # GeoLite2-ASN and DB-IP write the first, ipinfo the second, ip-location-db the first.
 _NUMBER_FIELDS = ("autonomous_system_number", "asn")
-_WRITTEN = re.compile(r"(?:AS)?([0-9]{1,10})", re.I)
 # Such files alias Teredo to the relay's IPv4 address, which is nobody's host, and hold IPv4 where addresses were once
 # compatible with it.
 _TEREDO = 0x20010000
@@ -81,9 +80,8 @@ def as_number_of(content: object) -> int | None:
         return None
     for name in _NUMBER_FIELDS:
         value = content.get(name)
-        written = _WRITTEN.fullmatch(value) if isinstance(value, str) else None
-        value = int(written[1]) if written else value
+        value = read_as_number(value) if isinstance(value, str) else value
         # Of the type itself: `true` is an integer too.
-        if type(value) is int and 0 < value < 1 << 32:
+        if type(value) is int and 0 < value <= LARGEST:
             return value
     return None

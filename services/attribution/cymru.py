@@ -13,11 +13,10 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from schemas.errors import TakedownError
+from services.attribution.as_numbers import read_as_number
 from services.attribution.reverse_names import reverse_labels
 
-_NUMBER = re.compile(r"(?:AS)?(\d{1,10})", re.I)
 _BETWEEN = re.compile(r"[\s,{}\"]+")
-_LAST = 4_294_967_295
 ZONES = {4: "origin", 6: "origin6"}
 
 
@@ -95,9 +94,8 @@ def _record(text: str) -> OriginRecord | None:
 
 def _as_numbers(text: str) -> tuple[int, ...]:
     """Read the numbers; none where one is in another form, for then it is not known who else originates the prefix."""
-    words = [_NUMBER.fullmatch(word) for word in _BETWEEN.split(text) if word]
-    numbers = [int(word[1]) if word else _LAST + 1 for word in words]
-    if any(number > _LAST for number in numbers):
+    numbers = [read_as_number(word) for word in _BETWEEN.split(text) if word]
+    if None in numbers:
         return ()
     return tuple(dict.fromkeys(number for number in numbers if number))
 
