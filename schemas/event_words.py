@@ -14,7 +14,7 @@ SLUG_IN_WORDS = "small letters, digits and - _ . : / alone, such as giant-hostin
 _NO_TIME = re.compile(
     r"(?:Expected `datetime\b.*?|Invalid RFC3339 encoded datetime)(?= - at `|$)", re.S
 )
-_NO_CASE = "Expected `str` matching regex '^[0-9a-f]{32}$'"
+CASE_ID = "^[0-9a-f]{32}$"
 Slug = Annotated[str, Meta(pattern=SLUG)]
 
 
@@ -23,7 +23,8 @@ def in_words(message: str) -> str:
     words = message.replace(f"Expected `str` matching regex {SLUG!r}", f"Expected {SLUG_IN_WORDS}")
     words = _NO_TIME.sub("Expected a time with its timezone, such as 2026-03-01T12:00:00Z", words)
     return words.replace(
-        _NO_CASE, "Expected a case id: 32 digits and letters from a to f, all small"
+        f"Expected `str` matching regex {CASE_ID!r}",
+        "Expected a case id: 32 digits and letters from a to f, all small",
     )
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, Struct
 
-from schemas.event_words import SLUG, Instant, Name, Payload, Slug
+from schemas.event_words import CASE_ID, SLUG, Instant, Name, Payload, Slug
 from schemas.events_of_notices import (
     NoticeAcknowledged,
     NoticeDelayed,
@@ -43,9 +43,7 @@ __all__ = [
     "Slug",
 ]
 
-CaseId = Annotated[
-    str, Meta(pattern="^[0-9a-f]{32}$", description="Keyed name of a canonical URL.")
-]
+CaseId = Annotated[str, Meta(pattern=CASE_ID, description="Keyed name of a canonical URL.")]
 # A `Slug` in what comes by the million: a pattern takes msgspec longer than all the rest of a text, and there
 # are few different ones, so that the struct holds it by `_slugs`.
 _Common = Annotated[str, Meta(extra_json_schema={"pattern": SLUG})]
