@@ -47,6 +47,7 @@ from tests.benchmarks.bench_ledger import Found, Load, World, _fill, looks, open
 from tests.benchmarks.bench_replay import family
 from tests.benchmarks.figures import Figure, figure
 from tests.benchmarks.ledger_side import KEYRING
+from tests.benchmarks.server_cpu import TICK, cpu_seconds
 from tests.benchmarks.side_by_side import plain_loops
 
 CASES = int(os.environ.get("TAKEDOWN_BENCH_CASES", "5000"))
@@ -54,7 +55,6 @@ LOAD = Load("two ledgers", CASES, range(1, 21), spread=True)
 METHOD = shipped()["nl-24h"]
 TARGET = 1.6
 _SQL = statements("tests.benchmarks", "pair.sql")
-_TICK = os.sysconf("SC_CLK_TCK")
 _LOOK_SECONDS = 0.05
 
 
@@ -79,20 +79,10 @@ class Pace(Struct):
         return self.ledgers + self.kafka + self.postgres
 
 
-def cpu_seconds(pids: list[int]) -> float:
-    """Read how much CPU processes have used, with children of theirs that have ended."""
-    total = 0
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += sum(map(int, words[11:15]))
-    return total / _TICK
-
-
 def busy_seconds() -> float:
     """Read how much CPU the whole machine has used."""
     words = Path("/proc/stat").read_text().split("\n", 1)[0].split()
-    return (sum(map(int, words[1:9])) - int(words[4]) - int(words[5])) / _TICK
+    return (sum(map(int, words[1:9])) - int(words[4]) - int(words[5])) / TICK
 
 
 @contextlib.asynccontextmanager
