@@ -30,7 +30,7 @@ from services.attribution.rdap.abuse import abuse_mailboxes
 from services.attribution.rdap.bootstrap import parse_bootstrap
 from services.attribution.rdap.fault import RdapFault
 from services.attribution.rdap.rdap_answer import read_rdap
-from services.cli.import_dsa import records_of
+from services.cli.import_dsa import NoDump, records_of
 from services.intake.decision_subjects import BadSubjects, read_subjects
 from services.intake.documents import NoDocuments, documents
 from services.intake.door.door_operations import OPERATIONS, statement_of
@@ -156,7 +156,7 @@ def reasons(raw: bytes) -> None:
     try:
         listed = records_of(_written(raw))
         _entries(reasons_entries(listed(), _SUBJECTS, ZONE, "platform"))
-    except NoDocuments as error:
+    except (NoDocuments, NoDump) as error:
         _silent(error)
     try:
         read_subjects(io.StringIO(raw.decode("utf-8", "replace"), newline=""))

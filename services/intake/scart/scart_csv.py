@@ -61,7 +61,9 @@ def read_table(text: str) -> ExportTable:
     numbered = (ExportCells(row.line + above, row.fields) for row in read(text[before:]))
     # A spreadsheet writes the separators of rows in which nothing stands.
     rows = (row for row in numbered if row.fields is None or any(map(str.strip, row.fields)))
-    header = next(rows).fields
+    header = next(rows, ExportCells(1, ())).fields
+    if header == ():
+        raise BadExport("no header: its lines hold separators alone")
     if header is None:
         raise BadExport("the quotes of the header never close")
     ended = dialect == "a" and header[-1] == ""

@@ -114,6 +114,8 @@ def test_columns_are_found_by_their_names() -> None:
         ("filenumber;url\n", "received_at"),
         ("filenumber;reference\n", "hoster_first_ntd_at"),
         ("filenumber;url;received_at;url\n", "twice"),
+        (";;;\n;;;\n", "separators alone"),
+        ('"";"";\n', "separators alone"),
     ],
 )
 def test_a_file_that_is_no_export_is_refused(text: str, message: str) -> None:
