@@ -39,6 +39,7 @@ _CHALLENGES = {
 _PROTECTORS = ("x-datadome", "x-sucuri-block")
 _MARKS = frozenset({*_CHALLENGES, *_PROTECTORS})
 _CHALLENGING = frozenset({202, 403, 405, 429, 503})
+_BREAKS = (aiohttp.ServerDisconnectedError, OSError)
 
 
 class Reply(Struct, frozen=True, kw_only=True):
@@ -131,40 +132,40 @@ class Exchanger:
         attempt = Attempt(seconds)
         target = target_of(url)
         way = self._way(method, url, address, neutral, len(target))
+        connector, route = self._connector, way.route
         try:
-            try:
-                return await self._request(way, target, attempt)
-            except (aiohttp.ServerDisconnectedError, OSError) as error:
-                if not _is_stale(attempt, error):
-                    raise
-            return await self._request(way, target, attempt)
+            if method == "GET":
+                return await self._get(way, target, attempt)
+            # No coroutine of its own: nearly every look waits here.
+            is_again = False
+            while True:
+                attempt.handler = None
+                handler = connector.idle(route) or await connector.join(route, attempt)
+                attempt.handler = handler
+                try:
+                    _send(handler, way, target)
+                    return _reply("HEAD", await handler.answer(attempt.left()), attempt.phases())
+                except BaseException as error:
+                    handler.abort()
+                    if is_again or not _is_stale(attempt, error):
+                        raise
+                    is_again = True
+                finally:
+                    connector.release(route, handler)
         except (
             Exception
         ) as error:  # whatever a hostile answer brings about, it must not end the look
             return Reply(method=method, fault=fault_of(error, attempt), phases=attempt.phases())
 
-    async def _request(self, way: "_Way", target: str, attempt: Attempt) -> Reply:
-        """Ask by HEAD over a connection that is kept, by GET over one of its own, which is cut after the answer."""
-        attempt.handler = None
-        connector, route = self._connector, way.route
-        if way.method == "GET":
-            handler = await connector.open(route, attempt)
-            try:
-                _send(handler, way, target)
-                return _reply("GET", await handler.answer(attempt.left()), attempt.phases())
-            finally:
-                # Closing it politely would take in more of the body.
-                handler.abort()
-        handler = connector.idle(route) or await connector.join(route, attempt)
-        attempt.handler = handler
+    async def _get(self, way: "_Way", target: str, attempt: Attempt) -> Reply:
+        """Ask over a connection of its own, which is cut after the answer."""
+        handler = await self._connector.open(way.route, attempt)
         try:
             _send(handler, way, target)
-            return _reply("HEAD", await handler.answer(attempt.left()), attempt.phases())
-        except BaseException:
-            handler.abort()
-            raise
+            return _reply("GET", await handler.answer(attempt.left()), attempt.phases())
         finally:
-            connector.release(route, handler)
+            # Closing it politely would take in more of the body.
+            handler.abort()
 
     def _way(
         self, method: Method, url: CanonicalUrl, address: str, neutral: bool, target_length: int
@@ -197,11 +198,12 @@ def _send(handler: HeaderHandler, way: _Way, target: str) -> None:
     handler.transport.write(f"{way.method} {target}{way.tail}".encode("ascii"))
 
 
-def _is_stale(attempt: Attempt, error: Exception) -> bool:
+def _is_stale(attempt: Attempt, error: BaseException) -> bool:
     """Tell whether a kept-alive connection turned out to be closed, so that another try is due (RFC 9112, 9.3.1)."""
+    if isinstance(error, TimeoutError) or not isinstance(error, _BREAKS):
+        return False
     handler = attempt.handler
-    stale = handler is not None and handler.exchanges > 1 and not handler.taken
-    return stale and not isinstance(error, TimeoutError)
+    return handler is not None and handler.exchanges > 1 and not handler.taken
 
 
 def _host_of(url: CanonicalUrl) -> str:

@@ -22,7 +22,6 @@ _BEGINNINGS = (b"http/", b"icy ")
 _PLAIN_BLOCK = re.compile(
     rb"HTTP/1\.1 ([2-5]\d\d)(?: [ -~]*+)?+\r\n(?:[!-9;-~]++:[\t -~]*+\r\n)*+\r\n"
 )
-_PLAIN_FIELD = re.compile(r"\n([^:]++):[\t ]*+([^\r]*+)")
 _ALLOW_LIST = frozenset(
     {
         *("age", "connection", "content-length", "content-range", "content-type", "etag"),
@@ -102,13 +101,14 @@ def read_plain_head(data: bytes) -> HeaderBlock | None:
     if match is None:
         return None
     fields: dict[str, str] = {}
-    for name, value in _PLAIN_FIELD.findall(data.decode("ascii")):
+    for line in data.decode("ascii").split("\r\n")[1:-2]:
+        name, _, value = line.partition(":")
         field = _listed(name)
         if field is None:
             continue
         if field in fields:
             return None
-        fields[field] = value.rstrip(_BLANKS)
+        fields[field] = value.strip(_BLANKS)
     length = fields.get("content-length")
     if length is not None and ("transfer-encoding" in fields or number_in(length) is None):
         return None

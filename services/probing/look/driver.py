@@ -114,13 +114,6 @@ class Driver:
     async def run(self, protocol: Protocol[T]) -> T:
         """Run a protocol to its end and give its result; raises `Deferred` where it does not catch that itself."""
         try:
-            return await self._drive(protocol)
-        finally:
-            protocol.close()
-            self._release()
-
-    async def _drive(self, protocol: Protocol[T]) -> T:
-        try:
             operation = next(protocol)
             while True:
                 try:
@@ -135,6 +128,10 @@ class Driver:
         except StopIteration as stop:
             value: T = stop.value
             return value
+        finally:
+            protocol.close()
+            # A part that looks share is run while no place is held, and has given its own back by now.
+            self._release()
 
     def _now(self, _: Now) -> float:
         return self._parts.gate.now()
@@ -158,7 +155,7 @@ class Driver:
             self.rules.append(explain.rule)
 
     async def _share(self, share: Share) -> tuple[Any, bool]:
-        return await self._parts.shared.run(share.key, lambda: self._drive(share.part()))
+        return await self._parts.shared.run(share.key, lambda: self.run(share.part()))
 
     # -- names -------------------------------------------------------------------------------------
 
@@ -180,11 +177,12 @@ class Driver:
 
     def _keep_age(self, resolution: Resolution) -> None:
         """Keep the age of the oldest resolution that the look rests on."""
-        age = round(self._parts.resolver.age_of(resolution), 1)
-        self.resolution_age = max(self.resolution_age or 0.0, age)
+        age = int(self._parts.resolver.age_of(resolution) * 10 + 0.5) / 10
+        if self.resolution_age is None or age > self.resolution_age:
+            self.resolution_age = age
 
     async def _ask_sibling(self, sibling: AskSibling) -> tuple[Any, tuple[str, ...] | None]:
-        return await asyncio.gather(self._drive(sibling.ask()), self._name_servers(sibling.host))
+        return await asyncio.gather(self.run(sibling.ask()), self._name_servers(sibling.host))
 
     async def _name_servers(self, host: str) -> tuple[str, ...] | None:
         """Name the name servers of a host's domain; None where none of ours answered."""
@@ -239,11 +237,13 @@ class Driver:
 
     def _forbidden(self, address: str, host: str) -> float:
         """Tell for how many seconds a host is to be left alone: by its own wish, or this look has waited enough."""
-        most = self._parts.gate.core.limits.max_wait_seconds
-        wish = 0.0
+        parts = self._parts
         if self._honours_backoff:
-            wish = self._parts.backoff.wait(address, host, self._parts.gate.now())
-        return most if wish <= 0 and self._waited > most else wish
+            wish = parts.backoff.wait(address, host, parts.gate.now())
+            if wish > 0:
+                return wish
+        most = parts.gate.core.limits.max_wait_seconds
+        return most if self._waited > most else 0.0
 
     def _honour_backoff(self, address: str, host: str, reply: Reply) -> None:
         backoff, now = self._parts.backoff, self._parts.gate.now()

@@ -127,33 +127,40 @@ class Looker:
         Raises `Deferred` where politeness would hold it up too long, or where the URL has had its share of the day:
         record it as missed (`politeness`).
         """
-        return (await self._look(target, tick, None)).look
+        look, _, _ = await self._look(target, tick, None)
+        return look
 
     async def explain(self, target: Target, tick: datetime) -> Explained:
         """Make one look and take down all that it did and saw; as `look`."""
-        explained = await self._look(target, tick, [])
+        steps: list[Step] = []
+        look, evidence, visited = await self._look(target, tick, steps)
+        resolution, rules = visited.visit.resolution, visited.driver.rules
+        explained = Explained(look, evidence, resolution, steps, rules)
         if target.url.not_measurable is not None:
             return explained
         age = self._memory.head.age(handler_of(target.url), self._gate.now())
         return explained._replace(head_age=age)
 
-    async def _look(self, target: Target, tick: datetime, steps: list[Step] | None) -> Explained:
+    async def _look(
+        self, target: Target, tick: datetime, steps: list[Step] | None
+    ) -> tuple[LookMade, Evidence, Visited]:
         self._ready()
         self.canary.poke()
         if wait := self._cap.wait(target.case_number, self._clock()):
             raise Deferred(wait)
         visited = await self._visit(target, target.confirming, steps)
-        self._cap.count(target.case_number, self._clock())
+        finished_at = self._clock()
+        self._cap.count(target.case_number, finished_at)
         if visited.judgement.verdict != "online" and await self._stale(target.url, visited):
             visited = await self._visit(target, True, steps)
         self._learn(target, visited)
-        if visited.judgement.verdict == "removed":
-            await self.canary.fresh()
+        if visited.judgement.verdict != "online":
+            if visited.judgement.verdict == "removed":
+                await self.canary.fresh()
+            finished_at = self._clock()
         evidence = self._sighted(target, visited.evidence, visited.judgement)
-        look = self._writer.write(tick, visited, evidence, self._clock(), self.canary.seen_at)
-        return Explained(
-            look, evidence, visited.visit.resolution, steps or [], visited.driver.rules
-        )
+        look = self._writer.write(tick, visited, evidence, finished_at, self.canary.seen_at)
+        return look, evidence, visited
 
     def _learn(self, target: Target, visited: Visited) -> None:
         """Remember what a look says of its case and its host."""

@@ -151,9 +151,11 @@ class Visit:
         refused = len(resolution.addresses) - len(allowed)
         if refused:
             log.warning("look.address_refused", refused=refused, allowed=len(allowed))
+        unknown = resolution.left_out + (resolution.unanswered_family in families)
+        if len(allowed) == 1:
+            return _Choice(allowed, [], refused, unknown)
         routed = [a for a in allowed if (6 if ":" in a else 4) in families]
         routed = self._darkness.in_order(url.host, routed or allowed)
-        unknown = resolution.left_out + (resolution.unanswered_family in families)
         if len(routed) <= most:
             return _Choice(routed, [], refused, unknown)
         v4 = [a for a in routed if ":" not in a]
