@@ -103,9 +103,13 @@ def _depth(value: Any) -> int:
 
 
 def _preference(parameters: Mapping[str, Any]) -> int:
-    """Read `pref`: a text, a number, a list of one of them, or a word of `type`, as version 3 of vCards has it."""
+    """Read `pref`, or a word of `type`, as version 3 of vCards has it."""
     named = {key.casefold(): value for key, value in parameters.items()}
-    stated = named.get("pref", 1 if "pref" in _texts(named.get("type")) else None)
+    return preference_of(named.get("pref", 1 if "pref" in _texts(named.get("type")) else None))
+
+
+def preference_of(stated: Any) -> int:
+    """Read a preference, 1 being preferred most: a text, a number, or a list of one of them."""
     if isinstance(stated, list):
         stated = stated[0] if stated else None
     try:

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from services.attribution.rdap.fault import RdapFault, decoded
 from services.attribution.rdap.jcard import Card, card_of
+from services.attribution.rdap.jscontact import MEMBERS, card_of_objects
 from services.attribution.rdap.rdap_ranges import (
     AddressRange,
     IPAddress,
@@ -137,7 +138,7 @@ def _listed(value: Mapping[str, Any], faults: list[str]) -> list[Any]:
 
 
 def _entity(value: Mapping[str, Any], depth: int, faults: list[str]) -> RdapEntity:
-    card = card_of(value["vcardArray"]) if value.get("vcardArray") is not None else Card()
+    card = _card(value)
     faults.extend(card.faults)
     return RdapEntity(
         handle=_text(value.get("handle")),
@@ -146,6 +147,16 @@ def _entity(value: Mapping[str, Any], depth: int, faults: list[str]) -> RdapEnti
         card=card,
         depth=depth,
         withheld=_withheld(value.get("remarks")),
+    )
+
+
+def _card(value: Mapping[str, Any]) -> Card:
+    """Read the contact of an entity: a jCard, a JSContact card, or both, which say the same while a server changes."""
+    cards = [card_of(value["vcardArray"])] if value.get("vcardArray") is not None else []
+    cards += [card_of_objects(value[one]) for one in MEMBERS if value.get(one) is not None]
+    return Card(
+        tuple(one for card in cards for one in card.properties),
+        tuple(one for card in cards for one in card.faults),
     )
 
 

@@ -84,6 +84,40 @@ def test_range_at_fault(more: dict[str, Any]) -> None:
         prefixes(**more)
 
 
+@pytest.mark.parametrize("member", ["jscard", "jscard_0"])
+@pytest.mark.parametrize(
+    ("card", "expected"),
+    [
+        ({"emails": {"1": {"address": "abuse@host.example"}}}, ["abuse@host.example"]),
+        (
+            {"emails": {"a": {"address": "b@host.example", "pref": 2},
+                        "b": {"address": "a@host.example", "pref": 1}}},
+            ["a@host.example", "b@host.example"],
+        ),
+        ({"emails": {"1": {"@type": "EmailAddress"}, "2": {"address": "a@host.example"}}}, ["a@host.example"]),
+        ({"emails": ["a@host.example"], "organizations": {"1": {"name": 7}}}, []),
+        ({"name": "Abuse desk"}, []),
+        ([], []),
+    ],
+)  # fmt: skip
+def test_contact_in_a_jscontact_card(member: str, card: Any, expected: list[str]) -> None:
+    """A JSContact card says as much as a jCard; what is malformed in it is a fault, and the rest counts."""
+    abuse = {**entity("abuse"), member: card}
+    abuse.pop("vcardArray", None)
+    assert mailboxes(abuse) == expected
+    name = {"name": {"full": "Giant Hosting"}, "organizations": {"1": {"name": "Giant"}}}
+    holder = {**entity("registrant"), member: name}
+    holder.pop("vcardArray", None)
+    assert read_rdap(network(holder)).holder == "Giant Hosting"
+
+
+def test_both_cards_say_it_once() -> None:
+    """A server that shows both kinds of card names each mailbox once."""
+    abuse = entity("abuse", mail="abuse@host.example")
+    abuse["jscard"] = {"emails": {"1": {"address": "abuse@host.example"}}}
+    assert mailboxes(abuse) == ["abuse@host.example"]
+
+
 def test_contact_in_a_nested_entity() -> None:
     """An entity for abuse counts at any depth, 300 levels down too."""
     inner = entity("abuse", mail="abuse@deep.example")
