@@ -51,13 +51,16 @@ def origin_name(address: str, zone: str) -> str:
     return f"{reverse_labels(address)}.{ZONES[version]}.{zone}"
 
 
-def read_origin(texts: Iterable[str], address: str) -> Origin:
-    """Read the TXT records of an answer about an address.
+def read_origin(texts: Iterable[str], address: str) -> Origin | None:
+    """Read the TXT records of an answer about an address; None where it says that nobody announces it.
 
     Raises `OriginFault` where no record names a prefix that holds it: such an answer speaks of somebody else.
     """
-    records = tuple(filter(None, map(_record, texts)))
+    listed = list(texts)
+    records = tuple(filter(None, map(_record, listed)))
     if not records:
+        if any(map(_is_nobody, listed)):
+            return None
         raise OriginFault("no record of the answer has AS numbers and a prefix")
     target = ipaddress.ip_address(address)
     holding = [one for one in records if target in ipaddress.ip_network(one.prefix)]
@@ -90,6 +93,11 @@ def _record(text: str) -> OriginRecord | None:
         country=country.upper() if re.fullmatch("[A-Za-z]{2}", country) else None,
         registry=registry[:40] or None,
     )
+
+
+def _is_nobody(text: str) -> bool:
+    """Tell whether a record says `NA` where the numbers stand: the service's word for what nobody announces."""
+    return text.partition("|")[0].strip(' "').upper() == "NA"
 
 
 def _as_numbers(text: str) -> tuple[int, ...]:

@@ -92,6 +92,8 @@ class CymruSource:
             if not texts:
                 return SourceSilence(answered_at=now)
             origin = read_origin(texts, address)
+            if origin is None:
+                return SourceSilence(answered_at=now)
         except NoTexts as error:
             return NoAnswer(failure=error.failure)
         except OriginFault:

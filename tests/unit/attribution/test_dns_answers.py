@@ -46,6 +46,7 @@ def test_origin(texts: list[str], numbers: tuple[int, ...], prefix: str) -> None
     """All numbers of the longest prefix that holds the address count, whatever their order."""
     for order in (texts, texts[::-1]):
         origin = read_origin(order, "192.0.2.1")
+        assert origin is not None
         assert (origin.as_numbers, origin.prefix) == (numbers, prefix)
 
 
@@ -63,10 +64,17 @@ def test_origin_of_somebody_else(texts: list[str]) -> None:
         read_origin(texts, "192.0.2.1")
 
 
+@pytest.mark.parametrize("text", ["NA | 192.0.2.0/24 | NL | ripencc |", '"na | NA | NA"'])
+def test_origin_of_nobody(text: str) -> None:
+    """That nobody announces an address is an answer: it counts as no fault of the source."""
+    assert read_origin([text], "192.0.2.1") is None
+
+
 def test_every_record_is_kept() -> None:
     """The whole answer stays as evidence, less specific prefixes included."""
     texts = ["64500 | 192.0.0.0/16 | US | arin |", "64501 | 192.0.2.0/24 | nl | ripencc |"]
     origin = read_origin(texts, "192.0.2.1")
+    assert origin is not None
     assert [one.as_numbers for one in origin.records] == [(64500,), (64501,)]
     assert origin.country == "NL"
 
@@ -79,7 +87,9 @@ def test_any_texts(texts: list[str]) -> None:
         origin = read_origin(texts, "192.0.2.1")
     except OriginFault:
         return
-    assert ipaddress.ip_address("192.0.2.1") in ipaddress.ip_network(origin.prefix)
+    assert origin is None or ipaddress.ip_address("192.0.2.1") in ipaddress.ip_network(
+        origin.prefix
+    )
 
 
 def test_contact() -> None:
