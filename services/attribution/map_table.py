@@ -1,5 +1,6 @@
 """Read a table in CSV: a provider map of one fact a line, or prefixes with the AS that announces them.
 
+Between the columns stand commas, semicolons or tabs.
 The first line names the columns: `prefix` and `asn` for a table of announced prefixes; with `provider` each line is a
 fact of a provider. A line that can't be used is a fault with its number, and the others hold.
 """
@@ -64,8 +65,8 @@ def _first_line(text: str) -> str:
 
 
 def _separator(line: str) -> str:
-    """Give what stands between the names of the columns: spreadsheets of many countries write `;`."""
-    return ";" if ";" in line and "," not in line else ","
+    """Give what stands between the names of the columns: spreadsheets write `;` in many countries, or tabs."""
+    return next((one for one in ",;\t" if one in line), ",")
 
 
 def _is_filled(line: str) -> bool:

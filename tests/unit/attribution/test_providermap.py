@@ -291,3 +291,14 @@ def test_a_time_without_its_offset_says_what_to_write(time: str) -> None:
 def test_rows_of_separators_alone_are_passed_over() -> None:
     """As a spreadsheet writes them below a table."""
     assert ProviderMap.parse("prefix,asn\n192.0.2.0/24,64500\n,\n,\n").faults == ()
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_table_with_each_separator(separator: str) -> None:
+    """A table says the same whatever a spreadsheet writes between its columns."""
+    lines = ["provider,prefix,asn", "giant,192.0.2.0/24,64500", ",,"]
+    read = ProviderMap.parse("\n".join(line.replace(",", separator) for line in lines))
+    attribution = read.provider_at("192.0.2.7", datetime(2026, 3, 1, tzinfo=UTC))
+    assert attribution is not None
+    assert attribution.provider == "giant"
+    assert not read.faults
