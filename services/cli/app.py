@@ -8,7 +8,13 @@ from typing import Any
 import click
 
 from schemas.errors import TakedownError
-from services.cli.closed_output import OUTPUT_CLOSED, discard_output, output_closed
+from services.cli.closed_output import (
+    OUTPUT_CLOSED,
+    StuckOutput,
+    discard_output,
+    output_closed,
+    write_held,
+)
 from services.cli.lazy_group import LazyGroup
 from services.runtime.core_dumps import leave_no_dump
 
@@ -185,14 +191,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status. A crash leaves no core dump."""
     leave_no_dump()
     try:
-        return _status(arguments)
+        status = _status(arguments)
+        write_held()
     except BrokenPipeError:
         discard_output()
         return OUTPUT_CLOSED
+    except StuckOutput as error:
+        click.echo(f"error: standard output cannot be written: {error}", err=True)
+        discard_output()
+        return 1
+    return status
 
 
 def _status(arguments: Sequence[str] | None) -> int:
-    """Run the command line; raises `BrokenPipeError` where nobody reads its output."""
+    """Run the command line; raises `BrokenPipeError` where nobody reads its output, `StuckOutput`."""
     try:
         result = cli.main(args=arguments, prog_name="takedown", standalone_mode=False)
     except click.UsageError as error:
@@ -213,6 +225,9 @@ def _status(arguments: Sequence[str] | None) -> int:
             raise BrokenPipeError from None
         raise
     except Exception as error:
+        if isinstance(error, OSError):
+            # Whether it was standard output that refused is told by one more line.
+            write_held(b"\n")
         return _defect(error)
     return result if isinstance(result, int) else 0
 

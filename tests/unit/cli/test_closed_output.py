@@ -45,6 +45,25 @@ def test_a_reader_that_has_gone_is_no_fault(arguments: Sequence[str]) -> None:
     assert _without_reader(arguments) == (141, b"")
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [("--help",), ("method", "list")], ids=" ".join)
+def test_an_output_that_takes_no_more_is_said_in_one_line(
+    arguments: Sequence[str], unbuffered: str
+) -> None:
+    """A full disk below standard output is no defect: a line says so, and the status is 1."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*COMMAND, *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "error: standard output cannot be written: No space left on device\n"
+
+
 def test_a_refusal_that_nobody_reads_ends_the_same() -> None:
     """Where standard error goes into the same pipe, an error is no defect either."""
     assert _without_reader(("no-such-command",), errors_too=True)[0] == 141
