@@ -1,13 +1,16 @@
 """What the fields of events are made of, and the base of the data of all events."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 Instant = Annotated[datetime, Meta(tz=True, description="UTC instant.")]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+"""No event is before the one, or at or after the other: every sum of its instant and a norm is a date."""
 # Python's `$` lets a line end pass.
 SLUG = r"^[a-z0-9][a-z0-9_.:/-]{0,119}$(?!\n)"
 SLUG_IN_WORDS = "small letters, digits and - _ . : / alone, such as giant-hosting"

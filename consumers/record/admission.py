@@ -10,16 +10,12 @@ from typing import Any, Protocol
 from aiokafka import ConsumerRecord
 from msgspec import structs
 
-from consumers.record.look_text import (
-    EARLIEST,
-    LATEST,
-    MAX_SOURCE_LENGTH,
-    MAX_VALUE_BYTES,
-    UsualLooks,
-)
+from consumers.record.calendar_bounds import check_instants
+from consumers.record.look_text import MAX_SOURCE_LENGTH, MAX_VALUE_BYTES, UsualLooks
 from schemas import codec, ids, topics
 from schemas.codec import Incoming
 from schemas.errors import UnusableEvent
+from schemas.event_words import EARLIEST, LATEST
 from schemas.events import TYPE_OF, Event, LookMade, Payload, ReportFiled, unsealed
 from schemas.ids import is_case_id
 from schemas.sealing import Keyring
@@ -159,6 +155,7 @@ def _check(incoming: Incoming) -> None:
         raise UnusableEvent("bad_time", "`time` is before 1990 or after 2200")
     if not 0 < len(incoming.source) <= MAX_SOURCE_LENGTH or "\x00" in incoming.source:
         raise UnusableEvent("not_cloudevent", f"`source` needs 1 to {MAX_SOURCE_LENGTH} characters")
+    check_instants(incoming.data)
 
 
 def _check_span(event: Event) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from schemas import codec
+from schemas.event_words import EARLIEST, LATEST
 from schemas.events import TYPE_OF, Event, LookMade
 from schemas.ids import is_case_id
 from schemas.json_refusals import NO_JSON
@@ -21,9 +22,6 @@ LOOK_TYPE = TYPE_OF[LookMade].encode()
 # Far above any honest event; a body is kept for ever.
 MAX_VALUE_BYTES = 262_144
 MAX_SOURCE_LENGTH = 500
-# Every sum of an event's instant and a norm must stay a date.
-EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
-LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 _WRITTEN = codec.HEADERS
 _ID_LENGTH = 36
@@ -112,12 +110,19 @@ class UsualLooks:
         return text
 
 
+def _is_usual(moment: datetime) -> bool:
+    return moment.tzinfo is UTC and EARLIEST <= moment < LATEST
+
+
 def event_of(
     case_id: str, source: str, event_id: UUID, at: datetime, look: LookMade
 ) -> Event | None:
     """Put a look's event together; None where an instant in it is out of the ordinary."""
-    if look.finished_at != at or look.started_at > at or not EARLIEST <= at < LATEST:
+    begun, tick, canary_at = look.started_at, look.tick, look.canary_at
+    if look.finished_at != at or not EARLIEST <= begun <= at < LATEST:
         return None
-    if at.tzinfo is not UTC:
+    if at.tzinfo is not UTC or begun.tzinfo is not UTC or tick.tzinfo is not UTC:
+        return None
+    if not EARLIEST <= tick < LATEST or (canary_at and not _is_usual(canary_at)):
         return None
     return Event(id=event_id, time=at, source=source, case_id=case_id, data=look)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from schemas.event_words import LATEST
 from schemas.events import Event
 from schemas.methodology import Methodology
 from services.core.calendar import calendar_of
@@ -185,7 +186,8 @@ class Pass:
         owed_at = hold.owed_at or spell.deadline
         assert owed_at is not None
         calendar = calendar_of(self.methodology)
-        stood = calendar.between(hold.placed_at, min(at, hold.expires_at))
+        # No event sees a hold that lasts longer end, and counted in working days it would take minutes.
+        stood = calendar.between(hold.placed_at, min(at, hold.expires_at, LATEST))
         spell.deadline = calendar.add(owed_at, max(stood, timedelta()))
 
     # -- reports -----------------------------------------------------------------------------

@@ -56,7 +56,7 @@ class Batch:
         later = _Later(self._methodology, stored)
         new = await self._insert_events(first, later.take(groups))
         if len(new) < len(first):
-            conflicts += await self._contradictions(events, first, new)
+            conflicts = await self._contradictions(events, first, new, conflicts)
             groups = changes.by_case(new)
             later = _Later(self._methodology, stored)
             later.take(groups)
@@ -124,17 +124,20 @@ class Batch:
             await self._session.copy_records_to_table(table, columns=columns.names, records=written)
 
     async def _contradictions(
-        self, events: Sequence[Event], first: list[Event], new: list[Event]
+        self, events: Sequence[Event], first: list[Event], new: list[Event], within: list[int]
     ) -> list[int]:
+        """Give the indices of contradictions; of an id that the log holds, its fact decides, not the batch's first."""
         inserted = set(map(_key, new))
         old = [event for event in first if _key(event) not in inserted]
         names, ids = [event.case_id for event in old], [event.id for event in old]
         stored = await self._session.fetch(query("known_events"), names, ids)
         logged = {_key(event): event for event in map(rows.event_of, stored)}
-        wrong = {_key(e): e for e in old if not changes.same_fact(e, logged[_key(e)])}
-        if not wrong:
-            return []
-        return [i for i, event in enumerate(events) if wrong.get(_key(event)) is event]
+        wrong = [index for index in within if _key(events[index]) not in logged]
+        for index, event in enumerate(events):
+            fact = logged.get(_key(event))
+            if fact is not None and not changes.same_fact(event, fact):
+                wrong.append(index)
+        return wrong
 
     # -- effects -----------------------------------------------------------------------------
 

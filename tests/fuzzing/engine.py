@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import atheris  # type: ignore[import-untyped]
 
@@ -15,10 +16,12 @@ MOST_BYTES = 8_192
 # Of the processor: on a busy machine an input waits for longer. By the clock only what never ends is a fault.
 _SLOWEST_SECONDS, _ENDLESS_SECONDS = 10, 600
 _MOST_MEGABYTES = 1_500
+_BYTE_BY_BYTE = 5
 
 with atheris.instrument_imports(include=["schemas", "services", "consumers"]):
     from tests.fuzzing.seeds import SEEDS
     from tests.fuzzing.targets import TARGETS
+    from tests.fuzzing.with_postgres import MUTATIONS, WITH_POSTGRES
 
 
 def main() -> None:
@@ -36,7 +39,9 @@ def main() -> None:
         "-print_final_stats=1",
         "-verbosity=0",
     ]
-    atheris.Setup([sys.argv[0], *options, str(corpus)], _timed(TARGETS[name]))
+    target = _timed({**TARGETS, **WITH_POSTGRES}[name])
+    mutate = _mutation(MUTATIONS[name]) if name in MUTATIONS else {}
+    atheris.Setup([sys.argv[0], *options, str(corpus)], target, **mutate)
     atheris.Fuzz()
 
 
@@ -50,6 +55,17 @@ def _timed(target: Callable[[bytes], None]) -> Callable[[bytes], None]:
             raise TimeoutError(f"took the processor for more than {_SLOWEST_SECONDS} s")
 
     return timed
+
+
+def _mutation(of_its_form: Callable[[bytes, int, int], bytes]) -> dict[str, Any]:
+    """Have most inputs changed in their own form, the others byte by byte."""
+
+    def mutate(data: bytes, most: int, seed: int) -> bytes:
+        if seed % _BYTE_BY_BYTE == 0:
+            return bytes(atheris.Mutate(data, most))
+        return of_its_form(data, most, seed)
+
+    return {"custom_mutator": mutate}
 
 
 def _write(corpus: Path, seeds: Iterable[bytes]) -> None:

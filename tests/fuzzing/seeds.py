@@ -6,6 +6,7 @@ from pathlib import Path
 
 from services.probing.dns.messages import question_of
 from services.runtime.settings import catalogue
+from tests.fuzzing.stories import stories
 from tests.mailcorpus import corpus
 from tests.unit.attribution.rdap_kit import entity, network
 
@@ -185,5 +186,6 @@ SEEDS: Mapping[str, Callable[[], Iterator[bytes]]] = {
     "rdap": _rdap,
     "cymru": _cymru,
     "map": _map,
+    "sql": stories,
 }
 """First inputs by the name of the reader."""

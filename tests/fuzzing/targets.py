@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import SimpleNamespace
-from typing import Any, get_args
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 import dns.exception
@@ -22,7 +21,6 @@ from schemas import topics
 from schemas.codec import payload
 from schemas.errors import BadUrl, ConfigError, TakedownError, UnusableEvent
 from schemas.methodology import parse
-from schemas.sealing import Keyring
 from schemas.urls import canonical
 from services.attribution.cymru import OriginFault, read_origin
 from services.attribution.providermap import ProviderMap
@@ -54,8 +52,8 @@ from services.reports.urlhaus.dump import rows
 from services.reports.urlhaus.dumpfile import BadDump
 from services.reports.urlhaus.entry import RefusedRow
 from services.runtime.settings import constraints, examine
+from tests.fuzzing.records import KEYRING, record_of
 
-KEYRING = Keyring(naming=b"n" * 32, sealing={"k1": b"s" * 32}, active="k1")
 ZONE = ZoneInfo("Europe/Amsterdam")
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ADDRESS = "192.0.2.7"
@@ -81,7 +79,7 @@ def _silent(text: object) -> None:
 def codec(raw: bytes) -> None:
     """Read a record in both modes on every topic, name it, and read its data alone, which must agree."""
     for topic in topics.TOPICS:
-        record = _record(raw, topic.name)
+        record = record_of(raw, topic.name)
         try:
             event = _ADMISSION.admit(record)
         except UnusableEvent as error:
@@ -92,17 +90,6 @@ def codec(raw: bytes) -> None:
             payload(record.value, record.headers, topic)
         except UnusableEvent as error:
             _silent(error)
-
-
-def _record(raw: bytes, topic: str) -> Any:
-    """Take bytes as a record: lines `name: value` to an empty line are its headers, a `{` at once its whole event."""
-    if raw[:1] == b"{":
-        headers: list[tuple[str, bytes]] = [("content-type", b"application/cloudevents+json")]
-        return SimpleNamespace(value=raw, headers=headers, topic=topic)
-    head, _, value = raw.partition(b"\n\n")
-    lines = [line.partition(b": ") for line in head.split(b"\n")]
-    headers = [(name.decode("latin-1"), content) for name, _, content in lines]
-    return SimpleNamespace(value=value, headers=headers, topic=topic)
 
 
 def urls(raw: bytes) -> None:

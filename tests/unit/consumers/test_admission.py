@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.record.admission import MAX_VALUE_BYTES, Admission
+from consumers.record.calendar_bounds import INSTANTS
 from schemas import codec, topics
 from schemas import events as ev
 from schemas.errors import UnusableEvent
@@ -24,6 +25,10 @@ CASE = KEYRING.case_id(URL)
 SEALED = KEYRING.seal(URL)
 OTHER = KEYRING.case_id(canonical("http://images.example/a/2"))
 AT = "2026-03-09T10:00:00Z"
+
+
+HOLD = {"actor": "police", "reason": "order 1"}
+GIVEN = {"provider": "giant", "method": "operator", "actor": "operator"}
 
 
 def record(
@@ -125,6 +130,11 @@ def test_the_key_is_not_trusted() -> None:
         ("bad_time", "hold.lifted", {"actor": "police"}, {"ce_time": "2026-03-09T10:00:00"}),
         ("bad_time", "hold.lifted", {"actor": "police"}, {"ce_time": "0001-01-01T00:00:00+10:00"}),
         ("bad_time", "hold.lifted", {"actor": "police"}, {"ce_time": "9999-12-31T23:59:59Z"}),
+        ("bad_time", "hold.placed", HOLD | {"expires_at": "9999-12-31T23:59:59.999999Z"}, {}),
+        ("bad_time", "hold.placed", HOLD | {"expires_at": "9999-12-31T23:00:00-02:00"}, {}),
+        ("bad_time", "hold.placed", HOLD | {"expires_at": "2026-03-10T10:00:00+16:00"}, {}),
+        ("bad_time", "case.attributed", GIVEN | {"effective_from": "0001-01-01T00:00:00Z"}, {}),
+        ("bad_time", "case.attributed", GIVEN | {"effective_from": "0001-01-02T00:00:00+15:00"}, {}),
         ("not_cloudevent", "hold.lifted", {"actor": "police"}, {"ce_source": "a\x00b"}),
         ("not_cloudevent", "hold.lifted", {"actor": "police"}, {"ce_source": ""}),
         ("not_cloudevent", "hold.lifted", {"actor": "police"}, {"ce_id": None}),
@@ -135,6 +145,21 @@ def test_what_cannot_be_used_has_a_reason(
 ) -> None:
     """Every refusal has its word of the closed list, and its message holds no host."""
     assert reason == refusal(type_, data, **changed)
+
+
+def test_an_instant_may_lie_far_off() -> None:
+    """Somebody may say "for good" and "since ever", in any zone that there is."""
+    assert admit("hold.placed", HOLD | {"expires_at": "9999-12-31T23:59:59Z"})
+    assert admit("hold.placed", HOLD | {"expires_at": "2026-03-10T10:00:00+14:00"})
+    assert admit("case.attributed", GIVEN | {"effective_from": "0001-01-02T00:00:00Z"})
+
+
+def test_every_instant_of_an_event_is_checked() -> None:
+    """Whatever field of a type holds an instant, today or later, is one of those that are looked at."""
+    for data in ev.TYPES.values():
+        hints = get_type_hints(data)
+        instants = {name for name, hint in hints.items() if datetime in (hint, *get_args(hint))}
+        assert set(INSTANTS[data]) == instants
 
 
 def test_an_escaped_backslash_before_u0000_is_no_nul() -> None:
@@ -265,6 +290,21 @@ def test_a_report_may_be_without_its_url_where_urls_were_cut_out() -> None:
     )
 
 
+_LOOK_TEXT = (
+    '{"vantage":"nl","tick":"2026-03-09T10:00:00Z","started_at":"2026-03-09T10:00:00Z",'
+    '"finished_at":"2026-03-09T10:00:00.500000Z","verdict":"online","reason":"http_200",'
+    '"canary_at":"2026-03-09T09:59:00Z"}'
+)
+_OTHER_INSTANTS = [
+    ("2026-03-09T10:00:00Z", "2026-03-09T11:00:00+01:00"),
+    ('started_at":"2026-03-09T10:00:00Z', 'started_at":"0001-01-01T00:00:00Z'),
+    ('started_at":"2026-03-09T10:00:00Z', 'started_at":"2026-03-09T10:00:00+23:59'),
+    ('tick":"2026', 'tick":"9999'),
+    ('tick":"2026-03-09T10:00:00Z', 'tick":"2026-03-09T10:00:00+23:59'),
+    ("2026-03-09T09:59:00Z", "2026-03-09T09:59:00-16:00"),
+    ("2026-03-09T09:59:00Z", "0001-01-01T00:00:00Z"),
+    ("2026-03-09T09:59:00Z", "2026-03-09T09:59:00+02:00"),
+]
 _PARTS = st.sampled_from(
     [
         ("ce_id", "not-a-uuid-but-as-long-as-a-uuid-is-1"),
@@ -280,6 +320,7 @@ _PARTS = st.sampled_from(
         ("value", '{"vantage":"Not A Slug"}'),
         ("value", "[]"),
         ("value", '{"vantage":"nl\\u0000"}'),
+        *(("value", _LOOK_TEXT.replace(*change)) for change in _OTHER_INSTANTS),
     ]
 )
 

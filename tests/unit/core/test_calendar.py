@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.methodology import Business
+from schemas.event_words import LATEST
+from schemas.methodology import Business, Methodology, shipped
 from services.core.calendar import BusinessTime, Calendar, Elapsed, calendar_of
 from services.core.fold import fold
 from services.core.machines import Clock
@@ -123,6 +124,20 @@ def test_a_hold_moves_the_deadline_by_working_time() -> None:
     case, _ = fold(events, BUSINESS)
     # An hour on Friday, two on Monday: three on top of Monday at three.
     assert case.spell.deadline == at("2026-01-06T10:00+01:00")
+
+
+@pytest.mark.parametrize("method", [BUSINESS, shipped()["nl-24h"]], ids=["working", "elapsed"])
+def test_a_hold_for_good_is_a_hold(method: Methodology) -> None:
+    """A hold may last to the last year of the calendar: what is owed then is owed after every event."""
+    from schemas import events as ev  # noqa: PLC0415
+
+    friday = at("2026-01-02T15:00+01:00")
+    for expires_at in (at("2200-01-01T00:00Z"), at("9999-12-31T23:59:59Z")):
+        hold = event(friday + HOUR, ev.HoldPlaced(actor="p", reason="r", expires_at=expires_at))
+        case, _ = fold([report(), event(friday, notice(0).data), hold], method)
+        assert case.spell.clock is Clock.ON_HOLD
+        assert case.spell.deadline is not None
+        assert LATEST < case.spell.deadline < LATEST + 30 * 24 * HOUR
 
 
 def test_calendars_are_kept_by_digest() -> None:
