@@ -54,8 +54,11 @@ def cause_of(texts: Sequence[str], status: str | None) -> Cause:
 
 
 def plain_words(text: str) -> str:
-    """Reduce what a server said to words in lower case, without links, addresses and numbers of replies."""
-    head = _WRAPPER.sub(" ", _LINK.sub(_named_list, text[: _MOST * 2]))
+    """Reduce what a server said to words in lower case, without addresses and numbers of replies.
+
+    Of a link stays that there is one: `weblink`, or `blocklist`.
+    """
+    head = _WRAPPER.sub(" ", _LINK.sub(_kind_of_link, text[: _MOST * 2]))
     return _SPACE.sub(" ", _NUMBER.sub(" ", _ADDRESS.sub(" ", head)))[:_MOST].lower()
 
 
@@ -65,9 +68,9 @@ def status_in(text: str) -> str | None:
     return next((code for code in codes if not code.endswith(".0.0")), codes[0] if codes else None)
 
 
-def _named_list(link: re.Match[str]) -> str:
-    """Keep of a link that it leads to a block list."""
-    return " blocklist " if _LIST_LINK.search(link[0]) else " "
+def _kind_of_link(link: re.Match[str]) -> str:
+    """Keep of a link whether it leads to a block list."""
+    return " blocklist " if _LIST_LINK.search(link[0]) else " weblink "
 
 
 def _reasons_in(plain: str, text: str) -> str:

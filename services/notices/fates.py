@@ -36,6 +36,7 @@ class MailReading(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `returned_ids`: the Message-ID of the returned mail, or those that an answer refers to.
     `of_a_report`: what came back is itself a report of a mail server, so that no notice is meant.
     `form_only`: an answer that says that reports are taken through a form alone.
+    `arrival_unsaid`: feedback on a mail that may have been refused.
     """
 
     kind: Kind
@@ -46,6 +47,7 @@ class MailReading(Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: datetime | None = None
     of_a_report: bool = False
     form_only: bool = False
+    arrival_unsaid: bool = False
     notice_id: str | None = None
 
     @property

@@ -20,12 +20,16 @@ Fields = dict[str, list[str]]
 
 
 class Material(Struct):
-    """The parts of a mail by what they are for; `status` holds the outermost level alone."""
+    """The parts of a mail by what they are for; `status` holds the outermost level alone.
+
+    `about` is what a delivery status says of the mail as a whole.
+    """
 
     head: Fields
     report: str = ""
     status: list[Group] = []
     status_part: bool = False
+    about: Fields = {}
     feedback: Fields | None = None
     disposition: Fields | None = None
     returned: Fields | None = None
@@ -61,6 +65,8 @@ def gather(mail: MailPart) -> Material:
 def _take_fields(material: Material, leaf: MailPart) -> bool:
     """Take a part that holds fields; tell whether it was one."""
     if leaf.kind in _STATUS:
+        if not material.status_part:
+            material.about = fields(leaf.words().strip().partition("\n\n")[0])
         material.status_part = True
         material.status += groups(leaf.words())
     elif leaf.kind == _FEEDBACK:

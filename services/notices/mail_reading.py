@@ -15,12 +15,15 @@ from services.notices import delivery_status as ds
 from services.notices.bounce_reasons import cause_of, status_in
 from services.notices.bounce_signs import (
     is_answer,
+    is_arrival,
     is_automatic,
     is_bounce,
     is_by_a_person,
     is_complaint,
     is_delay,
+    is_held,
     is_mailer,
+    is_turned_away,
     is_unclear,
     says_form_only,
 )
@@ -37,6 +40,10 @@ from services.notices.reported_text import (
     named_recipients,
 )
 
+# Rewritten return paths (SRS) outgrow the 64 characters of a local part.
+_LONG_ADDRESS = re.compile(
+    r"(?<![^\s<>\"'(:;,*|\[])[^\s<>@,;:()\[\]\"'|\\/]{1,250}@[a-z0-9.-]{1,250}", re.I
+)
 _ID = re.compile(r"<[^<>\s]{3,900}>")
 _TO_US = (
     "delivered-to",
@@ -68,22 +75,30 @@ def read_mail(raw: bytes) -> MailReading:
         returned_from=_returned_from(material),
         at=_sent_at(material),
         of_a_report=kind == "bounce" and _came_back_as_report(material),
+        arrival_unsaid=kind == "complaint"
+        and _delivery_result(material) not in (None, "delivered", "spam"),
         form_only=kind in ("auto_reply", "reply") and says_form_only(material.report),
     )
 
 
 def _judge(material: Material) -> tuple[Kind, tuple[Fate, ...]]:
     if is_complaint(material):
-        return "complaint", ()
+        return _of_complaint(material)
     if material.disposition is not None:
         return _of_disposition(material)
-    if material.status:
-        return _of_status(material)
-    if is_by_a_person(material):
-        return "reply", ()
-    if is_bounce(material):
+    return _of_status(material) if material.status else _of_text(material)
+
+
+def _of_text(material: Material) -> tuple[Kind, tuple[Fate, ...]]:
+    if is_arrival(material):
+        named = _of_words(material)
+        return "delivered", tuple(Fate(address=one.address, outcome="delivered") for one in named)
+    by_a_person = is_by_a_person(material)
+    if not by_a_person and is_bounce(material):
         return "bounce", _of_words(material)
-    return _kind_of_answer(material), ()
+    if is_held(material):
+        return "other", ()
+    return "reply" if by_a_person else _kind_of_answer(material), ()
 
 
 def _kind_of_answer(material: Material) -> Kind:
@@ -94,12 +109,31 @@ def _kind_of_answer(material: Material) -> Kind:
     return "reply" if is_answer(material) else "other"
 
 
+def _of_complaint(material: Material) -> tuple[Kind, tuple[Fate, ...]]:
+    """Read feedback (RFC 5965); a report about authentication (RFC 6591) may say that the mail was refused."""
+    if _delivery_result(material) == "reject":
+        address = ds.address_of(material.feedback or {}, "original-rcpt-to")
+        return "bounce", (Fate(address=address, outcome="failed", reason="policy", fault="ours"),)
+    return "complaint", ()
+
+
+def _delivery_result(material: Material) -> str | None:
+    """Give what a report about authentication says of the delivery, or nothing; None for other feedback."""
+    feedback = material.feedback or {}
+    if ds.first_of(feedback, "feedback-type").strip().lower() != "auth-failure":
+        return None
+    return ds.first_of(feedback, "delivery-result").strip().lower()
+
+
 def _of_disposition(material: Material) -> tuple[Kind, tuple[Fate, ...]]:
-    """Read a receipt of a mail program (RFC 8098): whatever was done with it, it has arrived."""
+    """Read a receipt of a mail program (RFC 8098): it has arrived, unless a filter turned it away by a receipt."""
     assert material.disposition is not None
     address = ds.address_of(material.disposition, "final-recipient")
     original = ds.address_of(material.disposition, "original-recipient")
-    return "delivered", (Fate(address=address, original=original, outcome="delivered"),)
+    fate = Fate(address=address, original=original, outcome="delivered")
+    if is_turned_away(material):
+        return "bounce", (_because(replace(fate, outcome="failed"), (material.report,)),)
+    return "delivered", (fate,)
 
 
 # -- by the fields of a delivery status ----------------------------------------------------------
@@ -241,12 +275,14 @@ def _returned_from(material: Material) -> tuple[str, ...]:
         for name in ("return-path", "sender", "from", "errors-to")
         for text in material.of_returned(name)
     ]
-    return _unique(match[0] for text in texts for match in ADDRESS.finditer(text))
+    texts += material.about.get("x-postfix-sender", [])
+    return _unique(match[0] for text in texts for match in _LONG_ADDRESS.finditer(text[:2_000]))
 
 
 def _returned_ids(material: Material, kind: Kind) -> tuple[str, ...]:
     """Name the mail that came back, or, for an answer, those that it refers to, the nearest first."""
     texts = list(material.of_returned("message-id"))
+    texts += material.about.get("x-original-message-id", [])
     if material.disposition is not None:
         texts += material.disposition.get("original-message-id", [])
     if kind in ("auto_reply", "reply", "delivered"):

@@ -18,6 +18,7 @@ _MOST_CHARACTERS = 400_000
 _MOST_HTML = 100_000
 
 _FIELD = re.compile(r"^([!-9;-~]{1,76})[ \t]*:[ \t]*(.*(?:\n[ \t]+.*)*)", re.M)
+_LINE_END = re.compile(r"\r{1,3}\n")
 _FOLD = re.compile(r"\n[ \t]+")
 _PARAMETER = re.compile(
     r";\s*([a-z0-9*-]+)\s*=\s*(?:\"((?:[^\"\\]|\\.){0,300})\"|([^\s;]{1,300}))", re.I
@@ -75,10 +76,15 @@ class MailPart(Struct, frozen=True):
 
 def parse(raw: bytes) -> MailPart:
     """Read a mail; whatever the bytes are, something comes of them."""
-    text = raw[:_MOST_CHARACTERS].decode("latin-1").replace("\r\n", "\n")
+    text = _with_plain_ends(raw[:_MOST_CHARACTERS].decode("latin-1"))
     if text.startswith(("From ", ">From ")):
         text = text.partition("\n")[2]
     return _part(text.lstrip("\n"), _MOST_DEPTH)
+
+
+def _with_plain_ends(text: str) -> str:
+    """Write each line end as one LF: tools that copy mails double the CR, or leave it alone."""
+    return _LINE_END.sub("\n", text) if "\n" in text else text.replace("\r", "\n")
 
 
 def header_fields(text: str) -> tuple[dict[str, list[str]], str]:

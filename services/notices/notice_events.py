@@ -49,7 +49,8 @@ def _statement(reading: MailReading, notice: SentNotice, fate: Fate | None) -> P
     if reading.kind in ("auto_reply", "reply"):
         return _of_answer(reading, notice)
     if reading.kind == "complaint":
-        return ev.NoticeDelivered(notice_id=notice.notice_id, evidence="complaint")
+        seen = ev.NoticeDelivered(notice_id=notice.notice_id, evidence="complaint")
+        return None if reading.arrival_unsaid else seen
     if fate is None:
         return None
     if fate.outcome == "delivered":

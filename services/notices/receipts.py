@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from services.notices.bounce_reasons import cause_of, status_in
 from services.notices.fates import Fate, MailReading, Outcome
 from services.notices.mail_dates import instant_of
@@ -17,6 +19,7 @@ from services.notices.phrases import Cause
 # Mails wrap long lines inside of strings.
 _decoder = json.JSONDecoder(strict=False)
 _MOST_DEPTH = 3
+_PARTS = {"deliverydelay": "deliveryDelay"}
 _BY_STATUS: Mapping[int, Cause] = {
     400: Cause("api_error", "ours"),
     401: Cause("policy", "ours"),
@@ -55,7 +58,7 @@ def document(text: str) -> dict[str, Any] | None:
 
 def _of_service(body: Mapping[str, Any]) -> MailReading | None:
     kind = str(body.get("notificationType") or body.get("eventType")).lower()
-    part, mail = _object(body.get(kind)), _object(body.get("mail"))
+    part, mail = _object(body.get(_PARTS.get(kind, kind))), _object(body.get("mail"))
     ids = _texts([_object(mail.get("commonHeaders")).get("messageId")])
     at = instant_of(str(part.get("timestamp", "")))
     if kind == "bounce":
@@ -68,6 +71,19 @@ def _of_service(body: Mapping[str, Any]) -> MailReading | None:
         named = _texts(part.get("recipients")) or _texts(mail.get("destination"))
         delivered = tuple(Fate(address=address, outcome="delivered", at=at) for address in named)
         return MailReading(kind="delivered", fates=delivered, returned_ids=ids, at=at)
+    if kind == "deliverydelay":
+        late = tuple(
+            replace(_bounced(one, at, soft=True), outcome="delayed")
+            for one in _objects(part.get("delayedRecipients"))
+        )
+        return MailReading(kind="bounce", fates=late, returned_ids=ids, at=at)
+    if kind == "reject":
+        # It found a virus in what we sent, and sent nothing.
+        refused = tuple(
+            Fate(address=address, outcome="failed", reason="content", fault="ours", at=at)
+            for address in _texts(mail.get("destination"))
+        )
+        return MailReading(kind="bounce", fates=refused, returned_ids=ids, at=at)
     if kind == "complaint":
         return MailReading(kind="complaint", returned_ids=ids, at=at)
     return None

@@ -16,7 +16,8 @@ from schemas.errors import ConfigError
 _MARK = "n1"
 # 96 bits: nobody guesses one, and a local part has 64 characters.
 _BYTES = 12
-_TOKEN = re.compile(r"(?<![a-z0-9])n1[a-z2-7]{20}(?![a-z0-9])")
+# Return paths in return paths write the plus sign as =2B, links as %2B.
+_TOKEN = re.compile(r"(?:(?<![a-z0-9])|(?<=[=%]2b))n1[a-z2-7]{20}(?![a-z0-9])")
 _ADDRESS = re.compile(r"[^\s<>@+]{1,40}@[^\s<>@]{1,255}")
 
 

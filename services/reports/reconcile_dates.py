@@ -43,7 +43,10 @@ _WORDS = {
 _WORD = re.compile(
     r"yyyy|jjjj|aaaa|yy|jj|dd|tt|mm|hh|ss|am/pm|(?<![a-z%])(?:d|m|h)(?![a-z])", re.IGNORECASE
 )
-_ZONE_NAME = re.compile(r" ?(?:UTC|GMT)$", re.IGNORECASE)
+_ZONE_NAME = re.compile(r"(?: ?(?:UTC|GMT)| ?\((?:UTC|GMT)\)|(?<=\d)z)$", re.IGNORECASE)
+# Go and Java name the zone once more behind its offset.
+_NAME_OF_OFFSET = re.compile(r"(?: [A-Z]{3,5}|\[[\w/+-]{1,40}\])$")
+_OFFSET = re.compile(r"[+-]\d\d:?\d\d$")
 # What a spreadsheet's user writes where there is no date.
 _NO_DATE = ("", "-", "–", "—", "n/a", "null", "none")
 
@@ -104,9 +107,17 @@ def read_when(text: str, formats: Sequence[str], zone: tzinfo | None) -> TimeSpa
     try:
         if len(text) == len("2025-01-31"):
             return day_of(date.fromisoformat(text), _zone(zone))
-        return _span(datetime.fromisoformat(_ZONE_NAME.sub("+00:00", text)), width_of(text), zone)
+        return _span(datetime.fromisoformat(_with_plain_zone(text)), width_of(text), zone)
     except (ValueError, OverflowError):
         raise BadDate(_hint(text, formats)) from None
+
+
+def _with_plain_zone(text: str) -> str:
+    """Write the zone of an instant as its offset alone."""
+    named = _NAME_OF_OFFSET.search(text)
+    if named and _OFFSET.search(text[: named.start()]):
+        return text[: named.start()]
+    return _ZONE_NAME.sub("+00:00", text)
 
 
 def _hint(text: str, formats: Sequence[str]) -> str:

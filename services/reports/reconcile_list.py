@@ -27,6 +27,7 @@ _DELIMITERS = ",;\t|"
 _SEPARATOR = re.compile(r"sep=([,;\t|])\s*$", re.IGNORECASE)
 # A tool that guards its cells against a spreadsheet writes them as formulas.
 _GUARDED = re.compile(r'="(.*)"')
+_AS_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # A row of a list of notices has a few short cells; a quote that never closes swallows the rest of the file.
 _MOST_CELL = 2_000
 
@@ -132,7 +133,9 @@ def _head(file: TextIO) -> tuple[int, str, str | None]:
 
 
 def _columns(head: str, delimiter: str, layout: ListLayout) -> list[str]:
-    cells = next(csv.reader([head.removeprefix("\ufeff")], delimiter=delimiter), [])
+    cells = next(
+        csv.reader([head.removeprefix("\ufeff")], delimiter=delimiter, skipinitialspace=True), []
+    )
     if any("\udc80" <= sign <= "\udcff" for sign in head):
         raise BadList("the header is not UTF-8; save the list as CSV in UTF-8")
     columns = [_plain(cell) for cell in cells]
@@ -165,7 +168,7 @@ def _shown(columns: list[str]) -> str:
 
 def _rows(file: Iterable[str], delimiter: str, first: int) -> Iterator[tuple[int, list[str] | str]]:
     """Give (first line, cells) of each row, or a message instead of cells; the rows begin at line `first`."""
-    reader = csv.reader(file, delimiter=delimiter, strict=True)
+    reader = csv.reader(file, delimiter=delimiter, strict=True, skipinitialspace=True)
     while True:
         line = reader.line_num + first
         try:
@@ -204,7 +207,7 @@ def _claim(
         raise _BadCell("not UTF-8; save the list as UTF-8")
     if not any(values[name] for name in NAMES):
         raise _BadCell("names no notice: " + ", ".join(NAMES) + " are all empty")
-    case_id = values["case_id"].lower()
+    case_id = _without_dashes(values["case_id"].lower())
     if case_id and not is_case_id(case_id):
         raise _BadCell("case_id is not 32 hexadecimal digits")
     named = ProviderClaim(
@@ -218,6 +221,11 @@ def _claim(
     except _BadCell as error:
         raise _BadCell(str(error), named) from None
     return msgspec.structs.replace(named, **times)
+
+
+def _without_dashes(case_id: str) -> str:
+    """Undo the form that a database's column for UUIDs gives to 32 hexadecimal digits."""
+    return case_id.replace("-", "") if _AS_UUID.fullmatch(case_id) else case_id
 
 
 def _when(name: str, text: str, layout: ListLayout, zone: tzinfo | None) -> TimeSpan | None:

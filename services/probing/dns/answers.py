@@ -5,6 +5,8 @@ A resolver that makes it up itself, as filters do, gives none, or one under the 
 Where it was asked with EDNS a filter can also say what it is (Extended DNS Errors, RFC 8914).
 """
 
+import struct
+
 import dns.edns
 import dns.flags
 import dns.message
@@ -22,6 +24,10 @@ DOUBTED = frozenset({"filtered", "unproven"})
 
 # RFC 8914: Forged Answer, Blocked, Censored, Filtered, Prohibited.
 _FILTER_CODES = frozenset({4, 15, 16, 17, 18})
+# A refusal that says Prohibited is meant for us, whatever the name.
+_REFUSAL_CODES = _FILTER_CODES - {18}
+_OPT, _ERROR = b"\x00\x00\x29", 15
+_OPTION = struct.Struct("!HH")
 _STATUS: dict[dns.rcode.Rcode, Dns] = {
     dns.rcode.NOERROR: "nodata",
     dns.rcode.NXDOMAIN: "nxdomain",
@@ -49,7 +55,8 @@ def read_answer(message: dns.message.Message, name: str) -> tuple[QueryAnswer, s
         return QueryAnswer("broken"), name
     status, codes = _STATUS.get(message.rcode(), "servfail"), error_codes_of(message)
     if status in FAILED:
-        is_filtered = status == "servfail" and not _FILTER_CODES.isdisjoint(codes)
+        telling = _REFUSAL_CODES if status == "refused" else _FILTER_CODES
+        is_filtered = not telling.isdisjoint(codes)
         return QueryAnswer("filtered" if is_filtered else status, error_codes=codes), name
     chaining = message.resolve_chaining()
     end = chaining.canonical_name
@@ -64,6 +71,30 @@ def read_answer(message: dns.message.Message, name: str) -> tuple[QueryAnswer, s
     aliases = tuple(_text(rrset[0].target) for rrset in chaining.cnames)
     ttl = float(chaining.minimum_ttl)
     return QueryAnswer(status, values, aliases, ttl, codes), _text(end)
+
+
+def message_of(data: bytes) -> dns.message.Message:
+    """Parse an answer; raises dnspython's exceptions for what is malformed.
+
+    Options of which nothing is used can't spoil it: a subnet with odd bits, an error's text that is no UTF-8.
+    """
+    return dns.message.from_wire(_with_plain_options(data))
+
+
+def _with_plain_options(data: bytes) -> bytes:
+    """Keep of the EDNS options the codes of errors alone."""
+    at = data.find(_OPT, 12)
+    while at >= 0 and at + 11 + int.from_bytes(data[at + 9 : at + 11]) != len(data):
+        at = data.find(_OPT, at + 1)
+    if at < 0:
+        return data
+    codes, place = b"", at + 11
+    while place + 4 <= len(data):
+        option, length = _OPTION.unpack_from(data, place)
+        if option == _ERROR and length >= 2:
+            codes += _OPTION.pack(_ERROR, 2) + data[place + 4 : place + 6]
+        place += 4 + length
+    return data[: at + 9] + len(codes).to_bytes(2) + codes
 
 
 def error_codes_of(message: dns.message.Message) -> tuple[int, ...]:

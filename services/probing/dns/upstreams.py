@@ -16,7 +16,7 @@ import dns.message
 import msgspec
 
 from services.core.verdict import Dns
-from services.probing.dns.answers import DOUBTED, FAILED, QueryAnswer, read_answer
+from services.probing.dns.answers import DOUBTED, FAILED, QueryAnswer, message_of, read_answer
 from services.probing.dns.messages import (
     query_of,
     question_of,
@@ -68,7 +68,7 @@ class Upstream:
             return self._read(await self._ask_over_tcp(question, seconds, edns=edns), name)
         plain = read_plain(data, name, question)
         if plain is None:
-            return self._read(dns.message.from_wire(data), name)
+            return self._read(message_of(data), name)
         answer = QueryAnswer("addresses", plain.values, plain.chain, plain.ttl, server=self.number)
         return answer, plain.end
 

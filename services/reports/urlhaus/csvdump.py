@@ -17,6 +17,8 @@ from services.reports.urlhaus.entry import NEEDED, Cells, RefusedRow, column, in
 _MOST_CHARACTERS = 65_536
 # A cell may hold line ends; more than these are a quote that never closes.
 _MOST_LINES = 20
+# What tools of old put behind the last line.
+_NOTHING = " \t\r\n\0\x1a"
 _UPDATED = re.compile(r"last updated:\s*([\d-]{10}[ T][\d:]{8})", re.I)
 
 _NO_COLUMNS = (
@@ -45,9 +47,9 @@ def cells(text: TextIO) -> Iterator[Cells | RefusedRow]:
     for number, line in lines:
         if line.startswith("#"):
             names = _names(line) or names
-        elif names and line.strip():
+        elif names and line.strip(_NOTHING):
             yield _row(number, line, names, lines)
-        elif line.strip():
+        elif line.strip(_NOTHING):
             names = _names(line)
             if not names:
                 break
@@ -132,6 +134,6 @@ def _continued(line: str, width: int, lines: _Ahead) -> list[str] | None:
 def _split(text: str) -> list[str] | None:
     """Split one row at its commas; None where its quotes don't pair."""
     try:
-        return next(csv.reader([text.rstrip("\r\n")], strict=True), [])
+        return next(csv.reader([text.rstrip("\r\n")], strict=True, skipinitialspace=True), [])
     except csv.Error:
         return None

@@ -1,4 +1,7 @@
-"""Read the JSON form of a dump, an object of id -> list of records, one value at a time."""
+"""Read the JSON form of a dump, an object of id -> list of records, one value at a time.
+
+Answers of the lookup interface are read too: what stands around their records, and the one that is a record itself.
+"""
 
 import json
 import re
@@ -11,6 +14,10 @@ from services.reports.urlhaus.entry import NEEDED, Cells, RefusedRow, column
 _CHUNK = 1 << 18
 # The lookup interface answers a thousand records in one value.
 _MOST_CHARACTERS = 1 << 24
+# The answer about one URL is its record.
+_COLUMNS = frozenset(
+    {*NEEDED, "id", "url_status", "last_online", "threat", "urlhaus_link", "reporter"}
+)
 _SPACE = re.compile(r"\s*")
 _decoder = json.JSONDecoder()
 
@@ -27,8 +34,12 @@ class _Broken(Exception):
 def cells(text: TextIO) -> Iterator[Cells | RefusedRow]:
     """Give each record's cells by name; raises `BadDump` where nothing is a record of a dump."""
     scan, records = _Scan(text), False
+    whole: dict[str, Any] = {}
     try:
         for line, name, value in _members(scan):
+            if name is not None and column(name) in _COLUMNS:
+                whole[name] = value
+                continue
             for row in _records(line, name, value):
                 records = records or isinstance(row, Cells)
                 yield row
@@ -38,19 +49,27 @@ def cells(text: TextIO) -> Iterator[Cells | RefusedRow]:
                 scan.line, "damaged", "the file is no JSON from here on; download it again"
             )
     if not records:
-        raise BadDump(_NO_RECORDS)
+        row = _record(1, None, whole)
+        if isinstance(row, RefusedRow) or not scan.is_over():
+            raise BadDump(_NO_RECORDS)
+        yield row
 
 
 def _records(line: int, name: str | None, value: Any) -> Iterator[Cells | RefusedRow]:
     """Give the records of one member: a list of them, or one; a wrapper's own words are passed over."""
     number = name if name is not None and name.isdecimal() else None
     for one in value if isinstance(value, list) else [value]:
-        if isinstance(one, dict):
+        if isinstance(one, dict) and (number is not None or name is None or _is_record(one)):
             yield _record(line, number, one)
         elif number is not None or name is None:
             yield RefusedRow(line, "record", "it is no JSON object")
     if value == [] and number is not None:
         yield RefusedRow(line, "record", "its list is empty")
+
+
+def _is_record(value: dict[str, Any]) -> bool:
+    """Tell a record from what else the lookup interface says of a host or a URL."""
+    return any(column(name) in NEEDED for name in value)
 
 
 def _record(line: int, number: str | None, record: dict[str, Any]) -> Cells | RefusedRow:
@@ -100,6 +119,15 @@ class _Scan:
     def skip(self) -> None:
         """Pass over one sign."""
         self._pass(self._at + 1)
+
+    def is_over(self) -> bool:
+        """Tell whether the object or array that was read is the whole text."""
+        self.skip()
+        try:
+            self.sign()
+        except _Broken:
+            return True
+        return False
 
     def expect(self, sign: str) -> None:
         """Pass over a sign that has to stand here."""

@@ -25,6 +25,11 @@ SAID = {
         "nieznany użytkownik",
         "пользователь не найден",
         "收件人地址不存在",
+        "550 nie ma takiego uzytkownika",
+        "Nie znaleziono adresu",
+        "O endereço de e-mail não foi encontrado",
+        "L'indirizzo di posta elettronica immesso non è stato trovato",
+        "Benutzer abuse nicht im Domino Directory aufgeführt",
     ],
     ("mailbox_full", "theirs"): [
         "552 5.2.2 mailbox full",
@@ -49,6 +54,11 @@ SAID = {
         "451 4.7.1 greylisted, come back later",
         "553 see http://list.example/query/bl?ip=192.0.2.1",
         "too many recipients",
+        "421 4.7.28 an unusual rate of mail from your SPF domain",
+        "550 192.0.2.1 is listed at bl.list.example",
+        "554 IP address is black listed.",
+        "553 5.7.2 [X09] All messages from 192.0.2.1 will be deferred for good",
+        "554 5.7.1 Sender address [notices@hotline.example] blocked using a list",
     ],
     ("blocked", "theirs"): [
         "550 your address has been blocked by the recipient",
@@ -67,6 +77,8 @@ SAID = {
         "after MAIL FROM:<notices@hotline.example>: 550 no such domain",
         "530 authentication required",
         "550 denied by policy",
+        "450 4.7.1 <out.hotline.example>: Helo command rejected: Host not found",
+        "450 4.1.8 <notices@hotline.example>: Sender address rejected: Domain not found",
         "550 Sender verify failed",
     ],
     ("policy", "unclear"): ["550 access denied", "550 message refused"],
@@ -81,11 +93,13 @@ SAID = {
         "550 сообщение отклонено как спам",
         "552 message blocked because its content presents a risk",
         "550 message looks like phishing",
+        "550 5.2.0 Mail rejete. ofr_506 [506]",
     ],
     ("content", "ours"): [
         "550 infected by a virus",
         "554 5.6.1 body type not supported",
         "552 5.6.0 headers too large",
+        "550 it has lines too long for transport",
     ],
     ("too_large", "ours"): [
         "552 5.3.4 message size exceeds fixed limit",
@@ -104,6 +118,7 @@ SAID = {
         "554 5.4.6 too many hops",
         "name service error: malformed or unexpected name server reply",
         "TLS handshake failed",
+        "remote host address is the local host",
     ],
     ("expired", "way"): [
         "connection timed out",
@@ -112,8 +127,16 @@ SAID = {
         "I'm not going to try again; this message has been in the queue too long.",
         "retry timeout exceeded",
     ],
-    ("refused", "theirs"): ["domain host.example does not accept mail (nullMX)", "556 5.1.10 null MX"],
-    ("form_only", "theirs"): ["550 5.7.1 reports by mail are refused, please use our web form"],
+    ("refused", "theirs"): [
+        "domain host.example does not accept mail (nullMX)",
+        "556 5.1.10 null MX",
+        "the MX record indicated no SMTP service",
+    ],
+    ("form_only", "theirs"): [
+        "550 5.7.1 reports by mail are refused, please use our web form",
+        "550 5.7.1 reports are taken only at https://host.example/report",
+        "550 report it at https://host.example/abuse instead of by mail",
+    ],
     ("other", "unclear"): ["554 transaction failed", "451 temporary failure", ""],
 }  # fmt: skip
 _CASES = [(text, cause) for cause, texts in SAID.items() for text in texts]

@@ -51,6 +51,38 @@ def test_a_token_in_the_message_id_needs_no_record_of_it() -> None:
     assert matched(raw, sent("n-1"), sent("n-2")) == ("n-1", "token")
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "SRS0=Ab12=XY=hotline.example=notices+{}@forward.example",
+        "SRS1=Cd34=forward.example==Ab12=XY=hotline.example=notices+{}@second-forward.example",
+        "prvs=1234567abc=notices+{}@hotline.example",
+        "bounces-12-notices=2B{}=hotline.example@list.example",
+        "notices%2B{}%40hotline.example@gateway.example",
+    ],
+)
+def test_a_rewritten_return_path_names_its_notice(path: str) -> None:
+    """Forwarders put our return path into theirs, however they write its plus sign and however long it grows."""
+    returned = (
+        f"Return-Path: <{path.format(token(KEY, 'n-2'))}>\nMessage-ID: <x@gateway.example>\n\nx"
+    )
+    raw = dsn(group("desk@inside.example"), returned=returned)
+    assert matched(raw, sent("n-1"), sent("n-2")) == ("n-2", "token")
+
+
+@pytest.mark.parametrize(
+    "field", [f"X-Original-Message-ID: {OUR_ID}", f"X-Postfix-Sender: rfc822; {to_token('n-1')}"]
+)
+def test_what_a_status_says_of_the_whole_mail_names_its_notice(field: str) -> None:
+    """Where no mail was returned, the status may name its Message-ID or its return path."""
+    raw = dsn(group("desk@inside.example"), returned="x")
+    raw = raw.replace(b"Reporting-MTA:", f"{field}\nReporting-MTA:".encode())
+    assert matched(raw, sent("n-1", message_id=OUR_ID), sent("n-2")) in (
+        ("n-1", "message_id"),
+        ("n-1", "token"),
+    )
+
+
 def test_the_recipient_alone_is_enough_only_for_one_notice() -> None:
     """Where a second notice could be meant nothing is said of either; an old one could not."""
     assert matched(dsn(group()), sent("n-1")) == ("n-1", "recipient")

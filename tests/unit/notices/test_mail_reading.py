@@ -137,6 +137,9 @@ DELAYS = (
     "Delivery attempts will continue for some time. Eventually the mail delivery software will give up.\n",
     "Delivery to the following recipient has been delayed:\n\n     abuse@host.example\n\n"
     "Message will be retried for 2 more days\n",
+    "has not been delivered yet:\n\n<abuse@host.example>:\n    connection timed out\n\n"
+    "The system will continue to try to deliver the message.\n",
+    "is being enqueued and attempted again:\n\n  Recipient address: abuse@host.example\n",
 )  # fmt: skip
 
 
@@ -262,6 +265,39 @@ def test_receipts_of_an_interface_are_read(
     (fate,) = reading.fates
     assert (reading.kind, reading.notice_id) == ("receipt", "n-7")
     assert (fate.outcome, fate.reason, fate.fault) == (outcome, reason, fault)
+
+
+@pytest.mark.parametrize(
+    ("kind", "part", "outcome", "reason"),
+    [
+        ("DeliveryDelay", '"deliveryDelay": {"delayedRecipients": [{"emailAddress": "abuse@host.example", '
+         '"status": "4.2.2", "diagnosticCode": "smtp; 452 4.2.2 full"}]}', "delayed", "mailbox_full"),
+        ("Reject", '"reject": {"reason": "Bad content"}', "failed", "content"),
+        ("Delivery", '"delivery": {"recipients": ["abuse@host.example"]}', "delivered", None),
+    ],
+)  # fmt: skip
+def test_notifications_of_a_sending_service_are_read(
+    kind: str, part: str, outcome: str, reason: str | None
+) -> None:
+    """What Amazon SES says of one mail is read, that it goes on trying and that it sent nothing too."""
+    mail = f'"mail": {{"destination": ["{ABUSE}"], "commonHeaders": {{"messageId": "{OUR_ID}"}}}}'
+    reading = read_mail(f'{{"eventType": "{kind}", {mail}, {part}}}'.encode())
+    (fate,) = reading.fates
+    assert (fate.address, fate.outcome, fate.reason) == (ABUSE, outcome, reason)
+    assert reading.returned_ids == (OUR_ID,)
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\r\r\n", b"\r"], ids=repr)
+def test_line_ends_of_any_kind_are_read(end: bytes) -> None:
+    """Tools that copy mails double a CR or leave it alone; the parts are the same."""
+    assert read_mail(dsn(group()).replace(b"\n", end)) == read_mail(dsn(group()))
+
+
+def test_an_arrival_in_words_is_a_delivery() -> None:
+    """A mail server that says in words that a mail was delivered reports no failure."""
+    text = "Your message was successfully delivered to these recipients.\n\nabuse@host.example: 250 2.0.0\n"
+    fate = first(plain(text, subject="Delivery status notification: success"))
+    assert (fate.address, fate.outcome) == (ABUSE, "delivered")
 
 
 @pytest.mark.parametrize(

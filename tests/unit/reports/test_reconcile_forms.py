@@ -110,13 +110,37 @@ def test_a_form_that_is_none_is_said(form):
         '\ufeff"notice_id";"received_at"\n"n1";"2026-11-28T12:00Z"\n',
         "\n;;\nNotice-ID;Received at\nn1;2026-11-28 12:00 UTC;;\n",
         'notice_id;received_at\n="n1";="2026-11-28T12:00Z"\n',
+        '"notice_id", "received_at"\n"n1", "2026-11-28T12:00Z"\n',
     ],
-    ids=["pipe", "sep line", "mark and quotes", "empty lines and cells", "guarded cells"],
+    ids=["pipe", "sep line", "mark and quotes", "empty lines and cells", "guarded cells", "blanks"],
 )
 def test_what_spreadsheets_add_is_no_content(text):
     """Their first lines, marks, guards and empty cells at the end change nothing."""
     read = listed(text, ListLayout())
     assert [(one.notice_id, one.received_at.earliest) for one in read.claims] == [("n1", NOON)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-28 13:00:00 +0100",
+        "2026-11-28 13:00:00 +0100 CET",
+        "2026-11-28 12:00:00 +0000 UTC",
+        "2026-11-28T13:00:00+01:00[Europe/Amsterdam]",
+        "2026-11-28 12:00:00 (UTC)",
+        "2026-11-28t12:00:00z",
+    ],
+)
+def test_an_instant_as_programs_write_it(text):
+    """A name beside the offset says nothing more, and UTC may stand in brackets or small."""
+    (claim,) = listed(f"notice_id;received_at\nn1;{text}\n", ListLayout()).claims
+    assert claim.received_at.earliest == NOON
+
+
+def test_a_case_id_with_the_dashes_of_a_database_is_one():
+    """A column for UUIDs writes 32 hexadecimal digits with dashes."""
+    (claim,) = listed("case_id\n01234567-89AB-cdef-0123-456789abcdef\n", ListLayout()).claims
+    assert claim.case_id == "0123456789abcdef0123456789abcdef"
 
 
 def test_a_sign_for_no_date_is_none():

@@ -27,6 +27,7 @@ from tests.unit.reports.urlhaus_kit import (
     header,
     line,
     published,
+    record,
     row,
     saved,
     zipped,
@@ -85,6 +86,24 @@ VARIANTS: dict[str, Callable[[], str | bytes]] = {
             ],
         }
     ),
+    "JSON as the lookup interface answers about a host": lambda: json.dumps(
+        {
+            "query_status": "ok",
+            "host": "h5.example",
+            "blacklists": {"surbl": "not listed"},
+            "urls": [one[0] | {"id": number} for number, one in json.loads(as_json()).items()],
+        }
+    ),
+    "JSON as the lookup interface answers about a URL": lambda: json.dumps(
+        {
+            "query_status": "ok",
+            "id": "1",
+            **record(ROWS[4]),
+            "payloads": [{"firstseen": "2026-03-08", "filename": None}],
+        }
+    ),
+    "blanks behind the commas": lambda: published().replace('","', '", "'),
+    "what old tools put at the end": lambda: published() + "\x1a\0\0",
     "LF": lambda: published().replace("\r\n", "\n"),
     "no line end at the end": lambda: published().rstrip(),
     "byte order mark": lambda: "\ufeff" + published(),
@@ -264,6 +283,7 @@ NO_DUMPS: dict[str, bytes] = {
     "rows without a header": line(row(1)).encode(),
     "no JSON": b"{]",
     "noise": bytes(range(256)) * 40,
+    "records one a line": "\n".join(json.dumps(record(one)) for one in ROWS).encode(),
     "a zip of nothing": zipped("", "empty/"),
     "a zip of two": zipped(published(), "csv.txt", "README.txt"),
     "half a zip": zipped(published())[:200],

@@ -8,7 +8,7 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from services.probing.dns.answers import QueryAnswer, read_answer
+from services.probing.dns.answers import QueryAnswer, message_of, read_answer
 
 NAME = "www.pics.example"
 SOA = "ns.test. admin.test. 1 3600 600 86400 60"
@@ -35,7 +35,7 @@ def reply(
     if codes:
         options = [dns.edns.EDEOption(dns.edns.EDECode.make(code), "x") for code in codes]
         message.use_edns(0, options=options)
-    return read_answer(dns.message.from_wire(message.to_wire()), NAME)[0]
+    return read_answer(message_of(message.to_wire()), NAME)[0]
 
 
 @pytest.mark.parametrize("zone", ["pics.example.", "example.", ".", "PICS.example."])
@@ -104,3 +104,35 @@ def test_other_errors_are_no_filter(code: int) -> None:
 def test_a_refusal_to_us_is_no_filter_of_the_name() -> None:
     """A resolver that serves us nothing at all is a fault of the settings."""
     assert reply(dns.rcode.REFUSED, codes=(18,)).status == "refused"
+    assert reply(dns.rcode.REFUSED, codes=(20,)).status == "refused"
+
+
+@pytest.mark.parametrize("code", [4, 15, 16, 17])
+def test_a_refusal_of_the_name_is_a_filter(code: int) -> None:
+    """Filters may refuse what they keep from us: that is said of the name, and no fault of the network."""
+    assert reply(dns.rcode.REFUSED, codes=(code,)).status == "filtered"
+
+
+ODD_OPTIONS = {
+    "text that is no UTF-8": ((15, b"\x00\x03gesperrt f\xfcr Sie"), (3,)),
+    "text of a filter that is no UTF-8": ((15, b"\x00\x0fgesperrt f\xfcr Sie"), (15,)),
+    "text with a NUL": ((15, b"\x00\x03old\x00"), (3,)),
+    "error without a code": ((15, b"\x00"), ()),
+    "subnet with bits beyond its prefix": ((8, b"\x00\x01\x14\x18\xc0\x00\x2f"), ()),
+    "subnet of no family": ((8, b"\x00\x00\x00\x00"), ()),
+    "cookie of no length": ((10, b"abc"), ()),
+    "what looks like the record itself": ((65001, b"\x00\x00\x29\x00\x00"), ()),
+}
+
+
+@pytest.mark.parametrize(("option", "codes"), ODD_OPTIONS.values(), ids=ODD_OPTIONS.keys())
+def test_odd_options_spoil_no_answer(option: tuple[int, bytes], codes: tuple[int, ...]) -> None:
+    """The addresses hold, whatever stands in an option; of errors the code counts."""
+    query = dns.message.make_query(NAME, "A", use_edns=0)
+    message = dns.message.make_response(query, recursion_available=True)
+    message.answer.append(dns.rrset.from_text(f"{NAME}.", 60, "IN", "A", "192.0.2.7"))
+    options = [dns.edns.GenericOption(3, b"here"), dns.edns.GenericOption(*option)]
+    message.use_edns(0, options=options)
+    answer, _ = read_answer(message_of(message.to_wire()), NAME)
+    status, values = ("filtered", ()) if 15 in codes else ("addresses", ("192.0.2.7",))
+    assert (answer.status, answer.values, answer.error_codes) == (status, values, codes)
