@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from services.cli.typed_words import is_text
 from services.runtime.redaction import redact
 
 _MOST = 200
@@ -19,6 +20,8 @@ class Words(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Check a text; errors do not repeat it, because it may contain a URL."""
         text = " ".join(str(value).split())
+        if not is_text(text):
+            self.fail("must be text in UTF-8, without NUL", param, ctx)
         if not text:
             self.fail("must not be empty; it is kept in the record", param, ctx)
         if len(text) > _MOST:

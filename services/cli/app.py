@@ -16,8 +16,10 @@ from services.cli.closed_output import (
     write_held,
 )
 from services.cli.lazy_group import LazyGroup
+from services.cli.typed_words import require_text
 from services.runtime.core_dumps import leave_no_dump
 
+BAD_USAGE = 2
 DISTRIBUTION = "takedown-monitor"
 
 COMMANDS = {
@@ -151,6 +153,11 @@ class CommandFailure(click.ClickException):
 class Commands(LazyGroup):
     """The commands of `COMMANDS`, whose errors are one line each."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse words that are no text, before any command has them."""
+        require_text(args)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; turn every error that has a message for people into one line."""
         try:
@@ -161,8 +168,10 @@ class Commands(LazyGroup):
             raise CommandFailure("interrupted", 128 + signal.SIGINT) from None
         except Exception as error:
             # What went wrong has loaded more than this already; `--help` is not to wait for it.
-            from services.cli.support import UNREACHABLE, unreachable  # noqa: PLC0415
+            from services.cli.support import UNREACHABLE, refused_value, unreachable  # noqa: PLC0415
 
+            if value := refused_value(error):
+                raise CommandFailure(value, BAD_USAGE) from None
             message = unreachable(error)
             if message is None:
                 raise

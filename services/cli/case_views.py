@@ -13,6 +13,7 @@ from schemas.urls import CanonicalUrl
 from services.cli.acts import acting
 from services.cli.case_list import fetch, reader
 from services.cli.support import (
+    MOST_ROWS,
     client_settings,
     json_option,
     print_json,
@@ -89,7 +90,9 @@ class CaseId(click.ParamType[str]):
 
 @click.command()
 @click.argument("case_id", type=CaseId())
-@click.option("--looks", type=click.IntRange(0), default=20, show_default=True, help="How many.")
+@click.option(
+    "--looks", type=click.IntRange(0, MOST_ROWS), default=20, show_default=True, help="How many."
+)
 @json_option
 def show(case_id: str, looks: int, as_json: bool) -> None:
     """Show a case's spells, notices, escalations, transitions, corrections, claims and newest looks, never its URL."""

@@ -6,13 +6,14 @@ Erasure is the one act that destroys something: the sealed URL, nothing else.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import msgspec
 
+from consumers.record.calendar_bounds import check_instants
 from schemas.codec import stated
-from schemas.errors import ConfigError, TakedownError
+from schemas.errors import ConfigError, TakedownError, UnusableEvent
 from schemas.event_words import in_words
 from schemas.events import (
     AddressAttributed,
@@ -35,6 +36,7 @@ from services.ledger.pool import session_of
 from services.runtime.connections import database_connection
 from services.runtime.settings import Settings
 
+P = TypeVar("P", bound=Payload)
 SOURCE = "takedown:correct"
 
 _case = click.argument("case_id", type=CaseId())
@@ -102,8 +104,13 @@ def attributed(fields: dict[str, Any], effective_from: datetime | None) -> CaseA
     """Make an attribution; raises `ConfigError` where a word has not the form that the event asks for."""
     if effective_from is not None:
         fields |= {"effective_from": effective_from}
+    return of_words(fields, CaseAttributed)
+
+
+def of_words(fields: dict[str, Any], kind: type[P]) -> P:
+    """Make a statement of the words that were given; raises `ConfigError` where one has not the form that it needs."""
     try:
-        return msgspec.convert(fields, CaseAttributed)
+        return msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
         raise ConfigError(in_words(str(error))) from None
 
@@ -131,10 +138,7 @@ def edge_reply(
     The proxy's spell ends as passed on. What the proxy serves counts as online at the host.
     """
     fields = {"provider": provider, "via": proxy, "method": "edge_reply", "address": address}
-    try:
-        data = msgspec.convert(fields | {"actor": actor, "reason": reason}, AddressAttributed)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{error}; a provider is a slug such as `giant-hosting`") from None
+    data = of_words(fields | {"actor": actor, "reason": reason}, AddressAttributed)
     correct(case_id, data, wait_seconds, as_json)
 
 
@@ -184,6 +188,7 @@ def erase(
 
 def correct(case_id: str, data: Payload, wait_seconds: float, as_json: bool) -> None:
     """Send a statement about one case that the ledger knows, and say what was sent."""
+    _require_admission(data)
     settings = client_settings(kafka=True, database=True)
     event = stated(case_id, data, now(), SOURCE)
     run_async(lambda: _perform(settings, event, wait_seconds or None))
@@ -197,6 +202,14 @@ def correct(case_id: str, data: Payload, wait_seconds: float, as_json: bool) -> 
         print_json(summary | {"in_ledger": wait_seconds > 0})
     else:
         click.echo(f"{event.type} of case {case_id} {'in the ledger' if wait_seconds else 'sent'}")
+
+
+def _require_admission(data: Payload) -> None:
+    """Refuse here what the ledger would refuse, and nobody would see; raises `ConfigError`."""
+    try:
+        check_instants(data)
+    except UnusableEvent as error:
+        raise ConfigError(str(error)) from None
 
 
 async def _perform(settings: Settings, event: Event, wait_seconds: float | None) -> None:

@@ -7,6 +7,10 @@ import click
 from schemas.errors import ConfigError
 from schemas.methodology import seconds
 
+LONGEST = timedelta(days=36_500)
+TOO_LONG = f"at most {LONGEST.days}d"
+BEYOND = "the instant is no date of the calendar in UTC"
+
 
 class Instant(click.ParamType[datetime]):
     """An RFC 3339 instant with its zone."""
@@ -25,7 +29,10 @@ class Instant(click.ParamType[datetime]):
             self.fail(
                 "the instant has no zone; write it as 2025-01-31T12:00:00Z, Z for UTC", param, ctx
             )
-        return moment.astimezone(UTC)
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            self.fail(BEYOND, param, ctx)
 
 
 class Duration(click.ParamType[timedelta]):
@@ -42,6 +49,8 @@ class Duration(click.ParamType[timedelta]):
             self.fail("give a duration such as 30s, 15m, 2h or 1d", param, ctx)
         if length < timedelta():
             self.fail("a duration must not be negative", param, ctx)
+        if length > LONGEST:
+            self.fail(TOO_LONG, param, ctx)
         return length
 
 
@@ -57,11 +66,14 @@ class Since(click.ParamType[timedelta | datetime]):
         if isinstance(value, (timedelta, datetime)):
             return value
         try:
-            return duration_of(str(value)) or dated(str(value), "")
+            since = duration_of(str(value)) or dated(str(value), "")
         except ConfigError:
             self.fail(
                 "give a duration such as 24h, a date, or an instant with its zone", param, ctx
             )
+        if isinstance(since, timedelta) and since > LONGEST:
+            self.fail(TOO_LONG, param, ctx)
+        return since
 
 
 def duration_of(text: str) -> timedelta | None:
@@ -84,4 +96,7 @@ def dated(text: str, where: str) -> datetime:
         raise ConfigError(
             f"{where}: give a date, or an instant with its zone: 2025-01-31T12:00:00Z"
         )
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ConfigError(f"{where}: {BEYOND}") from None

@@ -8,7 +8,7 @@ from schemas.events import NoticeEscalated
 from schemas.events_of_notices import Rung
 from services.cli.acts import acting
 from services.cli.case_views import CaseId
-from services.cli.correct_command import correct
+from services.cli.correct_command import correct, of_words
 from services.cli.support import json_option, print_json
 from services.notices.tokens import message_id, return_path, token
 from services.runtime.keyfile import load_keyring
@@ -60,7 +60,6 @@ def escalate(
 
     A notice that the police pass on to the provider is a notice of its own: submit it with the channel `police`.
     """
-    data = NoticeEscalated(
-        to=rung, actor=actor, reason=reason, channel=channel, notice_id=notice_id
-    )
+    fields = {"to": rung, "channel": channel, "notice_id": notice_id}
+    data = of_words(fields | {"actor": actor, "reason": reason}, NoticeEscalated)
     correct(case_id, data, wait_seconds, as_json)

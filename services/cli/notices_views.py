@@ -9,6 +9,7 @@ import msgspec
 
 from schemas.sqlfiles import statements
 from services.cli.support import (
+    MOST_ROWS,
     client_settings,
     json_option,
     now,
@@ -78,7 +79,9 @@ def status(provider: str | None, days: int, as_json: bool) -> None:
 @click.command()
 @provider_option
 @days_option
-@click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="0: all.")
+@click.option(
+    "--limit", type=click.IntRange(0, MOST_ROWS), default=50, show_default=True, help="0: all."
+)
 @json_option
 def failed(provider: str | None, days: int, limit: int, as_json: bool) -> None:
     """List notices that started no clock, newest first, with the reason and whose fault it is."""
@@ -91,7 +94,9 @@ def failed(provider: str | None, days: int, limit: int, as_json: bool) -> None:
 
 @click.command()
 @days_option
-@click.option("--limit", type=click.IntRange(0), default=50, show_default=True, help="0: all.")
+@click.option(
+    "--limit", type=click.IntRange(0, MOST_ROWS), default=50, show_default=True, help="0: all."
+)
 @json_option
 def escalations(days: int, limit: int, as_json: bool) -> None:
     """List who was told of which case and when, newest first: provider again, site owner, registrar, police."""

@@ -10,12 +10,15 @@ import msgspec
 from schemas.errors import TakedownError
 from services.cli.closed_output import output_closed
 from services.cli.tables import layout, terminal_width
+from services.core.instants import local
 
 if TYPE_CHECKING:
     from services.runtime.settings import Settings
 
 REFUSED = 4
 UNREACHABLE = 3
+# More than any ledger has, and what LIMIT takes.
+MOST_ROWS = 1_000_000_000
 CHECK_FAILED = 5
 
 T = TypeVar("T")
@@ -80,6 +83,20 @@ def run_async(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     return results[0]
 
 
+def refused_value(error: BaseException) -> str | None:
+    """Return the message for a value that Postgres can't take; the driver's own may quote it."""
+    if type(error).__module__.partition(".")[0] != "asyncpg":
+        return None
+    from asyncpg import DataError  # noqa: PLC0415
+
+    if not isinstance(error, DataError):
+        return None
+    return (
+        f"Postgres takes no such value ({type(error).__name__}): a text, a number or a time that was given is beyond "
+        "what it can store"
+    )
+
+
 def unreachable(error: BaseException) -> str | None:
     """Return the message for an error that means an unreachable server; never its address."""
     module = type(error).__module__.partition(".")[0]
@@ -133,9 +150,8 @@ def cell(value: object, zone: tzinfo = UTC) -> str:
     if value is None:
         return "-"
     if isinstance(value, datetime):
-        return value.astimezone(zone).strftime(
-            "%Y-%m-%d %H:%M:%S" + ("Z" if zone is UTC else " %Z")
-        )
+        shown = local(value, zone)
+        return shown.strftime("%Y-%m-%d %H:%M:%S" + ("Z" if shown.tzinfo is UTC else " %Z"))
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, tzinfo
 
 import msgspec
 
+from services.core.instants import local
 from services.reports.figures import Table, Warned
 
 
@@ -11,7 +12,7 @@ def in_zone(table: Table, zone: tzinfo) -> Table:
     """Give a table whose instants are those of a zone; no figure changes."""
     return msgspec.structs.replace(
         table,
-        cutoff=table.cutoff.astimezone(zone),
+        cutoff=local(table.cutoff, zone),
         newest_evidence=_in(zone, table.newest_evidence),
         newest_sighting=_in(zone, table.newest_sighting),
         warnings=[_warned_in(one, zone) for one in table.warnings],
@@ -19,7 +20,7 @@ def in_zone(table: Table, zone: tzinfo) -> Table:
 
 
 def _in(zone: tzinfo, at: datetime | None) -> datetime | None:
-    return None if at is None else at.astimezone(zone)
+    return None if at is None else local(at, zone)
 
 
 def _warned_in(warned: Warned, zone: tzinfo) -> Warned:
@@ -28,7 +29,7 @@ def _warned_in(warned: Warned, zone: tzinfo) -> Warned:
     if at.astimezone(UTC).time() == datetime.min.time():
         return warned
     return msgspec.structs.replace(
-        warned, warned_at=at.astimezone(zone), grace_ends=warned.grace_ends.astimezone(zone)
+        warned, warned_at=local(at, zone), grace_ends=local(warned.grace_ends, zone)
     )
 
 
