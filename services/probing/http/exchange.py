@@ -53,6 +53,7 @@ class Reply(Struct, frozen=True, kw_only=True):
     challenge: bool = False
     content_type: str | None = None
     content_length: int | None = None
+    is_past_end: bool = False
     etag_digest: str | None = None
     last_modified: str | None = None
     server_class: str | None = None
@@ -237,6 +238,7 @@ def _reply(method: Method, head: HeaderBlock, phases: dict[str, float]) -> Reply
         challenge=_is_challenge(head),
         content_type=_content_type(field("content-type")),
         content_length=head.length,
+        is_past_end=head.is_past_end,
         etag_digest=None if etag is None else _digest(etag),
         last_modified=_short(field("last-modified")),
         server_class=_server_class(field("server")),

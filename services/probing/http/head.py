@@ -52,9 +52,18 @@ class HeaderBlock(Struct, frozen=True):
         return self.fields.get(name)
 
     @property
+    def is_past_end(self) -> bool:
+        """Tell whether the range that was asked for lies past the end: 416, or another refusal that gives the length.
+
+        restify 11.1.0 answers 403 with `Content-Range: bytes */0` for a byte of an empty file.
+        """
+        span = self.fields.get("content-range", "").lower()
+        return self.status == 416 or (400 <= self.status < 500 and span.startswith("bytes */"))
+
+    @property
     def length(self) -> int | None:
         """The length of the whole; of one byte of it, `Content-Range` knows. What no number says is unknown."""
-        if self.status in (206, 416):
+        if self.status == 206 or self.is_past_end:
             return number_in(self.fields.get("content-range", "").rpartition("/")[2])
         # RFC 9112, 6.3: beside a transfer coding a length says nothing.
         if "transfer-encoding" in self.fields:

@@ -239,8 +239,8 @@ def is_served(reply: Reply) -> bool:
 
 
 def is_empty(reply: Reply) -> bool:
-    """Tell whether GET served nothing: a length of 0, or no first byte to give (416 with `bytes */0`)."""
-    ranged = reply.status == 416 and reply.fault is None
+    """Tell whether GET served nothing: a length of 0, or no first byte to give (`Content-Range: bytes */0`)."""
+    ranged = reply.is_past_end and reply.fault is None
     return reply.method == "GET" and reply.content_length == 0 and (ranged or is_served(reply))
 
 

@@ -118,6 +118,23 @@ def test_the_length_of_one_byte_is_that_of_the_whole() -> None:
     assert read_head(part + b"*\r\n\r\n").length is None
 
 
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (b"416 Range Not Satisfiable\r\nContent-Range: bytes */0", (True, 0)),
+        (b"403 Forbidden\r\nContent-Length: 26\r\nContent-Range: bytes */0", (True, 0)),
+        (b"403 Forbidden\r\nContent-Length: 0", (False, 0)),
+        (b"200 OK\r\nContent-Length: 7\r\nContent-Range: bytes */0", (False, 7)),
+    ],
+)
+def test_a_range_past_the_end_has_the_length_of_the_whole(
+    answer: bytes, expected: tuple[bool, int]
+) -> None:
+    """A refusal that says how long the whole is speaks of the range, whatever its status; a plain 403 does not."""
+    block = read_head(b"HTTP/1.1 " + answer + b"\r\n\r\n")
+    assert (block.is_past_end, block.length) == expected
+
+
 def test_a_fingerprint_keeps_the_allow_list() -> None:
     """Of a header block only the allow-listed headers are kept, validators as digests (G2)."""
     block = (

@@ -215,6 +215,12 @@ def test_nothing_where_something_was_is_gone() -> None:
     assert script.look(URL, known_online=True).said == ("removed", "emptied")
 
 
+def test_a_byte_of_nothing_that_is_forbidden_is_nothing() -> None:
+    """A server that refuses a range past the end by 403 keeps nothing from us: what was there is emptied."""
+    script = Script(serving(empty, get=lambda r: reply(r, 403, content_length=0, is_past_end=True)))
+    assert script.look(URL, known_online=True).said == ("removed", "emptied")
+
+
 def test_nothing_for_everybody_is_a_wall() -> None:
     """The naive mending takes an empty 200 for a removal: a host that gives every path nothing has removed none."""
     script = Script(serving(empty, empty, absent=empty))
