@@ -6,7 +6,8 @@ SHELL := bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-export PYTHONDONTWRITEBYTECODE ?=
+# Tests start hundreds of commands: without bytecode each would compile the sources anew, a fifth of its start.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help demo tour gauntlet faults overload soak deployment test check promtool fuzz bench lint types unit format artefacts servers tools sbom audit lock clean
 
@@ -52,10 +53,11 @@ deployment: servers ## Build the image, run every role of compose.yaml in it, ch
 	@$(BIN)/python -m tests.deployment
 
 test: servers tools ## Run every test on real Kafka, Postgres and Prometheus
-	@# The gauntlet by itself: its hours last two seconds, so that other tests beside it would be its delays.
+	@# The gauntlet by itself: its hours last three seconds, so that other tests beside it would be its delays.
 	@$(BIN)/python -m pytest -q tests/acceptance/test_gauntlet.py
-	@# The long tests first: they would make the end wait for them.
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=12 \
+	@# Most tests wait more than they work: four workers keep two cores busy. The folders with long tests first: the end
+	@# would wait for them. The other plays run in one row, and what runs beside them yields to them (tests/turns.py).
+	@$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder --durations=12 \
 	    --ignore tests/acceptance/test_gauntlet.py \
 	    tests/acceptance tests/operations tests/integration tests/realservers tests/contract tests/unit
 

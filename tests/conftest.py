@@ -18,6 +18,7 @@ from services.runtime.embedded import (
 from services.runtime.embedded.jars import have_jars
 from tests import socketguard
 from tests.servers import debian_tool, fresh_database, running, unavailable
+from tests.turns import PlaysInOneRow, turn, yield_to_plays
 
 S = TypeVar("S", EmbeddedKafka, EmbeddedPostgres)
 
@@ -34,6 +35,22 @@ def own_ports(ports: range) -> range:
 
 
 server_process._PORTS = own_ports(server_process._PORTS)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> PlaysInOneRow | None:
+    """Have the plays in one row, where workers are given whole files."""
+    return PlaysInOneRow(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest; the order is otherwise as asked."""
+    items.sort(key=lambda item: turn(item.nodeid))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let plays go first at the processor."""
+    yield_to_plays(item.nodeid)
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,8 @@ LIVES = int(os.environ.get("TAKEDOWN_LIVES", "10000"))
 SEED = int(os.environ.get("TAKEDOWN_LIVES_SEED", "0"))
 CHUNK = 250
 MOST_UNDECIDED = 0.02
+# A minute of CPU: many minutes where other things have the cores.
+pytestmark = pytest.mark.timeout(900)
 
 
 class Tally(NamedTuple):

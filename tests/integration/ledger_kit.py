@@ -149,8 +149,8 @@ async def migrated_pool(dsn: str, *, role: str | None = "takedown_ledger") -> as
     return await open_pool(database_at(dsn, role=role, max_size=6))
 
 
-async def fresh_topics(bootstrap: str) -> KafkaConnection:
-    """Make all topics anew, empty."""
+async def no_topics(bootstrap: str) -> KafkaConnection:
+    """Have a broker on which none of our topics is."""
     kafka = kafka_at(bootstrap)
     admin = AIOKafkaAdminClient(**kafka.client_options())
     await admin.start()
@@ -165,6 +165,12 @@ async def fresh_topics(bootstrap: str) -> KafkaConnection:
         await eventually("the old topics are gone", absent)
     finally:
         await admin.close()
+    return kafka
+
+
+async def fresh_topics(bootstrap: str) -> KafkaConnection:
+    """Make all topics anew, empty."""
+    kafka = await no_topics(bootstrap)
     await create_topics(kafka, partitions=PARTITIONS, replication=1)
     return kafka
 

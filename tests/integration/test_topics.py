@@ -16,8 +16,7 @@ from consumers.client.topic_admin import (
 from consumers.record.deadletter import read_dead_letters
 from schemas import topics
 from tests.as_configured import kafka_at
-from tests.conftest import OwnKafka
-from tests.integration.ledger_kit import PARTITIONS, fresh_topics
+from tests.integration.ledger_kit import PARTITIONS, fresh_topics, no_topics
 from tests.servers import eventually
 
 
@@ -72,9 +71,9 @@ async def test_topics_made_a_moment_ago_are_whole(kafka_bootstrap: str) -> None:
         assert await require_partitions(kafka, names) == dict.fromkeys(names, 7)
 
 
-async def test_dead_letters_without_topics_are_an_error(own_kafka: OwnKafka) -> None:
+async def test_dead_letters_without_topics_are_an_error(kafka_bootstrap: str) -> None:
     """Topics that are missing are said to be, and not taken for topics without dead letters."""
-    kafka = kafka_at((await own_kafka()).bootstrap_servers)
+    kafka = await no_topics(kafka_bootstrap)
     with pytest.raises(TopicsWrong, match="takedown topics create"):
         await read_dead_letters(kafka)
     await create_topics(kafka, partitions=PARTITIONS, replication=1)
