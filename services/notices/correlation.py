@@ -4,6 +4,7 @@ A recipient alone is no proof where two notices could be meant: then nothing is 
 report of a mail server means no notice of ours at all.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
@@ -17,6 +18,10 @@ By = Literal["token", "message_id", "recipient", "notice_id"]
 Why = Literal["unknown_notice", "ambiguous", "bounce_of_a_report"]
 # Five days is what mail servers try for; some try for longer.
 RECENT = timedelta(days=14)
+
+
+_TYPE = re.compile(r"^(?:mailto|smtp):")
+_QUOTED = re.compile(r"^\"?([^\s\"\\@]+)\"@")
 
 
 class SentNotice(Struct, frozen=True, kw_only=True):
@@ -98,8 +103,9 @@ class NoticeRegister:
 
 
 def contact_key(address: str) -> str:
-    """Write an address in the form in which two are compared."""
-    return address.strip().strip("<>").lower()
+    """Write an address in the form in which two are compared: no type, no needless quotes, no dot at its end."""
+    plain = address.strip().strip("<>").lower().rstrip(".")
+    return _QUOTED.sub(r"\1@", _TYPE.sub("", plain))
 
 
 def _could_be(notice: SentNotice, at: datetime) -> bool:

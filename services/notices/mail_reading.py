@@ -45,6 +45,7 @@ _LONG_ADDRESS = re.compile(
     r"(?<![^\s<>\"'(:;,*|\[])[^\s<>@,;:()\[\]\"'|\\/]{1,250}@[a-z0-9.-]{1,250}", re.I
 )
 _ID = re.compile(r"<[^<>\s]{3,900}>")
+_BARE_ID = re.compile(r"[^<>\s@]{1,450}@[^<>\s@]{1,450}")
 _TO_US = (
     "delivered-to",
     "x-original-to",
@@ -290,7 +291,13 @@ def _returned_ids(material: Material, kind: Kind) -> tuple[str, ...]:
         texts += [
             " ".join(reversed(_ID.findall(text))) for text in material.head.get("references", ())
         ]
-    return _unique(identity for text in texts for identity in _ID.findall(text))
+    return _unique(identity for text in texts for identity in _ids_in(text))
+
+
+def _ids_in(text: str) -> list[str]:
+    """Find Message-IDs; one alone may have lost its brackets."""
+    ids: list[str] = _ID.findall(text)
+    return ids or ([f"<{text.strip()}>"] if _BARE_ID.fullmatch(text.strip()) else [])
 
 
 def _came_back_as_report(material: Material) -> bool:

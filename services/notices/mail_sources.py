@@ -1,5 +1,6 @@
 """Mails out of a Maildir, an mbox, a folder of files or a stream, one at a time and of bounded size."""
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -14,6 +15,12 @@ MOST_BYTES = 1_048_576
 # A mail up to this size can be kept whole: it fits into one record of the dead letters.
 KEPT_BYTES = 1_900_000
 _SEEN = "S"
+_MARK = b"\xef\xbb\xbf"
+# As nearly all programs write it; behind an empty line any time will do, or nothing but a name.
+_DATED = re.compile(
+    rb"From \S+ +(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? (?:\d{1,2} )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b"
+)
+_DATED_SOMEHOW = re.compile(rb"From (?:\S*@|.*\d\d:\d\d|\S*\s*$)")
 
 
 class Mail(Struct, frozen=True):
@@ -52,14 +59,18 @@ def mails_in(path: Path, *, unseen: bool) -> Iterator[Mail]:
 def mails_of(file: BinaryIO) -> Iterator[Mail]:
     """Read a stream: an mbox, receipts in JSON one a line, or one mail."""
     lines = iter(file)
-    first = next(lines, b"")
-    whole = chain([first], lines)
+    above: list[bytes] = []
+    first = next(lines, b"").removeprefix(_MARK)
+    while first and not first.strip():
+        above.append(first)
+        first = next(lines, b"")
+    whole, number = chain([first], lines), len(above) + 1
     if first.startswith(b"From "):
-        yield from _of_mbox(whole)
+        yield from _of_mbox(whole, number)
     elif first.lstrip().startswith(b"{") and first.rstrip().endswith(b"}"):
-        yield from _of_lines(whole)
+        yield from _of_lines(whole, number)
     elif first:
-        yield _one(whole)
+        yield _one(chain(above, whole))
 
 
 def is_maildir(path: Path) -> bool:
@@ -104,11 +115,11 @@ class _Growing:
         return Mail(self._place, b"".join(self._lines), whole=self._size <= KEPT_BYTES)
 
 
-def _of_mbox(lines: Iterable[bytes]) -> Iterator[Mail]:
-    """Cut an mbox at its `From ` lines, each of which follows an empty line."""
-    growing, number, blank = _Growing("mail 1, line 1"), 1, False
-    for place, line in enumerate(lines, start=1):
-        if blank and line.startswith(b"From "):
+def _of_mbox(lines: Iterable[bytes], start: int) -> Iterator[Mail]:
+    """Cut an mbox at its `From ` lines: with a date, or one word alone behind an empty line. A sentence is none."""
+    growing, number, blank = _Growing(f"mail 1, line {start}"), 1, True
+    for place, line in enumerate(lines, start=start):
+        if place > start and line.startswith(b"From ") and _begins_mail(line, behind_blank=blank):
             yield growing.mail()
             number += 1
             growing = _Growing(f"mail {number}, line {place}")
@@ -117,8 +128,13 @@ def _of_mbox(lines: Iterable[bytes]) -> Iterator[Mail]:
     yield growing.mail()
 
 
-def _of_lines(lines: Iterable[bytes]) -> Iterator[Mail]:
-    for place, line in enumerate(lines, start=1):
+def _begins_mail(line: bytes, *, behind_blank: bool) -> bool:
+    """Tell a line that begins a mail from one that a program left as it was in the body of one."""
+    return bool(_DATED.match(line) or (behind_blank and _DATED_SOMEHOW.match(line)))
+
+
+def _of_lines(lines: Iterable[bytes], start: int) -> Iterator[Mail]:
+    for place, line in enumerate(lines, start=start):
         if line.strip():
             yield Mail(f"line {place}", line[:KEPT_BYTES], whole=len(line) <= KEPT_BYTES)
 

@@ -18,6 +18,7 @@ _MOST_CHARACTERS = 400_000
 _MOST_HTML = 100_000
 
 _FIELD = re.compile(r"^([!-9;-~]{1,76})[ \t]*:[ \t]*(.*(?:\n[ \t]+.*)*)", re.M)
+_MARK = b"\xef\xbb\xbf"
 _LINE_END = re.compile(r"\r{1,3}\n")
 _FOLD = re.compile(r"\n[ \t]+")
 _PARAMETER = re.compile(
@@ -76,7 +77,8 @@ class MailPart(Struct, frozen=True):
 
 def parse(raw: bytes) -> MailPart:
     """Read a mail; whatever the bytes are, something comes of them."""
-    text = _with_plain_ends(raw[:_MOST_CHARACTERS].decode("latin-1"))
+    marked = raw[:_MOST_CHARACTERS].removeprefix(_MARK)
+    text = _with_plain_ends(marked.decode("latin-1"))
     if text.startswith(("From ", ">From ")):
         text = text.partition("\n")[2]
     return _part(text.lstrip("\n"), _MOST_DEPTH)

@@ -54,6 +54,7 @@ SAID = {
         "451 4.7.1 greylisted, come back later",
         "553 see http://list.example/query/bl?ip=192.0.2.1",
         "too many recipients",
+        "553 Exceeded limit on recipients",
         "421 4.7.28 an unusual rate of mail from your SPF domain",
         "550 192.0.2.1 is listed at bl.list.example",
         "554 IP address is black listed.",
@@ -93,6 +94,7 @@ SAID = {
         "550 сообщение отклонено как спам",
         "552 message blocked because its content presents a risk",
         "550 message looks like phishing",
+        "554 5.7.1 the message contains bad URL(s)",
         "550 5.2.0 Mail rejete. ofr_506 [506]",
     ],
     ("content", "ours"): [
@@ -136,6 +138,7 @@ SAID = {
         "550 5.7.1 reports by mail are refused, please use our web form",
         "550 5.7.1 reports are taken only at https://host.example/report",
         "550 report it at https://host.example/abuse instead of by mail",
+        "550 mail to this address is not accepted, use https://host.example/abuse",
     ],
     ("other", "unclear"): ["554 transaction failed", "451 temporary failure", ""],
 }  # fmt: skip

@@ -83,6 +83,21 @@ def test_what_a_status_says_of_the_whole_mail_names_its_notice(field: str) -> No
     )
 
 
+@pytest.mark.parametrize(
+    "written",
+    ["abuse@HOST.example.", '"abuse"@host.example', "mailto:abuse@host.example", "<SMTP:abuse@host.example>"],
+)  # fmt: skip
+def test_a_recipient_is_known_however_it_is_written(written: str) -> None:
+    """A type, needless quotes and a dot at the end make no other address."""
+    assert matched(dsn(group(written), returned="x"), sent("n-1")) == ("n-1", "recipient")
+
+
+def test_a_message_id_without_brackets_is_one() -> None:
+    """Some programs drop them from the field that says what they answer."""
+    raw = f"From: desk@host.example\nSubject: Re: Notice 7\nIn-Reply-To: {OUR_ID.strip('<>')}\n\nDone.\n"
+    assert matched(raw.encode(), sent("n-1", message_id=OUR_ID)) == ("n-1", "message_id")
+
+
 def test_the_recipient_alone_is_enough_only_for_one_notice() -> None:
     """Where a second notice could be meant nothing is said of either; an old one could not."""
     assert matched(dsn(group()), sent("n-1")) == ("n-1", "recipient")

@@ -16,6 +16,35 @@ def maildir(folder: Path, **files: bytes) -> Path:
     return folder
 
 
+TWO = b"From a@b Sat Jan 31 13:00:00 2026\nSubject: 1\n\nx\n\nFrom c@d Sat Jan 31 13:00:00 2026\nSubject: 2\n\ny\n"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\xef\xbb\xbf" + TWO,
+        b"\n\r\n" + TWO,
+        TWO.replace(b"\n", b"\r\n"),
+        TWO.replace(b"x\n\nFrom", b"x\nFrom"),
+        TWO.replace(b"a@b", b"-"),
+        TWO.replace(b"x\n", b"x\n\nFrom what we see it is gone.\n"),
+        TWO.replace(b" Sat Jan 31 13:00:00 2026", b""),
+    ],
+    ids=["mark", "blank lines first", "CRLF", "no blank line", "dash", "a sentence", "no date"],
+)
+def test_an_mbox_of_any_program_gives_each_of_its_mails(raw: bytes) -> None:
+    """None is lost in the one before, and a sentence that begins with `From` begins none."""
+    mails = [mail.raw.partition(b"Subject: ")[2][:1] for mail in mails_of(io.BytesIO(raw))]
+    assert mails == [b"1", b"2"]
+
+
+def test_a_mark_or_a_blank_line_hides_no_receipt() -> None:
+    """Receipts one a line are told behind a byte order mark and empty lines, and keep their numbers."""
+    for above in (b"\xef\xbb\xbf", b"\n"):
+        places = [mail.place for mail in mails_of(io.BytesIO(above + b'{"a": 1}\n{"b": 2}\n'))]
+        assert places == (["line 1", "line 2"] if above != b"\n" else ["line 2", "line 3"])
+
+
 def test_a_maildir_is_read_new_and_old(tmp_path: Path) -> None:
     """What lies in `new` and `cur` is read, what is still written to `tmp` is not."""
     maildir(tmp_path, new__1=b"one", cur__2_S=b"two", tmp__3=b"three")
