@@ -133,6 +133,14 @@ class LedgerHandler:
             await asyncio.sleep(0)
         return batch
 
+    def join(self, batch: LedgerBatch, later: LedgerBatch) -> LedgerBatch:
+        """Add what was admitted and refused later."""
+        batch.records += later.records
+        batch.events += later.events
+        batch.refused += later.refused
+        batch.reached |= later.reached
+        return batch
+
     def _admit(self, batch: LedgerBatch, records: Sequence[Record]) -> None:
         usable = 0
         for record in records:

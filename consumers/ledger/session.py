@@ -56,6 +56,8 @@ B = TypeVar("B")
 T = TypeVar("T")
 Claims = dict[TopicPartition, Claim]
 Offsets = dict[TopicPartition, int]
+# The client unpacks records in one go, and until then no answer of the server is read.
+_FETCHED_AT_ONCE = 250
 
 
 class BatchHandler(Protocol[B]):
@@ -67,6 +69,10 @@ class BatchHandler(Protocol[B]):
 
     async def prepare(self, records: Sequence[Record], claims: Claims, reached: Offsets) -> B:
         """Decode a batch; `reached` has the next offset of each partition that it moves, also without a record."""
+        ...
+
+    def join(self, batch: B, later: B) -> B:
+        """Put two batches of one claim together that are not written yet."""
         ...
 
     async def write(self, batch: B) -> None:
@@ -165,29 +171,45 @@ class Session(Generic[B]):
                 self._writing.cancel()
 
     async def _turn(self, generation: int) -> None:
-        fetched = await self._fetch(generation)
+        batch = await self._gather(generation)
         if generation != self._rebalances.generation:
             return  # whatever came is fetched again from the stored offsets
-        records = [r for tp, batch in fetched.records.items() for r in self._fresh(tp, batch)]
-        reached = self._advance(fetched.positions)
-        if not reached:
+        if batch is None:
             if self._writing is not None and self._writing.done():
                 await self._await_write()
             return
-        try:
-            batch = await self._handler.prepare(records, self._claims, reached)
-        except Exception:
-            await self._await_write()
-            raise
         written = await self._await_write()
         # After a batch that was given up, a later one must not move the offsets past it.
         if written and generation == self._rebalances.generation:
             self._writing_since = generation
             self._writing = asyncio.create_task(self._write(batch, dict(self._fetched), generation))
 
-    async def _fetch(self, generation: int) -> Fetch:
+    async def _gather(self, generation: int) -> B | None:
+        """Fetch and prepare by turns until a batch is full or the client has no more; None where nothing moved."""
+        batch, room = None, self._settings.batch_records
+        while room > 0:
+            most = min(room, _FETCHED_AT_ONCE)
+            fetched = await self._fetch(generation, most, wait=batch is None)
+            if generation != self._rebalances.generation:
+                return None
+            records = [r for tp, part in fetched.records.items() for r in self._fresh(tp, part)]
+            if not (reached := self._advance(fetched.positions)):
+                break
+            part = await self._prepare(records, reached)
+            batch = part if batch is None else self._handler.join(batch, part)
+            room -= most if sum(map(len, fetched.records.values())) == most else room
+        return batch
+
+    async def _prepare(self, records: list[Record], reached: Offsets) -> B:
+        try:
+            return await self._handler.prepare(records, self._claims, reached)
+        except Exception:
+            await self._await_write()
+            raise
+
+    async def _fetch(self, generation: int, most: int, *, wait: bool) -> Fetch:
         """Fetch, but no longer than until a rebalance or the stop: the client may wait without limit."""
-        fetching = asyncio.ensure_future(self._poll(generation))
+        fetching = asyncio.ensure_future(self._poll(generation, most, wait=wait))
         try:
             while not (fetching.done() or self._stopping.done()):
                 if generation != self._rebalances.generation:
@@ -200,11 +222,9 @@ class Session(Generic[B]):
         finally:
             fetching.cancel()
 
-    async def _poll(self, generation: int) -> Fetch:
-        records = await self._consumer.getmany(
-            timeout_ms=int(self._settings.poll_seconds * 1000),
-            max_records=self._settings.batch_records,
-        )
+    async def _poll(self, generation: int, most: int, *, wait: bool) -> Fetch:
+        timeout_ms = int(self._settings.poll_seconds * 1000) if wait else 0
+        records = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=most)
         try:
             positions = {tp: await self._consumer.position(tp) for tp in self._claims}
             await self._check_gaps(records, positions)

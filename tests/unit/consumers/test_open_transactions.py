@@ -1,6 +1,6 @@
 """Offsets without records: how long a transaction holds others back, and what a jump of the position means."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from aiokafka import TopicPartition
@@ -70,9 +70,14 @@ class Batches:
 
     def __init__(self) -> None:
         self.stored: list[dict[TopicPartition, int]] = []
+        self.offsets: list[int] = []
 
     async def prepare(self, records: Any, claims: Any, reached: dict[TopicPartition, int]) -> Any:
+        self.offsets += [record.offset for record in records]
         return reached
+
+    def join(self, batch: Any, later: Any) -> Any:
+        return batch | later
 
     async def write(self, batch: dict[TopicPartition, int]) -> None:
         self.stored.append(batch)
@@ -94,6 +99,38 @@ async def turned(client: Client, **settings: Any) -> tuple[Session[Any], Batches
     await session._turn(rebalances.generation)
     await session._await_write()
     return session, handler
+
+
+class Full(Client):
+    """A consumer that has `held` records and gives as many at once as it is asked for."""
+
+    def __init__(self, held: int) -> None:
+        super().__init__(first=0, position=4)
+        self.held = held
+
+    async def getmany(self, *, max_records: int, **_: Any) -> dict[TopicPartition, list[Any]]:
+        given = range(self.at, self.at + min(max_records, self.held))
+        self.held -= len(given)
+        self.at += len(given)
+        return {PLACE: [Numbered(offset) for offset in given]} if given else {}
+
+
+class Numbered(NamedTuple):
+    offset: int
+
+
+async def test_what_the_client_has_makes_one_batch_up_to_its_size() -> None:
+    """Records are fetched and prepared in stretches; the batch ends where it is full, and stores how far it goes."""
+    client = Full(held=1000)
+    _, handler = await turned(client, batch_records=600)
+    assert (handler.stored, client.held) == ([{PLACE: 604}], 400)
+    assert handler.offsets == list(range(4, 604))
+
+
+async def test_a_batch_ends_where_the_client_has_no_more() -> None:
+    """A batch that is not full waits for nothing."""
+    _, handler = await turned(Full(held=260), batch_records=4000)
+    assert (handler.stored, handler.offsets) == ([{PLACE: 264}], list(range(4, 264)))
 
 
 async def test_a_position_that_moves_without_a_record_is_stored() -> None:
