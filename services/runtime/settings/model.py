@@ -247,7 +247,7 @@ class Http(Section, frozen=True, kw_only=True):
 class Ledger(Section, frozen=True, kw_only=True):
     """The ledger consumer and its relay."""
 
-    batch_records: Annotated[Count, about("Maximum records per two transactions.")] = 4000
+    batch_records: Annotated[Count, about("Maximum records per two transactions.")] = 16_000
     fetch_bytes: Annotated[Bytes, about("Maximum bytes per fetch.")] = 8_388_608
     partition_fetch_bytes: Annotated[Bytes, about("Maximum bytes per fetch and partition.")] = (
         1_048_576
