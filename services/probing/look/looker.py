@@ -153,10 +153,10 @@ class Looker:
         self._cap.count(target.case_number, finished_at)
         if visited.judgement.verdict != "online" and await self._stale(target.url, visited):
             visited = await self._visit(target, True, steps)
+            finished_at = self._clock()
         self._learn(target, visited)
-        if visited.judgement.verdict != "online":
-            if visited.judgement.verdict == "removed":
-                await self.canary.fresh()
+        if visited.judgement.verdict == "removed":
+            await self.canary.fresh()
             finished_at = self._clock()
         evidence = self._sighted(target, visited.evidence, visited.judgement)
         look = self._writer.write(tick, visited, evidence, finished_at, self.canary.seen_at)
