@@ -8,7 +8,7 @@ import click
 
 from services.cli.case_views import CaseId
 from services.cli.support import (
-    MOST_ROWS,
+    ROWS,
     client_settings,
     json_option,
     print_json,
@@ -49,7 +49,7 @@ def command() -> None:
     help="Only entries of this action: reveal, raw, erase, evidence, provider_map, replay_promote.",
 )
 @click.option("--case", "case_id", type=CaseId(), help="Only entries on this case.")
-@click.option("--limit", type=click.IntRange(1, MOST_ROWS), default=50, show_default=True)
+@click.option("--limit", type=ROWS, default=50, show_default=True)
 @json_option
 def list_(action: str | None, case_id: str | None, limit: int, as_json: bool) -> None:
     """List the newest entries."""

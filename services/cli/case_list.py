@@ -13,7 +13,7 @@ from schemas.sqlfiles import statements
 from services.cli.instant_options import Duration, Since
 from services.cli.live_method import settings_of_ledger
 from services.cli.support import (
-    MOST_ROWS,
+    ROWS_OR_ALL,
     client_settings,
     counted,
     json_option,
@@ -70,7 +70,7 @@ Rows = list[Mapping[str, Any]]
 @click.option("--returned", is_flag=True, help="Only what is online again: --presence returned.")
 @click.option(
     "--limit",
-    type=click.IntRange(0, MOST_ROWS),
+    type=ROWS_OR_ALL,
     default=50,
     show_default=True,
     help="Maximum number of cases; 0: all.",

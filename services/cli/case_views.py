@@ -13,7 +13,7 @@ from schemas.urls import CanonicalUrl
 from services.cli.acts import acting
 from services.cli.case_list import fetch, reader
 from services.cli.support import (
-    MOST_ROWS,
+    ROWS_OR_ALL,
     client_settings,
     json_option,
     print_json,
@@ -90,9 +90,7 @@ class CaseId(click.ParamType[str]):
 
 @click.command()
 @click.argument("case_id", type=CaseId())
-@click.option(
-    "--looks", type=click.IntRange(0, MOST_ROWS), default=20, show_default=True, help="How many."
-)
+@click.option("--looks", type=ROWS_OR_ALL, default=20, show_default=True, help="How many.")
 @json_option
 def show(case_id: str, looks: int, as_json: bool) -> None:
     """Show a case's spells, notices, escalations, transitions, corrections, claims and newest looks, never its URL."""

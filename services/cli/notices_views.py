@@ -9,7 +9,7 @@ import msgspec
 
 from schemas.sqlfiles import statements
 from services.cli.support import (
-    MOST_ROWS,
+    ROWS_OR_ALL,
     client_settings,
     json_option,
     now,
@@ -51,6 +51,9 @@ days_option = click.option(
     show_default=True,
     help="Only what was sent in the last days.",
 )
+limit_option = click.option(
+    "--limit", type=ROWS_OR_ALL, default=50, show_default=True, help="0: all."
+)
 
 
 @click.command()
@@ -79,9 +82,7 @@ def status(provider: str | None, days: int, as_json: bool) -> None:
 @click.command()
 @provider_option
 @days_option
-@click.option(
-    "--limit", type=click.IntRange(0, MOST_ROWS), default=50, show_default=True, help="0: all."
-)
+@limit_option
 @json_option
 def failed(provider: str | None, days: int, limit: int, as_json: bool) -> None:
     """List notices that started no clock, newest first, with the reason and whose fault it is."""
@@ -94,9 +95,7 @@ def failed(provider: str | None, days: int, limit: int, as_json: bool) -> None:
 
 @click.command()
 @days_option
-@click.option(
-    "--limit", type=click.IntRange(0, MOST_ROWS), default=50, show_default=True, help="0: all."
-)
+@limit_option
 @json_option
 def escalations(days: int, limit: int, as_json: bool) -> None:
     """List who was told of which case and when, newest first: provider again, site owner, registrar, police."""

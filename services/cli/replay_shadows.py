@@ -7,7 +7,7 @@ import asyncpg
 import click
 
 from services.cli.support import (
-    MOST_ROWS,
+    ROWS,
     client_settings,
     json_option,
     print_rows,
@@ -47,7 +47,7 @@ def list_(as_json: bool) -> None:
 
 @click.command()
 @click.argument("name")
-@click.option("--limit", type=click.IntRange(1, MOST_ROWS), default=1000, show_default=True)
+@click.option("--limit", type=ROWS, default=1000, show_default=True)
 @json_option
 def refused(name: str, limit: int, as_json: bool) -> None:
     """List the records that the live ledger would dead-letter, with reasons."""

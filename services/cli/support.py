@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 REFUSED = 4
 UNREACHABLE = 3
 # More than any ledger has, and what LIMIT takes.
-MOST_ROWS = 1_000_000_000
+_MOST_ROWS = 1_000_000_000
+ROWS = click.IntRange(1, _MOST_ROWS)
+ROWS_OR_ALL = click.IntRange(0, _MOST_ROWS)
+"""How many rows are shown at most; 0 has a meaning of its own."""
 CHECK_FAILED = 5
 
 T = TypeVar("T")
