@@ -5,7 +5,7 @@
 What is malformed in a card is left out and named in `faults`; what is well-formed beside it counts.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -69,7 +69,11 @@ def card_of(value: Any) -> Card:
         return Card(faults=('the jCard does not begin with "vcard"',))
     if len(value) < 2 or not isinstance(value[1], list):
         return Card(faults=("the jCard has no list of properties",))
-    read = [_property(number, one) for number, one in enumerate(value[1], 1)]
+    return card_from([_property(number, one) for number, one in enumerate(value[1], 1)])
+
+
+def card_from(read: Sequence[Property | str]) -> Card:
+    """Make a card of the properties that were read, and of what is wrong with the others."""
     good = tuple(one for one in read if isinstance(one, Property))
     return Card(good, tuple(one for one in read if isinstance(one, str)))
 

@@ -9,7 +9,7 @@ draft-ietf-regext-rdap-jscontact, which its first servers wrote `jscard_0`.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from services.attribution.rdap.jcard import Card, Property, preference_of
+from services.attribution.rdap.jcard import Card, Property, card_from, preference_of
 
 MEMBERS = ("jscard", "jscard_0")
 _PARTS = (("emails", "address", "email"), ("organizations", "name", "org"))
@@ -22,8 +22,7 @@ def card_of_objects(value: Any) -> Card:
     read = [*_names(value.get("name"))]
     for part, key, name in _PARTS:
         read.extend(_properties(value.get(part), part, key, name))
-    good = tuple(one for one in read if isinstance(one, Property))
-    return Card(good, tuple(one for one in read if isinstance(one, str)))
+    return card_from(read)
 
 
 def _names(value: Any) -> Iterator[Property | str]:
