@@ -1,6 +1,7 @@
 """`takedown import dsa`: statements of reasons of platforms."""
 
 import csv
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def _reported(settings: Settings, records: Records) -> dict[str, SubjectOfDecisi
 def records_of(path: Path) -> Records:
     """Give a reader of the records of a file; JSON or CSV, told by the first sign."""
     with path.open("rb") as file:
-        first = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+        first = file.read(64).removeprefix(BOM_UTF8).lstrip()[:1]
     if first in (b"{", b"["):
         return lambda: _of_json(documents(path.read_bytes()))
     separator = _separator(path)

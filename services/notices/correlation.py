@@ -19,7 +19,6 @@ Why = Literal["unknown_notice", "ambiguous", "bounce_of_a_report"]
 # Five days is what mail servers try for; some try for longer.
 RECENT = timedelta(days=14)
 
-
 _TYPE = re.compile(r"^(?:mailto|smtp):")
 _QUOTED = re.compile(r"^\"?([^\s\"\\@]+)\"@")
 

@@ -1,6 +1,7 @@
 """Mails out of a Maildir, an mbox, a folder of files or a stream, one at a time and of bounded size."""
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -15,7 +16,6 @@ MOST_BYTES = 1_048_576
 # A mail up to this size can be kept whole: it fits into one record of the dead letters.
 KEPT_BYTES = 1_900_000
 _SEEN = "S"
-_MARK = b"\xef\xbb\xbf"
 # As nearly all programs write it; behind an empty line any time will do, or nothing but a name.
 _DATED = re.compile(
     rb"From \S+ +(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? (?:\d{1,2} )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b"
@@ -60,7 +60,7 @@ def mails_of(file: BinaryIO) -> Iterator[Mail]:
     """Read a stream: an mbox, receipts in JSON one a line, or one mail."""
     lines = iter(file)
     above: list[bytes] = []
-    first = next(lines, b"").removeprefix(_MARK)
+    first = next(lines, b"").removeprefix(BOM_UTF8)
     while first and not first.strip():
         above.append(first)
         first = next(lines, b"")

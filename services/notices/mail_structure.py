@@ -6,6 +6,7 @@ costs that part's words alone. Nothing here raises on any input; depth and numbe
 
 import binascii
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 
 from msgspec import Struct
@@ -18,7 +19,6 @@ _MOST_CHARACTERS = 400_000
 _MOST_HTML = 100_000
 
 _FIELD = re.compile(r"^([!-9;-~]{1,76})[ \t]*:[ \t]*(.*(?:\n[ \t]+.*)*)", re.M)
-_MARK = b"\xef\xbb\xbf"
 _LINE_END = re.compile(r"\r{1,3}\n")
 _FOLD = re.compile(r"\n[ \t]+")
 _PARAMETER = re.compile(
@@ -77,7 +77,7 @@ class MailPart(Struct, frozen=True):
 
 def parse(raw: bytes) -> MailPart:
     """Read a mail; whatever the bytes are, something comes of them."""
-    marked = raw[:_MOST_CHARACTERS].removeprefix(_MARK)
+    marked = raw[:_MOST_CHARACTERS].removeprefix(BOM_UTF8)
     text = _with_plain_ends(marked.decode("latin-1"))
     if text.startswith(("From ", ">From ")):
         text = text.partition("\n")[2]
