@@ -57,8 +57,10 @@ class HeaderBlock(Struct, frozen=True):
 
         restify 11.1.0 answers 403 with `Content-Range: bytes */0` for a byte of an empty file.
         """
+        if not 400 <= self.status < 500:
+            return False
         span = self.fields.get("content-range", "").lower()
-        return self.status == 416 or (400 <= self.status < 500 and span.startswith("bytes */"))
+        return self.status == 416 or span.startswith("bytes */")
 
     @property
     def length(self) -> int | None:
