@@ -197,7 +197,7 @@ class Session(Generic[B]):
                 break
             part = await self._prepare(records, reached)
             batch = part if batch is None else self._handler.join(batch, part)
-            room -= most if sum(map(len, fetched.records.values())) == most else room
+            room = room - most if sum(map(len, fetched.records.values())) == most else 0
         return batch
 
     async def _prepare(self, records: list[Record], reached: Offsets) -> B:
