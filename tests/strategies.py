@@ -242,6 +242,8 @@ histories = st.lists(
 plain_histories = st.lists(
     st.one_of(*[plain_looks] * 8, missed, sent, reports), min_size=10, max_size=60
 )
+# Nobody was told: who is charged may still be corrected after a removal.
+unnoticed_histories = st.lists(st.one_of(*[plain_looks] * 9, reports), min_size=5, max_size=40)
 claims = st.lists(st.one_of(reports, erasures, looks), min_size=1, max_size=25)
 ordinary = st.lists(st.one_of(looks, sent, reports), min_size=1, max_size=40)
 methodologies = st.sampled_from(METHODOLOGIES)

@@ -1,6 +1,6 @@
 """What a fold concludes for the world: breached, removed, returned, moved, each named by its cause."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -21,9 +21,9 @@ _NOT_STATED = ("spell", "methodology", "methodology_digest")
 
 
 def outcomes(
-    case: Case, transitions: Iterable[Transition], methodology: Methodology
+    case: Case, transitions: Sequence[Transition], methodology: Methodology
 ) -> list[Event]:
-    """Derive the outcome events of some transitions of a case, in order.
+    """Derive the outcome events of the last transitions of a case, or of all, in order.
 
     A retracted report takes effect on all history: where the methodology leaves it out, nothing is concluded
     from its case, and the ledger voids what was.
@@ -31,10 +31,10 @@ def outcomes(
     if case.retracted and "retracted" in methodology.exclude:
         return []
     events = []
-    for moved in transitions:
+    for moved, removal in zip(transitions, _removals(case, transitions), strict=True):
         kind = _kind(moved)
         if kind is not None:
-            events.append(_event(case, moved, kind, methodology))
+            events.append(_event(case, moved, removal, kind, methodology))
     return events
 
 
@@ -55,11 +55,32 @@ def _kind(moved: Transition) -> type[ev.Outcome] | None:
     return _KINDS.get((moved.machine, moved.after))
 
 
+def _removals(case: Case, transitions: Sequence[Transition]) -> list[Removal | None]:
+    """Give the last removal of the spell as of each transition, so that later looks can't change an outcome's body.
+
+    Counted back from the last one: by their instants alone a removal may be as early as a return before it.
+    """
+    left: dict[int, int] = {}
+    latest: list[Removal | None] = []
+    for moved in reversed(transitions):
+        removals = case.spells[moved.spell - 1].removals
+        count = left.setdefault(moved.spell, len(removals))
+        latest.append(removals[count - 1] if count else None)
+        if _KINDS.get((moved.machine, moved.after)) is ev.SpellRemoved:
+            left[moved.spell] = count - 1
+    latest.reverse()
+    return latest
+
+
 def _event(
-    case: Case, moved: Transition, kind: type[ev.Outcome], methodology: Methodology
+    case: Case,
+    moved: Transition,
+    removal: Removal | None,
+    kind: type[ev.Outcome],
+    methodology: Methodology,
 ) -> Event:
     spell = case.spells[moved.spell - 1]
-    lower, upper = _interval(spell, moved)
+    lower, upper = _interval(spell, moved, removal)
     data = kind(
         spell=spell.number,
         provider=spell.provider,
@@ -85,16 +106,10 @@ def _name(case_id: str, at: datetime, body: ev.Outcome) -> UUID:
     return ids.outcome_id(case_id, body.spell, kind, body.caused_by, *statement)
 
 
-def _interval(spell: Spell, moved: Transition) -> tuple[datetime | None, datetime | None]:
-    """Give what was known at the transition itself, so that later looks can't change the outcome's body."""
+def _interval(
+    spell: Spell, moved: Transition, removal: Removal | None
+) -> tuple[datetime | None, datetime | None]:
+    """Give between which instants it went, or when it was seen past the deadline."""
     if moved.after == "BREACHED":
         return spell.breached_at, None
-    removal = _removal_at(spell, moved)
-    if removal is None:
-        return None, None
-    return removal.lower, removal.upper
-
-
-def _removal_at(spell: Spell, moved: Transition) -> Removal | None:
-    earlier = [removal for removal in spell.removals if removal.upper <= moved.at]
-    return earlier[-1] if earlier else None
+    return (None, None) if removal is None else (removal.lower, removal.upper)

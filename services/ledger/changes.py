@@ -12,7 +12,7 @@ from msgspec import Struct
 from schemas import codec, ids, topics
 from schemas.events import TYPE_OF, CaseErased, Event, ReportFiled, WatchEntry, unsealed
 from schemas.methodology import Methodology
-from services.core.case import Case, Transition
+from services.core.case import Case, Spell, Transition
 from services.core.fold import extend_by, fold, order
 from services.core.notice_conflicts import conflicting_arrivals
 from services.core.outcomes import SOURCE, outcomes, voided
@@ -45,6 +45,7 @@ class Change(Struct):
 
     `refolded` says that everything about it is written anew; `first_spell` is the first one that changed, and
     `spell_before` its row before later looks. `plain`: its looks moved nothing but what `LaterSpell` holds.
+    `restated`: what was concluded of it before says something else by now, so that it has to be folded from its log.
     """
 
     case: Case
@@ -57,6 +58,7 @@ class Change(Struct):
     entry: WatchEntry | None
     concluded: list[Event]
     plain: bool = False
+    restated: bool = False
 
     @property
     def transitions(self) -> int:
@@ -80,6 +82,8 @@ _shown = attrgetter(
     *("clock", "clock_started_at", "clock_started_from", "deadline", "gone_before_notice", "held"),
     *("first_online_at", "breached_at", "reported_again_at", "baseline"),
 )
+# What an outcome says of its spell beside its own instants.
+_stated = attrgetter("provider", "clock_started_at", "deadline")
 
 
 def _standing(case: Case) -> tuple[Any, ...] | None:
@@ -116,12 +120,21 @@ def extended(stored: LockedCase, new: Sequence[Event], methodology: Methodology)
 def _compared(change: Change, before: Case, methodology: Methodology) -> Change:
     """Say what later looks changed of a case."""
     case, moved = change.case, change.moved
+    change.restated = _is_restated(before.spell, case.spells[before.spell.number - 1])
     change.spell_before = spell_row(before, before.spell)
     # Without a transition only a lengthening run can change what the probers need to know.
     change.entry = entry_of(case, methodology)
     change.entry_changed = change.entry != entry_of(before, methodology)
     change.concluded = outcomes(case, moved, methodology) if moved else []
     return change
+
+
+def _is_restated(before: Spell, after: Spell) -> bool:
+    """Tell whether looks changed what an outcome of before says: who is charged may be corrected until a clock starts.
+
+    What was concluded before that is a removal or the return after it; a breach comes after the clock's start.
+    """
+    return bool(before.removals) and _stated(before) != _stated(after)
 
 
 def refolded(

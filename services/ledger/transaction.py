@@ -287,6 +287,9 @@ class _Later:
             self.back.append(name)
             return
         change = changes.extended(locked, new, self._methodology)
+        if change.restated:
+            self.back.append(name)
+            return
         self.cases.append(rows.later_case_row(stored["place"], change.case, change.transitions))
         if change.plain:
             self.spells.append(rows.plainly_later_row(change.case))

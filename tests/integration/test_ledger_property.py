@@ -66,7 +66,8 @@ def of_case(event: Event, case: str) -> Event:
 
 @st.composite
 def arrivals(
-    draw: st.DrawFn, stories: st.SearchStrategy[list[Event]] = strategies.histories
+    draw: st.DrawFn,
+    stories: st.SearchStrategy[list[Event]] = strategies.histories | strategies.unnoticed_histories,
 ) -> tuple[list[Event], list[list[Event]]]:
     """Give a set of events of two cases, and batches in which they arrive, some of them more than once."""
     told = [of_case(event, case) for case in CASES for event in draw(stories)]

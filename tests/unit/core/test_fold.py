@@ -11,7 +11,7 @@ from schemas.methodology import Methodology, parse, shipped
 from services.core.bounds import Count, standing, wilson
 from services.core.case import Case, Spell
 from services.core.digest import case_digest
-from services.core.fold import fold
+from services.core.fold import fold, order
 from services.core.machines import Clock, Presence, Procedure
 from services.core.outcomes import outcomes, voided
 from services.core.state import decode_case, encode_case
@@ -434,6 +434,19 @@ def test_an_outcome_with_another_interval_has_another_id() -> None:
     same_name = [one.id == other.id for one, other in zip(before, after, strict=True)]
     assert same_name == same_body
     assert False in same_body
+
+
+def test_a_removal_at_the_instant_of_a_return_is_not_the_one_it_returned_from() -> None:
+    """Where looks of one instant disagree, the later one adds an outcome and leaves the earlier one as it was."""
+    method = shipped()["urlhaus-report-clock"]
+    back = look(at(5), "online", provider="giant", took=0)
+    others = (look(at(5), "removed", took=0, vantage=f"v{n}") for n in range(2, 100))
+    again = next(one for one in others if order(one) > order(back))
+    history = [look(at(3), "removed"), back]
+    before = outcomes(*fold(history, method), method)
+    after = outcomes(*fold([*history, again], method), method)
+    assert [o.type.split(".")[2] for o in after] == ["removed", "returned", "removed"]
+    assert [one.id for one in before] == [one.id for one in after[:2]]
 
 
 def test_exposure_is_an_interval_too() -> None:
