@@ -21,6 +21,7 @@ from tests.fuzzing.with_postgres import WITH_POSTGRES, postgres
 _NAMES = (*TARGETS, *WITH_POSTGRES)
 FOLDER = Path("build") / "fuzzing"
 _RUNS = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
+_EXCEPTION = "=== Uncaught Python exception"
 _MISSING = (
     "atheris is missing: there is no wheel of it for this Python or machine; x86-64 Linux has one"
 )
@@ -77,8 +78,14 @@ def _run(name: str, seconds: int, folder: Path, environment: Mapping[str, str]) 
         (place / "log").write_text(said)
         match = _RUNS.search(said)
         inputs += int(match[1]) if match else 0
-        fault = None if done.returncode == 0 else said[-4000:]
+        fault = None if done.returncode == 0 else _words(said)
     return Run(name, time.monotonic() - begun, cpu, inputs, fault)
+
+
+def _words(said: str) -> str:
+    """Take what says most of a fault: the exception where there is one, which stands before the engine's own lines."""
+    at = said.find(_EXCEPTION)
+    return said[at:][:4000] if at >= 0 else said[-4000:]
 
 
 def _cpu() -> float:

@@ -78,6 +78,7 @@ def stories() -> Iterator[bytes]:
     yield _told(*begun, *gone(3))
     yield _told(*begun, look(25, "online"), *gone(30), look(40, "online"))
     yield _told(*begun, look(2, "online", "small"), look(3, "online", "small"), *gone(5, "small"))
+    yield _told(report(provider="small"), *gone(3), look(12, "online"), *gone(20, "small"))
     yield _told(*begun, *gone(3), record("report.retracted.v1", 12, **_ACTOR))
     yield _told(*begun, *gone(3), record("report.retracted.v2", 12, reporter="hotline", reason="a"))
     held = record("hold.placed.v1", 2, **_ACTOR, expires_at=at(4))
