@@ -20,6 +20,12 @@ class Protocol(asyncio.Protocol):
         self.data = b""
         self.begun: asyncio.Future[None] = loop.create_future()
         self.over: asyncio.Future[Exception | None] = loop.create_future()
+        self.link: PlainTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the connection."""
+        assert isinstance(transport, PlainTransport)
+        self.link = transport
 
     def data_received(self, data: bytes) -> None:
         """Take bytes."""
@@ -121,3 +127,95 @@ async def test_those_in_use_end_first(listener: socket.socket) -> None:
     link.abort()
     assert protocol.data == b"late"
     far.close()
+
+
+async def answered(
+    protocol: Protocol, log: list[str], name: str, data: bytearray, *, closes: bool = False
+) -> None:
+    """Write as soon as something came, and spoil what was written."""
+    await protocol.begun
+    assert protocol.link is not None
+    protocol.link.write(data)
+    if closes:
+        protocol.link.close()
+    data.clear()
+    log.append(f"{name} wrote")
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Take down what is sent."""
+    said: list[str] = []
+    send = PlainTransport.send
+
+    def noted(link: PlainTransport, data: bytes) -> None:
+        said.append(f"{data.decode()} sent")
+        send(link, data)
+
+    monkeypatch.setattr(PlainTransport, "send", noted)
+    return said
+
+
+async def spoken_to(
+    listener: socket.socket, *names: str
+) -> dict[str, tuple[Protocol, socket.socket]]:
+    """Connect once for each name, and have all far sides speak before the loop goes round."""
+    sockets = PlainSockets(loop := asyncio.get_running_loop(), Deadlines(loop))
+    ends: dict[str, tuple[Protocol, socket.socket]] = {}
+    for name in names:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        link = await sockets.connect(sock, listener.getsockname(), 5.0)
+        link.attach(protocol := Protocol())
+        ends[name] = protocol, listener.accept()[0]
+    await asyncio.sleep(0)
+    for _, far in ends.values():
+        far.sendall(b"x")
+    return ends
+
+
+async def closed(ends: dict[str, tuple[Protocol, socket.socket]]) -> list[bytes]:
+    """Close all connections; give what each far side got."""
+    got = []
+    for protocol, far in ends.values():
+        assert protocol.link is not None
+        protocol.link.close()
+        got.append(far.recv(100))
+        far.close()
+    return got
+
+
+async def test_what_one_turn_brings_about_is_sent_together(
+    listener: socket.socket, log: list[str]
+) -> None:
+    """Two answers of one turn have both their requests made before the first is sent, whole and in order."""
+    ends = await spoken_to(listener, "a", "b")
+    async with asyncio.TaskGroup() as group:
+        for name, (protocol, _) in ends.items():
+            group.create_task(answered(protocol, log, name, bytearray(name.encode())))
+    await asyncio.sleep(0)
+    assert log == ["a wrote", "b wrote", "a sent", "b sent"]
+    assert await closed(ends) == [b"a", b"b"]
+
+
+async def test_what_an_answer_alone_brings_about_is_sent_at_once(
+    listener: socket.socket, log: list[str]
+) -> None:
+    """At the usual rate nothing waits for the end of a turn."""
+    ends = await spoken_to(listener, "a")
+    await answered(ends["a"][0], log, "a", bytearray(b"a"))
+    assert log == ["a sent", "a wrote"]
+    assert await closed(ends) == [b"a"]
+
+
+async def test_a_connection_that_is_closed_before_the_end_of_the_turn_sends_nothing(
+    listener: socket.socket, log: list[str]
+) -> None:
+    """The other's request goes out all the same."""
+    ends = await spoken_to(listener, "a", "b")
+    async with asyncio.TaskGroup() as group:
+        for name, (protocol, _) in ends.items():
+            work = answered(protocol, log, name, bytearray(name.encode()), closes=name == "a")
+            group.create_task(work)
+    await asyncio.sleep(0)
+    assert log == ["a wrote", "b wrote", "a sent", "b sent"]
+    assert await closed(ends) == [b"", b"b"]
