@@ -57,7 +57,7 @@ T = TypeVar("T")
 Claims = dict[TopicPartition, Claim]
 Offsets = dict[TopicPartition, int]
 # The client unpacks records in one go, and until then no answer of the server is read.
-_FETCHED_AT_ONCE = 250
+_FETCHED_AT_ONCE = 1_000
 
 
 class BatchHandler(Protocol[B]):
