@@ -35,6 +35,7 @@ from services.runtime.embedded import EmbeddedKafka
 from services.runtime.embedded.server_process import free_port
 from services.runtime.keyfile import new_keys, read_keys, write_keys
 from tests.as_configured import kafka_at
+from tests.benchmarks.before import neutral
 
 ROOT = Path(__file__).parents[2]
 ADDRESSES = [f"127.0.1.{number}" for number in range(1, 33)]
@@ -200,7 +201,7 @@ class Role:
         self, made: World, vantage: str, rate: float, name: str = "prober", watches: str = "first"
     ) -> None:
         self._log = made.folder / f"{vantage}-{name}.log"
-        self._environment = os.environ | {
+        self._environment = neutral() | {
             "TAKEDOWN_DATA_DIR": str(made.folder / "data"),
             "TAKEDOWN_KEYS_FILE": str(made.folder / "keys.toml"),
             "TAKEDOWN_KAFKA_BOOTSTRAP_SERVERS": made.bootstrap,
