@@ -11,6 +11,8 @@ from schemas import topics
 from schemas.events import Event
 from schemas.methodology import Methodology
 from services.core.digest import fold_digest
+from services.core.fold import fold
+from services.core.outcomes import outcomes
 from services.ledger.ledger_digest import ledger_digest
 from services.ledger.pool import open_pool
 from services.runtime.endpoints import Endpoints
@@ -38,12 +40,13 @@ async def judge(
         digest, expected = await ledger_digest(pool), fold_digest(by_case, method)
         if digest != expected:
             raise Lost(f"the digest is {digest}, a clean fold has {expected}")
-        outcomes, records = await _published(pool, places)
+        await _compare_outcomes(pool, by_case, method)
+        concluded, records = await _published(pool, places)
     finally:
         await pool.close()
     say(
         f"{events} events of {len(by_case)} cases: 0 lost, 0 double, digest {digest[:16]} as a clean fold; "
-        f"{outcomes} outcomes published in {records} records"
+        f"{concluded} outcomes published in {records} records, those that hold as of a clean fold"
     )
 
 
@@ -82,6 +85,24 @@ async def _complete(
     if any(faults.values()):
         raise Lost(", ".join(f"{len(names)} events {what}" for what, names in faults.items()))
     return len(ids)
+
+
+async def _compare_outcomes(
+    pool: asyncpg.Pool, by_case: dict[str, list[Event]], method: Methodology
+) -> None:
+    """What holds of the outcomes is what a clean fold concludes: their ids name all that they say."""
+    rows = await pool.fetch("SELECT outcome_id::text AS id FROM outcomes WHERE voided_at IS NULL")
+    held = {row["id"] for row in rows}
+    expected = {
+        str(one.id)
+        for events in by_case.values()
+        for one in outcomes(*fold(events, method), method)
+    }
+    if held != expected:
+        raise Lost(
+            f"{len(held - expected)} outcomes hold that a clean fold has not, "
+            f"and {len(expected - held)} of its own do not"
+        )
 
 
 async def _published(pool: asyncpg.Pool, places: Endpoints) -> tuple[int, int]:
