@@ -31,10 +31,20 @@ def outcomes(
     if case.retracted and "retracted" in methodology.exclude:
         return []
     events = []
-    for moved, removal in zip(transitions, _removals(case, transitions), strict=True):
+    # Counted back from the last one, so that later looks can't change what an outcome says: by their instants alone a
+    # removal may be as early as a return before it.
+    left: dict[int, int] = {}
+    for moved in reversed(transitions):
         kind = _kind(moved)
-        if kind is not None:
-            events.append(_event(case, moved, removal, kind, methodology))
+        if kind is None:
+            continue
+        removals = case.spells[moved.spell - 1].removals
+        count = left.setdefault(moved.spell, len(removals))
+        if kind is ev.SpellRemoved:
+            left[moved.spell] -= 1
+        last = removals[count - 1] if count else None
+        events.append(_event(case, moved, last, kind, methodology))
+    events.reverse()
     return events
 
 
@@ -55,32 +65,15 @@ def _kind(moved: Transition) -> type[ev.Outcome] | None:
     return _KINDS.get((moved.machine, moved.after))
 
 
-def _removals(case: Case, transitions: Sequence[Transition]) -> list[Removal | None]:
-    """Give the last removal of the spell as of each transition, so that later looks can't change an outcome's body.
-
-    Counted back from the last one: by their instants alone a removal may be as early as a return before it.
-    """
-    left: dict[int, int] = {}
-    latest: list[Removal | None] = []
-    for moved in reversed(transitions):
-        removals = case.spells[moved.spell - 1].removals
-        count = left.setdefault(moved.spell, len(removals))
-        latest.append(removals[count - 1] if count else None)
-        if _KINDS.get((moved.machine, moved.after)) is ev.SpellRemoved:
-            left[moved.spell] = count - 1
-    latest.reverse()
-    return latest
-
-
 def _event(
     case: Case,
     moved: Transition,
-    removal: Removal | None,
+    last: Removal | None,
     kind: type[ev.Outcome],
     methodology: Methodology,
 ) -> Event:
     spell = case.spells[moved.spell - 1]
-    lower, upper = _interval(spell, moved, removal)
+    lower, upper = _interval(spell, moved, last)
     data = kind(
         spell=spell.number,
         provider=spell.provider,
@@ -107,9 +100,9 @@ def _name(case_id: str, at: datetime, body: ev.Outcome) -> UUID:
 
 
 def _interval(
-    spell: Spell, moved: Transition, removal: Removal | None
+    spell: Spell, moved: Transition, last: Removal | None
 ) -> tuple[datetime | None, datetime | None]:
-    """Give between which instants it went, or when it was seen past the deadline."""
+    """Give between which instants it went last, or when it was seen past the deadline."""
     if moved.after == "BREACHED":
         return spell.breached_at, None
-    return (None, None) if removal is None else (removal.lower, removal.upper)
+    return (None, None) if last is None else (last.lower, last.upper)
