@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from itertools import chain
 
 import asyncpg
 from aiokafka import TopicPartition
@@ -11,13 +12,11 @@ from schemas import topics
 from schemas.events import Event
 from schemas.methodology import Methodology
 from services.core.digest import fold_digest
-from services.core.fold import fold
-from services.core.outcomes import outcomes
 from services.ledger.ledger_digest import ledger_digest
 from services.ledger.pool import open_pool
 from services.runtime.endpoints import Endpoints
 from tests.as_configured import database_at, kafka_at
-from tests.integration.ledger_kit import KEYRING
+from tests.integration.ledger_kit import KEYRING, pure_outcomes
 from tests.integration.transaction_kit import offsets_of
 from tests.streams import evidence, read_all
 
@@ -93,11 +92,8 @@ async def _compare_outcomes(
     """What holds of the outcomes is what a clean fold concludes: their ids name all that they say."""
     rows = await pool.fetch("SELECT outcome_id::text AS id FROM outcomes WHERE voided_at IS NULL")
     held = {row["id"] for row in rows}
-    expected = {
-        str(one.id)
-        for events in by_case.values()
-        for one in outcomes(*fold(events, method), method)
-    }
+    events = chain.from_iterable(by_case.values())
+    expected = {str(one.id) for one in pure_outcomes(events, method)}
     if held != expected:
         raise Lost(
             f"{len(held - expected)} outcomes hold that a clean fold has not, "

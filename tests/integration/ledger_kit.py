@@ -24,6 +24,8 @@ from schemas.methodology import Methodology, shipped
 from schemas.sealing import Keyring
 from schemas.urls import canonical
 from services.core.digest import fold_digest
+from services.core.fold import fold
+from services.core.outcomes import outcomes
 from services.exporter.health import Health
 from services.ledger import migrate
 from services.ledger.ledger_digest import ledger_digest
@@ -133,10 +135,20 @@ def stories(count: int, *, shuffled: int | None = None) -> list[Event]:
 
 def pure_digest(events: Iterable[Event], method: Methodology = METHOD) -> str:
     """Give the digest that the ledger must come to."""
+    return fold_digest(_by_case(events), method)
+
+
+def pure_outcomes(events: Iterable[Event], method: Methodology = METHOD) -> list[Event]:
+    """Give the outcomes that must hold in the ledger."""
+    logs = _by_case(events).values()
+    return [one for log in logs for one in outcomes(*fold(log, method), method)]
+
+
+def _by_case(events: Iterable[Event]) -> dict[str, list[Event]]:
     groups: dict[str, list[Event]] = {}
     for one in events:
         groups.setdefault(one.case_id, []).append(one)
-    return fold_digest(groups, method)
+    return groups
 
 
 async def migrated_pool(dsn: str, *, role: str | None = "takedown_ledger") -> asyncpg.Pool:

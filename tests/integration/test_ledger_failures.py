@@ -23,7 +23,6 @@ from schemas.codec import encode_data
 from schemas.errors import ConfigError
 from schemas.methodology import shipped
 from services.core.fold import fold
-from services.core.outcomes import outcomes
 from services.core.watch_entry import entry_of
 from services.exporter.health import Health
 from services.exporter.metrics import CONSUMER_REBUILDS
@@ -39,6 +38,7 @@ from tests.integration.ledger_kit import (
     clock,
     lab,
     pure_digest,
+    pure_outcomes,
     report,
     stories,
     story,
@@ -107,7 +107,7 @@ async def test_a_rebalance_in_mid_batch_loses_and_doubles_nothing(
     await ledger.stop()
     assert pure_digest(told) == await ledger.digest()
     holding = [row for row in await ledger.recorded() if row["voided_at"] is None]
-    expected = {one.id for n in range(30) for one in outcomes(*fold(story(n), METHOD), METHOD)}
+    expected = {one.id for one in pure_outcomes(told)}
     assert expected == {row["outcome_id"] for row in holding}
 
 
@@ -155,7 +155,7 @@ async def test_a_batch_written_twice_has_one_effect(ledger: Lab) -> None:
         )
     assert len(story(1)) == written.duplicates
     assert pure_digest(story(1)) == await ledger.digest()
-    assert len(outcomes(*fold(story(1), METHOD), METHOD)) == len(await ledger.recorded())
+    assert len(pure_outcomes(story(1))) == len(await ledger.recorded())
 
 
 async def test_kill_9_between_effect_and_commit(

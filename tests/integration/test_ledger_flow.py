@@ -15,7 +15,6 @@ from schemas import events as ev
 from services.core import fold as core_fold
 from services.core import presence
 from services.core.fold import fold
-from services.core.outcomes import outcomes
 from services.core.watch_entry import entry_of
 from services.exporter.health import Health
 from tests.as_configured import flood_brake
@@ -30,6 +29,7 @@ from tests.integration.ledger_kit import (
     look,
     notice,
     pure_digest,
+    pure_outcomes,
     report,
     stories,
     story,
@@ -47,9 +47,7 @@ async def test_the_ledger_equals_the_pure_fold(ledger: Lab) -> None:
     await ledger.stop()
     assert pure_digest(told) == await ledger.digest()
     assert ledger.sent == await ledger.committed()
-    expected = {
-        one.id for number in range(40) for one in outcomes(*fold(story(number), METHOD), METHOD)
-    }
+    expected = {one.id for one in pure_outcomes(told)}
     holding = {row["outcome_id"] for row in await ledger.recorded() if row["voided_at"] is None}
     assert expected == holding
 

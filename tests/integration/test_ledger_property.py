@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 
 from schemas.events import CaseErased, Event, ReportFiled
 from services.core.fold import fold, order
-from services.core.outcomes import outcomes
 from services.ledger.ledger_digest import ledger_digest
 from services.ledger.store import Advance, LedgerStore
 from tests import strategies
-from tests.integration.ledger_kit import METHOD, clock, migrated_pool, pure_digest
+from tests.integration.ledger_kit import METHOD, clock, migrated_pool, pure_digest, pure_outcomes
 
 CASES = ("a" * 32, "b" * 32)
 PLACE = ("takedown.reports.v1", 0)
@@ -103,8 +102,7 @@ def test_any_arrival_gives_the_ledger_of_the_fold(
         }
         expected = {
             (one.id, one.data.provider)  # type: ignore[attr-defined]
-            for case in CASES
-            for one in outcomes(*fold([e for e in told if e.case_id == case], METHOD), METHOD)
+            for one in pure_outcomes(told)
         }
         assert expected == standing
         assert expected == await _left_standing(ledger.pool)
