@@ -48,9 +48,16 @@ def listener() -> Iterator[socket.socket]:
 async def connected(listener: socket.socket) -> tuple[PlainSockets, PlainTransport, socket.socket]:
     """Give a connection without its protocol, and the other end of it."""
     sockets = PlainSockets(loop := asyncio.get_running_loop(), Deadlines(loop))
+    return sockets, *(await one_more(sockets, listener))
+
+
+async def one_more(
+    sockets: PlainSockets, listener: socket.socket
+) -> tuple[PlainTransport, socket.socket]:
+    """Connect once more; give the connection and the other end of it."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     link = await sockets.connect(sock, listener.getsockname(), 5.0)
-    return sockets, link, listener.accept()[0]
+    return link, listener.accept()[0]
 
 
 async def test_what_came_before_the_protocol_is_given_to_it(listener: socket.socket) -> None:
@@ -156,24 +163,33 @@ def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return said
 
 
-async def spoken_to(
-    listener: socket.socket, *names: str
-) -> dict[str, tuple[Protocol, socket.socket]]:
+Ends = dict[str, tuple[Protocol, socket.socket]]
+
+
+async def all_answered(ends: Ends, log: list[str], *, closing: str = "") -> None:
+    """Have each write its name, and one close at once; go on to the end of the turn."""
+    async with asyncio.TaskGroup() as group:
+        for name, (protocol, _) in ends.items():
+            data = bytearray(name.encode())
+            group.create_task(answered(protocol, log, name, data, closes=name == closing))
+    await asyncio.sleep(0)
+
+
+async def spoken_to(listener: socket.socket, *names: str) -> Ends:
     """Connect once for each name, and have all far sides speak before the loop goes round."""
     sockets = PlainSockets(loop := asyncio.get_running_loop(), Deadlines(loop))
-    ends: dict[str, tuple[Protocol, socket.socket]] = {}
+    ends: Ends = {}
     for name in names:
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        link = await sockets.connect(sock, listener.getsockname(), 5.0)
+        link, far = await one_more(sockets, listener)
         link.attach(protocol := Protocol())
-        ends[name] = protocol, listener.accept()[0]
+        ends[name] = protocol, far
     await asyncio.sleep(0)
     for _, far in ends.values():
         far.sendall(b"x")
     return ends
 
 
-async def closed(ends: dict[str, tuple[Protocol, socket.socket]]) -> list[bytes]:
+async def closed(ends: Ends) -> list[bytes]:
     """Close all connections; give what each far side got."""
     got = []
     for protocol, far in ends.values():
@@ -189,10 +205,7 @@ async def test_what_one_turn_brings_about_is_sent_together(
 ) -> None:
     """Two answers of one turn have both their requests made before the first is sent, whole and in order."""
     ends = await spoken_to(listener, "a", "b")
-    async with asyncio.TaskGroup() as group:
-        for name, (protocol, _) in ends.items():
-            group.create_task(answered(protocol, log, name, bytearray(name.encode())))
-    await asyncio.sleep(0)
+    await all_answered(ends, log)
     assert log == ["a wrote", "b wrote", "a sent", "b sent"]
     assert await closed(ends) == [b"a", b"b"]
 
@@ -212,10 +225,6 @@ async def test_a_connection_that_is_closed_before_the_end_of_the_turn_sends_noth
 ) -> None:
     """The other's request goes out all the same."""
     ends = await spoken_to(listener, "a", "b")
-    async with asyncio.TaskGroup() as group:
-        for name, (protocol, _) in ends.items():
-            work = answered(protocol, log, name, bytearray(name.encode()), closes=name == "a")
-            group.create_task(work)
-    await asyncio.sleep(0)
+    await all_answered(ends, log, closing="a")
     assert log == ["a wrote", "b wrote", "a sent", "b sent"]
     assert await closed(ends) == [b"", b"b"]
