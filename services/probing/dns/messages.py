@@ -168,6 +168,9 @@ def _name(data: bytes, at: int) -> tuple[str, int]:
     for _ in range(128 + _MOST_POINTERS):
         length = data[at]
         if length == 0:
+            if not labels:
+                # The root, as where an alias leads nowhere: no host, and not written as one.
+                raise _Odd
             return ".".join(labels), at + 1 if end < 0 else end
         if length & 0xC0 == 0xC0:
             pointer = (length & 0x3F) << 8 | data[at + 1]

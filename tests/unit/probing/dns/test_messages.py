@@ -59,6 +59,7 @@ def same_as_dnspython(data: bytes, host: str, question: bytes) -> bool:
 @given(messages)
 @example(("a.example", "A", [(("a.example", "A", "127.0.0.1"), 60)]))
 @example(("a.example", "A", [(("a.example", "CNAME", "a.example."), 60)]))
+@example(("a.example", "A", [(("a.example", "CNAME", "."), 60), (("", "A", "127.0.0.1"), 60)]))
 def test_answers_are_read_as_dnspython_reads_them(message) -> None:
     """Whatever a name server writes, the plain parser agrees with dnspython or leaves it alone."""
     host, kind, found = message
