@@ -100,10 +100,18 @@ def _innermost(left: Floats, right: Floats) -> tuple[Floats, Floats]:
 
     At equal instants a right end comes first, because intervals are open on the left and closed on the right.
     """
-    begins, ends = np.unique(left), np.unique(right)
+    begins, ends = _distinct(left), _distinct(right)
     at = np.concatenate((ends, begins))
     is_left = np.repeat([False, True], [len(ends), len(begins)])
     order = np.lexsort((is_left, at))
     at, is_left = at[order], is_left[order]
     inner = is_left[:-1] & ~is_left[1:]
     return at[:-1][inner], at[1:][inner]
+
+
+def _distinct(values: Floats) -> Floats:
+    """Give each value once, in order; numpy's own `unique` loads its masked arrays, a fiftieth of a report's time."""
+    ordered = np.sort(values)
+    is_new = np.ones(len(ordered), bool)
+    is_new[1:] = ordered[1:] != ordered[:-1]
+    return ordered[is_new]

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from services.runtime.settings.model import Settings
-from services.runtime.settings.section_base import Section, is_secret
+from services.runtime.settings.section_base import Section, marked_secret
 
 PREFIX = "TAKEDOWN_"
 
@@ -44,21 +44,22 @@ def sections() -> dict[str, type[Section]]:
 def catalogue() -> tuple[Setting, ...]:
     """Return every setting, in the order of the reference."""
     return tuple(
-        _setting(section, struct, field)
+        _setting(section, field)
         for section, struct in sections().items()
         for field in msgspec.structs.fields(struct)
         if not (isinstance(field.type, type) and issubclass(field.type, Section))
     )
 
 
-def _setting(section: str, struct: type[Section], field: msgspec.structs.FieldInfo) -> Setting:
+def _setting(section: str, field: msgspec.structs.FieldInfo) -> Setting:
     info = msgspec.inspect.type_info(field.type)
     assert isinstance(info, msgspec.inspect.Metadata), f"{section}.{field.name} is not described"
     about = str((info.extra_json_schema or {}).get("description", ""))
     parts = (section.upper(), field.name.upper()) if section else (field.name.upper(),)
     variable = _SPECIAL.get((section, field.name), PREFIX + "_".join(parts))
-    secret = is_secret(struct, field.name)
-    return Setting(section, field.name, variable, field.type, field.default, about, secret)
+    return Setting(
+        section, field.name, variable, field.type, field.default, about, marked_secret(info)
+    )
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

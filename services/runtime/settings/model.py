@@ -18,10 +18,9 @@ from services.runtime.settings.section_base import (
     Seconds,
     Section,
     about,
-    is_secret,
 )
 
-__all__ = ["Section", "Settings", "is_secret"]
+__all__ = ["Section", "Settings"]
 
 
 def _home(variable: str, fallback: str) -> str:

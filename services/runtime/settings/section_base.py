@@ -29,11 +29,12 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return [(n, "***" if self._hides(n) else getattr(self, n)) for n in names]
 
     def _hides(self, name: str) -> bool:
-        return is_secret(type(self), name) and getattr(self, name) is not None
+        field = next(f for f in msgspec.structs.fields(type(self)) if f.name == name)
+        return (
+            marked_secret(msgspec.inspect.type_info(field.type)) and getattr(self, name) is not None
+        )
 
 
-def is_secret(struct: type[Section], name: str) -> bool:
-    """Tell whether a field holds a secret."""
-    field = next(f for f in msgspec.structs.fields(struct) if f.name == name)
-    kind = msgspec.inspect.type_info(field.type)
+def marked_secret(kind: msgspec.inspect.Type) -> bool:
+    """Tell whether a field of this kind holds a secret."""
     return bool(isinstance(kind, msgspec.inspect.Metadata) and (kind.extra or {}).get("secret"))
