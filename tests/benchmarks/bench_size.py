@@ -6,6 +6,9 @@ times: what 278 looks a second come to in the fifteen minutes from one checkpoin
 change of a page after a checkpoint goes to the log as a whole page, and at a million cases every other look is one.
 Before, what looks read is read once, as it is in a ledger that has run for a day.
 
+What bounds the ratio is measured behind it, in the same ledgers: bare statements that write the same rows by their
+keys, three for a batch, from a client that only waits.
+
 The server is started anew between the filling and the looks: it takes memory by what its ledger holds at its start.
 A million cases take 5.4 GB of disk and as much log while they are filled in.
 
@@ -33,6 +36,7 @@ from schemas.sqlfiles import statements
 from services.ledger import migrate
 from services.ledger.ledger_digest import ledger_digest
 from services.ledger.pool import open_pool
+from services.ledger.rows import event_row
 from services.ledger.store import Advance, Claim, LedgerStore
 from services.runtime.embedded import EmbeddedPostgres
 from tests.as_configured import database_at
@@ -43,7 +47,7 @@ METHOD = shipped()["nl-24h"]
 FEW, MANY = 10_000, 1_000_000
 TARGET_RATIO = 1.2
 BATCH = 2000
-WARM, NEWEST_ROUNDS, SPREAD_ROUNDS = 10, 30, 125
+WARM, NEWEST_ROUNDS, SPREAD_ROUNDS, BARE_ROUNDS = 10, 30, 125, 30
 _PLACE = ("takedown.observations.v1", 0)
 _START = datetime(2025, 6, 1, tzinfo=UTC)
 _SQL = statements("tests.benchmarks", "size.sql")
@@ -123,7 +127,7 @@ class Filled:
         """Have every page's next change written to the log as a whole."""
         await self._session.execute("CHECKPOINT")
 
-    async def batch(self, cost: Cost, *, spread: bool) -> None:
+    async def batch(self, cost: Cost, *, spread: bool, bare: bool = False) -> None:
         """Write a batch of later looks, and add what it cost."""
         first = 1 if spread else self.cases - FEW + 1
         chosen = self._rng.sample(range(first, self.cases + 1), BATCH)
@@ -132,7 +136,7 @@ class Filled:
         events = [_look(_name(number), at) for number in chosen]
         before = await self._log()
         begun, client, server = time.perf_counter(), time.process_time(), self._server_seconds()
-        await self._write(events)
+        await (self._write_bare if bare else self._write)(events)
         cost.seconds += time.perf_counter() - begun
         cost.client += time.process_time() - client
         cost.server += self._server_seconds() - server
@@ -150,6 +154,16 @@ class Filled:
             raise RuntimeError("the batch was not taken as it was meant")
         if len(events) == BATCH and written.outcomes:
             raise RuntimeError("looks that should change nothing had outcomes")
+
+    async def _write_bare(self, events: list[Event]) -> None:
+        """Write the rows of looks with nothing decided."""
+        self._batches += 1
+        names, at = [event.case_id for event in events], events[0].time
+        body = event_row(events[0]).body
+        async with self._pool.acquire() as session, session.transaction():
+            await session.execute(_SQL["bare_cases"], names, at)
+            await session.execute(_SQL["bare_spells"], names)
+            await session.execute(_SQL["bare_events"], names, at, body)
 
     async def _log(self) -> asyncpg.Record:
         """Ask how much log there is; the writer's own part of it counts once it is flushed."""
@@ -187,17 +201,17 @@ async def _none_refused(indices: list[int]) -> None:
 Pair = tuple[Filled, Filled]
 
 
-async def turns(pair: Pair, rounds: int, *, spread: bool) -> tuple[Cost, Cost]:
+async def turns(pair: Pair, rounds: int, *, spread: bool, bare: bool = False) -> tuple[Cost, Cost]:
     """Give the costs in both ledgers; batches take turns, so that what else the machine does hits both."""
     costs = Cost(), Cost()
     for _ in range(rounds):
         for ledger, cost in zip(pair, costs, strict=True):
-            await ledger.batch(cost, spread=spread)
+            await ledger.batch(cost, spread=spread, bare=bare)
     return costs
 
 
 def figures(
-    form: str, many: int, costs: tuple[Cost, Cost], *, at_most: float = TARGET_RATIO
+    form: str, many: int, costs: tuple[Cost, Cost], *, at_most: float | None = TARGET_RATIO
 ) -> list[Figure]:
     """Give the cost of an event, its parts, and the ratio, of which the last is judged."""
     few, large = costs
@@ -242,10 +256,15 @@ async def by_size(folder: Path, few: int, many: int) -> list[Figure]:
         await pair[0].checkpoint()
         spread = await turns(pair, SPREAD_ROUNDS, spread=True)
         await pair[0].check()
+        bare = [await turns(pair, BARE_ROUNDS, spread=far, bare=True) for far in (False, True)]
         await both(pair, Filled.close)
     finally:
         await postgres.stop()
-    return figures("under watch", many, newest) + figures("spread", many, spread)
+    bounds = [
+        *figures("bare statements under watch", many, bare[0], at_most=None),
+        *figures("bare statements, spread", many, bare[1], at_most=None),
+    ]
+    return figures("under watch", many, newest) + figures("spread", many, spread) + bounds
 
 
 async def _pair(postgres: EmbeddedPostgres, few: int, many: int) -> Pair:

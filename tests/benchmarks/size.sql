@@ -47,6 +47,17 @@ SELECT sum(looks) FROM (SELECT looks FROM spells ORDER BY case_id, spell) AS fou
 -- name: touch_events
 SELECT count(event_id) FROM (SELECT event_id FROM events ORDER BY case_id, event_id) AS found;
 
+-- name: bare_cases
+-- The least that a look writes: its case, its spell and its event, each by key.
+UPDATE cases SET last_event_time = $2 WHERE case_id = ANY($1);
+
+-- name: bare_spells
+UPDATE spells SET looks = looks + 1 WHERE case_id = ANY($1);
+
+-- name: bare_events
+INSERT INTO events (case_id, event_id, event_time, type, source, body)
+SELECT case_id, gen_random_uuid(), $2, 'bench', 'bench', $3 FROM unnest($1::text[]) AS case_id;
+
 -- name: log_written
 -- By the whole server; what a session did is told after its next flush.
 SELECT wal_bytes::float8 AS bytes, wal_fpi::float8 AS pages FROM pg_stat_wal;
