@@ -6,8 +6,8 @@ exporter by literals, so that it resolves nothing; the prober by names, which it
 history of a watch list, as nearly every look has: earlier looks saw the URL served. The prober's one random sibling
 per host and day is asked before the clock runs.
 
-Beside them the limit of this process: the same requests by bare protocols, which know no guard and no rule, and, but
-for those over connections that are kept, no event.
+Beside them the limit of this process: the same requests by bare protocols, on uvloop's transports and as a look opens
+connections, which know no guard and no rule, and, but for those over connections that are kept, no event.
 """
 
 import asyncio
@@ -227,6 +227,9 @@ async def _measure(ports: dict[str, int], exporter: Blackbox) -> dict[str, list[
                 hosts = [address_of(host) for host in range(GIANT_HOSTS)]
                 found["plain"].append(await OWN.opened(hosts, ports[CLOSING], LOOKS, CONCURRENCY))
                 found["again"].append(await OWN.kept(hosts, ports[KEEPING], 2 * LOOKS, CONCURRENCY))
+            if hasattr(OWN, "opened_by_tls"):
+                by_tls = OWN.opened_by_tls(hosts, ports[TLS], TLS_LOOKS, CONCURRENCY)
+                found["plain tls"].append(await by_tls)
             found["bare tls"].append(await bare(ports[TLS], TLS_LOOKS, encrypted=True))
     await names.stop()
     return found
@@ -273,6 +276,9 @@ def run() -> list[Figure]:
     if OWN is not None:
         opened = "new connections as a look opens them, beside looks"
         figures.append(_limit(opened, found["plain"], found["new"]))
+        if found.get("plain tls"):
+            name = "new TLS as a look opens it, beside looks (user)"
+            figures.append(_limit(name, found["plain tls"], found["tls"]))
         again = "kept-alive requests and their events, nothing else, beside looks"
         figures.append(_limit(again, found["again"], found["kept"]))
     return figures

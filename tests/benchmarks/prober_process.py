@@ -1,6 +1,8 @@
 """What the process of this build's prober has, and a former one may not: its collector and its own sockets."""
 
 import asyncio
+import resource
+import ssl
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -9,9 +11,10 @@ from datetime import UTC, datetime
 from consumers.client.heap import YOUNG_OBJECTS_OF_LOOKS, rare_collections
 from schemas.events import Fingerprint, LookMade, Served
 from services.probing.guard.guard import Guard
-from services.probing.http.connector import guarded_socket
+from services.probing.http.connector import guarded_socket, tls_context
 from services.probing.http.deadlines import Deadlines
 from services.probing.http.plain_sockets import PlainSockets
+from services.probing.http.tls_link import encrypt
 from tests.benchmarks.one_request import KeptRequests, OneRequest
 
 
@@ -22,8 +25,27 @@ def collector_of_looks() -> AbstractContextManager[None]:
 
 async def opened(addresses: Sequence[str], port: int, count: int, concurrency: int) -> float:
     """Ask over new connections as a look opens them, and do nothing else; returns requests per CPU-second."""
+    cpu = time.process_time()
+    await _open(addresses, port, count, concurrency, None)
+    return count / (time.process_time() - cpu)
+
+
+async def opened_by_tls(addresses: Sequence[str], port: int, count: int, concurrency: int) -> float:
+    """Do so by TLS; returns requests per user-CPU-second."""
+    user = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+    await _open(addresses, port, count, concurrency, tls_context())
+    return count / (resource.getrusage(resource.RUSAGE_SELF).ru_utime - user)
+
+
+async def _open(
+    addresses: Sequence[str],
+    port: int,
+    count: int,
+    concurrency: int,
+    context: ssl.SSLContext | None,
+) -> None:
     loop, numbers, guard = asyncio.get_running_loop(), iter(range(count)), Guard("simulated", None)
-    sockets = PlainSockets(loop, Deadlines(loop))
+    sockets = PlainSockets(loop, deadlines := Deadlines(loop))
 
     async def worker() -> None:
         for number in numbers:
@@ -31,13 +53,15 @@ async def opened(addresses: Sequence[str], port: int, count: int, concurrency: i
             request = f"HEAD /case/known-{number}.jpg HTTP/1.1\r\nHost: h{host}.example\r\n\r\n"
             at, protocol = (addresses[host], port), OneRequest(request.encode())
             link = await sockets.connect(guarded_socket(guard, at), at, 5.0)
-            link.attach(protocol)
+            if context is None:
+                link.attach(protocol)
+            else:
+                await encrypt(link, protocol, context, f"h{host}.example", deadlines, 5.0)
             await protocol.over
 
-    cpu = time.process_time()
     await asyncio.gather(*(worker() for _ in range(concurrency)))
     sockets.close()
-    return count / (time.process_time() - cpu)
+    deadlines.close()
 
 
 async def kept(addresses: Sequence[str], port: int, count: int, concurrency: int) -> float:

@@ -20,6 +20,7 @@ from services.probing.http.egress import Egress, connect_through
 from services.probing.http.header_handler import RECEIVE_BUFFER, Attempt, HeaderHandler
 from services.probing.http.kept_connections import KeptConnections
 from services.probing.http.plain_sockets import IS_SUPPORTED, PlainSockets
+from services.probing.http.tls_link import encrypt
 
 # Python 3.12 has it by name; the number is OpenSSL's (SSL_OP_LEGACY_SERVER_CONNECT).
 _LEGACY_SERVER_CONNECT = 0x4
@@ -166,8 +167,8 @@ class GuardedConnector:
                 async with asyncio.timeout(seconds):
                     return await self._open_protocol(route, sock, attempt)
         seconds = min(attempt.left(), self._connect_seconds)
-        if IS_SUPPORTED and not route.is_ssl:
-            return await self._open_plainly(route, seconds, attempt)
+        if IS_SUPPORTED:
+            return await self._open_here(route, seconds, attempt)
         until = monotonic() + seconds
         sock = await self._connect_directly(route, until - monotonic())
         if not route.is_ssl:
@@ -175,10 +176,18 @@ class GuardedConnector:
         async with asyncio.timeout(max(until - monotonic(), 0.0)):
             return await self._open_protocol(route, sock, attempt)
 
-    async def _open_plainly(self, route: Route, seconds: float, attempt: Attempt) -> HeaderHandler:
+    async def _open_here(self, route: Route, seconds: float, attempt: Attempt) -> HeaderHandler:
+        """Open a connection on a socket of our own."""
+        until = monotonic() + seconds
         transport = await self._plain.connect(self._socket(route), route.sockaddr, seconds)
         handler = attempt.handler = HeaderHandler(self._loop, self._deadlines)
-        transport.attach(handler)
+        if not route.is_ssl:
+            transport.attach(handler)
+            return handler
+        handler.encrypted = True
+        left = max(until - monotonic(), 0.0)
+        name = route.server_hostname
+        await encrypt(transport, handler, self._tls, name, self._deadlines, left)
         return handler
 
     def _socket(self, route: Route) -> socket.socket:

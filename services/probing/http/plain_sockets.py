@@ -1,4 +1,4 @@
-"""Connections without TLS, on sockets of our own: all of them wait in one epoll, which the loop waits for.
+"""Connections on sockets of our own: all of them wait in one epoll, which the loop waits for; TLS goes over them.
 
 The loop's transport costs a third more for a connection that makes one request: it asks the kernel about each socket
 five times, keeps it in weak references, and takes another turn before it is ready (docs/measurements.md).
