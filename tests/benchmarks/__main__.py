@@ -65,8 +65,12 @@ def line(made: Figure) -> str:
 
 def main(names: list[str]) -> int:
     """Measure the named benchmarks, or all; what was measured is written even where one fails."""
-    if names[:1] == ["before"]:
+    if names[:1] == ["before"] and names[1:]:
         return beside(names[1], names[2:])
+    if unknown := [name for name in names if name not in NAMES]:
+        # The usage, where that was asked for.
+        print(f"{__doc__}\nNAME is one of {', '.join(NAMES)}.", file=sys.stderr)
+        return 0 if unknown[0] in ("-h", "--help") else 2
     figures: list[Figure] = []
     failed: list[str] = []
     for name in names or NAMES:
