@@ -1,7 +1,8 @@
 """Foreign bytes as the evidence of a few cases, taken by the ledger's own statements in a real PostgreSQL.
 
 What admission accepts, the database takes and gives back as it was written, and comes to what a clean fold says;
-anything else is a fault of ours. Every input is one transaction that is rolled back.
+anything else is a fault of ours. Every input is one transaction that is rolled back. Its length says which methodology
+that ships folds it, and where the first of two batches ends.
 """
 
 import asyncio
@@ -35,7 +36,7 @@ from services.ledger.store import Advance, LedgerStore, Refuse
 from tests.fuzzing.records import KEYRING, pieces, record_of
 
 DATABASE = "FUZZING_DATABASE"
-METHOD: Methodology = shipped()["nl-24h"]
+METHODS: tuple[Methodology, ...] = tuple(shipped().values())
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _GROUP = "takedown-ledger"
 _PLACE = (topics.REPORTS.name, 0)
@@ -114,14 +115,15 @@ class LedgerTarget:
         around = self._session.transaction(isolation="repeatable_read")
         await around.start()
         try:
-            taken = await self._store(events, salt % (len(events) + 1))
-            return await self._compare(taken)
+            method = METHODS[salt % len(METHODS)]
+            taken = await self._store(events, salt // len(METHODS) % (len(events) + 1), method)
+            return await self._compare(taken, method)
         finally:
             await around.rollback()
 
-    async def _store(self, events: Sequence[Event], first: int) -> list[Event]:
+    async def _store(self, events: Sequence[Event], first: int, method: Methodology) -> list[Event]:
         """Write two batches; give the first event of each id, without those that contradict it."""
-        store = LedgerStore(OneSession(self._session), METHOD, lambda: NOW, _GROUP)
+        store = LedgerStore(OneSession(self._session), method, lambda: NOW, _GROUP)
         known: dict[tuple[str, UUID], Event] = {}
         for batch in filter(None, (events[:first], events[first:])):
             refused: list[int] = []
@@ -138,18 +140,18 @@ class LedgerTarget:
 
     # -- what stands there ------------------------------------------------------------------
 
-    async def _compare(self, taken: list[Event]) -> int:
+    async def _compare(self, taken: list[Event], method: Methodology) -> int:
         groups = changes.by_case(taken)
         digest = await ledger_digest(OneSession(self._session))
-        if digest != fold_digest(groups, METHOD):
+        if digest != fold_digest(groups, method):
             raise Differs("the tables are not what a clean fold gives")
         await self._compare_log(taken, groups)
         await self._session.fetch(_VIEWS)
-        folded = {name: fold(log, METHOD) for name, log in groups.items()}
+        folded = {name: fold(log, method) for name, log in groups.items()}
         for case, _ in folded.values():
-            ended_at(case, METHOD)
-        await self._compare_outbox([case for case, _ in folded.values()])
-        concluded = [e for case, moved in folded.values() for e in outcomes(case, moved, METHOD)]
+            ended_at(case, method)
+        await self._compare_outbox([case for case, _ in folded.values()], method)
+        concluded = [e for case, moved in folded.values() for e in outcomes(case, moved, method)]
         await self._compare_outcomes(concluded)
         return len(concluded)
 
@@ -170,7 +172,7 @@ class LedgerTarget:
         if {tuple(row) for row in stored} != {tuple(rows.outcome_row(e)) for e in concluded}:
             raise Differs("the outcomes are not those of a clean fold")
 
-    async def _compare_outbox(self, folded: list[Case]) -> None:
+    async def _compare_outbox(self, folded: list[Case], method: Methodology) -> None:
         newest: dict[str, Any] = {}
         for row in await self._session.fetch(query("read_outbox"), 1_000):
             said = None
@@ -179,7 +181,7 @@ class LedgerTarget:
                 said = codec.decode(row["value"], named, topics.BY_NAME[row["topic"]]).data
             if row["topic"] == topics.WATCHLIST.name:
                 newest[row["key"]] = said
-        if newest != {case.case_id: entry_of(case, METHOD) for case in folded}:
+        if newest != {case.case_id: entry_of(case, method) for case in folded}:
             raise Differs("the probers are not told what a clean fold says")
 
 
