@@ -8,6 +8,8 @@ from msgspec import Meta, Struct
 
 Instant = Annotated[datetime, Meta(tz=True, description="UTC instant.")]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
+# JSON has longer ones, which neither the ledger's state nor its views can hold.
+Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 """No event is before the one, or at or after the other: every sum of its instant and a norm is a date."""

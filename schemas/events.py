@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, Struct
 
-from schemas.event_words import CASE_ID, SLUG, Instant, Name, Payload, Slug
+from schemas.event_words import CASE_ID, SLUG, Instant, Name, Payload, Slug, Whole
 from schemas.events_of_notices import (
     NoticeAcknowledged,
     NoticeDelayed,
@@ -156,7 +156,7 @@ class AddressAttributed(Payload, frozen=True, kw_only=True):
     role: Role = "hosting"
     confidence: Confidence = "high"
     prefix: Annotated[str, Meta(max_length=49)] | None = None
-    as_numbers: Annotated[tuple[int, ...], Meta(max_length=100)] = ()
+    as_numbers: Annotated[tuple[Whole, ...], Meta(max_length=100)] = ()
     country: Annotated[str, Meta(pattern="^[A-Z]{2}$")] | None = None
     reseller: Slug | None = None
     unknown: Unattributed | None = None
@@ -185,7 +185,7 @@ class Served(Struct, frozen=True, kw_only=True, omit_defaults=True):
     method: _Common = "map"
     online: bool = False
     gone: bool = False
-    as_number: int | None = None
+    as_number: Whole | None = None
     prefix: str | None = None
 
     def __post_init__(self) -> None:
@@ -202,14 +202,14 @@ class Fingerprint(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `method` is the one that they answered; `sibling` names how paths that can't exist were answered at that look.
     """
 
-    status: int | None = None
+    status: Whole | None = None
     content_type: str | None = None
-    content_length: int | None = None
+    content_length: Whole | None = None
     etag_digest: str | None = None
     last_modified: str | None = None
     redirect: str | None = None
     server_class: str | None = None
-    cache_age: int | None = None
+    cache_age: Whole | None = None
     method: Literal["HEAD", "GET"] | None = None
     sibling: str | None = None
 

@@ -201,6 +201,29 @@ def test_what_a_look_says_of_names_has_its_form(changed: dict[str, Any]) -> None
     assert refusal("look.made", LOOK | changed, OBSERVED) == "bad_data"
 
 
+@pytest.mark.parametrize("name", ["status", "content_length", "cache_age"])
+def test_a_number_is_one_that_the_ledger_can_hold(name: str) -> None:
+    """Whole numbers have 64 bits: a longer one is refused by both ways, before the ledger's state can't be written."""
+    for number, is_taken in ((2**63 - 1, True), (2**63, False), (-(2**63) - 1, False)):
+        value = msgspec.json.encode(LOOK)[:-1] + b',"fingerprint":{"%b":%d}}' % (
+            name.encode(),
+            number,
+        )
+        if is_taken:
+            event = admit("look.made", value, OBSERVED)
+            assert getattr(event.data.fingerprint, name) == number
+        else:
+            assert refusal("look.made", value, OBSERVED) == "bad_data"
+
+
+def test_a_number_of_a_network_is_one_that_the_ledger_can_hold() -> None:
+    """In what served and in an attribution too."""
+    served = [{"address": "127.0.0.1", "as_number": 2**63}]
+    assert refusal("look.made", LOOK | {"served": served}, OBSERVED) == "bad_data"
+    given = GIVEN | {"as_numbers": [2**63]}
+    assert refusal("case.attributed", given, ce_type="takedown.case.attributed.v2") == "bad_data"
+
+
 def test_a_tombstone_or_a_null_header_is_no_event() -> None:
     """What Kafka allows and an event can't be is refused like anything else."""
     for value, headers in [
