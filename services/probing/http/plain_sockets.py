@@ -17,7 +17,7 @@ from typing import Any
 
 from services.probing.http.deadlines import Deadlines
 
-_READ_BYTES = 16_384
+READ_BYTES = 16_384
 _EVENTS_A_TURN = 256
 IS_SUPPORTED = hasattr(select, "epoll")
 if IS_SUPPORTED:
@@ -212,10 +212,10 @@ class PlainTransport(asyncio.Transport):
         """Read until there is no more: the kernel says once only that there is something."""
         try:
             while self._sock is not None and self._protocol is not None:
-                data = self._sock.recv(_READ_BYTES)
+                data = self._sock.recv(READ_BYTES)
                 if data:
                     self._protocol.data_received(data)
-                if len(data) == _READ_BYTES:
+                if len(data) == READ_BYTES:
                     continue
                 if not data or (events & _ENDED and not events & _BROKEN):
                     self._lose(None)

@@ -2,12 +2,12 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
 
 import pytest
 
 from services.probing.http.deadlines import Deadlines
 from services.probing.http.plain_sockets import IS_SUPPORTED, PlainSockets, PlainTransport
+from tests.unit.probing.http.linking import one_more
 
 pytestmark = pytest.mark.skipif(not IS_SUPPORTED, reason="epoll is Linux's")
 
@@ -38,26 +38,10 @@ class Protocol(asyncio.Protocol):
         self.over.set_result(exc)
 
 
-@pytest.fixture
-def listener() -> Iterator[socket.socket]:
-    """Listen on loopback."""
-    with socket.create_server(("127.0.0.1", 0)) as made:
-        yield made
-
-
 async def connected(listener: socket.socket) -> tuple[PlainSockets, PlainTransport, socket.socket]:
     """Give a connection without its protocol, and the other end of it."""
     sockets = PlainSockets(loop := asyncio.get_running_loop(), Deadlines(loop))
     return sockets, *(await one_more(sockets, listener))
-
-
-async def one_more(
-    sockets: PlainSockets, listener: socket.socket
-) -> tuple[PlainTransport, socket.socket]:
-    """Connect once more; give the connection and the other end of it."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    link = await sockets.connect(sock, listener.getsockname(), 5.0)
-    return link, listener.accept()[0]
 
 
 async def test_what_came_before_the_protocol_is_given_to_it(listener: socket.socket) -> None:

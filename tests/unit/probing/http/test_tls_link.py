@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from services.probing.http.deadlines import Deadlines
 from services.probing.http.plain_sockets import IS_SUPPORTED, PlainSockets
 from services.probing.http.tls_link import TlsLink, encrypt
 from tests.integration.certificates import self_signed
+from tests.unit.probing.http.linking import one_more
 
 pytestmark = pytest.mark.skipif(not IS_SUPPORTED, reason="epoll is Linux's")
 REQUEST = b"HEAD / HTTP/1.1\r\n\r\n"
@@ -85,21 +85,13 @@ class Server:
         self.flush()
 
 
-@pytest.fixture
-def listener() -> Iterator[socket.socket]:
-    """Listen on loopback."""
-    with socket.create_server(("127.0.0.1", 0)) as made:
-        yield made
-
-
 async def shaking(
     listener: socket.socket, folder: Path, *, name: str = "a.example", seconds: float = 5.0
 ) -> tuple[Protocol, Server, "asyncio.Task[None]"]:
     """Begin a handshake; give the protocol, the other end, and what waits for it."""
     sockets = PlainSockets(loop := asyncio.get_running_loop(), deadlines := Deadlines(loop))
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    plain = await sockets.connect(sock, listener.getsockname(), 5.0)
-    server = Server(listener.accept()[0], self_signed(folder))
+    plain, far = await one_more(sockets, listener)
+    server = Server(far, self_signed(folder))
     protocol = Protocol()
     shake = encrypt(plain, protocol, tls_context(), name, deadlines, seconds)
     return protocol, server, asyncio.create_task(shake)
