@@ -27,8 +27,10 @@ from services.ledger.pool import DatabaseConnection, connect
 from services.ledger.shadow.schema import Identity, Unit, statement
 from services.ledger.shadow.writing import Folded, UnitWriter
 
-# So many cases are folded and copied at a time: what that takes of memory is small beside the records.
-_CASES = 300
+# So many cases are folded at a time: what they take stays in the processor's cache, and is used again by the next ones.
+_CASES = 10
+# So often their rows are copied: each table's is a statement.
+_CHUNKS_A_COPY = 30
 
 
 class ReplayJob(Struct, frozen=True, kw_only=True):
@@ -152,10 +154,12 @@ class _UnitJob:
         async with self._session.transaction():
             if not await writer.claim(self._unit):
                 return
-            for folded in _fold(records, fold):
+            for number, folded in enumerate(_fold(records, fold), 1):
                 if self._unit.strays:
                     await writer.forget([f.case.case_id for f in folded])
-                await writer.write(folded)
+                writer.keep(folded)
+                if number % _CHUNKS_A_COPY == 0:
+                    await writer.write()
             refused = records.refused + fold.refused
             count = records.count if self._unit.slice == 0 else 0
             await writer.end(self._unit, count, fold.outside, refused, records.strays)

@@ -177,8 +177,9 @@ async def the_year(folder: Path, cases: int) -> list[Figure]:
         same = float(await ledger_digest(pool) == found["digest"])
         await pool.close()
     target = TARGET_SECONDS * cases / year.CASES
-    sample = islice(year.stories(), _SAMPLE)
-    steps = ledger_steps.whole_cases(e for story in sample for _, e in year.events_of(story))
+    stories = islice(year.stories(), _SAMPLE)
+    sample = [event for story in stories for _, event in year.events_of(story)]
+    steps = ledger_steps.whole_cases(sample) | ledger_steps.admission(sample, year.KEYRING)
     least = bare["reading and decoding alone"][1] + sum(steps.values()) + serving
     return [
         figure(f"replay of {events:,} events", found["seconds"], "s", at_most=target),

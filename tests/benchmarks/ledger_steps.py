@@ -7,12 +7,16 @@ around its looks, the encoder's one call. The least of several passes over one b
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from schemas import codec
+from consumers.record.admission import Admission
+from consumers.record.source import RawRecord
+from schemas import codec, topics
 from schemas.events import Event, LookMade
+from schemas.sealing import Keyring
 from services.core.fold import extend_by, fold, fold_unique
 from services.core.outcomes import outcomes
 from services.ledger.changes import by_case
@@ -50,6 +54,18 @@ def whole_cases(events: Iterable[Event]) -> dict[str, float]:
         ),
         "rows and digest alone": _least(lambda: list(tables_of(folded, False)), count),
     }
+
+
+def admission(events: Sequence[Event], keyring: Keyring) -> dict[str, float]:
+    """Measure what it takes to admit all events but looks, a sealed URL opened for each report."""
+    stated = [_record(event) for event in events if not isinstance(event.data, LookMade)]
+    admit = Admission(keyring).admit
+    return {"admission alone": _least(lambda: [admit(record) for record in stated], len(events))}
+
+
+def _record(event: Event) -> Any:
+    key, value, headers = codec.encode(event)
+    return RawRecord(topics.REPORTS.name, 0, 0, 0, 0, key, value, headers)
 
 
 def _text(event: Event) -> bytes:

@@ -84,4 +84,5 @@ class Following:
             folded.append(Folded(fold.case, list(fold.transitions), concluded, events))
         writer = UnitWriter(self._session, entry.schema, entry.identity.with_events)
         await writer.forget(names)
-        await writer.write(folded)
+        writer.keep(folded)
+        await writer.write()

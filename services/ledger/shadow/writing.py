@@ -65,12 +65,16 @@ class Folded(Struct):
 
 
 class UnitWriter:
-    """Writes one unit; use within a transaction of `session`."""
+    """Writes one unit; use within a transaction of `session`.
+
+    Rows are kept until there are some to send: the cases behind them take seven times as much, and may go at once.
+    """
 
     def __init__(self, session: asyncpg.Connection, shadow: str, with_events: bool) -> None:
         self._session = session
         self._shadow = shadow
         self._with_events = with_events
+        self._backlog: dict[str, tuple[Columns, list[Row]]] = {}
 
     async def claim(self, unit: Unit) -> bool:
         """Take the unit; False where somebody else has written it."""
@@ -85,9 +89,15 @@ class UnitWriter:
         if self._with_events:
             await self._session.execute(statement("forget_events", shadow=self._shadow), case_ids)
 
-    async def write(self, folded: Sequence[Folded]) -> None:
-        """Write cases with all that hangs on them."""
+    def keep(self, folded: Sequence[Folded]) -> None:
+        """Make the rows of cases with all that hangs on them, to be written with the next `write`."""
         for table, columns, records in tables_of(folded, self._with_events):
+            self._backlog.setdefault(table, (columns, []))[1].extend(records)
+
+    async def write(self) -> None:
+        """Write what was kept."""
+        backlog, self._backlog = self._backlog, {}
+        for table, (columns, records) in backlog.items():
             await self._copy(table, columns, records)
 
     async def end(
@@ -98,7 +108,8 @@ class UnitWriter:
         refused: Sequence[RefusedRecord],
         strays: Sequence[StrayRecord],
     ) -> None:
-        """Note how many records were read, how many were beyond the asked times, what was refused, what strays."""
+        """Write the rest, and note how many records were read and how many left out, what was refused, what strays."""
+        await self.write()
         await self._copy("replay_refused", _REFUSED, refused)
         await self._copy("replay_strays", _STRAYS, strays)
         await self._session.execute(
