@@ -27,7 +27,7 @@ from services.ledger.pool import DatabaseConnection, connect
 from services.ledger.shadow.schema import Identity, Unit, statement
 from services.ledger.shadow.writing import Folded, UnitWriter
 
-# So many cases are folded at a time: what they take stays in the processor's cache, and is used again by the next ones.
+# So many cases are folded at a time: the next ones use their memory again, which costs less than new one.
 _CASES = 10
 # So often their rows are copied: each table's is a statement.
 _CHUNKS_A_COPY = 30

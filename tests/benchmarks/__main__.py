@@ -19,7 +19,7 @@ from tests.benchmarks.before import FORMER, compare
 from tests.benchmarks.figures import Figure
 
 ROOT = Path(__file__).parents[2]
-# Those with ratios of short rounds first and `scale` last: ten minutes of load slow down all that comes after it.
+# Those with ratios of short rounds first and `scale` last: right after its ten minutes all was slower, twice of twice.
 NAMES = (
     "blackbox",
     "looks",
@@ -73,7 +73,7 @@ def main(names: list[str]) -> int:
         # The usage, where that was asked for.
         print(f"{__doc__}\nNAME is one of {', '.join(NAMES)}.", file=sys.stderr)
         return 0 if unknown[0] in ("-h", "--help") else 2
-    # One built without profile-guided optimisation, as pyenv does it, needs a tenth to a third more for the same.
+    # How it was built moves every figure: one without profiles, as pyenv makes it, is slower (docs/measurements.md).
     print(f"Python {platform.python_version()}, {platform.python_compiler()}", flush=True)
     figures: list[Figure] = []
     failed: list[str] = []
