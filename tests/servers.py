@@ -86,15 +86,17 @@ async def _execute(dsn: str, statement: str) -> None:
         await connection.close()
 
 
-async def eventually(what: str, condition: Callable[[], Awaitable[T]], seconds: float = 20.0) -> T:
-    """Return the first true result of `condition`; fail, naming `what`, if none comes in time."""
+async def eventually(
+    what: str | Callable[[], str], condition: Callable[[], Awaitable[T]], seconds: float = 20.0
+) -> T:
+    """Return the first true result of `condition`; fail, naming `what` (as it is then), if none comes in time."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     while loop.time() < deadline:
         if result := await condition():
             return result
         await asyncio.sleep(0.05)
-    pytest.fail(f"not within {seconds:g} s: {what}")
+    pytest.fail(f"not within {seconds:g} s: {what if isinstance(what, str) else what()}")
 
 
 def debian_tool(name: str) -> Path:
