@@ -11,8 +11,9 @@ from contextlib import contextmanager
 
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
 _BYTES = 128 * 1024
-# The batches in hand are about a hundred thousand objects and no cycle; Python looks for cycles every 700.
-_YOUNG_OBJECTS = 200_000
+# The batches in hand, one that is written and one that is read, are up to 550,000 objects and no cycle (bench_ledger);
+# Python looks for cycles every 700. Should there be cycles, some tens of megabytes of them wait for the next look.
+_YOUNG_OBJECTS = 600_000
 YOUNG_OBJECTS_OF_LOOKS = 20_000
 """Looks under way make no cycle unless they fail: a few megabytes at most wait for the collector."""
 
