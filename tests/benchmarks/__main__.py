@@ -47,7 +47,11 @@ _RUN = (
 
 
 def measure(name: str) -> list[Figure]:
-    """Run one benchmark in a fresh process, so that none warms or fattens another."""
+    """Run one benchmark in a fresh process, so that none warms or fattens another.
+
+    What the one before wrote is on the disk by then.
+    """
+    os.sync()
     with tempfile.NamedTemporaryFile(suffix=".json") as out:
         command = [sys.executable, "-c", _RUN, name, out.name]
         subprocess.run(command, cwd=ROOT, check=True, timeout=3600)

@@ -43,9 +43,9 @@ from services.ledger import migrate
 from services.ledger.pool import open_pool
 from services.runtime.embedded import EmbeddedKafka, EmbeddedPostgres
 from tests.as_configured import database_at, kafka_at, ledger_options
-from tests.benchmarks.bench_ledger import Found, Load, World, _fill, looks, opening
+from tests.benchmarks.bench_ledger import ROUNDS, Found, Load, World, _fill, looks, opening
 from tests.benchmarks.bench_replay import family
-from tests.benchmarks.figures import Figure, figure
+from tests.benchmarks.figures import Figure, figure, middle
 from tests.benchmarks.ledger_side import KEYRING
 from tests.benchmarks.server_cpu import TICK, cpu_seconds
 from tests.benchmarks.side_by_side import plain_loops
@@ -209,12 +209,15 @@ async def _reach(session: asyncpg.Connection, events: int) -> int:
 
 
 def run() -> list[Figure]:
-    """Measure one process, then two, each on servers of its own."""
-    paces = []
-    for count in (1, 2):
-        with tempfile.TemporaryDirectory(prefix="bench-pair-") as folder:
-            paces.append(asyncio.run(pace(Path(folder), count)))
-    return figures(*paces) + limits(asyncio.run(_bare_loops()))
+    """Measure one process, then two, each on servers of its own, by turns; the turn of the median ratio counts."""
+    turns = [(_pace(1), _pace(2)) for _ in range(ROUNDS)]
+    one, two = middle(turns, lambda turn: turn[1].rate / turn[0].rate)
+    return figures(one, two) + limits(asyncio.run(_bare_loops()))
+
+
+def _pace(count: int) -> Pace:
+    with tempfile.TemporaryDirectory(prefix="bench-pair-") as folder:
+        return asyncio.run(pace(Path(folder), count))
 
 
 def figures(one: Pace, two: Pace) -> list[Figure]:
@@ -246,11 +249,12 @@ def _most(price: float, alone: float) -> float:
 
 
 async def _bare_loops() -> tuple[list[Found], list[Found]]:
-    """Let one bare loop do what a ledger did, then two of them, each on a database of its own."""
+    """Let one bare loop do what a ledger did, then two of them, each on a database of its own; by turns as well."""
     with tempfile.TemporaryDirectory(prefix="bench-pair-") as folder:
         async with World(Path(folder), LOAD) as world:
             await world.record()
-            return await world.bare_loops(1), await world.bare_loops(2)
+            turns = [(await world.bare_loops(1), await world.bare_loops(2)) for _ in range(ROUNDS)]
+    return middle(turns, lambda turn: _of_all(turn[1])[0] / _of_all(turn[0])[0])
 
 
 def limits(loops: tuple[list[Found], list[Found]]) -> list[Figure]:

@@ -1,6 +1,9 @@
 """One figure of a benchmark, in the form of build/bench.json."""
 
-from typing import TypedDict
+from collections.abc import Callable, Iterable
+from typing import TypedDict, TypeVar
+
+T = TypeVar("T")
 
 
 class Figure(TypedDict):
@@ -32,3 +35,9 @@ def figure(
         met = value <= at_most
     rounded = float(f"{value:.4g}")
     return Figure(name=name, figure=rounded, unit=unit, baseline=baseline, target=target, met=met)
+
+
+def middle(rounds: Iterable[T], ratio: Callable[[T], float]) -> T:
+    """Give the round whose ratio is the median, of an odd number of rounds: all figures of a run are from one round."""
+    ordered = sorted(rounds, key=ratio)
+    return ordered[len(ordered) // 2]
