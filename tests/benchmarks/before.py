@@ -29,7 +29,7 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from services.runtime.embedded import EmbeddedPostgres
-from tests.benchmarks import bench_ledger
+from tests.benchmarks import article_year, bench_ledger
 from tests.benchmarks.bench_replay import MOST as MOST_OF_REPLAY
 from tests.benchmarks.bench_replay import family, megabytes
 from tests.benchmarks.figures import Figure, figure
@@ -49,10 +49,13 @@ REAL_CUTOFFS = {
     "real cases as of now": "",
 }
 FORMER = "5aa4257"
-GOALS = {
+# Those of reports are of the whole year, where the start of Python weighs little; `report` judges them by itself.
+_OF_THE_YEAR = {
     "report in mid-year, per second": 5.0,
     "report after the year, per second": 5.0,
     "report as of now, per second": 2.0,
+}
+GOALS = (_OF_THE_YEAR if YEAR_CASES >= article_year.CASES else {}) | {
     "ledger, 20 looks a case, per second": 2.5,
     "ledger, looks spread out, per second": 2.5,
     "replay events, per second": 2.0,
